@@ -1,0 +1,85 @@
+import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import type { Env } from '../env.ts'
+import type { MailboxScope, Permission } from '../schema.ts'
+import * as schema from '../schema.ts'
+import { Fault } from './fault.ts'
+
+/** Who is acting. Every row that records an actor stores `actorName` of this. */
+export type Actor =
+  | {
+      kind: 'key'
+      keyId: string
+      agentId: string | null
+      permissions: Permission[]
+      scopes: MailboxScope[] | null
+    }
+  | { kind: 'human'; ownerId: string }
+  | { kind: 'smtp'; credentialId: string }
+  | { kind: 'system'; name: string }
+
+export type Db = DrizzleD1Database<typeof schema>
+
+/** What every verb of the core receives first: one tenant, one actor, one moment. */
+export type Ctx = { env: Env; db: Db; now: Date; tenantId: string; actor: Actor }
+
+/** The database of an environment, with our tables. */
+export function database(env: Env): Db {
+  return drizzle(env.DB, { schema, casing: 'snake_case' })
+}
+
+export function newCtx(env: Env, now: Date, tenantId: string, actor: Actor): Ctx {
+  return { env, db: database(env), now, tenantId, actor }
+}
+
+export function actorName(actor: Actor): string {
+  switch (actor.kind) {
+    case 'key':
+      return `key:${actor.keyId}`
+    case 'human':
+      return `human:${actor.ownerId}`
+    case 'smtp':
+      return `smtp:${actor.credentialId}`
+    case 'system':
+      return `system:${actor.name}`
+  }
+}
+
+/** Throws 403 unless the actor may do this, to this mailbox where one is named. `manage` implies `read` and `send`. */
+export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string | null) {
+  const { actor } = ctx
+  if (actor.kind === 'system' || actor.kind === 'human') return
+  if (actor.kind === 'smtp') {
+    if (wanted === 'send') return
+    throw new Fault('insufficient_scope', `An SMTP credential cannot ${wanted}.`)
+  }
+  if (actor.scopes === null) {
+    if (permits(actor.permissions, wanted)) return
+    throw new Fault('insufficient_scope', `This key lacks the permission "${wanted}".`)
+  }
+  if (!mailboxId) {
+    throw new Fault('insufficient_scope', 'This key is scoped to mailboxes; this needs a key of the whole tenant.')
+  }
+  const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
+  if (!scope) throw new Fault('mailbox_scope_denied', `This key is not scoped to mailbox "${mailboxId}".`)
+  if (!permits(scope.permissions, wanted)) {
+    throw new Fault('insufficient_scope', `This key lacks "${wanted}" on mailbox "${mailboxId}".`)
+  }
+}
+
+export function permits(held: Permission[], wanted: Permission): boolean {
+  if (held.includes(wanted)) return true
+  return held.includes('manage') && (wanted === 'read' || wanted === 'send')
+}
+
+/** The mailboxes an actor may see, or null where it may see all of its tenant's. */
+export function visibleMailboxes(actor: Actor): string[] | null {
+  if (actor.kind !== 'key' || actor.scopes === null) return null
+  return actor.scopes.filter((scope) => permits(scope.permissions, 'read')).map((scope) => scope.mailboxId)
+}
+
+/** The one row a statement must have brought. */
+export function one<Row>(rows: Row[]): Row {
+  const [row] = rows
+  if (row === undefined) throw new Error('a statement that must bring a row brought none')
+  return row
+}

@@ -1,0 +1,48 @@
+/**
+ * Every way a request can be misused. A surface maps each to a status of its own (see `surface` in surfaces/http), so a
+ * code added here does not compile until every surface has answered it.
+ */
+export const FAULT_CODES = [
+  'unauthorized',
+  'insufficient_scope',
+  'mailbox_scope_denied',
+  'tenant_mismatch',
+  'agent_mismatch',
+  'agent_required',
+  'human_decision_required',
+  'global_scope_not_allowed',
+  'not_found',
+  'agent_not_found',
+  'mailbox_not_found',
+  'template_not_found',
+  'invalid',
+  'dedupe_key_required',
+  'batch_too_large',
+  'template_render_failed',
+  'template_lint_failed',
+  'payload_too_large',
+  'conflict',
+  'not_rendered',
+  'approval_stale',
+  'already_decided',
+  'not_cancellable',
+  'idempotency_in_progress',
+  'idempotency_mismatch',
+  'secret_already_shown',
+] as const
+export type FaultCode = (typeof FAULT_CODES)[number]
+
+export type FaultDetails = Record<string, unknown>
+
+/** A request that was misused: thrown, never returned. Its message is written for the caller. */
+export class Fault extends Error {
+  readonly code: FaultCode
+  readonly details: FaultDetails
+
+  constructor(code: FaultCode, message: string, details: FaultDetails = {}) {
+    super(message)
+    this.name = 'Fault'
+    this.code = code
+    this.details = details
+  }
+}

@@ -1,0 +1,32 @@
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** A new id: `prefix_`, 10 characters of time in ms (so that ids sort by age), 26 of randomness (130 bits). */
+export function newId(prefix: string, now: Date): string {
+  return `${prefix}_${timePart(now)}${randomPart()}`
+}
+
+/** The smallest id that `newId` could give at or after a time: a bound for ranges over ids. */
+export function idFloor(prefix: string, at: Date): string {
+  return `${prefix}_${timePart(at)}`
+}
+
+/** 16 random bytes as lower-case hex, for tokens that stand for one claim of a row. */
+export function newToken(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function timePart(at: Date): string {
+  let rest = at.getTime()
+  let text = ''
+  for (let i = 0; i < 10; i++) {
+    text = ALPHABET.charAt(rest % 32) + text
+    rest = Math.floor(rest / 32)
+  }
+  return text
+}
+
+function randomPart(): string {
+  let text = ''
+  for (const byte of crypto.getRandomValues(new Uint8Array(26))) text += ALPHABET.charAt(byte & 31)
+  return text
+}

@@ -1,0 +1,98 @@
+import type { Recipient, SendInput } from '../../schema.ts'
+import { AGENT_FITS, CALLER, callerBinds, type Door, MAY_SEND, NAMED_AGENT } from './door.ts'
+
+/** A send that is ready to be claimed: its addresses are parsed and its key is not blank. */
+export type Claim = {
+  id: string
+  mailboxId: string | null
+  template: string | null
+  dedupeKey: string | null
+  bodyHash: string
+  recipients: Recipient[]
+  input: SendInput
+  /** Where the input lies in R2, if it is too large for the row. */
+  inputKey: string | null
+  batchId: string | null
+  scheduledAt: number | null
+}
+
+/** Production D1 refuses a bound value above 2 MB, so lists travel in slices of at most this many characters. */
+const SLICE = 1_000_000
+/** How long a claim may stay unsettled before the sweep judges it, in ms. */
+const JUDGE_WITHIN_MS = 30_000
+
+const ITEM = `item AS (
+  SELECT value, value ->> 'id' AS id, value ->> 'mailboxId' AS mailbox_id, value ->> 'dedupeKey' AS dedupe_key,
+    value ->> 'agentId' AS agent_id, value ->> 'agentName' AS agent_name
+  FROM json_each(?1))`
+
+const FREE_DEAD_BURNS = `
+  WITH ${CALLER(2, 3, 4)}
+  UPDATE sends SET burned_key = NULL
+  WHERE (tenant_id, burned_key) IN (
+      SELECT c.tenant_id, k.value FROM caller c, json_each(?1) k) AND burned_until <= ?3`
+
+const CLAIM = `
+  WITH ${CALLER(2, 3, 4)}, ${ITEM}
+  INSERT INTO sends (tenant_id, id, batch_id, door, mailbox_id, agent_id, key_id, state, dedupe_key, burned_key,
+    burned_until, body_hash, template, recipients, input, input_key, scheduled_at, next_at, created_at, updated_at)
+  SELECT c.tenant_id, i.id, i.value ->> 'batchId', ?6, m.id, coalesce(${NAMED_AGENT}, c.agent_id), c.key_id, 'judging',
+    i.dedupe_key, i.dedupe_key, ?3 + t.dedupe_window_ms, i.value ->> 'bodyHash', i.value ->> 'template',
+    i.value -> 'recipients', i.value -> 'input', i.value ->> 'inputKey', i.value ->> 'scheduledAt', ?7, ?3, ?3
+  FROM item i
+  JOIN caller c
+  JOIN tenants t ON t.id = c.tenant_id
+  JOIN mailboxes m ON m.tenant_id = c.tenant_id AND m.id = coalesce(i.mailbox_id, t.default_mailbox_id)
+  WHERE (?5 IS NULL OR ?5 = c.tenant_id) AND ${MAY_SEND} AND ${AGENT_FITS}
+  ON CONFLICT (tenant_id, burned_key) WHERE burned_key IS NOT NULL DO NOTHING`
+
+/**
+ * The statements that claim sends in state `judging`, each with its whole input, where the caller may send them and no
+ * standing send has burned the key. Where the caller may not, nothing is written.
+ */
+export function claimStatements(door: Door, claims: Claim[]): D1PreparedStatement[] {
+  const caller = callerBinds(door)
+  const keys = claims.flatMap((claim) => claim.dedupeKey ?? [])
+  const statements = keys.length === 0 ? [] : [door.env.DB.prepare(FREE_DEAD_BURNS).bind(JSON.stringify(keys), ...caller)]
+  const agent = { agentId: door.agent?.id ?? null, agentName: door.agent?.name ?? null }
+  const rows = claims.map(({ input, ...claim }) =>
+    JSON.stringify({ ...claim, ...agent, input: claim.inputKey === null ? input : null }),
+  )
+  for (const slice of slices(rows)) {
+    statements.push(
+      door.env.DB.prepare(CLAIM).bind(
+        slice,
+        ...caller,
+        door.tenantId,
+        door.name,
+        door.now.getTime() + JUDGE_WITHIN_MS,
+      ),
+    )
+  }
+  return statements
+}
+
+/** JSON arrays of the given JSON texts, in order, each at most 1 MB unless one text alone is longer. */
+export function slices(texts: string[]): string[] {
+  const arrays: string[] = []
+  let current: string[] = []
+  let size = 0
+  for (const text of texts) {
+    const bytes = byteLength(text)
+    if (current.length > 0 && size + bytes > SLICE) {
+      arrays.push(`[${current.join(',')}]`)
+      current = []
+      size = 0
+    }
+    current.push(text)
+    size += bytes + 1
+  }
+  if (current.length > 0) arrays.push(`[${current.join(',')}]`)
+  return arrays
+}
+
+const encoder = new TextEncoder()
+
+export function byteLength(text: string): number {
+  return encoder.encode(text).byteLength
+}

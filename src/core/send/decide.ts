@@ -1,0 +1,278 @@
+import type { SendInput, SendState } from '../../schema.ts'
+import { newId, newToken } from '../ids.ts'
+import { judge, type Verdict } from '../policy.ts'
+import { compileTemplate, missingVariables } from '../rendering.ts'
+import type { Limits, WindowSnapshot } from '../windows.ts'
+import { slices } from './claim.ts'
+import type { Door } from './door.ts'
+import type { Subject } from './gather.ts'
+
+/** A send whose facts are known and that now needs a verdict. */
+export type Candidate = {
+  sendId: string
+  /** The state it must still be in for the verdict to count. */
+  from: 'judging' | 'scheduled' | 'pending_approval'
+  subject: Subject
+  /** Null where the variables are not to be checked: a simulation without payload, a release. */
+  input: SendInput | null
+  /** The bytes exist already, so that a release goes straight to delivery. */
+  isRendered: boolean
+}
+
+/** What became of a send once judged, by whichever caller came first. */
+export type Decision = {
+  sendId: string
+  state: SendState
+  reason: string | null
+  verdict: Verdict | null
+  missing: string[]
+  approvalId: string | null
+  scheduledAt: number | null
+  /** This call decided it; otherwise another did and this is what it decided. */
+  isMine: boolean
+}
+
+type Settlement = {
+  id: string
+  from: Candidate['from']
+  state: SendState
+  reason: string | null
+  detail: string | null
+  nextAt: number | null
+  scheduledAt: number | null
+  approvalId: string | null
+  holdReason: string | null
+  trace: Record<string, unknown>
+}
+
+/** How long a send may lie in a queue before the sweep rings again, in ms. */
+export const RING_AGAIN_MS = 60_000
+/** How long an approval stands open, and how long a released send may wait for its windows, in ms. */
+export const APPROVAL_MS = 86_400_000
+const WAIT_MS = 86_400_000
+
+const SETTLE = `
+  UPDATE sends SET state = o.value ->> 'state', reason = o.value ->> 'reason', detail = o.value ->> 'detail',
+    next_at = o.value ->> 'nextAt', approval_id = coalesce(o.value ->> 'approvalId', approval_id),
+    scheduled_at = coalesce(o.value ->> 'scheduledAt', scheduled_at),
+    burned_key = CASE WHEN o.value ->> 'state' IN ('blocked', 'failed') THEN NULL ELSE burned_key END,
+    settle_token = ?2, updated_at = ?3, claims = 0
+  FROM json_each(?1) o
+  WHERE sends.tenant_id = ?4 AND sends.id = o.value ->> 'id' AND sends.state = o.value ->> 'from'`
+
+const RECIPIENTS = `
+  INSERT INTO send_recipients
+    (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, created_at, updated_at)
+  SELECT s.tenant_id, r.value ->> 'contact', s.id, s.mailbox_id, s.agent_id, r.value ->> 'email', 'pending', ?3, ?3
+  FROM json_each(?1) o
+  JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2
+    AND s.state NOT IN ('blocked', 'failed')
+  JOIN json_each(s.recipients) r
+  WHERE true
+  ON CONFLICT DO NOTHING`
+
+const TRACE = `
+  INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
+  SELECT s.tenant_id, s.id,
+    (SELECT coalesce(max(t.seq) + 1, 0) FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id),
+    'decision', ?3, o.value -> 'trace'
+  FROM json_each(?1) o JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2`
+
+const HOLD = `
+  INSERT INTO approvals
+    (tenant_id, id, send_id, mailbox_id, status, hold_reason, policy_version, expires_at, created_at)
+  SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', o.value ->> 'holdReason',
+    o.value -> 'trace' ->> 'policyVersion', ?5, ?3
+  FROM json_each(?1) o JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2
+    AND s.state = 'pending_approval'`
+
+const OUTCOME = `
+  SELECT s.id, s.state, s.reason, s.approval_id, s.scheduled_at, s.settle_token = ?2 AS is_mine,
+    CASE WHEN s.settle_token IS NOT ?2 THEN (
+      SELECT t.body -> 'verdict' FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id
+        AND t.kind = 'decision' ORDER BY t.seq DESC LIMIT 1) END AS verdict
+  FROM json_each(?1) o JOIN sends s ON s.tenant_id = ?3 AND s.id = o.value`
+
+type OutcomeRow = {
+  id: string
+  state: SendState
+  reason: string | null
+  approval_id: string | null
+  scheduled_at: number | null
+  is_mine: number
+  verdict: string | null
+}
+
+/**
+ * Judge the candidates in order, as if sent one after the other, and settle each by compare-and-set. Two waits: the
+ * tenant's windows, then one database batch.
+ */
+export async function decide(door: Door, tenantId: string, candidates: Candidate[]): Promise<Map<string, Decision>> {
+  const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
+  const windows = await askWindows(door, tenantId, candidates, { missing, spend: true })
+  const settlements = candidates.map((candidate) =>
+    settlement(door, candidate, missing.get(candidate.sendId) ?? [], windows.get(candidate.sendId)?.snapshot),
+  )
+  const outcomes = await settle(door, tenantId, settlements)
+
+  const lost = [...outcomes.values()].filter(
+    (row) => row.is_mine === 0 && windows.get(row.id)?.spent && !isAccepted(row.state),
+  )
+  if (lost.length > 0) await refund(door, tenantId, lost.map((row) => row.id))
+
+  const mine = new Map(settlements.map((each) => [each.id, each]))
+  return new Map(
+    [...outcomes.values()].map((row): [string, Decision] => {
+      const settled = mine.get(row.id)
+      const verdict = row.is_mine ? settled?.trace.verdict : row.verdict && JSON.parse(row.verdict)
+      return [
+        row.id,
+        {
+          sendId: row.id,
+          state: row.state,
+          reason: row.reason,
+          verdict: (verdict ?? null) as Verdict | null,
+          missing: missing.get(row.id) ?? [],
+          approvalId: row.approval_id,
+          scheduledAt: row.scheduled_at,
+          isMine: row.is_mine === 1,
+        },
+      ]
+    }),
+  )
+}
+
+/** What `decide` would decide, with the windows looked at and nothing written. */
+export async function preview(
+  door: Door,
+  tenantId: string,
+  candidates: Candidate[],
+): Promise<{ sendId: string; verdict: Verdict; missing: string[] }[]> {
+  const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
+  const windows = await askWindows(door, tenantId, candidates, { missing: new Map(), spend: false })
+  return candidates.map(({ sendId, subject }) => ({
+    sendId,
+    verdict: judge(subject.facts, windows.get(sendId)?.snapshot ?? null),
+    missing: missing.get(sendId) ?? [],
+  }))
+}
+
+/** Give back what sends had reserved of their windows. */
+export async function refund(door: Pick<Door, 'env' | 'now'>, tenantId: string, sendIds: string[]) {
+  await rateWindow(door, tenantId).refund(sendIds, door.now.getTime())
+}
+
+/** Whether a send in this state has burned its dedupe key. */
+export function isAccepted(state: SendState): boolean {
+  return !['judging', 'blocked', 'failed', 'rejected', 'cancelled'].includes(state)
+}
+
+export function rateWindow(door: Pick<Door, 'env'>, tenantId: string) {
+  return door.env.RATE_WINDOW.get(door.env.RATE_WINDOW.idFromName(tenantId))
+}
+
+function missingIn({ subject, input }: Candidate): string[] {
+  if (input === null) return []
+  if (input.inline) {
+    const { subject: line, html, text } = input.inline
+    return [...(line === '' ? ['subject'] : []), ...(html === null && text === null ? ['text'] : [])]
+  }
+  return subject.template ? missingVariables(compileTemplate(subject.template), input.payload) : []
+}
+
+async function askWindows(
+  door: Door,
+  tenantId: string,
+  candidates: Candidate[],
+  { missing, spend }: { missing: Map<string, string[]>; spend: boolean },
+): Promise<Map<string, { spent: boolean; snapshot: WindowSnapshot }>> {
+  const asking = candidates.filter((candidate) => (missing.get(candidate.sendId) ?? []).length === 0)
+  const [first] = asking
+  if (!first) return new Map()
+  const limits: Record<string, Limits> = {}
+  const requests = asking.map(({ sendId, subject }) => {
+    limits[subject.mailboxId] = subject.limits
+    const { allow, hold } = judge(subject.facts, null)
+    const { leavesAt, now, contacts } = subject.facts
+    return {
+      sendId,
+      mailboxId: subject.mailboxId,
+      contacts: contacts.map((contact) => contact.contact),
+      spend: spend && allow && hold === null && leavesAt === now,
+      leavesAt,
+      cooldownMs: subject.cooldownMs,
+    }
+  })
+  const object = rateWindow(door, tenantId)
+  const answers = await object.reserve(requests, limits, first.subject.planLimits, door.now.getTime())
+  return new Map(answers.map(({ sendId, spent, snapshot }) => [sendId, { spent, snapshot }]))
+}
+
+function settlement(
+  door: Door,
+  candidate: Candidate,
+  missing: string[],
+  window: WindowSnapshot | undefined,
+): Settlement {
+  const { facts } = candidate.subject
+  const now = door.now.getTime()
+  const verdict = judge(facts, window ?? null)
+  const base: Settlement = {
+    id: candidate.sendId,
+    from: candidate.from,
+    state: 'queued',
+    reason: null,
+    detail: null,
+    nextAt: now + RING_AGAIN_MS,
+    scheduledAt: null,
+    approvalId: null,
+    holdReason: null,
+    trace: { policyVersion: verdict.policyVersion, facts, window: window ?? null, verdict },
+  }
+  if (missing.length > 0) {
+    const detail = `missing: ${missing.join(', ')}`
+    return { ...base, state: 'failed', reason: 'template_render_failed', detail, nextAt: null }
+  }
+  if (verdict.refusal) return refused(base, candidate, verdict.refusal, now)
+  if (verdict.hold !== null) {
+    const approvalId = newId('apq', door.now)
+    return { ...base, state: 'pending_approval', approvalId, holdReason: verdict.hold }
+  }
+  if (facts.leavesAt > now) return { ...base, state: 'scheduled', nextAt: facts.leavesAt }
+  return { ...base, state: candidate.isRendered ? 'ready' : 'queued' }
+}
+
+/** A refusal at release waits where time alone would lift it within 24 h; any other ends the send. */
+function refused(
+  base: Settlement,
+  { from, subject }: Candidate,
+  refusal: NonNullable<Verdict['refusal']>,
+  now: number,
+): Settlement {
+  const waits = from !== 'judging' && (refusal.reason === 'cooldown' || refusal.reason === 'rate_limited')
+  const since = from === 'scheduled' ? (subject.facts.leavesAt === now ? now : subject.facts.leavesAt) : now
+  if (waits && refusal.retryAt !== undefined && refusal.retryAt <= since + WAIT_MS) {
+    const { reason, detail, retryAt } = refusal
+    return { ...base, state: 'scheduled', reason, detail, nextAt: retryAt }
+  }
+  return { ...base, state: 'blocked', reason: refusal.reason, detail: refusal.detail, nextAt: null }
+}
+
+async function settle(door: Door, tenantId: string, rows: Settlement[]): Promise<Map<string, OutcomeRow>> {
+  const { DB } = door.env
+  const token = newToken()
+  const now = door.now.getTime()
+  const statements: D1PreparedStatement[] = []
+  for (const slice of slices(rows.map((row) => JSON.stringify(row)))) {
+    for (const sql of [SETTLE, RECIPIENTS, TRACE]) {
+      statements.push(DB.prepare(sql).bind(slice, token, now, tenantId))
+    }
+    if (rows.some((row) => row.state === 'pending_approval')) {
+      statements.push(DB.prepare(HOLD).bind(slice, token, now, tenantId, now + APPROVAL_MS))
+    }
+  }
+  const ids = JSON.stringify(rows.map((row) => row.id))
+  statements.push(DB.prepare(OUTCOME).bind(ids, token, tenantId))
+  const answers = (await DB.batch(statements)) as D1Result<OutcomeRow>[]
+  return new Map((answers.at(-1)?.results ?? []).map((row) => [row.id, row]))
+}

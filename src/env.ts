@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import type { ProviderHealth } from './objects/provider-health.ts'
+import type { RateWindow } from './objects/rate-window.ts'
+
+/** A queue message is a bell: it names the row to look at, and the row says what is to be done. */
+export type SendBell = { tenantId: string; sendId: string }
+
+export interface Env {
+  DB: D1Database
+  MAIL: R2Bucket
+  RENDER: Queue<SendBell>
+  DELIVER: Queue<SendBell>
+  WEBHOOK: Queue<unknown>
+  JOBS: Queue<SendBell>
+  RATE_WINDOW: DurableObjectNamespace<RateWindow>
+  PROVIDER_HEALTH: DurableObjectNamespace<ProviderHealth>
+
+  MAIL_DOMAIN: string
+  PUBLIC_URL: string
+  CARRIERS: string
+  SMTP_HOST?: string
+  SMTP_PORT?: string
+  SMTP_SECURITY?: string
+  SMTP_USERNAME?: string
+  SMTP_PASSWORD?: string
+  SES_REGION?: string
+  SES_ACCESS_KEY_ID?: string
+  SES_SECRET_ACCESS_KEY?: string
+  SES_ENDPOINT?: string
+  SES_CONFIGURATION_SET?: string
+  RESEND_API_KEY?: string
+  RESEND_BASE_URL?: string
+
+  /** "1" under local development only; comes from .dev.vars, never from wrangler.toml. */
+  LOCAL?: string
+  /** "1" makes registration open agents already claimed and verified. Honoured only where LOCAL is "1". */
+  AUTO_CLAIM?: string
+  /** Replaces the demo tenant's well-known key. Honoured only where LOCAL is "1". */
+  DEMO_KEY?: string
+}
+
+const Settings = z.object({
+  MAIL_DOMAIN: z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'MAIL_DOMAIN must be a lower-case domain name'),
+  PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
+  CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
+})
+
+export type Settings = { mailDomain: string; publicUrl: string; isLocal: boolean; autoClaim: boolean }
+
+const parsed = new WeakMap<object, Settings>()
+
+/** The settings that are not bindings, checked once per isolate. Throws with the name of the setting that is wrong. */
+export function settings(env: Env): Settings {
+  const known = parsed.get(env)
+  if (known) return known
+  const { MAIL_DOMAIN, PUBLIC_URL } = Settings.parse(env)
+  const isLocal = env.LOCAL === '1'
+  const value = {
+    mailDomain: MAIL_DOMAIN,
+    publicUrl: PUBLIC_URL.replace(/\/$/, ''),
+    isLocal,
+    autoClaim: isLocal && env.AUTO_CLAIM === '1',
+  }
+  parsed.set(env, value)
+  return value
+}
+
+declare global {
+  namespace Cloudflare {
+    interface Env extends MoltpostEnv {}
+    interface GlobalProps {
+      mainModule: typeof import('./index.ts')
+    }
+  }
+}
+
+type MoltpostEnv = Env
