@@ -1,0 +1,112 @@
+import { AwsV4Signer } from 'aws4fetch'
+import { CAPABILITIES } from './capability.ts'
+import type { Carrier, Outcome, OutgoingMessage } from './carrier.ts'
+import { type Answer, ambiguous, post, refuse, throttle } from './http.ts'
+import { refuseUnsafe, stillToServe } from './message.ts'
+
+export type SesSettings = {
+  region: string
+  accessKeyId: string
+  secretAccessKey: string
+  /** Where the API is, without the path; Amazon's own address of the region when not given. */
+  endpoint?: string | undefined
+  configurationSet?: string | undefined
+  timeoutMs?: number | undefined
+}
+
+/** Amazon SES, API version 2. It knows no idempotency key: a repeat is a second mail. */
+export function ses(settings: SesSettings): Carrier {
+  const endpoint = settings.endpoint ?? `https://email.${settings.region}.amazonaws.com`
+  const url = `${endpoint.replace(/\/+$/, '')}/v2/email/outbound-emails`
+  return {
+    name: 'ses',
+    idempotencyMs: CAPABILITIES.ses.idempotencyMs,
+    async send(message) {
+      const unsafe = refuseUnsafe(message)
+      if (unsafe) return unsafe
+      const body = JSON.stringify(request(message, settings.configurationSet))
+      const headers = { 'content-type': 'application/json' }
+      const signed = await signer({ ...settings, service: 'ses', method: 'POST', url, headers, body }).sign()
+      const answer = await post(url, { headers: signed.headers, body }, settings.timeoutMs ?? 20_000)
+      return 'kind' in answer ? answer : classify(answer, [settings.accessKeyId, settings.secretAccessKey])
+    },
+  }
+}
+
+type Signed = {
+  method: string
+  url: string
+  headers: Record<string, string>
+  body: string
+  region: string
+  service: string
+  accessKeyId: string
+  secretAccessKey: string
+  sessionToken?: string
+  /** `20150830T123600Z`; now when not given. */
+  datetime?: string
+}
+
+/** Signature Version 4 over every header we set, so that none can be changed on the way. */
+export function signer({ method, url, headers, body, ...credentials }: Signed) {
+  return new AwsV4Signer({ method, url, headers, body, ...credentials, allHeaders: true })
+}
+
+function request(message: OutgoingMessage, configurationSet: string | undefined) {
+  const { to, cc, bcc } = stillToServe(message)
+  const emails = (parties: typeof to) => parties.map(({ email }) => email)
+  return {
+    FromEmailAddress: message.from.email,
+    Destination: { ToAddresses: emails(to), CcAddresses: emails(cc), BccAddresses: emails(bcc) },
+    Content: { Raw: { Data: base64(message.raw) } },
+    EmailTags: [{ Name: 'send_id', Value: message.sendId.replace(/[^\w.@-]/g, '-') }],
+    ...(configurationSet ? { ConfigurationSetName: configurationSet } : {}),
+  }
+}
+
+function base64(bytes: Uint8Array) {
+  let binary = ''
+  for (let start = 0; start < bytes.length; start += 0x8000)
+    binary += String.fromCharCode(...bytes.subarray(start, start + 0x8000))
+  return btoa(binary)
+}
+
+/** Exceptions that speak of the message; every other definite refusal speaks of the account, and another may do. */
+const MESSAGE_FAULTS = [
+  'MessageRejected',
+  'BadRequestException',
+  'InvalidParameterValue',
+  'ValidationException',
+]
+const THROTTLES = /^(TooManyRequests|LimitExceeded|Throttling|RequestLimitExceeded|SlowDown)/
+
+function classify(answer: Answer, secrets: string[]): Outcome {
+  const { status, body } = answer
+  if (status === 200 && typeof body.MessageId === 'string' && body.MessageId)
+    return { kind: 'accepted', providerMessageId: body.MessageId, delivered: false, refused: [] }
+
+  const name = exception(answer)
+  const code = name ?? `http_${status}`
+  if (status >= 300 && status < 400) return refuse('refused_retry', code, answer, secrets)
+  if (status < 400 || status >= 500 || [408, 425, 499].includes(status))
+    return ambiguous(code, `${status} is no answer to rely on`)
+  if (status === 429 || THROTTLES.test(name ?? '')) return throttle(code, answer, secrets)
+  // An unverified identity comes as MessageRejected, and is the account's fault, not the message's.
+  const unverified = typeof body.message === 'string' && /not verified/i.test(body.message)
+  if (status === 413 || (status === 400 && MESSAGE_FAULTS.includes(name ?? '') && !unverified))
+    return refuse('refused_permanent', code, answer, secrets)
+  return refuse('refused_retry', code, answer, secrets)
+}
+
+/** `aws.protocol#MessageRejected:http://…` is MessageRejected. */
+function exception({ headers, body }: Answer) {
+  const given = headers.get('x-amzn-errortype') ?? body.__type ?? body.code ?? body.type
+  if (typeof given !== 'string') return null
+  return (
+    given
+      .split(':')[0]
+      ?.split('#')
+      .at(-1)
+      ?.match(/^\w{1,64}$/)?.[0] ?? null
+  )
+}

@@ -1,0 +1,114 @@
+import { connect } from 'cloudflare:sockets'
+
+export type Reply = { code: number; lines: string[] }
+
+/** The conversation ended otherwise than by a reply. */
+export class WireError extends Error {
+  readonly code: 'closed' | 'timeout' | 'protocol'
+  constructor(code: WireError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A reply longer than this is an attack or a fault; RFC 5321 knows lines of 512 octets. */
+const REPLY_LIMIT = 65_536
+const CHUNK = 65_536
+
+export type Wire = {
+  /** Waits until the connection stands. */
+  opened(limitMs: number): Promise<void>
+  /** Reads one reply in full within the limit, however it trickles in. */
+  reply(limitMs: number): Promise<Reply>
+  /** Writes all of it; every 64 KiB must be taken within the limit. */
+  write(bytes: Uint8Array, limitMs: number): Promise<void>
+  /** True when the server has said more than it was asked. */
+  ahead(): boolean
+  /** Gives up the clear connection for a TLS one that has read nothing yet. */
+  upgrade(limitMs: number): Promise<Wire>
+  close(): void
+}
+
+/** Opens a connection. It must be closed by whoever opened it, whatever happens in between. */
+export function dial(host: string, port: number, secure: 'on' | 'starttls' | 'off'): Wire {
+  return wire(connect({ hostname: host, port }, { secureTransport: secure, allowHalfOpen: false }))
+}
+
+function wire(socket: Socket): Wire {
+  const reader: ReadableStreamDefaultReader<Uint8Array> = socket.readable.getReader()
+  const writer: WritableStreamDefaultWriter<Uint8Array> = socket.writable.getWriter()
+  for (const promise of [socket.opened, socket.closed, reader.closed, writer.closed]) promise.catch(() => {})
+  let buffer = new Uint8Array(0)
+
+  const line = async (deadline: number, room: number) => {
+    for (let seen = 0; ; ) {
+      const end = buffer.indexOf(10, seen)
+      if (end >= 0) {
+        const text = new TextDecoder().decode(buffer.subarray(0, end)).replace(/\r$/, '')
+        buffer = buffer.slice(end + 1)
+        return { text, length: end + 1 }
+      }
+      if (buffer.length > room) throw new WireError('protocol', 'the reply is too long')
+      seen = buffer.length
+      const { done, value } = await within(deadline - Date.now(), reader.read())
+      if (done) throw new WireError('closed', 'the server hung up')
+      const grown = new Uint8Array(buffer.length + value.length)
+      grown.set(buffer)
+      grown.set(value, buffer.length)
+      buffer = grown
+    }
+  }
+
+  return {
+    opened: async (limitMs) => void (await within(limitMs, socket.opened)),
+    async reply(limitMs) {
+      const deadline = Date.now() + limitMs
+      const lines: string[] = []
+      let code: string | undefined
+      for (let room = REPLY_LIMIT; ; ) {
+        const { text, length } = await line(deadline, room)
+        room -= length
+        const [, digits, mark, words = ''] = /^([2-5]\d\d)(?:([ -])(.*))?$/.exec(text) ?? []
+        if (digits === undefined || (code !== undefined && digits !== code))
+          throw new WireError('protocol', 'the answer is not an SMTP reply')
+        code = digits
+        lines.push(words)
+        if (mark !== '-') return { code: Number(code), lines }
+        if (room <= 0) throw new WireError('protocol', 'the reply is too long')
+      }
+    },
+    async write(bytes, limitMs) {
+      for (let start = 0; start < bytes.length; start += CHUNK)
+        await within(limitMs, writer.write(bytes.subarray(start, start + CHUNK)))
+    },
+    ahead: () => buffer.length > 0,
+    async upgrade(limitMs) {
+      reader.releaseLock()
+      writer.releaseLock()
+      const secured = wire(socket.startTls())
+      try {
+        await secured.opened(limitMs)
+        return secured
+      } catch (error) {
+        secured.close()
+        throw error
+      }
+    },
+    close: () => void socket.close().catch(() => {}),
+  }
+}
+
+/** The promise, or a timeout; any other failure of a socket means that the connection is gone. */
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new WireError('timeout', 'no answer in time')), Math.max(0, limitMs))
+  })
+  try {
+    return await Promise.race([promise, late])
+  } catch (error) {
+    throw error instanceof WireError ? error : new WireError('closed', 'the connection was lost')
+  } finally {
+    clearTimeout(timer)
+  }
+}

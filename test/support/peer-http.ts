@@ -1,0 +1,159 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/**
+ * `refuse` is a definite no that another carrier may still say yes to (403), `reject` is about the message (422).
+ * `cut`, `hang`, `garbage`, `stall` and `503-taken` take the message and lose the answer; `503` takes nothing.
+ */
+export const modes = [
+  ...[
+    'ok',
+    'refuse',
+    'reject',
+    'conflict',
+    '429',
+    '429-date',
+    '503',
+    '503-taken',
+    'hang',
+    'cut',
+    'garbage',
+    'stall',
+  ],
+  ...['flood', 'redirect'],
+] as const
+
+type Taken = { id: string; key: string | null; path: string; body: unknown; authorization: string | null }
+type Conduct = {
+  mode: string
+  status?: number
+  headers?: Record<string, string>
+  body?: unknown
+  after?: number
+}
+type CarrierState = {
+  conduct: Conduct
+  next: Conduct | null
+  requests: number
+  taken: Taken[]
+  keys: Map<string, { id: string; body: string }>
+}
+
+/**
+ * An HTTP carrier whose conduct the test chooses. Its base is `/<name>`: a name that begins with a mode behaves so from
+ * the start (`503`, `503.mine`), any other begins `ok`. `PUT /<name>` with `{mode, after?}` changes it, after that many
+ * more requests; mode `say` answers with the given `status`, `headers` and `body`. `GET /<name>` tells what it took,
+ * `DELETE /<name>` forgets. It honours Idempotency-Key, so `taken` counts mails, not requests.
+ */
+export async function startHttpCarrier() {
+  const carriers = new Map<string, CarrierState>()
+  const server = createServer(async (request, response) => {
+    const [, name = '', ...rest] = new URL(request.url ?? '/', 'http://x').pathname.split('/')
+    const body = await text(request)
+    if (request.method === 'DELETE') carriers.delete(name)
+    const carrier = carriers.get(name) ?? begin(name)
+    carriers.set(name, carrier)
+    if (request.method === 'PUT') {
+      const conduct: Conduct = JSON.parse(body)
+      if (conduct.after) carrier.next = { ...conduct, after: carrier.requests + conduct.after }
+      else Object.assign(carrier, { conduct, next: null })
+    }
+    if (request.method !== 'POST')
+      return json(response, 200, { requests: carrier.requests, taken: carrier.taken })
+    carrier.requests += 1
+    if (carrier.next && carrier.requests > (carrier.next.after ?? 0))
+      Object.assign(carrier, { conduct: carrier.next, next: null })
+    serve(carrier, `/${rest.join('/')}`, request, body, response)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+function begin(name: string): CarrierState {
+  const mode = modes.find((known) => known === name.split('.')[0]) ?? 'ok'
+  return { conduct: { mode }, next: null, requests: 0, taken: [], keys: new Map() }
+}
+
+function serve(
+  carrier: CarrierState,
+  path: string,
+  request: IncomingMessage,
+  body: string,
+  response: ServerResponse,
+) {
+  const { mode, status = 500, headers = {}, body: words = {} } = carrier.conduct
+  if (mode === 'say') return json(response, status, words, headers)
+  const ses = path.includes('/v2/email/')
+  const refusal = (status: number, name: string, headers: Record<string, string> = {}) =>
+    json(
+      response,
+      status,
+      { statusCode: status, name, message: `${name} said ${mode}` },
+      {
+        'x-amzn-errortype': name,
+        ...headers,
+      },
+    )
+  const answer = (id: string) => json(response, 200, ses ? { MessageId: id } : { id })
+
+  if (mode === 'refuse') return refusal(403, ses ? 'AccessDeniedException' : 'invalid_api_key')
+  if (mode === 'reject') return refusal(ses ? 400 : 422, ses ? 'MessageRejected' : 'validation_error')
+  if (mode === 'conflict') return refusal(409, 'concurrent_idempotent_requests')
+  if (mode === '429')
+    return refusal(429, ses ? 'TooManyRequestsException' : 'rate_limit_exceeded', { 'retry-after': '7' })
+  if (mode === '429-date')
+    return refusal(429, 'rate_limit_exceeded', { 'retry-after': new Date(Date.now() + 60_000).toUTCString() })
+  if (mode === '503') return refusal(503, 'unavailable')
+  if (mode === 'redirect') {
+    response.writeHead(307, { location: '/ok/emails' }).end()
+    return
+  }
+
+  const header = request.headers['idempotency-key']
+  const key = typeof header === 'string' ? header : null
+  const replayed = key === null ? undefined : carrier.keys.get(key)
+  if (replayed && replayed.body !== body) return refusal(409, 'invalid_idempotent_request')
+  const id = replayed?.id ?? `taken-${crypto.randomUUID()}`
+  if (!replayed) {
+    const authorization = request.headers.authorization ?? null
+    carrier.taken.push({ id, key, path, body: JSON.parse(body), authorization })
+    if (key !== null) carrier.keys.set(key, { id, body })
+  }
+  if (mode === 'cut') return void request.socket.resetAndDestroy()
+  if (mode === 'hang') return
+  if (mode === 'garbage') return void response.writeHead(200).end('<html>thank you</html>')
+  if (mode === '503-taken') return refusal(503, 'unavailable')
+  if (mode === 'stall') return void response.writeHead(200, { 'content-length': '100' }).write('{"id":')
+  if (mode === 'flood') {
+    const go = () => {
+      while (!response.destroyed && response.write('x'.repeat(65_536)));
+    }
+    response.on('drain', go)
+    return go()
+  }
+  answer(id)
+}
+
+/** The body of a request, as text. */
+export async function text(request: IncomingMessage) {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Answers with JSON. */
+export function json(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+) {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+}

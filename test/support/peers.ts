@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { TestProject } from 'vitest/node'
+import { startFaultServers } from './peer-faults.ts'
+import { json, startHttpCarrier } from './peer-http.ts'
+import { startPrograms } from './peer-programs.ts'
+import { login, type Received, startSmtpServers } from './peer-smtp.ts'
+
+/** The far sides of the tests: real servers on loopback, started once for the whole run. */
+export default async function peers(project: TestProject) {
+  const received: Received[] = []
+  const [smtp, faults, http, programs] = await Promise.all([
+    startSmtpServers(received),
+    startFaultServers(),
+    startHttpCarrier(),
+    startPrograms(),
+  ])
+  const inspector = await startInspector(received, faults)
+  project.provide('peers', {
+    inspector: inspector.url,
+    login,
+    smtp: smtp.ports,
+    faults: faults.ports,
+    http: http.url,
+    ses: programs.ses,
+    resend: programs.resend,
+  })
+  return async () => {
+    await Promise.all([inspector.stop(), smtp.stop(), faults.stop(), http.stop(), programs.stop()])
+  }
+}
+
+/**
+ * How a test inside workerd looks into the SMTP servers: `GET /mail?recipient=` lists what they took, `DELETE` forgets it,
+ * `GET /faults?name=` tells how many messages a faulty server took and which commands it heard.
+ */
+async function startInspector(received: Received[], faults: Awaited<ReturnType<typeof startFaultServers>>) {
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://x')
+    const recipient = url.searchParams.get('recipient')
+    const matches = (mail: Received) => recipient === null || mail.envelope.to.includes(recipient)
+    if (url.pathname === '/faults') {
+      const name = url.searchParams.get('name') ?? ''
+      return json(response, 200, { taken: faults.taken[name] ?? 0, commands: faults.commands[name] ?? [] })
+    }
+    if (request.method === 'DELETE')
+      received.splice(0, received.length, ...received.filter((mail) => !matches(mail)))
+    json(response, 200, received.filter(matches))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+/** Where the far sides listen; inside workerd the same object is `env.PEERS`. */
+export type Peers = {
+  inspector: string
+  login: { username: string; password: string }
+  smtp: Record<'starttls' | 'tls' | 'plain' | 'bare' | 'loginOnly' | 'stranger' | 'strangerTls', number>
+  faults: Record<string, number>
+  http: string
+  ses: string
+  resend: string
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    peers: Peers
+  }
+}
