@@ -1,6 +1,9 @@
 /** A mailbox as a header or a carrier's JSON names it. */
 export type Party = { email: string; name: string | null }
 
+/** A file that `raw` holds as well, for carriers that want it beside the text. */
+export type AttachedFile = { filename: string; contentType: string; content: Uint8Array }
+
 /**
  * One message as every carrier receives it: already validated, rendered and checked. `raw` is the whole message in
  * RFC 5322 form with CRLF line ends and without a Bcc field; the parts beside it serve carriers that want JSON.
@@ -23,6 +26,7 @@ export type OutgoingMessage = {
   html: string | null
   /** Custom header fields beside the ones above, Message-ID among them. */
   headers: Record<string, string>
+  attachments: AttachedFile[]
   raw: Uint8Array
 }
 

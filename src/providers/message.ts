@@ -30,6 +30,9 @@ export function refuseUnsafe(message: OutgoingMessage): Outcome | null {
     )
       ? null
       : 'headers',
+    message.attachments.every(({ filename, contentType }) => !UNPRINTABLE.test(filename + contentType))
+      ? null
+      : 'attachments',
     TOKEN.test(message.sendId) ? null : 'sendId',
     TOKEN.test(message.messageId) ? null : 'messageId',
     TOKEN.test(message.idempotencyKey) ? null : 'idempotencyKey',
@@ -46,6 +49,14 @@ export function refuseUnsafe(message: OutgoingMessage): Outcome | null {
 
 function isAddress(email: string) {
   return ADDRESS.test(email) && new TextEncoder().encode(email).length <= 254
+}
+
+/** Base64 as JSON APIs want it, of any length. */
+export function base64(bytes: Uint8Array) {
+  let binary = ''
+  for (let start = 0; start < bytes.length; start += 0x8000)
+    binary += String.fromCharCode(...bytes.subarray(start, start + 0x8000))
+  return btoa(binary)
 }
 
 /** The parties still to be served, by the field that names them; whoever no field names is a blind copy. */

@@ -1,7 +1,7 @@
 import { CAPABILITIES } from './capability.ts'
-import type { Carrier, Outcome, OutgoingMessage, Party, RefusedRecipient } from './carrier.ts'
+import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party, RefusedRecipient } from './carrier.ts'
 import { type Answer, ambiguous, post, refuse, throttle } from './http.ts'
-import { refuseUnsafe, stillToServe } from './message.ts'
+import { base64, refuseUnsafe, stillToServe } from './message.ts'
 
 export type ResendSettings = { apiKey: string; baseUrl?: string | undefined; timeoutMs?: number | undefined }
 
@@ -69,8 +69,13 @@ function request(message: OutgoingMessage, to: Party[], cc: Party[], bcc: Party[
     ...(message.text === null ? {} : { text: message.text }),
     ...(message.html === null ? {} : { html: message.html }),
     headers: message.headers,
+    ...(message.attachments.length > 0 ? { attachments: message.attachments.map(attached) } : {}),
     tags: [{ name: 'send_id', value: message.sendId.replace(/[^\w-]/g, '_') }],
   }
+}
+
+function attached({ filename, contentType, content }: AttachedFile) {
+  return { filename, content_type: contentType, content: base64(content) }
 }
 
 function mailbox({ email, name }: Party) {

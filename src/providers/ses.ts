@@ -2,7 +2,7 @@ import { AwsV4Signer } from 'aws4fetch'
 import { CAPABILITIES } from './capability.ts'
 import type { Carrier, Outcome, OutgoingMessage } from './carrier.ts'
 import { type Answer, ambiguous, post, refuse, throttle } from './http.ts'
-import { refuseUnsafe, stillToServe } from './message.ts'
+import { base64, refuseUnsafe, stillToServe } from './message.ts'
 
 export type SesSettings = {
   region: string
@@ -62,13 +62,6 @@ function request(message: OutgoingMessage, configurationSet: string | undefined)
     EmailTags: [{ Name: 'send_id', Value: message.sendId.replace(/[^\w.@-]/g, '-') }],
     ...(configurationSet ? { ConfigurationSetName: configurationSet } : {}),
   }
-}
-
-function base64(bytes: Uint8Array) {
-  let binary = ''
-  for (let start = 0; start < bytes.length; start += 0x8000)
-    binary += String.fromCharCode(...bytes.subarray(start, start + 0x8000))
-  return btoa(binary)
 }
 
 /** Exceptions that speak of the message; every other definite refusal speaks of the account, and another may do. */

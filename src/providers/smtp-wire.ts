@@ -20,7 +20,7 @@ export type Wire = {
   opened(limitMs: number): Promise<void>
   /** Reads one reply in full within the limit, however it trickles in. */
   reply(limitMs: number): Promise<Reply>
-  /** Writes all of it; every 64 KiB must be taken within the limit. */
+  /** Writes all of it within the limit. */
   write(bytes: Uint8Array, limitMs: number): Promise<void>
   /** True when the server has said more than it was asked. */
   ahead(): boolean
@@ -78,8 +78,9 @@ function wire(socket: Socket): Wire {
       }
     },
     async write(bytes, limitMs) {
+      const deadline = Date.now() + limitMs
       for (let start = 0; start < bytes.length; start += CHUNK)
-        await within(limitMs, writer.write(bytes.subarray(start, start + CHUNK)))
+        await within(deadline - Date.now(), writer.write(bytes.subarray(start, start + CHUNK)))
     },
     ahead: () => buffer.length > 0,
     async upgrade(limitMs) {

@@ -1,7 +1,7 @@
 import { CAPABILITIES } from './capability.ts'
 import type { Carrier, Outcome, OutgoingMessage, RefusedRecipient } from './carrier.ts'
 import { ambiguous } from './http.ts'
-import { quote, refuseUnsafe } from './message.ts'
+import { base64, quote, refuseUnsafe } from './message.ts'
 import { dial, type Reply, type Wire, WireError } from './smtp-wire.ts'
 
 export type SmtpSecurity = 'starttls' | 'tls' | 'none'
@@ -27,7 +27,8 @@ export type SmtpSettings = {
   timeouts?: Partial<SmtpTimeouts>
 }
 
-const TIMEOUTS: SmtpTimeouts = { connectMs: 10_000, stepMs: 30_000, sessionMs: 120_000, finalMs: 60_000 }
+/** Far below what RFC 5321 allows, so that an attempt is over within 80 seconds whatever the server does. */
+const TIMEOUTS: SmtpTimeouts = { connectMs: 10_000, stepMs: 15_000, sessionMs: 45_000, finalMs: 30_000 }
 
 /** Any relay that speaks SMTP. Until the final dot leaves every failure is definite; SMTP knows no idempotency key. */
 export function smtp(settings: SmtpSettings): Carrier {
@@ -152,19 +153,15 @@ async function authenticate(session: Session, { username = '', password = '' }: 
   const offered = session.features.get('AUTH')?.split(/\s+/) ?? []
   let reply: Reply
   if (offered.includes('PLAIN')) {
-    reply = await ask(session, `AUTH PLAIN ${base64(`\0${username}\0${password}`)}`)
+    reply = await ask(session, `AUTH PLAIN ${base64(bytes(`\0${username}\0${password}`))}`)
   } else if (offered.includes('LOGIN')) {
     reply = await ask(session, 'AUTH LOGIN')
-    if (reply.code === 334) reply = await ask(session, base64(username))
-    if (reply.code === 334) reply = await ask(session, base64(password))
+    if (reply.code === 334) reply = await ask(session, base64(bytes(username)))
+    if (reply.code === 334) reply = await ask(session, base64(bytes(password)))
   } else
     throw new Refusal(refuse('refused_retry', 'auth', 'the server offers neither AUTH PLAIN nor AUTH LOGIN'))
   // Its words are not kept: servers are known to repeat what they were given.
   if (reply.code !== 235) throw relayRefusal('auth', { code: reply.code, lines: [] })
-}
-
-function base64(text: string) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
 }
 
 async function transact(session: Session, message: OutgoingMessage): Promise<Outcome> {
@@ -188,7 +185,7 @@ async function transact(session: Session, message: OutgoingMessage): Promise<Out
 
   const data = await ask(session, 'DATA')
   if (data.code !== 354) return answered(data, refused)
-  await session.wire.write(body, stepMs(session))
+  await session.wire.write(body, session.until - Date.now())
   if (session.wire.ahead()) throw new WireError('protocol', 'the server answered before the message ended')
   return finish(session, refused)
 }
@@ -197,7 +194,7 @@ async function transact(session: Session, message: OutgoingMessage): Promise<Out
 async function finish({ wire, limits }: Session, refused: RefusedRecipient[]): Promise<Outcome> {
   try {
     const deadline = Date.now() + limits.finalMs
-    await wire.write(new TextEncoder().encode('.\r\n'), limits.finalMs)
+    await wire.write(bytes('.\r\n'), limits.finalMs)
     const reply = await wire.reply(deadline - Date.now())
     if (positive(reply))
       return { kind: 'accepted', providerMessageId: queueId(reply), delivered: false, refused }
@@ -263,20 +260,22 @@ function stuffed(raw: Uint8Array) {
 /** Courtesy only: the outcome stands, so a server that does not answer is not waited for long. */
 async function farewell(session: Session) {
   try {
-    await session.wire.write(new TextEncoder().encode('QUIT\r\n'), 1000)
+    await session.wire.write(bytes('QUIT\r\n'), 1000)
     await session.wire.reply(1000)
   } catch {}
 }
 
 async function ask(session: Session, command: string) {
   if (session.wire.ahead()) throw new WireError('protocol', 'the server answered what it was not asked')
-  await session.wire.write(new TextEncoder().encode(`${command}\r\n`), stepMs(session))
+  await session.wire.write(bytes(`${command}\r\n`), stepMs(session))
   return session.wire.reply(stepMs(session))
 }
 
 function stepMs({ limits, until }: Session) {
   return Math.min(limits.stepMs, until - Date.now())
 }
+
+const bytes = (text: string) => new TextEncoder().encode(text)
 
 const positive = ({ code }: Reply) => code >= 200 && code < 300
 

@@ -238,17 +238,35 @@ test('every fault at every stage is classified, promptly, and no definite refusa
   expect(Object.fromEntries(results.map(({ name, outcome }) => [name, outcome.kind]))).toEqual(
     Object.fromEntries(cases.map(({ name, kind }) => [name, kind])),
   )
-  for (const { name, stage, outcome, tookMs, seen } of results) {
+  for (const { name, stage, action, outcome, tookMs, seen } of results) {
     expect(tookMs, name).toBeLessThan(4_000)
     expect(JSON.stringify(outcome), name).not.toMatch(/secret-word|AHUAc2VjcmV0LXdvcmQ/)
     if (!['dot', 'quit'].includes(stage) && outcome.kind !== 'accepted')
       expect([name, seen.taken]).toEqual([name, 0])
     if (outcome.kind === 'accepted') expect([name, seen.taken]).toEqual([name, 1])
+    if (action === 'extra' && outcome.kind !== 'accepted')
+      expect(outcome.detail, name).toMatch(/answered what it was not asked|answered before the message ended/)
   }
   const hangs = results.filter(({ name }) => name === 'greeting:hang' || name === 'dot:multi')
   expect(hangs.map(({ outcome }) => outcome)).toEqual([
     { kind: 'refused_retry', code: 'connect', detail: 'timeout: no answer in time', recipients: [] },
     { kind: 'accepted', providerMessageId: 'FAULTLESS', delivered: false, refused: [] },
+  ])
+})
+
+test('a server that says it is closing is asked nothing more', async () => {
+  const before = (await fault('rcpt:421')).commands.length
+  const recipients = ['a@example.com', 'b@example.com']
+  const outcome = await relay({ port: peers.faults['rcpt:421'] ?? 0, timeouts: quick }).send(
+    letter({ recipients }),
+  )
+  expect(outcome).toMatchObject({ kind: 'throttled', code: '421' })
+  const { commands } = await fault('rcpt:421')
+  expect(commands.slice(before).map((command) => command.slice(0, 4))).toEqual([
+    'EHLO',
+    'MAIL',
+    'RCPT',
+    'QUIT',
   ])
 })
 

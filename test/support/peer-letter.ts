@@ -29,6 +29,7 @@ export function letter(change: Partial<OutgoingMessage> = {}): OutgoingMessage &
     cc: [],
     bcc: [],
     replyTo: null,
+    attachments: [],
     headers: { 'X-Moltpost-Send-Id': `snd_${id}` },
     raw: write([
       `From: "${from.name}" <${parts.from.email}>`,
