@@ -43,6 +43,7 @@ const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{0,75}$/
 const MEDIA_TYPE =
   /^(?=.{3,127}$)(?!multipart|message)[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/i
 const ENCODED_WORD = /=\?[^?\s]+\?[bq]\?[^?\s]*\?=/i
+const PLAIN_ADDRESS = /^[^\s@<>",;:()[\]\\]+@[a-z0-9.-]+$/
 const PRINTABLE = /^[\u0020-\u007e]*$/
 const OWN_FIELDS = new RegExp(
   '^(?:from|sender|to|cc|bcc|reply-to|subject|date|message-id|mime-version|return-path|received(?:-.*)?|delivered-to|' +
@@ -303,9 +304,12 @@ const same = (left: string[], right: string[]) =>
   left.length === right.length && left.every((line, index) => line === right[index])
 
 function sameParties(found: Found[] | undefined, meant: Party[]) {
-  const label = (party: Found | Party) =>
-    JSON.stringify(['email' in party ? party.email : party.address, party.name ?? ''])
-  return same((found ?? []).map(label), meant.map(label))
+  const label = (party: Found | Party) => {
+    const email = 'email' in party ? party.email : (party.address ?? '')
+    return JSON.stringify([email, party.name ?? ''])
+  }
+  const isPlain = (party: Party) => PLAIN_ADDRESS.test(party.email)
+  return meant.every(isPlain) && same((found ?? []).map(label), meant.map(label))
 }
 
 function sameFiles(read: Email, meant: Attachment[]) {
