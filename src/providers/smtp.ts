@@ -260,8 +260,8 @@ function stuffed(raw: Uint8Array) {
 /** Courtesy only: the outcome stands, so a server that does not answer is not waited for long. */
 async function farewell(session: Session) {
   try {
-    await session.wire.write(bytes('QUIT\r\n'), 1000)
-    await session.wire.reply(1000)
+    await session.wire.write(bytes('QUIT\r\n'), 500)
+    await session.wire.reply(500)
   } catch {}
 }
 

@@ -149,6 +149,7 @@ async function lostAnswers(carrier: string, send: (name: string) => Promise<Outc
     expect(Date.now() - began, way).toBeLessThan(2_000)
     expect((await seen(`${way}.${carrier}`)).taken, way).toHaveLength(way === '503' ? 0 : 1)
   }
+  expect(await send(`flood.${carrier}`)).toMatchObject({ kind: 'ambiguous', code: 'http_200' })
   expect(await send(`hang.${carrier}`)).toMatchObject({ kind: 'ambiguous', code: 'timeout' })
   expect(await send(`redirect.${carrier}`)).toMatchObject({ kind: 'refused_retry', code: 'http_307' })
   expect(await send(`429.${carrier}`)).toMatchObject({ kind: 'throttled', retryAfterMs: 7_000 })

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Carriers' own programs for local use: Amazon SES as aws-ses-v2-local, Resend as emulate. */
 export async function startPrograms() {
   const children: ChildProcess[] = []
+  const end = () => children.map((child) => child.kill('SIGKILL'))
+  process.once('exit', end)
   const start = async (path: string, args: (port: number) => string[], answersAt: string) => {
     const port = await freePort()
     const program = join(import.meta.dirname, '../../node_modules', path)
@@ -28,13 +30,11 @@ export async function startPrograms() {
     ses,
     resend,
     stop: async () => {
-      await Promise.all(
-        children.map(async (child) => {
-          if (child.exitCode !== null || child.signalCode !== null) return
-          child.kill('SIGKILL')
-          await once(child, 'exit')
-        }),
-      )
+      const running = children.filter((child) => child.exitCode === null && child.signalCode === null)
+      const ended = Promise.all(running.map((child) => once(child, 'exit')))
+      process.off('exit', end)
+      end()
+      await ended
     },
   }
 }
