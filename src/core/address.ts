@@ -20,7 +20,6 @@ const TOP_LABEL = /^[a-z]/
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const BIDI_CONTROL = /[\u202a-\u202e\u2066-\u2069]/
 const LETTERS = /^[\p{L}\p{M}\p{N}.\u00b7\u30fb-]+$/u
-const UNSAFE_IN_DOMAIN = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u
 
 /**
  * The one addr-spec grammar of every door: RFC 5321 dot-atoms, 64 octets before the @, 254 in all, at least two
@@ -51,7 +50,7 @@ function unquote(local: string) {
  */
 function toDomain(text: string) {
   const given = text.endsWith('.') ? text.slice(0, -1) : text
-  if (given === '' || UNSAFE_IN_DOMAIN.test(given)) return null
+  if (given === '') return null
 
   const folded = [...given.normalize('NFC')]
     .map((letter) => letter.toLowerCase())

@@ -71,6 +71,11 @@ test('a missing variable is named by its path; null, guards and branches not tak
       { a: {} },
       ['constructor', 'a.constructor', 'a.__proto__'],
     ],
+    [
+      '{% if true %}{{ a.constructor }}{% endif %}{{ a.__proto__ }}',
+      { a: {} },
+      ['a.constructor', 'a.__proto__'],
+    ],
     ['{{ "literal" }} {{ 1 | plus: 2 }} plain', {}, []],
   ]
   for (const [text, payload, missing] of cases) {
