@@ -205,11 +205,17 @@ const expected: Record<string, Record<string, string>> = {
   greeting: { ...relayRefuses, '421': 'throttled', extra: 'refused_retry' },
   ehlo: { ...relayRefuses, '421': 'throttled', extra: 'refused_retry' },
   auth: { ...relayRefuses, '421': 'refused_retry', extra: 'refused_retry' },
-  mail: { ...all('refused_retry'), ...refuses, multi: 'accepted', extra: 'refused_retry' },
+  mail: {
+    ...all('refused_retry'),
+    ...refuses,
+    '354': 'refused_retry',
+    multi: 'accepted',
+    extra: 'refused_retry',
+  },
   rcpt: { ...all('refused_retry'), ...refuses, multi: 'accepted', extra: 'refused_retry' },
   data: { ...all('refused_retry'), ...refuses, multi: 'accepted', extra: 'refused_retry' },
   body: { ...all('ambiguous'), ...refuses },
-  dot: { ...all('ambiguous'), ...refuses, multi: 'accepted', extra: 'accepted' },
+  dot: { ...all('ambiguous'), ...refuses, '354': 'ambiguous', multi: 'accepted', extra: 'accepted' },
   quit: { ...all('accepted'), '421': 'accepted', '451': 'accepted', '554': 'accepted', multi: 'accepted' },
 }
 
@@ -256,6 +262,8 @@ test('every fault at every stage is classified, promptly, and no definite refusa
     const said = reasons[action]
     if (said && outcome.kind !== 'accepted') expect(outcome.detail, name).toMatch(said)
   }
+  for (const { name } of results)
+    await expect.poll(async () => (await fault(name)).open, { message: name }).toBe(0)
   const hangs = results.filter(({ name }) => name === 'greeting:hang' || name === 'dot:multi')
   expect(hangs.map(({ outcome }) => outcome)).toEqual([
     { kind: 'refused_retry', code: 'connect', detail: 'timeout: no answer in time', recipients: [] },

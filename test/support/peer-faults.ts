@@ -12,6 +12,7 @@ const actions = {
   garbage: 'what is this\r\nit is not SMTP\r\n',
   flood: '',
   drip: '',
+  '354': '354 go on\r\n',
   '421': '421 4.3.2 closing, too many connections\r\n',
   '451': '451 4.3.0 local error, come back\r\n',
   '554': '554 5.7.1 not welcome here\r\n',
@@ -38,13 +39,13 @@ const usual: Record<Exclude<Stage, 'body'>, string> = {
  */
 export async function startFaultServers() {
   const servers: Server[] = []
-  const sockets = new Set<Socket>()
+  const sockets = new Map<Socket, string>()
   const taken: Record<string, number> = {}
   const commands: Record<string, string[]> = {}
 
   const start = async (name: string, serve: (socket: Socket) => void) => {
     const server = createServer((socket) => {
-      sockets.add(socket)
+      sockets.set(socket, name)
       socket.on('close', () => sockets.delete(socket))
       socket.on('error', () => {})
       serve(socket)
@@ -77,8 +78,9 @@ export async function startFaultServers() {
     ports,
     taken,
     commands,
+    open: (name: string) => [...sockets.values()].filter((other) => other === name).length,
     stop: async () => {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets.keys()) socket.destroy()
       for (const server of servers) server.close()
     },
   }

@@ -65,7 +65,7 @@ export async function arrived(recipient: string): Promise<Received[]> {
   return (await fetch(`${peers.inspector}/mail?recipient=${encodeURIComponent(recipient)}`)).json()
 }
 
-/** How many messages a faulty server took, and which commands it heard. */
-export async function fault(name: string): Promise<{ taken: number; commands: string[] }> {
+/** How many messages a faulty server took, which commands it heard, and how many connections stand. */
+export async function fault(name: string): Promise<{ taken: number; commands: string[]; open: number }> {
   return (await fetch(`${peers.inspector}/faults?name=${encodeURIComponent(name)}`)).json()
 }

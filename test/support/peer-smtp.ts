@@ -97,7 +97,7 @@ export async function startSmtpServers(received: Received[]) {
 const refusals: Record<string, [number, string]> = {
   hard: [550, '5.1.1 no such user'],
   soft: [450, '4.2.0 mailbox busy'],
-  full: [452, '4.2.2 mailbox full'],
+  full: [452, '4.2.2 mailbox over its size limit'],
   rate: [451, '4.7.0 too many messages, slow down'],
 }
 

@@ -33,7 +33,8 @@ export default async function peers(project: TestProject) {
 
 /**
  * How a test inside workerd looks into the SMTP servers: `GET /mail?recipient=` lists what they took, `DELETE` forgets it,
- * `GET /faults?name=` tells how many messages a faulty server took and which commands it heard.
+ * `GET /faults?name=` tells how many messages a faulty server took, which commands
+ * it heard and how many connections stand.
  */
 async function startInspector(received: Received[], faults: Awaited<ReturnType<typeof startFaultServers>>) {
   const server = createServer((request, response) => {
@@ -42,7 +43,11 @@ async function startInspector(received: Received[], faults: Awaited<ReturnType<t
     const matches = (mail: Received) => recipient === null || mail.envelope.to.includes(recipient)
     if (url.pathname === '/faults') {
       const name = url.searchParams.get('name') ?? ''
-      return json(response, 200, { taken: faults.taken[name] ?? 0, commands: faults.commands[name] ?? [] })
+      return json(response, 200, {
+        taken: faults.taken[name] ?? 0,
+        commands: faults.commands[name] ?? [],
+        open: faults.open(name),
+      })
     }
     if (request.method === 'DELETE')
       received.splice(0, received.length, ...received.filter((mail) => !matches(mail)))
