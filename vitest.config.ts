@@ -21,8 +21,9 @@ export default defineConfig({
             miniflare: {
               bindings: {
                 LOCAL: '1',
+                AUTO_CLAIM: '1',
                 TEST_MIGRATIONS: await readD1Migrations('migrations'),
-                PEERS: inject<Record<string, unknown>>('peers'),
+                PEERS: inject<Record<string, string | number>>('peers'),
               },
             },
           })),

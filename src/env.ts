@@ -36,11 +36,13 @@ export interface Env {
   /** "1" makes registration open agents already claimed and verified. Honoured only where LOCAL is "1". */
   AUTO_CLAIM?: string
   /** Replaces the demo tenant's well-known key. Honoured only where LOCAL is "1". */
-  DEMO_KEY?: string
+  DEMO_KEY?: string | undefined
 }
 
 const Settings = z.object({
-  MAIL_DOMAIN: z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'MAIL_DOMAIN must be a lower-case domain name'),
+  MAIL_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'MAIL_DOMAIN must be a lower-case domain name'),
   PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
   CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
 })

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { SEND_STATES } from './core/states.ts'
 
 const time = () => integer({ mode: 'timestamp_ms' })
 const flag = () => integer({ mode: 'boolean' })
@@ -8,9 +9,15 @@ const flag = () => integer({ mode: 'boolean' })
 export const tenants = sqliteTable('tenants', {
   id: text().primaryKey(),
   name: text().notNull(),
-  plan: text({ enum: ['free', 'starter', 'growth', 'team', 'enterprise'] }).notNull().default('free'),
-  status: text({ enum: ['active', 'paused', 'frozen'] }).notNull().default('active'),
-  level: text({ enum: ['sandbox', 'supervised', 'trusted', 'autonomous'] }).notNull().default('sandbox'),
+  plan: text({ enum: ['free', 'starter', 'growth', 'team', 'enterprise'] })
+    .notNull()
+    .default('free'),
+  status: text({ enum: ['active', 'paused', 'frozen'] })
+    .notNull()
+    .default('active'),
+  level: text({ enum: ['sandbox', 'supervised', 'trusted', 'autonomous'] })
+    .notNull()
+    .default('sandbox'),
   defaultMailboxId: text(),
   dedupeWindowMs: integer().notNull().default(2_592_000_000),
   cooldownMs: integer().notNull().default(600_000),
@@ -68,8 +75,12 @@ export const mailboxes = sqliteTable(
     address: text().notNull(),
     contact: text().notNull(),
     displayName: text(),
-    status: text({ enum: ['active', 'paused'] }).notNull().default('active'),
-    autonomy: text({ enum: ['review', 'first_contact', 'auto'] }).notNull().default('auto'),
+    status: text({ enum: ['active', 'paused'] })
+      .notNull()
+      .default('active'),
+    autonomy: text({ enum: ['review', 'first_contact', 'auto'] })
+      .notNull()
+      .default('auto'),
     cooldownMs: integer(),
     hourlyLimit: integer(),
     dailyLimit: integer(),
@@ -79,7 +90,9 @@ export const mailboxes = sqliteTable(
     fatigueDays: integer().notNull().default(7),
     riskBudget: integer(),
     carriers: text({ mode: 'json' }).$type<CarrierWeight[]>(),
-    onUnknown: text({ enum: ['hold', 'resend'] }).notNull().default('hold'),
+    onUnknown: text({ enum: ['hold', 'resend'] })
+      .notNull()
+      .default('hold'),
     reputation: integer().notNull().default(800),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
@@ -122,7 +135,10 @@ export const templates = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('templates_by_slug').on(t.tenantId, t.slug)],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('templates_by_slug').on(t.tenantId, t.slug),
+  ],
 )
 
 export type TemplateVariable = { name: string; type: string; required: boolean }
@@ -186,28 +202,6 @@ export const consents = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.contact] })],
 )
-
-export const SEND_STATES = [
-  'judging',
-  'blocked',
-  'scheduled',
-  'pending_approval',
-  'queued',
-  'rendering',
-  'ready',
-  'claimed',
-  'in_flight',
-  'retry_wait',
-  'accepted',
-  'delivered',
-  'bounced',
-  'complained',
-  'failed',
-  'unknown',
-  'cancelled',
-  'rejected',
-] as const
-export type SendState = (typeof SEND_STATES)[number]
 
 export type RecipientKind = 'to' | 'cc' | 'bcc'
 export type Recipient = { kind: RecipientKind; email: string; name: string | null; contact: string }
@@ -315,7 +309,10 @@ export const traces = sqliteTable(
 )
 
 /** Tenants whose data is being erased: the only ones whose traces may be deleted. */
-export const erasures = sqliteTable('erasures', { tenantId: text().primaryKey(), startedAt: time().notNull() })
+export const erasures = sqliteTable('erasures', {
+  tenantId: text().primaryKey(),
+  startedAt: time().notNull(),
+})
 
 /** A decision a person owes: bound to the bytes that will leave, single use, void after 24 h. */
 export const approvals = sqliteTable(

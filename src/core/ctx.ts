@@ -57,7 +57,10 @@ export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string |
     throw new Fault('insufficient_scope', `This key lacks the permission "${wanted}".`)
   }
   if (!mailboxId) {
-    throw new Fault('insufficient_scope', 'This key is scoped to mailboxes; this needs a key of the whole tenant.')
+    throw new Fault(
+      'insufficient_scope',
+      'This key is scoped to mailboxes; this needs a key of the whole tenant.',
+    )
   }
   const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
   if (!scope) throw new Fault('mailbox_scope_denied', `This key is not scoped to mailbox "${mailboxId}".`)

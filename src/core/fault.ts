@@ -15,6 +15,7 @@ export const FAULT_CODES = [
   'agent_not_found',
   'mailbox_not_found',
   'template_not_found',
+  'malformed_json',
   'invalid',
   'dedupe_key_required',
   'batch_too_large',

@@ -12,7 +12,9 @@ export function idFloor(prefix: string, at: Date): string {
 
 /** 16 random bytes as lower-case hex, for tokens that stand for one claim of a row. */
 export function newToken(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
 }
 
 function timePart(at: Date): string {

@@ -24,7 +24,12 @@ export function planLimits(plan: Plan): Limits {
 
 /** The windows of a mailbox: its own limits, else its tier's; a paid plan raises the tier's to the plan's caps. */
 export function mailboxLimits(
-  mailbox: { hourlyLimit: number | null; dailyLimit: number | null; monthlyLimit: number | null; reputation: number },
+  mailbox: {
+    hourlyLimit: number | null
+    dailyLimit: number | null
+    monthlyLimit: number | null
+    reputation: number
+  },
   plan: Plan,
 ): Limits {
   const tier = mailbox.reputation > TRUSTED_ABOVE ? TIERS.trusted : TIERS.active

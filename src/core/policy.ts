@@ -99,7 +99,8 @@ const RULES: Rule[] = [
     name: 'tenant',
     isConfigured: never,
     refuse({ facts: { tenant } }) {
-      if (tenant.status === 'paused') return { reason: 'tenant_paused', detail: 'sending is paused for this tenant' }
+      if (tenant.status === 'paused')
+        return { reason: 'tenant_paused', detail: 'sending is paused for this tenant' }
       if (tenant.status === 'frozen') return { reason: 'tenant_frozen', detail: 'this tenant is frozen' }
     },
   },
@@ -121,13 +122,19 @@ const RULES: Rule[] = [
     refuse({ facts: { tenant, mailbox, agentStatus } }) {
       if (mailbox.status === 'paused') return { reason: 'mailbox_paused', detail: 'this mailbox is paused' }
       if (mailbox.reputation < SUSPENDED_BELOW) {
-        return { reason: 'mailbox_suspended', detail: `reputation ${mailbox.reputation / 1000} is below 0.500` }
+        return {
+          reason: 'mailbox_suspended',
+          detail: `reputation ${mailbox.reputation / 1000} is below 0.500`,
+        }
       }
       if (agentStatus === 'paused' || agentStatus === 'suspended' || agentStatus === 'banned') {
         return { reason: 'agent_suspended', detail: `the agent is ${agentStatus}` }
       }
       if (tenant.level === 'sandbox') {
-        return { reason: 'trust_required', detail: 'the agent must be claimed by its owner before it can send' }
+        return {
+          reason: 'trust_required',
+          detail: 'the agent must be claimed by its owner before it can send',
+        }
       }
     },
   },
@@ -197,7 +204,9 @@ const RULES: Rule[] = [
       const without = facts.contacts.find((contact) => contact.consent !== 'granted')
       if (!without) return
       const detail =
-        without.consent === 'revoked' ? `${without.email} revoked consent` : `no consent recorded for ${without.email}`
+        without.consent === 'revoked'
+          ? `${without.email} revoked consent`
+          : `no consent recorded for ${without.email}`
       return { reason: 'no_consent', detail, contact: without.contact }
     },
   },

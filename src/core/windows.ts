@@ -4,14 +4,24 @@ export type Unit = 'hour' | 'day' | 'month'
 export type Limits = Record<Unit, number | null>
 
 /** How far one window is used, as it stood when it was looked at. Times are ms since 1970. */
-export type WindowUse = { scope: 'mailbox' | 'plan'; unit: Unit; limit: number; used: number; resetsAt: number }
+export type WindowUse = {
+  scope: 'mailbox' | 'plan'
+  unit: Unit
+  limit: number
+  used: number
+  resetsAt: number
+}
 
 /** Everything about windows and cooldowns that one send was judged by. */
 export type WindowSnapshot = { cooldowns: { contact: string; until: number }[]; windows: WindowUse[] }
 
 export type WindowRefusal =
   | { rule: 'cooldown'; contact: string; retryAt: number }
-  | { rule: 'rate_limit_hourly' | 'rate_limit_daily' | 'rate_limit_monthly'; window: WindowUse; retryAt: number }
+  | {
+      rule: 'rate_limit_hourly' | 'rate_limit_daily' | 'rate_limit_monthly'
+      window: WindowUse
+      retryAt: number
+    }
 
 const RULE = {
   hour: 'rate_limit_hourly',

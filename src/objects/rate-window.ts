@@ -52,7 +52,12 @@ export class RateWindow extends DurableObject {
   }
 
   /** Judges each request in order, spending where asked and nothing refuses. Later requests see what earlier ones spent. */
-  reserve(requests: WindowRequest[], limits: Record<string, Limits>, plan: Limits, now: number): WindowAnswer[] {
+  reserve(
+    requests: WindowRequest[],
+    limits: Record<string, Limits>,
+    plan: Limits,
+    now: number,
+  ): WindowAnswer[] {
     return this.ctx.storage.transactionSync(() => {
       const usages = new Map<string, Usage>()
       const changed = new Set<string>()
@@ -141,7 +146,9 @@ export class RateWindow extends DurableObject {
   }
 
   private reservation(sendId: string): Stored | null {
-    const [row] = this.ctx.storage.sql.exec('SELECT body FROM reservations WHERE send_id = ?', sendId).toArray()
+    const [row] = this.ctx.storage.sql
+      .exec('SELECT body FROM reservations WHERE send_id = ?', sendId)
+      .toArray()
     return row ? (JSON.parse(String(row.body)) as Stored) : null
   }
 

@@ -74,7 +74,6 @@ function wire(socket: Socket): Wire {
         code = digits
         lines.push(words)
         if (mark !== '-') return { code: Number(code), lines }
-        if (room <= 0) throw new WireError('protocol', 'the reply is too long')
       }
     },
     async write(bytes, limitMs) {

@@ -145,7 +145,6 @@ async function secureConnection(session: Session, clientName: string) {
   if (session.wire.ahead())
     throw new Refusal(refuse('refused_retry', 'tls', 'the server spoke before the handshake'))
   session.wire = await session.wire.upgrade(stepMs(session))
-  session.features = new Map()
   await hello(session, clientName)
 }
 

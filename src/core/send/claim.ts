@@ -53,7 +53,8 @@ const CLAIM = `
 export function claimStatements(door: Door, claims: Claim[]): D1PreparedStatement[] {
   const caller = callerBinds(door)
   const keys = claims.flatMap((claim) => claim.dedupeKey ?? [])
-  const statements = keys.length === 0 ? [] : [door.env.DB.prepare(FREE_DEAD_BURNS).bind(JSON.stringify(keys), ...caller)]
+  const statements =
+    keys.length === 0 ? [] : [door.env.DB.prepare(FREE_DEAD_BURNS).bind(JSON.stringify(keys), ...caller)]
   const agent = { agentId: door.agent?.id ?? null, agentName: door.agent?.name ?? null }
   const rows = claims.map(({ input, ...claim }) =>
     JSON.stringify({ ...claim, ...agent, input: claim.inputKey === null ? input : null }),

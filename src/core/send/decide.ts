@@ -1,7 +1,8 @@
-import type { SendInput, SendState } from '../../schema.ts'
+import type { SendInput } from '../../schema.ts'
 import { newId, newToken } from '../ids.ts'
 import { judge, type Verdict } from '../policy.ts'
 import { compileTemplate, missingVariables } from '../rendering.ts'
+import type { SendState } from '../states.ts'
 import type { Limits, WindowSnapshot } from '../windows.ts'
 import { slices } from './claim.ts'
 import type { Door } from './door.ts'
@@ -17,6 +18,8 @@ export type Candidate = {
   input: SendInput | null
   /** The bytes exist already, so that a release goes straight to delivery. */
   isRendered: boolean
+  /** Until when a released send may wait for its windows, in ms since 1970; null where a refusal is final. */
+  mayWaitUntil: number | null
 }
 
 /** What became of a send once judged, by whichever caller came first. */
@@ -47,9 +50,8 @@ type Settlement = {
 
 /** How long a send may lie in a queue before the sweep rings again, in ms. */
 export const RING_AGAIN_MS = 60_000
-/** How long an approval stands open, and how long a released send may wait for its windows, in ms. */
+/** How long an approval stands open, in ms. */
 export const APPROVAL_MS = 86_400_000
-const WAIT_MS = 86_400_000
 
 const SETTLE = `
   UPDATE sends SET state = o.value ->> 'state', reason = o.value ->> 'reason', detail = o.value ->> 'detail',
@@ -107,7 +109,11 @@ type OutcomeRow = {
  * Judge the candidates in order, as if sent one after the other, and settle each by compare-and-set. Two waits: the
  * tenant's windows, then one database batch.
  */
-export async function decide(door: Door, tenantId: string, candidates: Candidate[]): Promise<Map<string, Decision>> {
+export async function decide(
+  door: Door,
+  tenantId: string,
+  candidates: Candidate[],
+): Promise<Map<string, Decision>> {
   const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
   const windows = await askWindows(door, tenantId, candidates, { missing, spend: true })
   const settlements = candidates.map((candidate) =>
@@ -118,7 +124,12 @@ export async function decide(door: Door, tenantId: string, candidates: Candidate
   const lost = [...outcomes.values()].filter(
     (row) => row.is_mine === 0 && windows.get(row.id)?.spent && !isAccepted(row.state),
   )
-  if (lost.length > 0) await refund(door, tenantId, lost.map((row) => row.id))
+  if (lost.length > 0)
+    await refund(
+      door,
+      tenantId,
+      lost.map((row) => row.id),
+    )
 
   const mine = new Map(settlements.map((each) => [each.id, each]))
   return new Map(
@@ -177,7 +188,9 @@ function missingIn({ subject, input }: Candidate): string[] {
     const { subject: line, html, text } = input.inline
     return [...(line === '' ? ['subject'] : []), ...(html === null && text === null ? ['text'] : [])]
   }
-  return subject.template ? missingVariables(compileTemplate(subject.template), input.payload) : []
+  if (subject.template === null) return []
+  const template = compileTemplate(subject.template)
+  return template.ok ? missingVariables(template.compiled, input.payload) : []
 }
 
 async function askWindows(
@@ -242,20 +255,19 @@ function settlement(
   return { ...base, state: candidate.isRendered ? 'ready' : 'queued' }
 }
 
-/** A refusal at release waits where time alone would lift it within 24 h; any other ends the send. */
+/** A refusal at release waits where time alone would lift it soon enough; any other ends the send. */
 function refused(
   base: Settlement,
-  { from, subject }: Candidate,
-  refusal: NonNullable<Verdict['refusal']>,
+  { mayWaitUntil }: Candidate,
+  { reason, detail, retryAt }: NonNullable<Verdict['refusal']>,
   now: number,
 ): Settlement {
-  const waits = from !== 'judging' && (refusal.reason === 'cooldown' || refusal.reason === 'rate_limited')
-  const since = from === 'scheduled' ? (subject.facts.leavesAt === now ? now : subject.facts.leavesAt) : now
-  if (waits && refusal.retryAt !== undefined && refusal.retryAt <= since + WAIT_MS) {
-    const { reason, detail, retryAt } = refusal
-    return { ...base, state: 'scheduled', reason, detail, nextAt: retryAt }
+  const isPassing = reason === 'cooldown' || reason === 'rate_limited'
+  if (isPassing && mayWaitUntil !== null && retryAt !== undefined && retryAt <= mayWaitUntil) {
+    const scheduledAt = base.from === 'scheduled' ? null : now
+    return { ...base, state: 'scheduled', reason, detail, scheduledAt, nextAt: retryAt }
   }
-  return { ...base, state: 'blocked', reason: refusal.reason, detail: refusal.detail, nextAt: null }
+  return { ...base, state: 'blocked', reason, detail, nextAt: null }
 }
 
 async function settle(door: Door, tenantId: string, rows: Settlement[]): Promise<Map<string, OutcomeRow>> {

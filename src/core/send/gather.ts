@@ -1,7 +1,8 @@
 import { settings } from '../../env.ts'
-import type { Recipient, SendInput, SendState } from '../../schema.ts'
-import { type Plan, mailboxLimits, planLimits } from '../plans.ts'
+import type { Recipient, SendInput } from '../../schema.ts'
+import { mailboxLimits, type Plan, planLimits } from '../plans.ts'
 import type { ContactFacts, Facts, TemplateFacts } from '../policy.ts'
+import type { SendState } from '../states.ts'
 import type { Limits } from '../windows.ts'
 import { AGENT_FITS, CALLER, callerBinds, type Door, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
@@ -257,7 +258,9 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
   )
   const template = templateFacts(row.template, about)
   const consentForMarketing =
-    about.require_consent_for_marketing === 1 && template.kind === 'published' && template.type === 'marketing'
+    about.require_consent_for_marketing === 1 &&
+    template.kind === 'published' &&
+    template.type === 'marketing'
   return {
     facts: {
       now,

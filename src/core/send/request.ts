@@ -1,12 +1,14 @@
-import type { Recipient, RecipientKind, SendInput, SendState } from '../../schema.ts'
+import type { Env } from '../../env.ts'
+import type { Recipient, RecipientKind, SendInput } from '../../schema.ts'
 import { parseAddress } from '../address.ts'
 import { Fault, type FaultCode } from '../fault.ts'
 import { newId } from '../ids.ts'
 import type { Verdict } from '../policy.ts'
+import type { SendState } from '../states.ts'
 import { byteLength, type Claim, claimStatements } from './claim.ts'
 import { type Candidate, type Decision, decide, isAccepted, preview } from './decide.ts'
 import type { Door } from './door.ts'
-import { type Found, gatherStatements, isInline, readGathered } from './gather.ts'
+import { type Found, gatherStatements, isInline, readGathered, type Subject } from './gather.ts'
 import { ring } from './ring.ts'
 
 /** One message that somebody wants sent, in the core's words. */
@@ -29,7 +31,13 @@ export type SendRequest = {
 
 /** What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. */
 export type SendResult =
-  | { status: 'error'; requestId: string | null; code: FaultCode; message: string; details: Record<string, unknown> }
+  | {
+      status: 'error'
+      requestId: string | null
+      code: FaultCode
+      message: string
+      details: Record<string, unknown>
+    }
   | { status: 'duplicate'; requestId: string; originalState: SendState }
   | {
       status: 'queued' | 'delivered' | 'blocked' | 'scheduled' | 'pending_approval'
@@ -65,21 +73,24 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
   await keepLargeInputs(door, claims)
 
   const queries = claims.map(({ id, dedupeKey, mailboxId }) => ({ id, dedupeKey, mailboxId }))
-  const answers = await door.env.DB.batch([...claimStatements(door, claims), ...gatherStatements(door, queries)])
+  const answers = await door.env.DB.batch([
+    ...claimStatements(door, claims),
+    ...gatherStatements(door, queries),
+  ])
   const found = mustKnow(door, readGathered(door, answers), claims.length)
   const tenantId = found[0]?.keyTenantId ?? ''
 
-  const candidates = new Map<string, Candidate>()
-  for (const [position, claim] of claims.entries()) {
-    const { send, subject } = must(found[position])
-    if (!send || !subject) throw new Error('a claim left neither its row nor another behind')
-    if (send.state !== 'judging' || candidates.has(send.id)) continue
-    const isOwn = send.id === claim.id
-    const input = isOwn ? claim.input : (send.storedInput ?? (await largeInput(door, send.inputKey)))
-    candidates.set(send.id, { sendId: send.id, from: 'judging', subject, input, isRendered: false })
-  }
-  const decided = candidates.size > 0 ? await decide(door, tenantId, [...candidates.values()]) : new Map()
-  await ring(door, tenantId, [...decided.values()])
+  const candidates = await Promise.all(
+    claims.flatMap((claim, position) => {
+      const { send, subject } = must(found[position])
+      if (!send || !subject) throw new Error('a claim left neither its row nor another behind')
+      const isFirst = found.findIndex((each) => each.send?.id === send.id) === position
+      return send.state === 'judging' && isFirst ? [candidate(door, send, subject, claim)] : []
+    }),
+  )
+  const decided =
+    candidates.length > 0 ? await decide(door, tenantId, candidates) : new Map<string, Decision>()
+  await ring(door.env, tenantId, [...decided.values()])
 
   const answered = new Set<string>()
   let next = 0
@@ -111,10 +122,11 @@ export async function simulateSends(door: Door, requests: SendRequest[]): Promis
   const found = mustKnow(door, readGathered(door, answers), asked.length)
   const candidates = claims.flatMap((claim, position): Candidate[] => {
     const { subject } = must(found[position])
-    const hasPayload = must(prepared.find((each) => 'claim' in each && each.claim === claim)).request.payload !== null
+    const hasPayload =
+      must(prepared.find((each) => 'claim' in each && each.claim === claim)).request.payload !== null
     if (!subject) return []
     const input = hasPayload ? claim.input : null
-    return [{ sendId: claim.id, from: 'judging', subject, input, isRendered: false }]
+    return [{ sendId: claim.id, from: 'judging', subject, input, isRendered: false, mayWaitUntil: null }]
   })
   const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates)
   let next = 0
@@ -125,6 +137,18 @@ export async function simulateSends(door: Door, requests: SendRequest[]): Promis
     const isDuplicate = must(found[position]).send !== null
     return { status: 'simulated', requestId: each.claim.id, isDuplicate, verdict, missing }
   })
+}
+
+/** The judging row that stands under a claim: our own, or another caller's with that caller's stored input. */
+async function candidate(
+  door: Door,
+  send: NonNullable<Found['send']>,
+  subject: Subject,
+  claim: Claim,
+): Promise<Candidate> {
+  const input =
+    send.id === claim.id ? claim.input : (send.storedInput ?? (await largeInput(door.env, send.inputKey)))
+  return { sendId: send.id, from: 'judging', subject, input, isRendered: false, mayWaitUntil: null }
 }
 
 type Prepared = { request: SendRequest } & (
@@ -140,16 +164,22 @@ async function prepare(door: Door, requests: SendRequest[]): Promise<Prepared[]>
         error: { status: 'error', requestId: null, code, message, details: { field } },
       })
       if (request.dedupeKey !== null && request.dedupeKey.trim() === '') {
-        return wrong('dedupe_key_required', 'dedupeKey must not be blank: give each message a key of its own.', 'dedupeKey')
+        return wrong(
+          'dedupe_key_required',
+          'dedupeKey must not be blank: give each message a key of its own.',
+          'dedupeKey',
+        )
       }
       const recipients: Recipient[] = []
       for (const { kind, email, name } of request.to) {
         const address = parseAddress(email)
-        if (!address) return wrong('invalid', `"${email.slice(0, 100)}" is not an email address.`, 'recipientEmail')
+        if (!address)
+          return wrong('invalid', `"${email.slice(0, 100)}" is not an email address.`, 'recipientEmail')
         if (recipients.some((each) => each.contact === address.contact)) continue
         recipients.push({ kind, email: address.email, name: name ?? null, contact: address.contact })
       }
-      if (recipients.length === 0) return wrong('invalid', 'A message needs at least one recipient.', 'recipientEmail')
+      if (recipients.length === 0)
+        return wrong('invalid', 'A message needs at least one recipient.', 'recipientEmail')
       if (recipients.length > RECIPIENTS_AT_MOST) {
         return wrong('invalid', `A message has at most ${RECIPIENTS_AT_MOST} recipients.`, 'recipientEmail')
       }
@@ -195,7 +225,12 @@ function inputOf(request: SendRequest): SendInput {
 }
 
 /** SHA-256 over what was asked, so that a header key used for two different requests is noticed. */
-async function hashOf({ isHeaderKey: _, dedupeKey: __, batchId: ___, ...asked }: SendRequest): Promise<string> {
+async function hashOf({
+  isHeaderKey: _,
+  dedupeKey: __,
+  batchId: ___,
+  ...asked
+}: SendRequest): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(asked)))
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
@@ -212,9 +247,9 @@ async function keepLargeInputs(door: Door, claims: Claim[]) {
 }
 
 /** The input of a send that is kept in R2, or null where it is not. */
-export async function largeInput(door: Pick<Door, 'env'>, key: string | null): Promise<SendInput | null> {
+export async function largeInput(env: Env, key: string | null): Promise<SendInput | null> {
   if (key === null) return null
-  const object = await door.env.MAIL.get(key)
+  const object = await env.MAIL.get(key)
   return object ? await object.json<SendInput>() : null
 }
 
@@ -222,13 +257,18 @@ export async function largeInput(door: Pick<Door, 'env'>, key: string | null): P
 function mustKnow(door: Door, found: Found[], count: number): Found[] {
   if (found.length < count) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
   for (const each of found) {
-    if (!each.isTenantsOwn) throw new Fault('tenant_mismatch', "tenantId is not this key's tenant.", { field: 'tenantId' })
-    if (each.mailboxId === null) throw new Fault('mailbox_not_found', 'No such mailbox.', { field: 'mailboxId' })
+    if (!each.isTenantsOwn)
+      throw new Fault('tenant_mismatch', "tenantId is not this key's tenant.", { field: 'tenantId' })
+    if (each.mailboxId === null)
+      throw new Fault('mailbox_not_found', 'No such mailbox.', { field: 'mailboxId' })
     if (!each.isInScope) {
       throw new Fault('mailbox_scope_denied', `This key is not scoped to mailbox "${each.mailboxId}".`)
     }
     if (!each.maySend) throw new Fault('insufficient_scope', 'This key lacks the permission "send".')
-    if (!each.agentExists) throw new Fault('agent_not_found', 'No such agent.', { field: door.agent?.id ? 'agentId' : 'agentName' })
+    if (!each.agentExists)
+      throw new Fault('agent_not_found', 'No such agent.', {
+        field: door.agent?.id ? 'agentId' : 'agentName',
+      })
     if (!each.agentFits) throw new Fault('agent_mismatch', 'This key belongs to another agent.')
   }
   return found
@@ -253,7 +293,8 @@ function result(
     return { status: 'error', requestId: send.id, code: 'template_render_failed', message, details }
   }
   const isSettledHere = decision?.isMine === true && isFirst
-  if (!isSettledHere && isAccepted(state)) return { status: 'duplicate', requestId: send.id, originalState: state }
+  if (!isSettledHere && isAccepted(state))
+    return { status: 'duplicate', requestId: send.id, originalState: state }
   return {
     status: publicStatus(state),
     requestId: send.id,
@@ -263,7 +304,9 @@ function result(
   }
 }
 
-function publicStatus(state: SendState): 'queued' | 'delivered' | 'blocked' | 'scheduled' | 'pending_approval' {
+function publicStatus(
+  state: SendState,
+): 'queued' | 'delivered' | 'blocked' | 'scheduled' | 'pending_approval' {
   if (state === 'scheduled' || state === 'pending_approval' || state === 'delivered') return state
   return isAccepted(state) ? 'queued' : 'blocked'
 }

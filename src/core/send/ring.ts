@@ -1,6 +1,5 @@
-import type { SendBell } from '../../env.ts'
+import type { Env, SendBell } from '../../env.ts'
 import type { Decision } from './decide.ts'
-import type { Door } from './door.ts'
 
 /** A queue takes at most this many messages in one call. */
 const AT_ONCE = 100
@@ -9,13 +8,19 @@ const AT_ONCE = 100
  * Tell the consumers which sends to look at. A bell that does not ring loses nothing: the row says when the sweep must
  * ring again, so a failure here is not the caller's.
  */
-export async function ring(door: Pick<Door, 'env'>, tenantId: string, decisions: Decision[]): Promise<void> {
+export async function ring(env: Env, tenantId: string, decisions: Decision[]): Promise<void> {
   const mine = decisions.filter((decision) => decision.isMine)
   const toRender = mine.filter(({ state }) => state === 'queued' || state === 'pending_approval')
   const toDeliver = mine.filter(({ state }) => state === 'ready')
   await Promise.all([
-    ringAll(door.env.RENDER, toRender.map(({ sendId }) => ({ tenantId, sendId }))),
-    ringAll(door.env.DELIVER, toDeliver.map(({ sendId }) => ({ tenantId, sendId }))),
+    ringAll(
+      env.RENDER,
+      toRender.map(({ sendId }) => ({ tenantId, sendId })),
+    ),
+    ringAll(
+      env.DELIVER,
+      toDeliver.map(({ sendId }) => ({ tenantId, sendId })),
+    ),
   ])
 }
 

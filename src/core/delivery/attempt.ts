@@ -1,0 +1,297 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { sendRecipients, sends } from '../../schema.ts'
+import { one } from '../ctx.ts'
+import { refund } from '../send/decide.ts'
+import type { SendState } from '../states.ts'
+import { appendTrace } from '../traces.ts'
+import { CLAIM_MS, type Claimed, resendAt } from './claim.ts'
+
+/** What a carrier's answer means for the send; the outcome kinds of the carriers, in the core's words. */
+export type AttemptOutcome =
+  | { kind: 'accepted'; providerMessageId: string | null; delivered: boolean; refused: Refused[] }
+  | { kind: 'refused_permanent' | 'refused_retry'; code: string; detail: string; recipients: Refused[] }
+  | { kind: 'throttled'; code: string; detail: string; retryAfterMs: number | null }
+  | { kind: 'ambiguous'; code: string; detail: string }
+
+export type Refused = { email: string; permanent: boolean; code: string; detail: string }
+
+/** Waits between rounds over all carriers, in ms; the last one repeats. */
+const BACK_OFF_MS = [5_000, 30_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000]
+/** How long a send is tried before it fails, in ms. */
+const TRY_FOR_MS = 86_400_000
+
+export type Departure = { departed: true } | { departed: false; state: SendState; reason: string | null }
+
+/**
+ * The step to `in_flight`, durable before the first byte leaves. It happens only where no other agent holds a lease on a
+ * contact, none of them has been suppressed since, and tenant, mailbox and agent are still in standing; otherwise the
+ * send ends `blocked` and its windows are given back.
+ */
+export async function depart(claimed: Claimed, carrier: string, now: Date): Promise<Departure> {
+  const { db, send, hold } = claimed
+  const at = now.getTime()
+  const isMine = and(
+    eq(sends.tenantId, send.tenantId),
+    eq(sends.id, send.id),
+    eq(sends.claimToken, hold.token),
+  )
+  const lease = sql`EXISTS (
+    SELECT 1 FROM send_recipients r JOIN leases l ON l.tenant_id = r.tenant_id AND l.contact = r.contact
+    JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
+    WHERE ${theirs(send)} AND l.ended_at IS NULL AND l.expires_at > ${at}
+      AND a.last_heartbeat_at >= ${at - 300_000} AND l.agent_id IS NOT ${send.agentId})`
+  const suppressed = sql`EXISTS (
+    SELECT 1 FROM send_recipients r JOIN suppressions x ON x.tenant_id = r.tenant_id AND x.contact = r.contact
+    WHERE ${theirs(send)} AND (x.expires_at IS NULL OR x.expires_at > ${at})
+      AND (x.scope <> 'campaign'
+        OR x.campaign_id IN (${send.template ?? ''}, ${send.input?.campaignId ?? ''})))`
+  const standing = sql`EXISTS (
+    SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = ${send.mailboxId}
+    LEFT JOIN agents g ON g.tenant_id = t.id AND g.id = ${send.agentId}
+    WHERE t.id = ${send.tenantId} AND t.status = 'active' AND m.status = 'active' AND m.reputation >= 500
+      AND (g.id IS NULL OR g.status IN ('active', 'pending_claim')))`
+  const results = await db.batch([
+    db
+      .update(sends)
+      .set({
+        state: 'in_flight',
+        provider: carrier,
+        attempt: sql`${sends.attempt} + 1`,
+        claimUntil: new Date(at + CLAIM_MS),
+        nextAt: new Date(at + CLAIM_MS),
+        updatedAt: now,
+      })
+      .where(
+        and(
+          isMine,
+          inArray(sends.state, ['claimed', 'in_flight']),
+          sql`NOT ${lease}`,
+          sql`NOT ${suppressed}`,
+          standing,
+        ),
+      ),
+    db
+      .update(sends)
+      .set({
+        state: 'blocked',
+        reason: sql`CASE WHEN ${lease} THEN 'lease_conflict' WHEN ${suppressed} THEN 'suppressed' ELSE 'standing' END`,
+        detail: 'refused at dispatch: the facts changed after the send was accepted',
+        burnedKey: null,
+        nextAt: null,
+        claimUntil: null,
+        updatedAt: now,
+      })
+      .where(and(isMine, sql`(${lease} OR ${suppressed} OR NOT ${standing})`)),
+    db
+      .update(sendRecipients)
+      .set({ state: sql`iif(s.state = 'in_flight', 'in_flight', 'void')`, updatedAt: now })
+      .from(sql`sends s`)
+      .where(
+        sql`s.tenant_id = ${send.tenantId} AND s.id = ${send.id} AND s.claim_token = ${hold.token}
+          AND ${sendRecipients.tenantId} = s.tenant_id AND ${sendRecipients.sendId} = s.id
+          AND ${inArray(sendRecipients.contact, contactsOf(send))}
+          AND ${inArray(sendRecipients.state, ['pending', 'in_flight'])}`,
+      ),
+    appendTrace(db, hold, 'routing', now, { carrier, attempt: send.attempt + 1 }),
+    db.select({ state: sends.state, reason: sends.reason }).from(sends).where(isMine),
+  ])
+  const [row] = results[4]
+  if (row?.state === 'in_flight') {
+    send.attempt += 1
+    send.provider = carrier
+    return { departed: true }
+  }
+  if (row?.state === 'blocked') await refund({ env: claimed.env, now }, send.tenantId, [send.id])
+  return { departed: false, state: row?.state ?? 'claimed', reason: row?.reason ?? 'claim_lost' }
+}
+
+/** The recipients that no carrier has yet accepted or finally refused, in the order they were given. */
+export async function remainingRecipients({ db, send }: Claimed): Promise<string[]> {
+  const rows = await db
+    .select({ email: sendRecipients.email, state: sendRecipients.state })
+    .from(sendRecipients)
+    .where(
+      and(
+        eq(sendRecipients.tenantId, send.tenantId),
+        inArray(sendRecipients.contact, contactsOf(send)),
+        eq(sendRecipients.sendId, send.id),
+        inArray(sendRecipients.state, ['pending', 'in_flight']),
+      ),
+    )
+  const open = new Set(rows.map((row) => row.email))
+  return send.recipients.map((recipient) => recipient.email).filter((email) => open.has(email))
+}
+
+/**
+ * Writes down what an attempt came to and moves the send on. `more` says that something will be tried at once (another
+ * carrier, or the other recipients), so that the claim is kept; an ambiguous attempt pins the send to its carrier until something resolves it.
+ */
+export async function recordOutcome(
+  claimed: Claimed,
+  attempted: string[],
+  outcome: AttemptOutcome,
+  options: {
+    now: Date
+    carrier: string
+    replayableMs: number | null
+    more: boolean
+    latencyMs: number
+  },
+): Promise<SendState> {
+  const { db, send, hold } = claimed
+  const { now } = options
+  const next = after(send, attempted, outcome, options)
+  const refused = 'refused' in outcome ? outcome.refused : 'recipients' in outcome ? outcome.recipients : []
+  const states = new Map<(typeof sendRecipients.$inferSelect)['state'], string[]>()
+  for (const email of attempted) {
+    const state = recipientState(email, outcome, refused, next.state)
+    states.set(state, [...(states.get(state) ?? []), contactOf(send, email)])
+  }
+  await db.batch([
+    db
+      .update(sends)
+      .set({
+        state: next.state,
+        reason: next.reason,
+        detail: next.detail,
+        nextAt: next.state === 'unknown' ? resendAt(now) : next.nextAt,
+        claims: 0,
+        claimUntil: next.state === 'claimed' ? new Date(now.getTime() + CLAIM_MS) : null,
+        ambiguousAt: next.isAmbiguous ? (send.ambiguousAt ?? now) : null,
+        providerMessageId:
+          outcome.kind === 'accepted' ? outcome.providerMessageId : sql`${sends.providerMessageId}`,
+        updatedAt: now,
+      })
+      .where(
+        and(
+          eq(sends.tenantId, send.tenantId),
+          eq(sends.id, send.id),
+          eq(sends.claimToken, hold.token),
+          eq(sends.state, 'in_flight'),
+        ),
+      ),
+    appendTrace(db, hold, 'delivery', now, {
+      carrier: options.carrier,
+      attempt: send.attempt,
+      outcome: outcome.kind,
+      state: next.state,
+      latencyMs: options.latencyMs,
+      ...('code' in outcome ? { code: outcome.code, detail: outcome.detail } : {}),
+      ...(outcome.kind === 'accepted' ? { providerMessageId: outcome.providerMessageId } : {}),
+      ...(refused.length > 0 ? { refused } : {}),
+    }),
+    ...[...states].map(([state, contacts]) =>
+      db
+        .update(sendRecipients)
+        .set({ state, updatedAt: now })
+        .where(
+          and(
+            eq(sendRecipients.tenantId, send.tenantId),
+            inArray(sendRecipients.contact, contacts),
+            eq(sendRecipients.sendId, send.id),
+          ),
+        ),
+    ),
+  ])
+  if (next.isAmbiguous) send.ambiguousAt ??= now
+  return next.state
+}
+
+/** Puts a claimed send back to wait: no carrier may be tried now. */
+export async function putBack(claimed: Claimed, now: Date, waitMs: number): Promise<void> {
+  const { db, send, hold } = claimed
+  await db
+    .update(sends)
+    .set({
+      state: 'retry_wait',
+      claimUntil: null,
+      claims: 0,
+      nextAt: new Date(now.getTime() + waitMs),
+      updatedAt: now,
+    })
+    .where(
+      and(
+        eq(sends.tenantId, send.tenantId),
+        eq(sends.id, send.id),
+        eq(sends.claimToken, hold.token),
+        eq(sends.state, 'claimed'),
+      ),
+    )
+}
+
+/** The wait before the round that follows this many attempts, in ms. */
+export function backOffMs(attempt: number): number {
+  return BACK_OFF_MS[Math.min(attempt, BACK_OFF_MS.length) - 1] ?? 5_000
+}
+
+type Next = {
+  state: SendState
+  reason: string | null
+  detail: string | null
+  nextAt: Date | null
+  isAmbiguous: boolean
+}
+
+function after(
+  send: Claimed['send'],
+  attempted: string[],
+  outcome: AttemptOutcome,
+  { now, replayableMs, more }: { now: Date; replayableMs: number | null; more: boolean },
+): Next {
+  const wasAmbiguous = send.ambiguousAt !== null
+  const detail = 'detail' in outcome ? outcome.detail : null
+  const wait = (ms: number): Next => ({
+    state: 'retry_wait',
+    reason: 'code' in outcome ? outcome.code : null,
+    detail,
+    nextAt: new Date(now.getTime() + ms),
+    isAmbiguous: wasAmbiguous || outcome.kind === 'ambiguous',
+  })
+  const isTooOld = now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
+
+  if (outcome.kind === 'accepted') {
+    const soft = outcome.refused.filter((each) => !each.permanent)
+    if (soft.length > 0 && !isTooOld) return wait(backOffMs(send.attempt))
+    if (more) return { ...wait(CLAIM_MS), state: 'claimed', isAmbiguous: false }
+    const isAllRefused = outcome.refused.length >= attempted.length
+    const state = isAllRefused ? 'bounced' : outcome.delivered ? 'delivered' : 'accepted'
+    return { state, reason: null, detail: null, nextAt: null, isAmbiguous: false }
+  }
+  if (outcome.kind === 'ambiguous' || wasAmbiguous) {
+    const since = (send.ambiguousAt ?? now).getTime()
+    const canReplay = replayableMs !== null && now.getTime() < since + replayableMs && !isTooOld
+    if (canReplay) return wait(backOffMs(send.attempt))
+    const reason = 'code' in outcome ? outcome.code : 'ambiguous'
+    return { state: 'unknown', reason, detail, nextAt: null, isAmbiguous: true }
+  }
+  if (outcome.kind === 'refused_permanent') {
+    const isRecipients = outcome.recipients.length > 0 && outcome.recipients.length >= attempted.length
+    const state = isRecipients ? 'bounced' : 'failed'
+    return { state, reason: outcome.code, detail, nextAt: null, isAmbiguous: false }
+  }
+  if (more) return { ...wait(CLAIM_MS), state: 'claimed' }
+  if (isTooOld) return { ...wait(0), state: 'failed', nextAt: null }
+  const asked = outcome.kind === 'throttled' ? (outcome.retryAfterMs ?? 0) : 0
+  return wait(Math.max(asked, backOffMs(send.attempt)))
+}
+
+function recipientState(email: string, outcome: AttemptOutcome, refused: Refused[], next: SendState) {
+  const refusal = refused.find((each) => each.email === email)
+  if (refusal) return refusal.permanent ? 'bounced' : 'pending'
+  if (outcome.kind === 'accepted') return outcome.delivered ? 'delivered' : 'accepted'
+  if (next === 'failed' || next === 'bounced') return 'refused'
+  return 'pending'
+}
+
+function contactOf(send: Claimed['send'], email: string): string {
+  return one(send.recipients.filter((recipient) => recipient.email === email)).contact
+}
+
+function contactsOf(send: Claimed['send']): string[] {
+  return send.recipients.map((recipient) => recipient.contact)
+}
+
+function theirs(send: Claimed['send']) {
+  return sql`r.tenant_id = ${send.tenantId} AND r.send_id = ${send.id}
+    AND r.contact IN (SELECT value ->> 'contact' FROM json_each(${JSON.stringify(send.recipients)}))`
+}

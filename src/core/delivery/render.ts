@@ -1,0 +1,175 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { type Env, type SendBell, settings } from '../../env.ts'
+import {
+  approvals,
+  mailboxes,
+  type RecipientKind,
+  type SendInput,
+  sends,
+  templateVersions,
+  tenants,
+} from '../../schema.ts'
+import { bury } from '../dead-letters.ts'
+import { buildMessage, type Party } from '../message.ts'
+import { keepRendered, type Rendered, sha256 } from '../rendered.ts'
+import { compileTemplate, renderTemplate } from '../rendering.ts'
+import { RING_AGAIN_MS, refund } from '../send/decide.ts'
+import { largeInput } from '../send/request.ts'
+import { appendTrace } from '../traces.ts'
+import { CLAIMS_AT_MOST, type Claimed, claimForRendering } from './claim.ts'
+
+/**
+ * Render one send into the bytes that will leave and put them where delivery and approval find them. Answers whether
+ * the send is now ready to be delivered. What cannot be rendered fails, and its key and windows are given back.
+ */
+export async function renderSend(env: Env, bell: SendBell, clock: () => Date): Promise<{ isReady: boolean }> {
+  const claimed = await claimForRendering(env, bell, clock())
+  if (!claimed) return { isReady: false }
+  if (claimed.send.claims > CLAIMS_AT_MOST) {
+    await bury(claimed, 'render', 'rendering stopped making progress', clock())
+    return { isReady: false }
+  }
+  const made = await compose(claimed, clock())
+  if ('refusal' in made) {
+    await fail(claimed, made.refusal, clock())
+    return { isReady: false }
+  }
+  const key = await keepRendered(env, claimed.send.id, made.rendered)
+  return { isReady: await finish(claimed, key, made.rendered, clock()) }
+}
+
+async function compose(
+  { env, db, send }: Claimed,
+  now: Date,
+): Promise<{ rendered: Rendered } | { refusal: string }> {
+  const input = send.input ?? (await largeInput(env, send.inputKey))
+  if (!input) return { refusal: 'the stored input is gone' }
+  const [about] = await db
+    .select({
+      address: mailboxes.address,
+      displayName: mailboxes.displayName,
+      physicalAddress: tenants.physicalAddress,
+    })
+    .from(mailboxes)
+    .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
+    .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
+  if (!about) return { refusal: 'the mailbox is gone' }
+
+  const content = await contentOf({ db, send }, input, about.physicalAddress)
+  if ('refusal' in content) return content
+  const parties = (kind: RecipientKind): Party[] =>
+    send.recipients.filter((each) => each.kind === kind).map(({ email, name }) => ({ email, name }))
+  const built = await buildMessage({
+    messageId: `${send.id}@${settings(env).mailDomain}`,
+    date: now,
+    from: { email: about.address, name: about.displayName },
+    to: parties('to'),
+    cc: parties('cc'),
+    bcc: parties('bcc'),
+    replyTo: input.replyTo ? { email: input.replyTo, name: null } : null,
+    ...content,
+    headers: { ...input.headers, 'X-Moltpost-Send-Id': send.id },
+  })
+  if (!built.ok) return { refusal: `${built.field}: ${built.detail}` }
+  const { messageId, from, to, cc, bcc, replyTo, subject, text, html, headers } = built.mail
+  const raw = new TextDecoder().decode(built.raw)
+  const hash = await sha256(built.raw)
+  return {
+    rendered: { sha256: hash, messageId, from, to, cc, bcc, replyTo, subject, text, html, headers, raw },
+  }
+}
+
+/** The content in the version that was judged, whatever has been published since. */
+async function contentOf(
+  { db, send }: Pick<Claimed, 'db' | 'send'>,
+  input: SendInput,
+  physicalAddress: string | null,
+): Promise<{ subject: string; html: string | null; text: string | null } | { refusal: string }> {
+  if (input.inline) return input.inline
+  const [version] = await db
+    .select()
+    .from(templateVersions)
+    .where(
+      sql`(${templateVersions.tenantId}, ${templateVersions.templateId}, ${templateVersions.version}) = (
+        SELECT t.tenant_id, t.body -> 'facts' -> 'template' ->> 'id', t.body -> 'facts' -> 'template' ->> 'version'
+        FROM traces t WHERE t.tenant_id = ${send.tenantId} AND t.send_id = ${send.id} AND t.seq = 0)`,
+    )
+  if (!version) return { refusal: 'the template version that was judged is gone' }
+  const template = compileTemplate(version)
+  if (!template.ok) return { refusal: `${template.part}, line ${template.line}: ${template.detail}` }
+  const system = physicalAddress === null ? {} : { physical_address: physicalAddress }
+  const rendered = renderTemplate(template.compiled, input.payload, system)
+  return rendered.ok ? rendered : { refusal: rendered.detail }
+}
+
+async function finish(
+  { db, send, hold }: Claimed,
+  key: string,
+  rendered: Rendered,
+  now: Date,
+): Promise<boolean> {
+  const ringAgain = new Date(now.getTime() + RING_AGAIN_MS)
+  const [changed] = await db.batch([
+    db
+      .update(sends)
+      .set({
+        state: sql`iif(${sends.state} = 'rendering', 'ready', ${sends.state})`,
+        renderedKey: key,
+        renderedSha256: rendered.sha256,
+        messageId: rendered.messageId,
+        claims: 0,
+        claimUntil: null,
+        nextAt: sql`iif(${sends.state} = 'rendering', ${ringAgain.getTime()},
+          (SELECT p.expires_at FROM approvals p
+           WHERE p.tenant_id = ${sends.tenantId} AND p.id = ${sends.approvalId}))`,
+        updatedAt: now,
+      })
+      .where(isHeld({ send, hold }))
+      .returning({ state: sends.state }),
+    appendTrace(db, hold, 'render', now, { sha256: rendered.sha256, messageId: rendered.messageId }),
+    db
+      .update(approvals)
+      .set({ sha256: rendered.sha256 })
+      .where(
+        and(
+          eq(approvals.tenantId, send.tenantId),
+          eq(approvals.id, send.approvalId ?? ''),
+          eq(approvals.status, 'pending'),
+        ),
+      ),
+  ])
+  return changed[0]?.state === 'ready'
+}
+
+async function fail({ env, db, send, hold }: Claimed, refusal: string, now: Date): Promise<void> {
+  await db.batch([
+    db
+      .update(sends)
+      .set({
+        state: 'failed',
+        reason: 'render_failed',
+        detail: refusal,
+        burnedKey: null,
+        nextAt: null,
+        claimUntil: null,
+        updatedAt: now,
+      })
+      .where(isHeld({ send, hold })),
+    appendTrace(db, hold, 'render', now, { refused: refusal }),
+    db
+      .update(approvals)
+      .set({ status: 'superseded', decidedAt: now, decidedBy: 'system:render' })
+      .where(
+        and(
+          eq(approvals.tenantId, send.tenantId),
+          eq(approvals.id, send.approvalId ?? ''),
+          eq(approvals.status, 'pending'),
+        ),
+      ),
+  ])
+  await refund({ env, now }, send.tenantId, [send.id])
+}
+
+function isHeld({ send, hold }: Pick<Claimed, 'send' | 'hold'>) {
+  return and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.claimToken, hold.token))
+}

@@ -1,0 +1,29 @@
+import init from '../../migrations/0000_init.sql'
+import appendOnlyTraces from '../../migrations/0001_append_only_traces.sql'
+import type { Env } from '../env.ts'
+
+const MIGRATIONS: [name: string, sql: string][] = [
+  ['0000_init.sql', init],
+  ['0001_append_only_traces.sql', appendOnlyTraces],
+]
+
+/**
+ * Brings the local database to the newest schema, keeping the same book as `wrangler d1 migrations apply`, so that plain
+ * `wrangler dev` works on an empty folder. Deployed databases are migrated by wrangler alone.
+ */
+export async function migrateLocally({ DB }: Env): Promise<void> {
+  await DB.prepare(
+    `CREATE TABLE IF NOT EXISTS d1_migrations (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`,
+  ).run()
+  const { results } = await DB.prepare('SELECT name FROM d1_migrations').all<{ name: string }>()
+  const applied = new Set(results.map((row) => row.name))
+  for (const [name, sql] of MIGRATIONS) {
+    if (applied.has(name)) continue
+    const statements = sql.split('--> statement-breakpoint').map((statement) => statement.trim())
+    await DB.batch([
+      ...statements.filter((statement) => statement !== '').map((statement) => DB.prepare(statement)),
+      DB.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
+    ])
+  }
+}

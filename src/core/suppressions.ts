@@ -1,0 +1,177 @@
+import { and, desc, eq, gt, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import type { Env } from '../env.ts'
+import { suppressions } from '../schema.ts'
+import { type Address, parseAddress } from './address.ts'
+import { type Ctx, database, mustBeAllowed, one } from './ctx.ts'
+import { Fault } from './fault.ts'
+import { newId } from './ids.ts'
+import { mayDecide } from './tenants.ts'
+
+export type Suppression = typeof suppressions.$inferSelect
+export type SuppressionScope = Suppression['scope']
+
+export const REASON_CODES = [
+  'complaint',
+  'hard_bounce',
+  'manual_dnc',
+  'legal_request',
+  'role_account',
+  'no_engagement',
+] as const
+export type ReasonCode = (typeof REASON_CODES)[number]
+
+export type SuppressionRequest = {
+  email: string
+  scope: SuppressionScope
+  reasonCode: ReasonCode
+  source: string | null
+  /** Given where the scope is `campaign`, and only there. */
+  campaignId: string | null
+  expiresAt: Date | null
+}
+
+/** Puts an address on a list of the tenant. Asked again, the standing row takes the newer reason and expiry. */
+export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<Suppression> {
+  mustBeAllowed(ctx, 'manage')
+  const { scope, reasonCode, source, expiresAt } = request
+  if (scope === 'global') {
+    const message =
+      'Global suppressions come from bounces and complaints only. Use scope "tenant" or "campaign".'
+    throw new Fault('global_scope_not_allowed', message, { field: 'scope' })
+  }
+  if ((scope === 'campaign') !== (request.campaignId !== null)) {
+    const message = 'campaignId is required with scope "campaign", and has no meaning with another.'
+    throw new Fault('invalid', message, { field: 'campaignId' })
+  }
+  if (expiresAt !== null && expiresAt <= ctx.now) {
+    throw new Fault('invalid', 'expiresAt must lie in the future.', { field: 'expiresAt' })
+  }
+  const { email, contact } = addressOf(request.email)
+  const rows = await ctx.db
+    .insert(suppressions)
+    .values({
+      tenantId: ctx.tenantId,
+      contact,
+      scope,
+      campaignId: request.campaignId ?? '',
+      id: newId('sup', ctx.now),
+      email,
+      reasonCode,
+      source,
+      expiresAt,
+      createdAt: ctx.now,
+    })
+    .onConflictDoUpdate({ target: PRIMARY, set: { reasonCode, source, expiresAt } })
+    .returning()
+  return one(rows)
+}
+
+/**
+ * Records that an address must never be mailed again by this tenant, because a carrier or its owner said so. A row that
+ * never expires stands; one that does gives way.
+ */
+export async function suppressGlobally(
+  { env, now }: { env: Env; now: Date },
+  tenantId: string,
+  event: { email: string; reasonCode: ReasonCode; source: string | null; expiresAt: Date | null },
+): Promise<void> {
+  const { reasonCode, source, expiresAt } = event
+  const { email, contact } = addressOf(event.email)
+  await database(env)
+    .insert(suppressions)
+    .values({
+      tenantId,
+      contact,
+      scope: 'global',
+      id: newId('sup', now),
+      email,
+      reasonCode,
+      source,
+      expiresAt,
+      createdAt: now,
+    })
+    .onConflictDoUpdate({
+      target: PRIMARY,
+      set: { reasonCode, source, expiresAt },
+      setWhere: isNotNull(suppressions.expiresAt),
+    })
+}
+
+/** The suppressions of the tenant, newest first, expired ones among them. */
+export async function listSuppressions(
+  ctx: Ctx,
+  filter: {
+    email?: string | undefined
+    scope?: SuppressionScope | undefined
+    before?: string | undefined
+    limit: number
+  },
+): Promise<Suppression[]> {
+  mustBeAllowed(ctx, 'read')
+  return await ctx.db
+    .select()
+    .from(suppressions)
+    .where(
+      and(
+        eq(suppressions.tenantId, ctx.tenantId),
+        filter.email === undefined ? undefined : eq(suppressions.contact, addressOf(filter.email).contact),
+        filter.scope && eq(suppressions.scope, filter.scope),
+        filter.before ? lt(suppressions.id, filter.before) : undefined,
+      ),
+    )
+    .orderBy(desc(suppressions.id))
+    .limit(filter.limit)
+}
+
+/** The suppression that would refuse a send to this address now, global before tenant before campaign, or null. */
+export async function findSuppression(
+  ctx: Ctx,
+  { email, campaignId }: { email: string; campaignId: string | null },
+): Promise<Suppression | null> {
+  mustBeAllowed(ctx, 'read')
+  const [row] = await ctx.db
+    .select()
+    .from(suppressions)
+    .where(
+      and(
+        eq(suppressions.tenantId, ctx.tenantId),
+        eq(suppressions.contact, addressOf(email).contact),
+        or(isNull(suppressions.expiresAt), gt(suppressions.expiresAt, ctx.now)),
+        or(ne(suppressions.scope, 'campaign'), eq(suppressions.campaignId, campaignId ?? '')),
+      ),
+    )
+    .orderBy(sql`CASE ${suppressions.scope} WHEN 'global' THEN 0 WHEN 'tenant' THEN 1 ELSE 2 END`)
+    .limit(1)
+  return row ?? null
+}
+
+/** Takes an address off a list. What a bounce or complaint put there only a person may lift, or a key that may approve. */
+export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression> {
+  mustBeAllowed(ctx, 'manage')
+  const isIt = and(eq(suppressions.tenantId, ctx.tenantId), eq(suppressions.id, id))
+  const mayLift = mayDecide(ctx) ? undefined : ne(suppressions.scope, 'global')
+  const [lifted, standing] = await ctx.db.batch([
+    ctx.db.delete(suppressions).where(and(isIt, mayLift)).returning(),
+    ctx.db.select({ id: suppressions.id }).from(suppressions).where(isIt),
+  ])
+  const [row] = lifted
+  if (row) return row
+  if (standing.length === 0) throw new Fault('not_found', 'No such suppression.')
+  const message =
+    'A bounce or complaint put this address here. Lifting it needs a person, or a key with "approve".'
+  throw new Fault('human_decision_required', message, {
+    kind: 'global_suppression',
+    id,
+    loosens: ['suppression'],
+  })
+}
+
+const PRIMARY = [suppressions.tenantId, suppressions.contact, suppressions.scope, suppressions.campaignId]
+
+function addressOf(email: string): Address {
+  const address = parseAddress(email)
+  if (address === null) {
+    throw new Fault('invalid', `"${email}" is not an email address.`, { field: 'recipientEmail' })
+  }
+  return address
+}

@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { DEMO, demoKey } from './core/demo.ts'
+
+/** How often the running Worker is pinged, so that its local sweep runs, in ms. */
+const PING_EVERY_MS = 1_000
+
+const root = join(import.meta.dirname, '..')
+const port = Number(process.env.PORT || 8787)
+const state = process.env.MOLTPOST_STATE || '.wrangler/state'
+const address = `http://localhost:${port}`
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(`Usage: npm run dev
+
+Starts Moltpost locally with a demo world and prints a call that works.
+
+Environment
+  PORT             port to listen on (default 8787)
+  MOLTPOST_STATE   folder of the local state (default .wrangler/state)
+  DEMO_KEY         the demo tenant's key, instead of the well-known one
+  AUTO_CLAIM=1     agents that register count as claimed and verified at once`)
+  process.exit(0)
+}
+if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+  console.error(`PORT must be a port number, not "${process.env.PORT}".`)
+  process.exit(2)
+}
+
+const settings = ['AUTO_CLAIM', 'DEMO_KEY', 'MAIL_DOMAIN', 'CARRIERS'].flatMap((name) => {
+  const value = process.env[name]
+  return value ? ['--var', `${name}:${value}`] : []
+})
+const carriers = Object.keys(process.env).filter((name) => /^(SMTP|SES|RESEND)_/.test(name))
+for (const name of carriers) settings.push('--var', `${name}:${process.env[name]}`)
+
+await run(['d1', 'migrations', 'apply', 'moltpost', '--local', '--persist-to', state])
+
+const worker = start(
+  [
+    ...['dev', '--port', String(port), '--persist-to', state, '--inspector-port', '0'],
+    ...['--show-interactive-dev-session', 'false', '--var', `PUBLIC_URL:${address}`],
+    ...settings,
+  ],
+  'inherit',
+)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => worker.kill(signal))
+worker.on('exit', (code) => process.exit(code ?? 0))
+
+while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 200))
+console.log(welcome())
+setInterval(answers, PING_EVERY_MS)
+
+function start(args: string[], output: 'inherit' | 'pipe') {
+  return spawn(process.execPath, ['node_modules/wrangler/bin/wrangler.js', ...args], {
+    cwd: root,
+    stdio: ['ignore', output, output],
+    env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', X_LOCAL_OBSERVABILITY: 'false' },
+  })
+}
+
+async function run(args: string[]) {
+  const child = start(args, 'pipe')
+  let output = ''
+  child.stdout?.on('data', (chunk) => (output += chunk))
+  child.stderr?.on('data', (chunk) => (output += chunk))
+  const [code] = await once(child, 'exit')
+  if (code === 0) return
+  console.error(output)
+  process.exit(1)
+}
+
+async function answers(): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null)
+  await response?.body?.cancel()
+  return response?.ok === true
+}
+
+function welcome(): string {
+  const key = demoKey({ DEMO_KEY: process.env.DEMO_KEY })
+  return `
+Moltpost is ready at ${address}
+
+  tenant    ${DEMO.tenantId}
+  mailbox   ${DEMO.mailboxId}
+  key       ${key}
+  outbox    ${address}/dev/outbox
+  API       ${address}/openapi.json
+
+Try it:
+
+  curl -X POST ${address}/v1/agent/request-send \\
+    -H "Authorization: Bearer ${key}" \\
+    -H "Content-Type: application/json" \\
+    -d '{"tenantId":"${DEMO.tenantId}","mailboxId":"${DEMO.mailboxId}","recipientEmail":"alice@example.com","templateId":"onboarding-welcome","dedupeKey":"onboarding-alice-step1","payload":{"firstName":"Alice","trialDays":14},"sendReason":"onboarding sequence step 1"}'
+`
+}

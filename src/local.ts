@@ -1,0 +1,32 @@
+import { seedDemo } from './core/demo.ts'
+import { migrateLocally } from './core/migrations.ts'
+import { sweep } from './core/sweep.ts'
+import type { Env } from './env.ts'
+
+/** How often requests may set off a sweep, in ms: cron never fires in local development. */
+const SWEEP_EVERY_MS = 1_000
+
+let opened: Promise<void> | null = null
+let sweptAt = 0
+
+/**
+ * What local development needs and production has from elsewhere: a migrated database with the demo world before the
+ * first answer, and a sweep now and then. Does nothing unless LOCAL is "1".
+ */
+export async function openLocally(env: Env, ctx: ExecutionContext): Promise<void> {
+  if (env.LOCAL !== '1') return
+  opened ??= open(env).catch((error: unknown) => {
+    opened = null
+    throw error
+  })
+  await opened
+  const now = Date.now()
+  if (now - sweptAt < SWEEP_EVERY_MS) return
+  sweptAt = now
+  ctx.waitUntil(sweep(env, new Date(now)).then(() => undefined))
+}
+
+async function open(env: Env): Promise<void> {
+  await migrateLocally(env)
+  await seedDemo(env, new Date())
+}

@@ -1,0 +1,164 @@
+import { bury } from '../core/dead-letters.ts'
+import { backOffMs, depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
+import { CLAIMS_AT_MOST, type Claimed, claimForDelivery } from '../core/delivery/claim.ts'
+import { carriersOf, receive } from '../core/delivery/mailbox.ts'
+import { type Rendered, readRendered } from '../core/rendered.ts'
+import { type Env, type SendBell, settings } from '../env.ts'
+import { CAPABILITIES } from '../providers/capability.ts'
+import type { Carrier, CarrierName, OutgoingMessage } from '../providers/carrier.ts'
+import { carriers, choose, parseWeights, type Weights } from '../providers/index.ts'
+
+/** Carriers of our own, which have no health to watch: they are the database. */
+const OWN: CarrierName[] = ['capture', 'internal']
+
+const REPLAYABLE = Object.entries(CAPABILITIES).flatMap(([name, { idempotencyMs }]) =>
+  idempotencyMs === null ? [] : name,
+)
+
+type Clock = () => Date
+
+/** Deliver each send, side by side. */
+export async function deliver(env: Env, bells: SendBell[]): Promise<void> {
+  await Promise.all(bells.map((bell) => deliverSend(env, bell, () => new Date())))
+}
+
+/**
+ * Take one send and carry it as far as it will go now: our own recipients first, then a carrier chosen by weight and
+ * health, and after a definite refusal the next one at once.
+ */
+export async function deliverSend(env: Env, bell: SendBell, clock: Clock): Promise<void> {
+  const claimed = await claimForDelivery(env, bell, clock(), REPLAYABLE)
+  if (!claimed) return
+  if (claimed.send.claims > CLAIMS_AT_MOST) {
+    await bury(claimed, 'deliver', 'delivery stopped making progress', clock())
+    return
+  }
+  const rendered = await readRendered(env, claimed.send.renderedKey)
+  if (!rendered) {
+    await bury(claimed, 'deliver', 'the rendered message is gone', clock())
+    return
+  }
+  const { mailDomain } = settings(env)
+  const recipients = await remainingRecipients(claimed)
+  const ours = recipients.filter((email) => email.endsWith(`@${mailDomain}`))
+  const others = recipients.filter((email) => !email.endsWith(`@${mailDomain}`))
+  const known = carriersFor(env, clock)
+  const own = known.get('internal')
+  if (ours.length > 0 && own && claimed.send.ambiguousAt === null) {
+    const more = others.length > 0
+    const state = await attempt(claimed, own, messageFor(claimed, rendered, ours), more, clock)
+    if (state !== 'claimed') return
+  }
+  await deliverOutside(claimed, rendered, others.length > 0 ? others : recipients, known, clock)
+}
+
+async function deliverOutside(
+  claimed: Claimed,
+  rendered: Rendered,
+  recipients: string[],
+  known: Map<CarrierName, Carrier>,
+  clock: Clock,
+): Promise<void> {
+  const { env, send } = claimed
+  const weights = usable(await weightsOf(claimed), known)
+  const message = messageFor(claimed, rendered, recipients)
+  const pinned = send.ambiguousAt ? (send.provider as CarrierName) : null
+  const excluded = new Set<CarrierName>()
+  const healthy = await healthyOf(env, weights, clock())
+  const next = () => choose({ weights, healthy, excluded, pinned, random: Math.random })
+  for (let name = next(); ; ) {
+    const carrier = name === null ? undefined : known.get(name)
+    if (name === null || !carrier) {
+      await putBack(claimed, clock(), backOffMs(send.attempt + 1))
+      return
+    }
+    excluded.add(name)
+    const following = pinned === null ? next() : null
+    const state = await attempt(claimed, carrier, message, following !== null, clock)
+    if (state !== 'claimed' || following === null) return
+    name = following
+  }
+}
+
+async function attempt(
+  claimed: Claimed,
+  carrier: Carrier,
+  message: OutgoingMessage,
+  more: boolean,
+  clock: Clock,
+): Promise<string> {
+  const departure = await depart(claimed, carrier.name, clock())
+  if (!departure.departed) return departure.state === 'claimed' ? 'lost' : departure.state
+  const startedAt = Date.now()
+  const outcome = await carrier.send(message)
+  const latencyMs = Date.now() - startedAt
+  if (!OWN.includes(carrier.name)) {
+    const isWell = outcome.kind === 'accepted' || outcome.kind === 'refused_permanent'
+    await health(claimed.env, carrier.name).report(isWell, clock().getTime())
+  }
+  return await recordOutcome(claimed, message.recipients, outcome, {
+    now: clock(),
+    carrier: carrier.name,
+    replayableMs: carrier.idempotencyMs,
+    more,
+    latencyMs,
+  })
+}
+
+function carriersFor(env: Env, clock: Clock): Map<CarrierName, Carrier> {
+  return carriers(env, {
+    clientName: settings(env).mailDomain,
+    capture: settings(env).isLocal ? { db: env.DB, now: clock } : undefined,
+    internal: {
+      deliver: async (message) => {
+        const refused = await receive(env, clock(), message)
+        return refused.map((email) => ({ email, permanent: true, code: '550', detail: 'no such mailbox' }))
+      },
+    },
+  })
+}
+
+async function weightsOf(claimed: Claimed): Promise<Weights> {
+  const own = await carriersOf(claimed)
+  if (own === null || own.length === 0) return parseWeights(claimed.env.CARRIERS)
+  return parseWeights(own.map(({ carrier, weight }) => `${carrier}:${weight}`).join(', '))
+}
+
+function usable(weights: Weights, known: Map<CarrierName, Carrier>): Weights {
+  return new Map([...weights].filter(([name]) => known.has(name)))
+}
+
+async function healthyOf(env: Env, weights: Weights, now: Date): Promise<Set<CarrierName>> {
+  const names = [...weights.keys()]
+  const permitted = await Promise.all(
+    names.map((name) => OWN.includes(name) || names.length === 1 || health(env, name).permit(now.getTime())),
+  )
+  return new Set(names.filter((_, position) => permitted[position]))
+}
+
+function health(env: Env, carrier: CarrierName) {
+  return env.PROVIDER_HEALTH.get(env.PROVIDER_HEALTH.idFromName(carrier))
+}
+
+function messageFor({ send }: Claimed, rendered: Rendered, recipients: string[]): OutgoingMessage {
+  const { from, to, cc, bcc, replyTo, subject, text, html, headers, messageId, raw } = rendered
+  return {
+    sendId: send.id,
+    // The same recipients under the same key: a smaller rest is another message to the carrier.
+    idempotencyKey: `${send.id}-${recipients.length}`,
+    messageId,
+    envelopeFrom: from.email,
+    recipients,
+    from,
+    to,
+    cc,
+    bcc,
+    replyTo,
+    subject,
+    text,
+    html,
+    headers,
+    attachments: [],
+    raw: new TextEncoder().encode(raw),
+  }
+}

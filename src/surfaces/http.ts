@@ -1,0 +1,208 @@
+import { createRoute, type Hook, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Ctx } from '../core/ctx.ts'
+import { Fault, type FaultCode } from '../core/fault.ts'
+import { answerOnce } from '../core/idempotency.ts'
+import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
+import { type Env, settings } from '../env.ts'
+
+export type App = { Bindings: Env; Variables: { ctx: Ctx; now: Date; requestId: string } }
+export type HttpContext = Context<App>
+
+/** How one published API says things went wrong: a status for every code, and the body around it. */
+export type Dialect = {
+  status: Record<FaultCode, ContentfulStatusCode>
+  body: (fault: {
+    code: string
+    message: string
+    status: number
+    details: Record<string, unknown>
+  }) => unknown
+}
+
+/** The largest request body, in bytes. */
+const BODY_AT_MOST = 10 * 1024 * 1024
+
+export { createRoute, z }
+
+/** A set of routes, to be mounted on a surface. Requests that do not fit their schema are the fault `invalid`. */
+export function router(): OpenAPIHono<App> {
+  return new OpenAPIHono<App>({ defaultHook: refuseInvalid })
+}
+
+/** One published API: its routes, and its own way of answering every fault. */
+export function surface(dialect: Dialect): OpenAPIHono<App> {
+  const app = router()
+  app.onError((error, c) => {
+    const fault = faultOf(error)
+    if (fault === null) {
+      const requestId = c.get('requestId')
+      console.error(
+        JSON.stringify({ event: 'internal_error', requestId, error: String(error), stack: stackOf(error) }),
+      )
+      const status = 500
+      const message = `Something broke on our side. Quote request ${requestId}.`
+      return c.json(dialect.body({ code: 'internal_error', message, status, details: {} }) as object, status)
+    }
+    const status = dialect.status[fault.code]
+    const { code, message, details } = fault
+    return c.json(dialect.body({ code, message, status, details }) as object, status)
+  })
+  return app
+}
+
+/** Before everything else: one moment and one request id for the whole request, and a bound on its body. */
+export const opening: MiddlewareHandler<App> = async (c, next) => {
+  c.set('now', new Date())
+  c.set('requestId', crypto.randomUUID())
+  await next()
+  c.header('X-Request-Id', c.get('requestId'))
+}
+
+/** Refuses bodies above 10 MiB, also where the length is not told beforehand. */
+export const limitBody: MiddlewareHandler<App> = bodyLimit({
+  maxSize: BODY_AT_MOST,
+  onError: () => {
+    throw new Fault('payload_too_large', 'The request body is above 10 MiB.')
+  },
+})
+
+/** The key as it was presented, by `Authorization: Bearer` or `X-API-Key`, or null. */
+export function presentedKey(c: HttpContext): string | null {
+  const bearer = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  return bearer ?? c.req.header('x-api-key')?.trim() ?? null
+}
+
+/** Every route below this needs a living key; the tenant that a request names must be the key's. */
+export const bearer: MiddlewareHandler<App> = async (c, next) => {
+  const ctx = await identify(c)
+  c.set('ctx', ctx)
+  mustNameOwnTenant(ctx, c.req.query('tenantId'), await bodyField(c, 'tenantId'))
+  await next()
+}
+
+/** Answers a repeated POST that bears an Idempotency-Key as it answered the first, for 24 h. */
+export const idempotent: MiddlewareHandler<App> = async (c, next) => {
+  const key = c.req.header('idempotency-key')
+  if (c.req.method !== 'POST' || key === undefined) return await next()
+  mustBeHeaderKey(key)
+  const request = { route: `POST ${c.req.path}`, key, body: await c.req.text() }
+  const answer = await answerOnce(c.get('ctx'), request, async () => {
+    await next()
+    const isSecret = c.res.headers.has('x-secret-shown')
+    c.res.headers.delete('x-secret-shown')
+    const { status } = c.res
+    return { status, body: await c.res.clone().text(), isSecret }
+  })
+  if (answer.isReplay) {
+    return c.body(answer.body, answer.status as ContentfulStatusCode, {
+      'content-type': 'application/json',
+      'idempotency-replayed': 'true',
+    })
+  }
+}
+
+/** Marks an answer that shows a secret: it is never kept, and a replay of it is refused. */
+export function showsSecret(c: HttpContext) {
+  c.header('X-Secret-Shown', '1')
+}
+
+/** The hash of the presented key for routes that check it in their own first database call. */
+export async function keyHashOf(c: HttpContext): Promise<string> {
+  const secret = presentedKey(c)
+  if (secret === null || (!settings(c.env).isLocal && !isWellFormed(secret))) throw noKey()
+  return await hashSecret(secret)
+}
+
+async function identify(c: HttpContext): Promise<Ctx> {
+  const secret = presentedKey(c)
+  if (secret !== null && !settings(c.env).isLocal && !isWellFormed(secret)) throw noKey()
+  return await authenticate(c.env, c.get('now'), secret)
+}
+
+/** For routes that check the key themselves: a caller without a key learns that first, and not what is wrong with the body. */
+export const refuseUnknownFirst: Hook<unknown, App, string, unknown> = async (result, c) => {
+  if (result.success) return
+  const ctx = await identify(c as HttpContext)
+  mustNameOwnTenant(ctx, await bodyField(c as HttpContext, 'tenantId'))
+  throw invalid(result.error)
+}
+
+/** The `Idempotency-Key` header where it is given: 1 to 256 printable characters. */
+export function headerKey(c: HttpContext): string | null {
+  const key = c.req.header('idempotency-key')
+  if (key === undefined) return null
+  mustBeHeaderKey(key)
+  return key
+}
+
+function mustBeHeaderKey(key: string) {
+  if (!/^[\x21-\x7e][\x20-\x7e]{0,255}$/.test(key)) {
+    throw new Fault('invalid', 'Idempotency-Key must be 1 to 256 printable ASCII characters.', {
+      field: 'Idempotency-Key',
+    })
+  }
+}
+
+/** Ends a surface: whatever matched no route is a 404 in that surface's own shape. */
+export function noSuchRoute(c: HttpContext): never {
+  throw new Fault('not_found', `There is no ${c.req.method} ${c.req.path}.`)
+}
+
+/** A JSON answer of this shape, for a route's `responses`. */
+export function json<Schema extends z.ZodType>(schema: Schema, description = 'OK') {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+/** A JSON request body of this shape, for a route's `request`. */
+export function body<Schema extends z.ZodType>(schema: Schema) {
+  return { body: { required: true as const, content: { 'application/json': { schema } } } }
+}
+
+const noKey = () => new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
+
+function mustNameOwnTenant(ctx: Ctx, ...named: (string | undefined)[]) {
+  if (named.every((tenantId) => tenantId === undefined || tenantId === ctx.tenantId)) return
+  throw new Fault('tenant_mismatch', "tenantId is not this key's tenant.", { field: 'tenantId' })
+}
+
+async function bodyField(c: HttpContext, name: string): Promise<string | undefined> {
+  if (c.req.method === 'GET' || !c.req.header('content-type')?.includes('json')) return undefined
+  const parsed: unknown = await c.req.json().catch(() => undefined)
+  const value =
+    typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>)[name] : undefined
+  return typeof value === 'string' ? value : undefined
+}
+
+const refuseInvalid: Hook<unknown, App, string, unknown> = (result) => {
+  if (!result.success) throw invalid(result.error)
+}
+
+function invalid(error: z.ZodError): Fault {
+  const issues = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }))
+  const [first] = issues
+  return new Fault('invalid', first ? `${first.field}: ${first.message}` : 'The request is not valid.', {
+    field: first?.field,
+    issues,
+  })
+}
+
+function faultOf(error: unknown): Fault | null {
+  if (error instanceof Fault) return error
+  if (!(error instanceof HTTPException) || error.status >= 500) return null
+  if (error.status === 413) return new Fault('payload_too_large', 'The request body is above 10 MiB.')
+  return new Fault(
+    'malformed_json',
+    'The request body is not valid JSON with content type application/json.',
+    {
+      field: 'body',
+    },
+  )
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined
+}

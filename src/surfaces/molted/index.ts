@@ -1,0 +1,56 @@
+import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
+import { approvals } from './approvals.ts'
+import { deadLetters } from './dead-letters.ts'
+import { keys } from './keys.ts'
+import { send } from './send.ts'
+import { sends } from './sends.ts'
+
+/** Where this surface lives below /v1; MailMolt has the rest. */
+const AREAS = ['/agent', '/ops', '/send', '/templates', '/suppressions', '/consent']
+
+export const molted = surface({
+  status: {
+    unauthorized: 401,
+    insufficient_scope: 403,
+    mailbox_scope_denied: 403,
+    tenant_mismatch: 403,
+    agent_mismatch: 403,
+    agent_required: 403,
+    human_decision_required: 403,
+    global_scope_not_allowed: 403,
+    not_found: 404,
+    agent_not_found: 404,
+    mailbox_not_found: 404,
+    template_not_found: 404,
+    malformed_json: 400,
+    invalid: 400,
+    dedupe_key_required: 400,
+    batch_too_large: 400,
+    template_render_failed: 400,
+    template_lint_failed: 400,
+    payload_too_large: 413,
+    conflict: 409,
+    not_rendered: 409,
+    approval_stale: 409,
+    already_decided: 409,
+    not_cancellable: 409,
+    idempotency_in_progress: 409,
+    idempotency_mismatch: 422,
+    secret_already_shown: 409,
+  },
+  body: ({ code, message, status, details }) => ({ statusCode: status, error: code, message, ...details }),
+})
+
+molted.route('/', send)
+for (const area of AREAS) {
+  molted.use(area, bearer, idempotent)
+  molted.use(`${area}/*`, bearer, idempotent)
+}
+molted.route('/', sends)
+molted.route('/', approvals)
+molted.route('/', deadLetters)
+molted.route('/', keys)
+for (const area of AREAS) {
+  molted.all(area, noSuchRoute)
+  molted.all(`${area}/*`, noSuchRoute)
+}

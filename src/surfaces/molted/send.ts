@@ -1,0 +1,244 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { Fault } from '../../core/fault.ts'
+import type { Verdict } from '../../core/policy.ts'
+import type { Door } from '../../core/send/door.ts'
+import {
+  requestSends,
+  type SendRequest,
+  type SendResult,
+  type SimulationResult,
+  simulateSends,
+} from '../../core/send/request.ts'
+import {
+  type App,
+  body,
+  createRoute,
+  type HttpContext,
+  headerKey,
+  json,
+  keyHashOf,
+  refuseUnknownFirst,
+  z,
+} from '../http.ts'
+import { Email, Id, Stamp } from './words.ts'
+
+const Payload = z.record(z.string(), z.unknown())
+
+const SendBody = z
+  .object({
+    tenantId: Id.optional(),
+    mailboxId: Id.optional().openapi({ example: 'mbx_abc123' }),
+    recipientEmail: Email,
+    templateId: z.string().min(1).max(200).openapi({ example: 'onboarding-welcome' }),
+    dedupeKey: z.string().max(500).optional().openapi({ example: 'onboarding-alice-step1' }),
+    idempotencyKey: z.string().max(500).optional().openapi({ description: 'An alias of dedupeKey.' }),
+    payload: Payload.optional().openapi({ example: { firstName: 'Alice', trialDays: 14 } }),
+    sendReason: z.string().max(1000).optional().openapi({ example: 'onboarding sequence step 1' }),
+    campaignId: z.string().min(1).max(200).optional(),
+    scheduledAt: Stamp.optional(),
+    agentId: Id.optional(),
+    agentName: z.string().min(1).max(200).optional(),
+  })
+  .openapi('SendRequest')
+
+const AuditEvent = z.object({ rule: z.string(), passed: z.boolean(), detail: z.string().optional() })
+
+const PolicyTrace = z.object({
+  decision: z.object({ allow: z.boolean(), reason: z.string().optional() }),
+  cooldownExpiresAt: z.string().optional(),
+  auditEvents: z.array(AuditEvent),
+})
+
+const LeaseHolder = z.object({ agentId: z.string(), agentName: z.string().nullable(), expiresAt: z.string() })
+
+const SendView = z
+  .object({
+    requestId: z.string(),
+    status: z.enum(['queued', 'delivered', 'blocked', 'duplicate', 'scheduled', 'pending_approval']),
+    reason: z.string().optional(),
+    policyTrace: PolicyTrace.optional(),
+    approvalQueueId: z.string().optional(),
+    cooldownExpiresAt: z.string().optional(),
+    retryAt: z.string().optional(),
+    scheduledAt: z.string().optional(),
+    leaseHolder: LeaseHolder.optional(),
+  })
+  .openapi('SendResponse')
+
+const SimulationView = SendView.extend({
+  simulation: z.literal(true),
+  wouldAllow: z.boolean(),
+  missingVariables: z.array(z.string()).optional(),
+  suppressionInfo: z.object({ scope: z.string(), reasonCode: z.string() }).optional(),
+  policyContext: z.object({
+    hasDuplicate: z.boolean(),
+    isCooldownHit: z.boolean(),
+    isSuppressed: z.boolean(),
+    isTenantPaused: z.boolean(),
+    templateApproved: z.boolean(),
+    needsApproval: z.boolean(),
+  }),
+}).openapi('SimulationResponse')
+
+export const send = new OpenAPIHono<App>({ defaultHook: refuseUnknownFirst })
+
+send.openapi(
+  createRoute({
+    method: 'post',
+    path: '/agent/request-send',
+    tags: ['sending'],
+    summary: 'Send one message through policy, delivery and trace',
+    description:
+      'A block is not an error: the answer is 200 with status "blocked" and the rule that refused. The same dedupeKey again answers "duplicate" with the first requestId.',
+    security: [{ bearer: [] }],
+    request: body(SendBody),
+    responses: { 200: json(SendView, 'The decision') },
+  }),
+  async (c) => {
+    const wanted = c.req.valid('json')
+    const [result] = await requestSends(await doorOf(c, wanted), [requestOf(c, wanted)])
+    return c.json(view(result), 200)
+  },
+)
+
+send.openapi(
+  createRoute({
+    method: 'post',
+    path: '/agent/simulate-send',
+    tags: ['sending'],
+    summary: 'Preview the decision on a send without sending',
+    description: 'Writes nothing and spends nothing. Without a payload, variables are not checked.',
+    security: [{ bearer: [] }],
+    request: body(SendBody),
+    responses: { 200: json(SimulationView, 'What would be decided') },
+  }),
+  async (c) => {
+    const wanted = c.req.valid('json')
+    const request = { ...requestOf(c, wanted), payload: wanted.payload ?? null }
+    const [result] = await simulateSends(await doorOf(c, wanted), [request])
+    return c.json(simulationView(result), 200)
+  },
+)
+
+type Wanted = z.infer<typeof SendBody>
+
+async function doorOf(c: HttpContext, wanted: Wanted): Promise<Door> {
+  const headerAgent = c.req.header('x-agent-id')
+  const isNamed = headerAgent ?? wanted.agentId ?? wanted.agentName
+  return {
+    env: c.env,
+    now: c.get('now'),
+    name: 'molted',
+    credential: { keyHash: await keyHashOf(c) },
+    tenantId: wanted.tenantId ?? null,
+    agent: isNamed
+      ? headerAgent
+        ? { id: headerAgent, name: null }
+        : { id: wanted.agentId ?? null, name: wanted.agentName ?? null }
+      : null,
+  }
+}
+
+function requestOf(c: HttpContext, wanted: Wanted): SendRequest {
+  const given = wanted.dedupeKey ?? wanted.idempotencyKey
+  const dedupeKey = given ?? headerKey(c)
+  if (dedupeKey === null) {
+    throw new Fault('dedupe_key_required', 'dedupeKey is required: give each message a key of its own.', {
+      field: 'dedupeKey',
+    })
+  }
+  return {
+    to: [{ kind: 'to', email: wanted.recipientEmail }],
+    mailboxId: wanted.mailboxId ?? null,
+    template: wanted.templateId,
+    dedupeKey,
+    isHeaderKey: given === undefined,
+    payload: wanted.payload ?? {},
+    sendReason: wanted.sendReason ?? null,
+    campaignId: wanted.campaignId ?? null,
+    scheduledAt: wanted.scheduledAt ?? null,
+  }
+}
+
+function view(result: SendResult | undefined): z.infer<typeof SendView> {
+  if (!result || result.status === 'error') throw faultOf(result)
+  const { requestId, status } = result
+  if (status === 'duplicate') return { requestId, status, reason: 'duplicate', policyTrace: duplicateTrace() }
+  return {
+    requestId,
+    status,
+    ...verdictView(result.verdict),
+    ...(result.approvalId ? { approvalQueueId: result.approvalId } : {}),
+    ...(result.scheduledAt ? { scheduledAt: result.scheduledAt.toISOString() } : {}),
+  }
+}
+
+function simulationView(result: SimulationResult | undefined): z.infer<typeof SimulationView> {
+  if (!result || result.status === 'error') throw faultOf(result)
+  const { verdict, isDuplicate, missing, requestId } = result
+  const failed = verdict.refusal?.rule
+  const isComplete = missing.length === 0
+  const wouldAllow = verdict.allow && !isDuplicate && isComplete
+  const wouldBe = isDuplicate ? 'duplicate' : verdict.hold ? 'pending_approval' : 'queued'
+  return {
+    requestId,
+    status: isDuplicate ? 'duplicate' : wouldAllow ? wouldBe : 'blocked',
+    ...(isDuplicate
+      ? { reason: 'duplicate', policyTrace: duplicateTrace() }
+      : isComplete || !verdict.allow
+        ? verdictView(verdict)
+        : { reason: 'template_render_failed', policyTrace: traceView(verdict) }),
+    simulation: true,
+    wouldAllow,
+    ...(isComplete ? {} : { missingVariables: missing }),
+    policyContext: {
+      hasDuplicate: isDuplicate,
+      isCooldownHit: failed === 'cooldown',
+      isSuppressed: failed === 'suppression',
+      isTenantPaused: failed === 'tenant',
+      templateApproved: failed !== 'template',
+      needsApproval: verdict.hold !== null,
+    },
+  }
+}
+
+function verdictView(verdict: Verdict | null) {
+  if (!verdict) return {}
+  const { refusal } = verdict
+  const retryAt = refusal?.retryAt === undefined ? undefined : new Date(refusal.retryAt).toISOString()
+  const isCooldown = refusal?.reason === 'cooldown' || refusal?.reason === 'fatigue_limit'
+  return {
+    ...(refusal ? { reason: refusal.reason } : {}),
+    policyTrace: traceView(verdict),
+    ...(retryAt && isCooldown ? { cooldownExpiresAt: retryAt } : {}),
+    ...(retryAt ? { retryAt } : {}),
+    ...(refusal?.lease
+      ? { leaseHolder: { ...refusal.lease, expiresAt: new Date(refusal.lease.expiresAt).toISOString() } }
+      : {}),
+  }
+}
+
+function traceView({ allow, refusal, auditEvents }: Verdict): z.infer<typeof PolicyTrace> {
+  const isCooldown = refusal?.reason === 'cooldown' || refusal?.reason === 'fatigue_limit'
+  return {
+    decision: refusal ? { allow, reason: refusal.reason } : { allow },
+    ...(isCooldown && refusal.retryAt !== undefined
+      ? { cooldownExpiresAt: new Date(refusal.retryAt).toISOString() }
+      : {}),
+    auditEvents,
+  }
+}
+
+function duplicateTrace(): z.infer<typeof PolicyTrace> {
+  const detail = 'this dedupeKey was used by an earlier send'
+  return {
+    decision: { allow: false, reason: 'duplicate' },
+    auditEvents: [{ rule: 'deduplication', passed: false, detail }],
+  }
+}
+
+function faultOf(result: Extract<SendResult, { status: 'error' }> | undefined): Fault {
+  if (!result) return new Fault('invalid', 'Nothing was asked to be sent.')
+  const details = result.requestId ? { ...result.details, requestId: result.requestId } : result.details
+  return new Fault(result.code, result.message, details)
+}

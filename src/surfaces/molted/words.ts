@@ -1,0 +1,38 @@
+import { parseAddress } from '../../core/address.ts'
+import { z } from '../http.ts'
+
+/** Words of the wire that several routes of this surface share. */
+export const Id = z.string().min(1).max(100)
+
+export const Email = z
+  .string()
+  .max(320)
+  .refine((text) => parseAddress(text) !== null, 'is not an email address')
+  .openapi({ format: 'email', example: 'alice@example.com' })
+
+/** An ISO 8601 time with its zone, read as a moment. */
+export const Stamp = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(text))
+  .openapi({ type: 'string', format: 'date-time', example: '2026-04-17T14:32:00Z' })
+
+/** How lists are paged: `limit` rows, then `cursor` of the answer before. */
+export const Page = z.object({
+  tenantId: Id.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().min(1).max(100).optional(),
+})
+
+export const listOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+
+/** One page of rows: the cursor is the id of the last one, and null where no page follows. */
+export function page<Row, Item>(
+  rows: Row[],
+  limit: number,
+  id: (row: Row) => string,
+  view: (row: Row) => Item,
+) {
+  const last = rows.length === limit ? rows.at(-1) : undefined
+  return { items: rows.map(view), nextCursor: last === undefined ? null : id(last) }
+}

@@ -1,0 +1,142 @@
+import { env, exports } from 'cloudflare:workers'
+
+export type Answer<Body = any> = { status: number; body: Body; headers: Headers }
+
+/** One request to the Worker, as any client would make it. */
+export async function call(
+  method: string,
+  path: string,
+  { key, body, headers = {} }: { key?: string | null; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const response = await exports.default.fetch(`http://moltpost.test${path}`, {
+    method,
+    headers: {
+      ...(key ? { authorization: `Bearer ${key}` } : {}),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json')
+  return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers }
+}
+
+let count = 0
+
+/**
+ * A tenant of the test's own: an agent that registered and was claimed, with its mailbox, its key, a published template
+ * `welcome` (firstName) and, beside the agent's key, an owner's key that may approve. `mailbox` and `tenant` set columns.
+ */
+export async function newTenant(
+  options: { mailbox?: Record<string, unknown>; tenant?: Record<string, unknown> } = {},
+) {
+  const name = `Test ${Date.now().toString(36)} ${count++}`
+  const { body } = await call('POST', '/v1/agents/register', { body: { name } })
+  const { tenant_id: id, mailbox_id: mailboxId, api_key: key } = body
+  const ownerKey = await grant(id, ['read', 'send', 'manage', 'approve'])
+  const now = Date.now()
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO templates (tenant_id, id, slug, name, type, published_version, created_at, updated_at)
+       VALUES (?1, 'tpl_welcome', 'welcome', 'Welcome', 'transactional', 1, ?2, ?2)`,
+    ).bind(id, now),
+    env.DB.prepare(
+      `INSERT INTO template_versions (tenant_id, template_id, version, subject, html, text, variables, status, created_at)
+       VALUES (?1, 'tpl_welcome', 1, 'Hello {{ firstName }}', '<p>Hello {{ firstName }}</p>', 'Hello {{ firstName }}',
+         '[]', 'published', ?2)`,
+    ).bind(id, now),
+    ...columns('tenants', 'id = ?1', [id], options.tenant),
+    ...columns('mailboxes', 'tenant_id = ?1 AND id = ?2', [id, mailboxId], options.mailbox),
+  ])
+  const as = (withKey: string) => ({
+    get: (path: string, headers?: Record<string, string>) => call('GET', path, { key: withKey, headers }),
+    del: (path: string, headers?: Record<string, string>) => call('DELETE', path, { key: withKey, headers }),
+    post: (path: string, sent: unknown = {}, headers?: Record<string, string>) =>
+      call('POST', path, { key: withKey, body: sent, headers }),
+    patch: (path: string, sent: unknown, headers?: Record<string, string>) =>
+      call('PATCH', path, { key: withKey, body: sent, headers }),
+    put: (path: string, sent: unknown, headers?: Record<string, string>) =>
+      call('PUT', path, { key: withKey, body: sent, headers }),
+  })
+  return {
+    id: id as string,
+    mailboxId: mailboxId as string,
+    agentId: body.agent.id as string,
+    address: body.agent.email as string,
+    key: key as string,
+    ownerKey,
+    as,
+    owner: as(ownerKey),
+    ...as(key),
+    /** Asks for one send of the template `welcome`. */
+    send: (to: string, dedupeKey: string, more: Record<string, unknown> = {}) =>
+      call('POST', '/v1/agent/request-send', {
+        key,
+        body: {
+          recipientEmail: to,
+          templateId: 'welcome',
+          dedupeKey,
+          payload: { firstName: 'Ann' },
+          ...more,
+        },
+      }),
+    /** The whole trace of a send once it has come to rest, or as it stands after 10 s. */
+    settled: (requestId: string) => settled(key, requestId),
+  }
+}
+
+export type Tenant = Awaited<ReturnType<typeof newTenant>>
+
+/** A key of the tenant with these permissions, written straight into the database as only a person could order it. */
+export async function grant(
+  tenantId: string,
+  permissions: string[],
+  scopes: unknown = null,
+): Promise<string> {
+  const secret = `test-${crypto.randomUUID()}`
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))
+  const hash = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  await env.DB.prepare(
+    `INSERT INTO keys (id, tenant_id, hash, prefix, label, permissions, scopes, created_at)
+     VALUES (?1, ?2, ?3, 'test', 'test', ?4, ?5, ?6)`,
+  )
+    .bind(
+      `key_${crypto.randomUUID()}`,
+      tenantId,
+      hash,
+      JSON.stringify(permissions),
+      scopes === null ? null : JSON.stringify(scopes),
+      Date.now(),
+    )
+    .run()
+  return secret
+}
+
+/** Waits until `check` gives something other than undefined; asks every 50 ms and gives up after 10 s. */
+export async function eventually<Value>(check: () => Promise<Value | undefined>): Promise<Value> {
+  for (let left = 200; left > 0; left--) {
+    const value = await check()
+    if (value !== undefined) return value
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('it did not happen within 10 s')
+}
+
+const AT_REST = ['delivered', 'accepted', 'bounced', 'failed', 'blocked', 'unknown', 'cancelled', 'rejected']
+
+async function settled(key: string, requestId: string) {
+  return await eventually(async () => {
+    const { body } = await call('GET', `/v1/agent/sends/${requestId}`, { key })
+    return AT_REST.includes(body.status) ? body : undefined
+  })
+}
+
+function columns(table: string, where: string, binds: string[], values: Record<string, unknown> = {}) {
+  return Object.entries(values).map(([column, value]) =>
+    env.DB.prepare(`UPDATE ${table} SET ${column} = ?${binds.length + 1} WHERE ${where}`).bind(
+      ...binds,
+      value,
+    ),
+  )
+}

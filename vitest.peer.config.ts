@@ -1,0 +1,38 @@
+import { trustTestAuthority } from './test/support/tls.ts'
+import { defineConfig } from 'vitest/config'
+
+trustTestAuthority()
+const { cloudflareTest, readD1Migrations } = await import('@cloudflare/vitest-plugin')
+
+/** What runs inside workerd, beside the real D1, objects and queues. */
+const worker = ['test/contract/**', 'test/core/**', 'test/objects/**', 'test/queue/**', 'test/providers/**']
+/** What runs in Node, against programs: the dev command, the README, real servers. */
+const node = ['test/dev/**', 'test/simulation/**', 'test/cli/**', 'test/smtp/**', 'test/browser/**']
+
+const tests = (folders: string[]) => folders.map((folder) => `${folder}/*.test.ts`)
+
+export default defineConfig({
+  test: {
+    globalSetup: ['test/support/peers.ts'],
+    testTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        plugins: [
+          cloudflareTest(async ({ inject }) => ({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                LOCAL: '1',
+                TEST_MIGRATIONS: await readD1Migrations('migrations'),
+                PEERS: inject('peers'),
+              },
+            },
+          })),
+        ],
+        test: { name: 'worker', include: tests(worker), setupFiles: ['test/support/migrate.ts'] },
+      },
+      { extends: true, test: { name: 'node', include: tests(node) } },
+    ],
+  },
+})
