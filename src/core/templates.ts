@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
 import { type TemplateVariable, templates, templateVersions, tenants } from '../schema.ts'
 import { type Ctx, mustBeAllowed, one } from './ctx.ts'
 import { Fault } from './fault.ts'
@@ -122,7 +122,7 @@ export async function publishVersion(ctx: Ctx, ref: string, version: number): Pr
   }
   mustPassLint({ ...standing, type: template.type })
   if (!template.approvalRequired) return await goLive(ctx, template, version, status)
-  return await settle(ctx, template, version, status, 'pending_approval')
+  return await mark(ctx, template, version, status, 'pending_approval')
 }
 
 /** Decides a version that waits for approval: published if approved, and never to be published if rejected. */
@@ -139,7 +139,7 @@ export async function decideVersion(
     throw new Fault('already_decided', message, { status: standing.status })
   }
   if (approve) return await goLive(ctx, template, version, 'pending_approval')
-  return await settle(ctx, template, version, 'pending_approval', 'rejected')
+  return await mark(ctx, template, version, 'pending_approval', 'rejected')
 }
 
 /** What a send with this payload would say. Without a version, the published one, or the newest if none is. */
@@ -190,7 +190,9 @@ export async function deleteTemplate(ctx: Ctx, ref: string): Promise<Template> {
     ctx.db.delete(templates).where(and(eq(templates.tenantId, ctx.tenantId), eq(templates.id, template.id))),
     ctx.db
       .delete(templateVersions)
-      .where(and(isVersionOf(ctx, template), sql`${templateVersions.publishedAt} IS NULL`)),
+      .where(
+        and(isVersionOf(ctx, template), inArray(templateVersions.status, ['draft', 'pending_approval'])),
+      ),
   ])
   return template
 }
@@ -304,7 +306,7 @@ async function goLive(
   return one(rows)
 }
 
-async function settle(
+async function mark(
   ctx: Ctx,
   template: Template,
   version: number,

@@ -1,9 +1,15 @@
 import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
 import { approvals } from './approvals.ts'
+import { budget } from './budget.ts'
+import { consents } from './consents.ts'
 import { deadLetters } from './dead-letters.ts'
 import { keys } from './keys.ts'
+import { mailboxes } from './mailboxes.ts'
 import { send } from './send.ts'
 import { sends } from './sends.ts'
+import { settings } from './settings.ts'
+import { suppressions } from './suppressions.ts'
+import { templates } from './templates.ts'
 
 /** Where this surface lives below /v1; MailMolt has the rest. */
 const AREAS = ['/agent', '/ops', '/send', '/templates', '/suppressions', '/consent']
@@ -50,6 +56,12 @@ molted.route('/', sends)
 molted.route('/', approvals)
 molted.route('/', deadLetters)
 molted.route('/', keys)
+molted.route('/', mailboxes)
+molted.route('/', templates)
+molted.route('/', suppressions)
+molted.route('/', consents)
+molted.route('/', settings)
+molted.route('/', budget)
 for (const area of AREAS) {
   molted.all(area, noSuchRoute)
   molted.all(`${area}/*`, noSuchRoute)

@@ -1,0 +1,338 @@
+import {
+  addVersion,
+  createTemplate,
+  decideVersion,
+  deleteTemplate,
+  getTemplate,
+  lintVersion,
+  listTemplates,
+  previewTemplate,
+  publishVersion,
+  type Template,
+  type TemplateContent,
+  type TemplateVersion,
+} from '../../core/templates.ts'
+import { body, createRoute, json, router, z } from '../http.ts'
+import { Id, listOf, Page, page } from './words.ts'
+
+const Subject = z.string().min(1).max(2_000)
+
+const Part = z.string().max(200_000).nullable().default(null)
+
+const Variable = z.object({
+  name: z.string().min(1).max(100),
+  type: z.string().min(1).max(50).default('string'),
+  required: z.boolean().default(true),
+})
+
+const Variables = z
+  .array(Variable)
+  .max(200)
+  .refine((list) => new Set(list.map((each) => each.name)).size === list.length, 'names a variable twice')
+  .default([])
+
+const hasBody = (content: { html: string | null; text: string | null }) =>
+  content.html !== null || content.text !== null
+
+const Content = z
+  .object({ subject: Subject, html: Part, text: Part, variables: Variables })
+  .refine(hasBody, { path: ['html'], message: 'is required, or text' })
+
+const TemplateBody = z
+  .object({
+    tenantId: Id.optional(),
+    slug: z.string().min(1).max(100).openapi({
+      description: 'a-z, 0-9, "-" and "_"; begins with a letter or digit, and not with "tpl_".',
+      example: 'onboarding-welcome',
+    }),
+    name: z.string().min(1).max(200),
+    type: z.enum(['marketing', 'transactional']).default('marketing'),
+    approvalRequired: z.boolean().default(false),
+    content: Content.optional(),
+    autoPublish: z.boolean().default(false),
+  })
+  .openapi('TemplateRequest')
+
+const VersionBody = z
+  .object({
+    tenantId: Id.optional(),
+    subjectTemplate: Subject.openapi({ example: 'Welcome, {{firstName}}' }),
+    htmlTemplate: Part,
+    textTemplate: Part,
+    variables: Variables,
+  })
+  .refine((version) => hasBody({ html: version.htmlTemplate, text: version.textTemplate }), {
+    path: ['htmlTemplate'],
+    message: 'is required, or textTemplate',
+  })
+  .openapi('TemplateVersionRequest')
+
+const Status = z.enum(['draft', 'pending_approval', 'published', 'rejected', 'archived'])
+
+const VersionView = z
+  .object({
+    id: z.string().openapi({ description: 'Names the version where its approval is decided.' }),
+    templateId: z.string(),
+    version: z.number(),
+    status: Status,
+    subjectTemplate: z.string(),
+    htmlTemplate: z.string().nullable(),
+    textTemplate: z.string().nullable(),
+    variables: z.array(Variable),
+    createdAt: z.string(),
+    publishedAt: z.string().nullable(),
+  })
+  .openapi('TemplateVersion')
+
+const TemplateView = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    slug: z.string(),
+    name: z.string(),
+    type: z.enum(['marketing', 'transactional']),
+    approvalRequired: z.boolean(),
+    publishedVersion: z.number().nullable(),
+    createdAt: z.string(),
+    updatedAt: z.string(),
+  })
+  .openapi('Template')
+
+const WholeTemplate = TemplateView.extend({
+  versions: z.array(VersionView).openapi({ description: 'The newest 20, newest first.' }),
+}).openapi('TemplateWithVersions')
+
+const Finding = z.object({
+  code: z.string(),
+  part: z.enum(['subject', 'html', 'text']).nullable(),
+  detail: z.string(),
+})
+
+const VersionNumber = z.number().int().min(1)
+
+const Ref = z.object({ idOrSlug: z.string().min(1).max(100) })
+
+/** A body that may be left out altogether. */
+const optional = <Schema extends z.ZodType>(schema: Schema) => ({
+  body: { required: false as const, content: { 'application/json': { schema } } },
+})
+
+export const templates = router()
+
+templates.openapi(
+  createRoute({
+    method: 'post',
+    path: '/templates',
+    tags: ['templates'],
+    summary: 'Create a template',
+    description:
+      'With content its first version is written too, and published if autoPublish is set. Lint errors refuse that: 400 template_lint_failed, and nothing is created.',
+    security: [{ bearer: [] }],
+    request: body(TemplateBody),
+    responses: { 200: json(WholeTemplate) },
+  }),
+  async (c) => {
+    const { slug, name, type, approvalRequired, content = null, autoPublish: publish } = c.req.valid('json')
+    const request = { slug, name, type, approvalRequired, content, publish }
+    const { template, versions } = await createTemplate(c.var.ctx, request)
+    return c.json({ ...view(template), versions: versions.map(versionView) }, 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'get',
+    path: '/templates',
+    tags: ['templates'],
+    summary: 'List templates, newest first',
+    security: [{ bearer: [] }],
+    request: { query: Page },
+    responses: { 200: json(listOf(TemplateView)) },
+  }),
+  async (c) => {
+    const { limit, cursor } = c.req.valid('query')
+    const rows = await listTemplates(c.var.ctx, { before: cursor, limit })
+    return c.json(
+      page(rows, limit, (template) => template.id, view),
+      200,
+    )
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'get',
+    path: '/templates/{idOrSlug}',
+    tags: ['templates'],
+    summary: 'Read a template with its versions',
+    security: [{ bearer: [] }],
+    request: { params: Ref },
+    responses: { 200: json(WholeTemplate) },
+  }),
+  async (c) => {
+    const { template, versions } = await getTemplate(c.var.ctx, c.req.valid('param').idOrSlug)
+    return c.json({ ...view(template), versions: versions.map(versionView) }, 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'delete',
+    path: '/templates/{idOrSlug}',
+    tags: ['templates'],
+    summary: 'Delete a template',
+    description: 'New sends of it are blocked as template_not_found. What was judged before still leaves.',
+    security: [{ bearer: [] }],
+    request: { params: Ref },
+    responses: { 200: json(TemplateView.extend({ deleted: z.literal(true) })) },
+  }),
+  async (c) => {
+    const deleted = await deleteTemplate(c.var.ctx, c.req.valid('param').idOrSlug)
+    return c.json({ ...view(deleted), deleted: true as const }, 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'post',
+    path: '/templates/{idOrSlug}/versions',
+    tags: ['templates'],
+    summary: 'Add a version as a draft',
+    description: 'The content of a version never changes.',
+    security: [{ bearer: [] }],
+    request: { params: Ref, ...body(VersionBody) },
+    responses: { 200: json(VersionView) },
+  }),
+  async (c) => {
+    const { subjectTemplate, htmlTemplate, textTemplate, variables } = c.req.valid('json')
+    const content: TemplateContent = {
+      subject: subjectTemplate,
+      html: htmlTemplate,
+      text: textTemplate,
+      variables,
+    }
+    return c.json(versionView(await addVersion(c.var.ctx, c.req.valid('param').idOrSlug, content)), 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'post',
+    path: '/templates/{idOrSlug}/versions/{version}/publish',
+    tags: ['templates'],
+    summary: 'Publish a version in place of the one before',
+    description:
+      'Lint errors refuse it: 400 template_lint_failed with the findings. Where the template needs approval the version becomes pending_approval. An archived version may be published again.',
+    security: [{ bearer: [] }],
+    request: { params: Ref.extend({ version: z.coerce.number().pipe(VersionNumber) }) },
+    responses: { 200: json(VersionView) },
+  }),
+  async (c) => {
+    const { idOrSlug, version } = c.req.valid('param')
+    return c.json(versionView(await publishVersion(c.var.ctx, idOrSlug, version)), 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'patch',
+    path: '/templates/approvals/{versionId}',
+    tags: ['templates'],
+    summary: 'Decide a version that waits for approval',
+    description: 'versionId is the id of the version, `templateId:version`. Needs a key with "approve".',
+    security: [{ bearer: [] }],
+    request: {
+      params: z.object({
+        versionId: z.string().regex(/^[^:]{1,100}:[1-9][0-9]{0,8}$/, 'must be templateId:version'),
+      }),
+      ...body(z.object({ tenantId: Id.optional(), decision: z.enum(['approved', 'rejected']) })),
+    },
+    responses: { 200: json(VersionView) },
+  }),
+  async (c) => {
+    const [templateId = '', version = ''] = c.req.valid('param').versionId.split(':')
+    const isApproved = c.req.valid('json').decision === 'approved'
+    return c.json(versionView(await decideVersion(c.var.ctx, templateId, Number(version), isApproved)), 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'post',
+    path: '/templates/{idOrSlug}/render',
+    tags: ['templates'],
+    summary: 'Render a template without sending',
+    description: 'The published version unless one is named; the newest if none is published.',
+    security: [{ bearer: [] }],
+    request: {
+      params: Ref,
+      ...body(
+        z.object({
+          tenantId: Id.optional(),
+          payload: z.record(z.string(), z.unknown()).default({}),
+          version: VersionNumber.optional(),
+        }),
+      ),
+    },
+    responses: {
+      200: json(z.object({ subject: z.string(), html: z.string().nullable(), text: z.string().nullable() })),
+    },
+  }),
+  async (c) => {
+    const { payload, version = null } = c.req.valid('json')
+    const { idOrSlug } = c.req.valid('param')
+    return c.json(await previewTemplate(c.var.ctx, idOrSlug, { payload, version }), 200)
+  },
+)
+
+templates.openapi(
+  createRoute({
+    method: 'post',
+    path: '/templates/{idOrSlug}/lint',
+    tags: ['templates'],
+    summary: 'Tell what would keep a version from being published',
+    description: 'The newest version unless one is named. Errors refuse publishing; warnings do not.',
+    security: [{ bearer: [] }],
+    request: {
+      params: Ref,
+      ...optional(z.object({ tenantId: Id.optional(), version: VersionNumber.optional() })),
+    },
+    responses: { 200: json(z.object({ errors: z.array(Finding), warnings: z.array(Finding) })) },
+  }),
+  async (c) => {
+    const { version = null } = c.req.valid('json')
+    return c.json(await lintVersion(c.var.ctx, c.req.valid('param').idOrSlug, version), 200)
+  },
+)
+
+function view(template: Template): z.infer<typeof TemplateView> {
+  const { id, tenantId, slug, name, type, approvalRequired, publishedVersion, createdAt, updatedAt } =
+    template
+  return {
+    id,
+    tenantId,
+    slug,
+    name,
+    type,
+    approvalRequired,
+    publishedVersion,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  }
+}
+
+function versionView(row: TemplateVersion): z.infer<typeof VersionView> {
+  const { templateId, version, status, subject, html, text, variables, createdAt, publishedAt } = row
+  return {
+    id: `${templateId}:${version}`,
+    templateId,
+    version,
+    status,
+    subjectTemplate: subject,
+    htmlTemplate: html,
+    textTemplate: text,
+    variables,
+    createdAt: createdAt.toISOString(),
+    publishedAt: publishedAt?.toISOString() ?? null,
+  }
+}
