@@ -1,12 +1,21 @@
 import { env, exports } from 'cloudflare:workers'
 
+// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
 export type Answer<Body = any> = { status: number; body: Body; headers: Headers }
 
 /** One request to the Worker, as any client would make it. */
 export async function call(
   method: string,
   path: string,
-  { key, body, headers = {} }: { key?: string | null; body?: unknown; headers?: Record<string, string> } = {},
+  {
+    key,
+    body,
+    headers = {},
+  }: {
+    key?: string | null
+    body?: unknown
+    headers?: Record<string, string> | undefined
+  } = {},
 ): Promise<Answer> {
   const response = await exports.default.fetch(`http://moltpost.test${path}`, {
     method,

@@ -21,16 +21,16 @@ const SLICE = 1_000_000
 /** How long a claim may stay unsettled before the sweep judges it, in ms. */
 const JUDGE_WITHIN_MS = 30_000
 
-const ITEM = `item AS (
+const ITEM = `item AS MATERIALIZED (
   SELECT value, value ->> 'id' AS id, value ->> 'mailboxId' AS mailbox_id, value ->> 'dedupeKey' AS dedupe_key,
     value ->> 'agentId' AS agent_id, value ->> 'agentName' AS agent_name
   FROM json_each(?1))`
 
 const FREE_DEAD_BURNS = `
   WITH ${CALLER(2, 3, 4)}
-  UPDATE sends SET burned_key = NULL
-  WHERE (tenant_id, burned_key) IN (
-      SELECT c.tenant_id, k.value FROM caller c, json_each(?1) k) AND burned_until <= ?3`
+  UPDATE sends INDEXED BY sends_by_burned_key SET burned_key = NULL
+  WHERE tenant_id = (SELECT tenant_id FROM caller) AND burned_key IS NOT NULL
+    AND burned_key IN (SELECT value FROM json_each(?1)) AND burned_until <= ?3`
 
 const CLAIM = `
   WITH ${CALLER(2, 3, 4)}, ${ITEM}
@@ -39,10 +39,10 @@ const CLAIM = `
   SELECT c.tenant_id, i.id, i.value ->> 'batchId', ?6, m.id, coalesce(${NAMED_AGENT}, c.agent_id), c.key_id, 'judging',
     i.dedupe_key, i.dedupe_key, ?3 + t.dedupe_window_ms, i.value ->> 'bodyHash', i.value ->> 'template',
     i.value -> 'recipients', i.value -> 'input', i.value ->> 'inputKey', i.value ->> 'scheduledAt', ?7, ?3, ?3
-  FROM item i
-  JOIN caller c
-  JOIN tenants t ON t.id = c.tenant_id
-  JOIN mailboxes m ON m.tenant_id = c.tenant_id AND m.id = coalesce(i.mailbox_id, t.default_mailbox_id)
+  FROM caller c
+  CROSS JOIN tenants t ON t.id = c.tenant_id
+  CROSS JOIN item i
+  CROSS JOIN mailboxes m ON m.tenant_id = c.tenant_id AND m.id = coalesce(i.mailbox_id, t.default_mailbox_id)
   WHERE (?5 IS NULL OR ?5 = c.tenant_id) AND ${MAY_SEND} AND ${AGENT_FITS}
   ON CONFLICT (tenant_id, burned_key) WHERE burned_key IS NOT NULL DO NOTHING`
 

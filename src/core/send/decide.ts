@@ -1,6 +1,6 @@
 import type { SendInput } from '../../schema.ts'
 import { newId, newToken } from '../ids.ts'
-import { judge, type Verdict } from '../policy.ts'
+import { judge, POLICY_VERSION, type Verdict } from '../policy.ts'
 import { compileTemplate, missingVariables } from '../rendering.ts'
 import type { SendState } from '../states.ts'
 import type { Limits, WindowSnapshot } from '../windows.ts'
@@ -53,39 +53,50 @@ export const RING_AGAIN_MS = 60_000
 /** How long an approval stands open, in ms. */
 export const APPROVAL_MS = 86_400_000
 
+/** The settlements as rows. Materialised, because JSON that is joined directly is parsed anew for every row it meets. */
+const SETTLED = `
+  o AS MATERIALIZED (
+    SELECT value ->> 'id' AS id, value ->> 'from' AS was, value ->> 'state' AS state, value ->> 'reason' AS reason,
+      value ->> 'detail' AS detail, value ->> 'nextAt' AS next_at, value ->> 'scheduledAt' AS scheduled_at,
+      value ->> 'approvalId' AS approval_id, value ->> 'holdReason' AS hold_reason
+    FROM json_each(?1))`
+
 const SETTLE = `
-  UPDATE sends SET state = o.value ->> 'state', reason = o.value ->> 'reason', detail = o.value ->> 'detail',
-    next_at = o.value ->> 'nextAt', approval_id = coalesce(o.value ->> 'approvalId', approval_id),
-    scheduled_at = coalesce(o.value ->> 'scheduledAt', scheduled_at),
-    burned_key = CASE WHEN o.value ->> 'state' IN ('blocked', 'failed') THEN NULL ELSE burned_key END,
+  WITH ${SETTLED}
+  UPDATE sends SET state = o.state, reason = o.reason, detail = o.detail, next_at = o.next_at,
+    approval_id = coalesce(o.approval_id, sends.approval_id),
+    scheduled_at = coalesce(o.scheduled_at, sends.scheduled_at),
+    burned_key = iif(o.state IN ('blocked', 'failed'), NULL, sends.burned_key),
     settle_token = ?2, updated_at = ?3, claims = 0
-  FROM json_each(?1) o
-  WHERE sends.tenant_id = ?4 AND sends.id = o.value ->> 'id' AND sends.state = o.value ->> 'from'`
+  FROM o
+  WHERE sends.tenant_id = ?4 AND sends.id = o.id AND sends.state = o.was`
 
 const RECIPIENTS = `
+  WITH ${SETTLED}
   INSERT INTO send_recipients
     (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, created_at, updated_at)
   SELECT s.tenant_id, r.value ->> 'contact', s.id, s.mailbox_id, s.agent_id, r.value ->> 'email', 'pending', ?3, ?3
-  FROM json_each(?1) o
-  JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2
+  FROM o
+  CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2
     AND s.state NOT IN ('blocked', 'failed')
-  JOIN json_each(s.recipients) r
+  CROSS JOIN json_each(s.recipients) r
   WHERE true
   ON CONFLICT DO NOTHING`
 
 const TRACE = `
+  WITH o AS MATERIALIZED (SELECT value ->> 'id' AS id, value -> 'trace' AS trace FROM json_each(?1))
   INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
   SELECT s.tenant_id, s.id,
     (SELECT coalesce(max(t.seq) + 1, 0) FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id),
-    'decision', ?3, o.value -> 'trace'
-  FROM json_each(?1) o JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2`
+    'decision', ?3, o.trace
+  FROM o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2`
 
 const HOLD = `
+  WITH ${SETTLED}
   INSERT INTO approvals
     (tenant_id, id, send_id, mailbox_id, status, hold_reason, policy_version, expires_at, created_at)
-  SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', o.value ->> 'holdReason',
-    o.value -> 'trace' ->> 'policyVersion', ?5, ?3
-  FROM json_each(?1) o JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2
+  SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', o.hold_reason, ${POLICY_VERSION}, ?5, ?3
+  FROM o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2
     AND s.state = 'pending_approval'`
 
 const OUTCOME = `
@@ -93,7 +104,7 @@ const OUTCOME = `
     CASE WHEN s.settle_token IS NOT ?2 THEN (
       SELECT t.body -> 'verdict' FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id
         AND t.kind = 'decision' ORDER BY t.seq DESC LIMIT 1) END AS verdict
-  FROM json_each(?1) o JOIN sends s ON s.tenant_id = ?3 AND s.id = o.value`
+  FROM json_each(?1) o CROSS JOIN sends s ON s.tenant_id = ?3 AND s.id = o.value`
 
 type OutcomeRow = {
   id: string
@@ -275,13 +286,14 @@ async function settle(door: Door, tenantId: string, rows: Settlement[]): Promise
   const token = newToken()
   const now = door.now.getTime()
   const statements: D1PreparedStatement[] = []
-  for (const slice of slices(rows.map((row) => JSON.stringify(row)))) {
-    for (const sql of [SETTLE, RECIPIENTS, TRACE]) {
-      statements.push(DB.prepare(sql).bind(slice, token, now, tenantId))
-    }
-    if (rows.some((row) => row.state === 'pending_approval')) {
-      statements.push(DB.prepare(HOLD).bind(slice, token, now, tenantId, now + APPROVAL_MS))
-    }
+  const isAnyHeld = rows.some((row) => row.state === 'pending_approval')
+  for (const slice of slices(rows.map(({ trace: _, ...row }) => JSON.stringify(row)))) {
+    statements.push(DB.prepare(SETTLE).bind(slice, token, now, tenantId))
+    statements.push(DB.prepare(RECIPIENTS).bind(slice, token, now, tenantId))
+    if (isAnyHeld) statements.push(DB.prepare(HOLD).bind(slice, token, now, tenantId, now + APPROVAL_MS))
+  }
+  for (const slice of slices(rows.map(({ id, trace }) => JSON.stringify({ id, trace })))) {
+    statements.push(DB.prepare(TRACE).bind(slice, token, now, tenantId))
   }
   const ids = JSON.stringify(rows.map((row) => row.id))
   statements.push(DB.prepare(OUTCOME).bind(ids, token, tenantId))

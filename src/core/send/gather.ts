@@ -58,7 +58,7 @@ export type Subject = {
 }
 
 const SUBJECTS = `
-  item AS (
+  item AS MATERIALIZED (
     SELECT key AS position, value ->> 'id' AS id, value ->> 'dedupeKey' AS dedupe_key,
       value ->> 'mailboxId' AS mailbox_id, value ->> 'template' AS template, value ->> 'agentId' AS agent_id,
       value ->> 'agentName' AS agent_name, value -> 'recipients' AS recipients, value ->> 'campaignId' AS campaign_id,
@@ -74,9 +74,9 @@ const SUBJECTS = `
       CASE WHEN s.id IS NULL THEN i.recipients ELSE s.recipients END AS recipients,
       CASE WHEN s.id IS NULL THEN i.scheduled_at ELSE s.scheduled_at END AS scheduled_at,
       CASE WHEN s.id IS NULL THEN i.campaign_id ELSE s.input ->> 'campaignId' END AS campaign_id
-    FROM item i
-    JOIN caller c
-    JOIN tenants t ON t.id = c.tenant_id
+    FROM caller c
+    CROSS JOIN tenants t ON t.id = c.tenant_id
+    CROSS JOIN item i
     LEFT JOIN mailboxes m ON m.tenant_id = c.tenant_id AND m.id = coalesce(i.mailbox_id, t.default_mailbox_id)
     LEFT JOIN sends s ON s.tenant_id = c.tenant_id AND s.id = coalesce(
       (SELECT b.id FROM sends b WHERE b.tenant_id = c.tenant_id AND b.burned_key = i.dedupe_key), i.id))`
@@ -135,8 +135,8 @@ const SETTINGS = `
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL LIMIT 1) AS owner_contact,
     p.id AS template_id, p.type AS template_type, v.version, v.subject, v.html, v.text
   FROM (SELECT DISTINCT tenant_id, mailbox_id, template FROM subject) x
-  JOIN tenants t ON t.id = x.tenant_id
-  JOIN mailboxes m ON m.tenant_id = x.tenant_id AND m.id = x.mailbox_id
+  CROSS JOIN tenants t ON t.id = x.tenant_id
+  CROSS JOIN mailboxes m ON m.tenant_id = x.tenant_id AND m.id = x.mailbox_id
   LEFT JOIN templates p ON p.tenant_id = x.tenant_id AND (p.slug = x.template OR p.id = x.template)
   LEFT JOIN template_versions v
     ON v.tenant_id = p.tenant_id AND v.template_id = p.id AND v.version = p.published_version`
