@@ -1,0 +1,50 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ROOT, runProgram } from '../support/program.ts'
+
+test.for([
+  ['src/core', 'hono', 'The core knows nothing of HTTP'],
+  ['src/core', '../surfaces/http.ts', 'The core knows nothing of HTTP'],
+  ['src/surfaces/molted', 'drizzle-orm', 'A surface translates HTTP'],
+  ['src/surfaces/molted', '../../schema.ts', 'A surface translates HTTP'],
+  [
+    'src/surfaces/molted',
+    '../mailmolt/index.ts',
+    'A surface translates HTTP|One surface does not lean on another',
+  ],
+  ['src/objects', '../schema.ts', 'An object is small and synchronous'],
+  ['src/queue', '../surfaces/http.ts', 'A consumer calls core and providers'],
+  ['src/providers', '../core/ids.ts', 'import their own files only'],
+  ['test/contract/molted', '../../../src/index.ts', 'A contract test is a black box'],
+] as const)('biome refuses a file of %s that imports %s', async ([folder, forbidden, message]) => {
+  const refused = await check(folder, forbidden)
+  expect(refused.output).toContain('noRestrictedImports')
+  expect(refused.output.replace(/\s+/g, ' ')).toMatch(new RegExp(message))
+  expect(refused.code).toBe(1)
+})
+
+test.for([
+  ['src/core', '../schema.ts'],
+  ['src/surfaces/molted', '../../core/send/request.ts'],
+  ['src/surfaces/molted', '../http.ts'],
+  ['src/queue', '../providers/index.ts'],
+  ['src/providers', './carrier.ts'],
+  ['test/contract/molted', '../../support/tenant.ts'],
+] as const)('biome lets a file of %s import %s', async ([folder, allowed]) => {
+  expect(await check(folder, allowed)).toMatchObject({ code: 0 })
+})
+
+/** Checks a file in this folder that does nothing but import this module, and removes it again. */
+async function check(folder: string, module: string) {
+  const path = join(folder, `boundary-probe-${crypto.randomUUID()}.ts`)
+  await writeFile(
+    join(ROOT, path),
+    `import * as imported from '${module}'\n\nexport const probe = imported\n`,
+  )
+  try {
+    return await runProgram('npx', ['biome', 'check', path], { mayFail: true })
+  } finally {
+    await rm(join(ROOT, path), { force: true })
+  }
+}

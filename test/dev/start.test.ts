@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import {
+  type DevServer,
+  ROOT,
+  runProgram,
+  sleep,
+  startDev,
+  startProgram,
+  startWrangler,
+} from '../support/program.ts'
+
+const DEMO_KEY = 'mm_live_DemoKeyForLocalDevelopmentOnlyDoNotDeployIt43KvlP'
+
+const PASSED = [
+  'deduplication',
+  'suppression',
+  'cooldown',
+  'rate_limit_hourly',
+  'rate_limit_daily',
+  'consent',
+]
+
+/** A message that needs no template of the tenant's. */
+const INLINE = { templateId: '_default', payload: { subject: 'Hello', text: 'It works.' } }
+
+test('npm run dev prints a call that works, and the demo world behaves as published', async () => {
+  const server = await started(startDev(await freshState()))
+  const printed = /^ {2}curl [\s\S]*?'$/m.exec(server.output())?.[0] ?? ''
+  expect(printed).toContain('"dedupeKey":"onboarding-alice-step1"')
+
+  const first = await shell(printed)
+  expect(first).toEqual({
+    requestId: expect.any(String),
+    status: 'queued',
+    policyTrace: {
+      decision: { allow: true },
+      auditEvents: PASSED.map((rule) => ({ rule, passed: true })),
+    },
+  })
+  const { requestId } = first
+  const arrived = await within(5_000, async () => {
+    const { body } = await call(server, 'GET', '/dev/outbox?to=alice@example.com')
+    return body.items[0]
+  })
+  expect(arrived).toMatchObject({
+    sendId: requestId,
+    recipient: 'alice@example.com',
+    subject: 'Welcome, Alice',
+  })
+  expect(arrived.html).toContain('14 days')
+  const page = await call(server, 'GET', '/dev/outbox', { headers: { accept: 'text/html' } })
+  expect(page.body).toContain('Welcome, Alice')
+
+  const trace = await within(5_000, async () => {
+    const { body } = await call(server, 'GET', `/v1/agent/sends/${requestId}`, { key: DEMO_KEY })
+    return body.status === 'delivered' ? body : undefined
+  })
+  expect(trace.trace.map((step: { kind: string }) => step.kind)).toEqual([
+    'decision',
+    'render',
+    'routing',
+    'delivery',
+  ])
+  expect(trace.policyDecision).toMatchObject({ allow: true })
+  expect(trace.attempts).toMatchObject([{ carrier: 'capture', outcome: 'accepted' }])
+
+  expect(await shell(printed)).toMatchObject({ status: 'duplicate', requestId })
+
+  const soon = await shell(printed.replace('onboarding-alice-step1', 'onboarding-alice-step2'))
+  expect(soon).toMatchObject({
+    status: 'blocked',
+    reason: 'cooldown',
+    policyTrace: { decision: { allow: false, reason: 'cooldown' } },
+  })
+  expect(Date.parse(soon.cooldownExpiresAt)).toBeGreaterThan(Date.now())
+  expect(soon.policyTrace.cooldownExpiresAt).toBe(soon.cooldownExpiresAt)
+
+  const bob = await shell(printed.replaceAll('alice', 'bob'))
+  expect(bob).toMatchObject({ status: 'blocked', reason: 'suppressed' })
+  expect(bob.policyTrace.auditEvents.at(-1)).toMatchObject({ rule: 'suppression', passed: false })
+
+  const newcomer = await register(server)
+  expect(await send(server, newcomer.api_key, INLINE)).toMatchObject({
+    status: 200,
+    body: { status: 'blocked', reason: 'trust_required' },
+  })
+})
+
+test('DEMO_KEY replaces the demo key, and under AUTO_CLAIM a newcomer may send at once', async () => {
+  const env = { DEMO_KEY: 'a-key-of-my-own', AUTO_CLAIM: '1' }
+  const server = await started(startDev(await freshState(), env))
+  expect(server.output()).toContain('Authorization: Bearer a-key-of-my-own')
+  const printed = /^ {2}curl [\s\S]*?'$/m.exec(server.output())?.[0] ?? ''
+  expect(await shell(printed)).toMatchObject({ status: 'queued' })
+  expect(await send(server, DEMO_KEY, { dedupeKey: 'k2' })).toMatchObject({ status: 401 })
+
+  const newcomer = await register(server)
+  expect(await send(server, newcomer.api_key, INLINE)).toMatchObject({
+    status: 200,
+    body: { status: 'queued' },
+  })
+})
+
+test('plain wrangler dev opens the demo world at the first request', async () => {
+  const server = await started(startWrangler(await freshState()))
+  expect(await send(server, DEMO_KEY, {})).toMatchObject({ status: 200, body: { status: 'queued' } })
+  await within(5_000, async () => {
+    const { body } = await call(server, 'GET', '/dev/outbox?to=alice@example.com')
+    return body.items[0]
+  })
+})
+
+test('without LOCAL=1 there is no demo world and no /dev', async () => {
+  const state = await freshState()
+  await runProgram('npx', [
+    ...['wrangler', 'd1', 'migrations', 'apply', 'moltpost'],
+    ...['--local', '--persist-to', state],
+  ])
+  const server = await started(startWrangler(state, ['--var', 'LOCAL:0', '--var', 'AUTO_CLAIM:1']))
+  expect(await call(server, 'GET', '/health')).toMatchObject({ status: 200 })
+  expect(await call(server, 'GET', '/dev/outbox')).toMatchObject({ status: 404 })
+  expect(await send(server, DEMO_KEY, {})).toMatchObject({ status: 401 })
+  const newcomer = await register(server)
+  expect(await send(server, newcomer.api_key, INLINE)).toMatchObject({
+    body: { status: 'blocked', reason: 'trust_required' },
+  })
+})
+
+test('npm run dev refuses a port that is not one', async () => {
+  const program = startProgram('npm', ['run', 'dev'], { PORT: 'http' })
+  onTestFinished(() => program.kill())
+  const code = await within(10_000, async () => program.code() ?? undefined)
+  expect(code).toBe(2)
+  expect(program.output()).toContain('PORT must be a port number, not "http".')
+})
+
+async function freshState() {
+  const folder = await mkdtemp(join(tmpdir(), 'moltpost-start-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function started(starting: Promise<DevServer>) {
+  const server = await starting
+  onTestFinished(() => server.kill())
+  return server
+}
+
+/** Runs a command line as a person would and reads the JSON it prints. */
+async function shell(line: string) {
+  const { stdout } = await promisify(execFile)('sh', ['-c', line], { cwd: ROOT })
+  return JSON.parse(stdout)
+}
+
+async function call(
+  server: DevServer,
+  method: string,
+  path: string,
+  { key, body, headers = {} }: { key?: string; body?: unknown; headers?: Record<string, string> } = {},
+) {
+  const response = await fetch(`${server.address}${path}`, {
+    method,
+    headers: {
+      ...(key ? { authorization: `Bearer ${key}` } : {}),
+      ...(body ? { 'content-type': 'application/json' } : {}),
+      ...headers,
+    },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json')
+  return { status: response.status, body: isJson ? JSON.parse(text) : text }
+}
+
+async function register(server: DevServer) {
+  const { status, body } = await call(server, 'POST', '/v1/agents/register', {
+    body: { name: 'Research Bot' },
+  })
+  expect(status).toBe(201)
+  return body
+}
+
+async function send(server: DevServer, key: string, change: Record<string, unknown>) {
+  const asked = {
+    recipientEmail: 'alice@example.com',
+    templateId: 'onboarding-welcome',
+    dedupeKey: 'k1',
+    payload: { firstName: 'Alice', trialDays: 14 },
+    ...change,
+  }
+  return await call(server, 'POST', '/v1/agent/request-send', { key, body: asked })
+}
+
+async function within<Value>(ms: number, check: () => Promise<Value | undefined>): Promise<Value> {
+  for (const until = Date.now() + ms; Date.now() < until; await sleep(50)) {
+    const value = await check()
+    if (value !== undefined) return value
+  }
+  throw new Error(`it did not happen within ${ms} ms`)
+}
