@@ -89,7 +89,10 @@ test('an address is refused when it is reserved, foreign, odd or taken, also by 
       'address',
     ])
   }
-  expect((await one.post('/v1/agent/mailboxes', {})).body).toMatchObject({ error: 'invalid', field: 'address' })
+  expect((await one.post('/v1/agent/mailboxes', {})).body).toMatchObject({
+    error: 'invalid',
+    field: 'address',
+  })
   expect((await one.post('/v1/agent/mailboxes', { name: '***' })).body).toMatchObject({ field: 'address' })
   const unsafe = await one.post('/v1/agent/mailboxes', { address: 'fine', displayName: 'A\r\nBcc: b@c.de' })
   expect(unsafe.body).toMatchObject({ statusCode: 400, error: 'invalid', field: 'displayName' })
@@ -129,10 +132,14 @@ test('a key may ask for more review; less needs one that may approve', async () 
 
   const raised = await tenant.patch(path, { autonomyLevel: 2 })
   expect(raised).toMatchObject({ status: 403, body: { error: 'human_decision_required' } })
-  const aside = await tenant.patch(`/v1/agent/mailboxes/${tenant.mailboxId}`, { config: { autonomyLevel: 3 } })
+  const aside = await tenant.patch(`/v1/agent/mailboxes/${tenant.mailboxId}`, {
+    config: { autonomyLevel: 3 },
+  })
   expect(aside.body).toMatchObject({ error: 'human_decision_required', loosens: ['autonomyLevel'] })
   const around = { address: `free-${crypto.randomUUID()}` }
-  expect(await tenant.post('/v1/agent/mailboxes', { ...around, autonomyLevel: 3 })).toMatchObject({ status: 403 })
+  expect(await tenant.post('/v1/agent/mailboxes', { ...around, autonomyLevel: 3 })).toMatchObject({
+    status: 403,
+  })
   const opened = await tenant.post('/v1/agent/mailboxes', around)
   expect(opened.body.config).toMatchObject({ autonomyLevel: 1, autonomy: 'review' })
   expect((await tenant.get(path)).body.autonomyLevel).toBe(1)
