@@ -18,6 +18,8 @@ export interface Env {
   MAIL_DOMAIN: string
   PUBLIC_URL: string
   CARRIERS: string
+  /** How long an HTTP carrier may take to answer, in ms; 20,000 where not given. */
+  CARRIER_TIMEOUT_MS?: string
   SMTP_HOST?: string
   SMTP_PORT?: string
   SMTP_SECURITY?: string

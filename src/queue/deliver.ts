@@ -42,14 +42,19 @@ export async function deliverSend(env: Env, bell: SendBell, clock: Clock): Promi
   const recipients = await remainingRecipients(claimed)
   const ours = recipients.filter((email) => email.endsWith(`@${mailDomain}`))
   const others = recipients.filter((email) => !email.endsWith(`@${mailDomain}`))
+  if (recipients.length === 0) {
+    await bury(claimed, 'deliver', 'no recipient is left to be served', clock())
+    return
+  }
   const known = carriersFor(env, clock)
   const own = known.get('internal')
-  if (ours.length > 0 && own && claimed.send.ambiguousAt === null) {
-    const more = others.length > 0
-    const state = await attempt(claimed, own, messageFor(claimed, rendered, ours), more, clock)
+  const isPinnedOutside = claimed.send.ambiguousAt !== null && claimed.send.provider !== 'internal'
+  if (ours.length > 0 && own && !isPinnedOutside) {
+    const then = others.length > 0 ? 'other_recipients' : null
+    const state = await attempt(claimed, own, messageFor(claimed, rendered, ours), then, clock)
     if (state !== 'claimed') return
   }
-  await deliverOutside(claimed, rendered, others.length > 0 ? others : recipients, known, clock)
+  await deliverOutside(claimed, rendered, others, known, clock)
 }
 
 async function deliverOutside(
@@ -74,7 +79,7 @@ async function deliverOutside(
     }
     excluded.add(name)
     const following = pinned === null ? next() : null
-    const state = await attempt(claimed, carrier, message, following !== null, clock)
+    const state = await attempt(claimed, carrier, message, following ? 'next_carrier' : null, clock)
     if (state !== 'claimed' || following === null) return
     name = following
   }
@@ -84,7 +89,7 @@ async function attempt(
   claimed: Claimed,
   carrier: Carrier,
   message: OutgoingMessage,
-  more: boolean,
+  then: 'next_carrier' | 'other_recipients' | null,
   clock: Clock,
 ): Promise<string> {
   const departure = await depart(claimed, carrier.name, clock())
@@ -100,7 +105,7 @@ async function attempt(
     now: clock(),
     carrier: carrier.name,
     replayableMs: carrier.idempotencyMs,
-    more,
+    then,
     latencyMs,
   })
 }
@@ -108,6 +113,7 @@ async function attempt(
 function carriersFor(env: Env, clock: Clock): Map<CarrierName, Carrier> {
   return carriers(env, {
     clientName: settings(env).mailDomain,
+    timeoutMs: env.CARRIER_TIMEOUT_MS ? Number(env.CARRIER_TIMEOUT_MS) : undefined,
     capture: settings(env).isLocal ? { db: env.DB, now: clock } : undefined,
     internal: {
       deliver: async (message) => {
@@ -157,7 +163,7 @@ function messageFor({ send }: Claimed, rendered: Rendered, recipients: string[])
     subject,
     text,
     html,
-    headers,
+    headers: { ...headers, 'Message-ID': `<${messageId}>` },
     attachments: [],
     raw: new TextEncoder().encode(raw),
   }

@@ -72,10 +72,13 @@ export function counted(
           )
         }),
     })
-  const objects = <Namespace extends DurableObjectNamespace<never>>(of: Namespace) =>
+  const objects = (of: DurableObjectNamespace) =>
     new Proxy(of, {
       get(target, name) {
-        if (name !== 'get') return Reflect.get(target, name).bind(target)
+        if (name !== 'get') {
+          const value: unknown = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        }
         return (id: DurableObjectId) => {
           const stub = target.get(id)
           return new Proxy(stub, {
@@ -99,7 +102,7 @@ export function counted(
       DB,
       RENDER: queue(env.RENDER),
       DELIVER: queue(env.DELIVER),
-      RATE_WINDOW: objects(env.RATE_WINDOW as never) as Env['RATE_WINDOW'],
+      RATE_WINDOW: objects(env.RATE_WINDOW as unknown as DurableObjectNamespace) as unknown as Env['RATE_WINDOW'],
     },
   }
 }

@@ -123,8 +123,8 @@ export async function remainingRecipients({ db, send }: Claimed): Promise<string
 }
 
 /**
- * Writes down what an attempt came to and moves the send on. `more` says that something will be tried at once (another
- * carrier, or the other recipients), so that the claim is kept; an ambiguous attempt pins the send to its carrier until something resolves it.
+ * Writes down what an attempt came to and moves the send on. `then` is what will be tried at once, so that the claim is
+ * kept: another carrier after a definite refusal, or the other recipients after any clear answer; an ambiguous attempt pins the send to its carrier until something resolves it.
  */
 export async function recordOutcome(
   claimed: Claimed,
@@ -134,7 +134,7 @@ export async function recordOutcome(
     now: Date
     carrier: string
     replayableMs: number | null
-    more: boolean
+    then: 'next_carrier' | 'other_recipients' | null
     latencyMs: number
   },
 ): Promise<SendState> {
@@ -193,7 +193,7 @@ export async function recordOutcome(
         ),
     ),
   ])
-  if (next.isAmbiguous) send.ambiguousAt ??= now
+  send.ambiguousAt = next.isAmbiguous ? (send.ambiguousAt ?? now) : null
   return next.state
 }
 
@@ -236,7 +236,7 @@ function after(
   send: Claimed['send'],
   attempted: string[],
   outcome: AttemptOutcome,
-  { now, replayableMs, more }: { now: Date; replayableMs: number | null; more: boolean },
+  { now, replayableMs, then }: Pick<Parameters<typeof recordOutcome>[3], 'now' | 'replayableMs' | 'then'>,
 ): Next {
   const wasAmbiguous = send.ambiguousAt !== null
   const detail = 'detail' in outcome ? outcome.detail : null
@@ -247,12 +247,13 @@ function after(
     nextAt: new Date(now.getTime() + ms),
     isAmbiguous: wasAmbiguous || outcome.kind === 'ambiguous',
   })
+  const keep: Next = { ...wait(CLAIM_MS), state: 'claimed' }
   const isTooOld = now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
 
   if (outcome.kind === 'accepted') {
     const soft = outcome.refused.filter((each) => !each.permanent)
     if (soft.length > 0 && !isTooOld) return wait(backOffMs(send.attempt))
-    if (more) return { ...wait(CLAIM_MS), state: 'claimed', isAmbiguous: false }
+    if (then === 'other_recipients') return { ...keep, isAmbiguous: false }
     const isAllRefused = outcome.refused.length >= attempted.length
     const state = isAllRefused ? 'bounced' : outcome.delivered ? 'delivered' : 'accepted'
     return { state, reason: null, detail: null, nextAt: null, isAmbiguous: false }
@@ -264,12 +265,13 @@ function after(
     const reason = 'code' in outcome ? outcome.code : 'ambiguous'
     return { state: 'unknown', reason, detail, nextAt: null, isAmbiguous: true }
   }
+  if (then === 'other_recipients') return keep
   if (outcome.kind === 'refused_permanent') {
     const isRecipients = outcome.recipients.length > 0 && outcome.recipients.length >= attempted.length
     const state = isRecipients ? 'bounced' : 'failed'
     return { state, reason: outcome.code, detail, nextAt: null, isAmbiguous: false }
   }
-  if (more) return { ...wait(CLAIM_MS), state: 'claimed' }
+  if (then === 'next_carrier') return keep
   if (isTooOld) return { ...wait(0), state: 'failed', nextAt: null }
   const asked = outcome.kind === 'throttled' ? (outcome.retryAfterMs ?? 0) : 0
   return wait(Math.max(asked, backOffMs(send.attempt)))
