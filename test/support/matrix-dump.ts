@@ -1,0 +1,86 @@
+import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { eventually } from './tenant.ts'
+
+type Row = Record<string, unknown>
+
+/** Tables that belong to no tenant: the harness's own, and mail that the capture carrier has taken off our hands. */
+const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail']
+
+/** The tables of the database, with their columns. */
+export async function tables(): Promise<Map<string, string[]>> {
+  const { results } = await env.DB.prepare(
+    `SELECT t.name AS tbl, c.name AS col FROM sqlite_master t JOIN pragma_table_info(t.name) c
+     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY t.name, c.cid`,
+  ).all<{ tbl: string; col: string }>()
+  const found = new Map<string, string[]>()
+  for (const { tbl, col } of results) found.set(tbl, [...(found.get(tbl) ?? []), col])
+  return found
+}
+
+/** Everything that is stored: each row of each table, the keys in R2, and the storage of each rate window. */
+export async function dumpEverything(): Promise<string> {
+  const parts: string[] = []
+  for (const [table, columns] of await tables()) {
+    const { results } = await env.DB.prepare(
+      `SELECT * FROM ${table} ORDER BY ${columns.join(', ')}`,
+    ).all<Row>()
+    parts.push(`${table}\n${results.map((row) => JSON.stringify(row)).join('\n')}`)
+  }
+  const { objects } = await env.MAIL.list()
+  parts.push(`R2\n${objects.map(({ key, etag }) => `${key} ${etag}`).join('\n')}`)
+  for (const id of await listDurableObjectIds(env.RATE_WINDOW)) {
+    const stored = await runInDurableObject(env.RATE_WINDOW.get(id), (_, { storage }) =>
+      ['usage', 'cooldowns', 'reservations'].map((table) => [
+        table,
+        storage.sql.exec(`SELECT * FROM ${table}`).toArray(),
+      ]),
+    )
+    parts.push(`window ${id}\n${JSON.stringify(stored)}`)
+  }
+  return parts.join('\n\n')
+}
+
+/** The tables, keys and windows in which two dumps differ: an empty list where they are the same to the byte. */
+export function differences(before: string, after: string): string[] {
+  if (before === after) return []
+  const [old, now] = [before.split('\n'), after.split('\n')]
+  const gone = old.filter((line) => !now.includes(line)).map((line) => `- ${line.slice(0, 300)}`)
+  const come = now.filter((line) => !old.includes(line)).map((line) => `+ ${line.slice(0, 300)}`)
+  return gone.length + come.length === 0 ? ['the order of the rows'] : [...gone, ...come].slice(0, 20)
+}
+
+/** Waits until no send is on its way, so that what changes from then on was changed by somebody. */
+export async function quiet(): Promise<void> {
+  await eventually(async () => {
+    const row = await env.DB.prepare(
+      `SELECT count(*) AS busy FROM sends WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
+       OR (state = 'pending_approval' AND rendered_key IS NULL)`,
+    ).first<{ busy: number }>()
+    return row?.busy === 0 ? true : undefined
+  })
+}
+
+/** Every row of one tenant, by table. A table that bears no tenant must be named in `NOT_OF_A_TENANT`. */
+export async function dumpTenant(tenantId: string): Promise<Map<string, Row[]>> {
+  const found = new Map<string, Row[]>()
+  for (const [table, columns] of await tables()) {
+    if (NOT_OF_A_TENANT.includes(table)) continue
+    const column = table === 'tenants' ? 'id' : 'tenant_id'
+    if (!columns.includes(column)) throw new Error(`table ${table} names no tenant`)
+    const { results } = await env.DB.prepare(
+      `SELECT * FROM ${table} WHERE ${column} = ?1 ORDER BY ${columns.join(', ')}`,
+    )
+      .bind(tenantId)
+      .all<Row>()
+    found.set(table, results)
+  }
+  return found
+}
+
+/** Runs one statement on the database, to set what no route can set. */
+export async function sql(statement: string, ...binds: unknown[]): Promise<void> {
+  await env.DB.prepare(statement)
+    .bind(...binds)
+    .run()
+}
