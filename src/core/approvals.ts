@@ -40,7 +40,7 @@ export async function listApprovals(
         mailboxId
           ? eq(approvals.mailboxId, mailboxId)
           : visible
-            ? inArray(approvals.mailboxId, visible)
+            ? sql`${approvals.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(visible)}))`
             : undefined,
         before ? lt(approvals.id, before) : undefined,
       ),

@@ -65,6 +65,7 @@ export type Refusal = {
   retryAt?: number
   contact?: string
   window?: WindowUse
+  suppression?: { scope: string; reasonCode: string }
   lease?: { agentId: string; agentName: string | null; expiresAt: number }
 }
 
@@ -149,6 +150,7 @@ const RULES: Rule[] = [
         reason: 'suppressed',
         detail: `${listed.email} is on the ${scope} suppression list: ${reasonCode}`,
         contact: listed.contact,
+        suppression: { scope, reasonCode },
       }
     },
   },

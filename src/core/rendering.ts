@@ -37,7 +37,7 @@ export type Rendered =
   | { ok: true; subject: string; html: string | null; text: string | null }
   | { ok: false; missing: string[]; detail: string }
 
-/** Variables the system fills in; they are never missing, and a payload cannot override what the system gives. */
+/** Variables that the system fills in where it can; a payload cannot override what the system gives. */
 export const SYSTEM_VARIABLES = ['unsubscribe_url', 'physical_address'] as const
 
 export type SystemValues = Partial<Record<(typeof SYSTEM_VARIABLES)[number], string>>
@@ -100,8 +100,8 @@ export function variablesIn(compiled: Compiled): string[] {
  * The variables without which this payload cannot be rendered, as dotted paths. Undefined is missing and null is not;
  * nor is what `default`, an `if` or an `assign` tests, nor what stands in a branch this payload does not take.
  */
-export function missingVariables(compiled: Compiled, payload: Payload): string[] {
-  const scope = scopeOf(payload, {})
+export function missingVariables(compiled: Compiled, payload: Payload, system: SystemValues = {}): string[] {
+  const scope = { ...payload, ...system }
   const missing = compiled.parts.flatMap((part) =>
     part.paths === null
       ? missingWhileRendering(part, scope)
@@ -115,10 +115,10 @@ export function missingVariables(compiled: Compiled, payload: Payload): string[]
  * refuses values that a header may not hold. More than 10,000 steps or 2,000,000 characters end in a refusal.
  */
 export function renderTemplate(compiled: Compiled, payload: Payload, system: SystemValues = {}): Rendered {
-  const missing = missingVariables(compiled, payload)
+  const missing = missingVariables(compiled, payload, system)
   if (missing.length > 0) return { ok: false, missing, detail: `missing variables: ${missing.join(', ')}` }
 
-  const scope = scopeOf(payload, system)
+  const scope = { ...payload, ...system }
   const output: Template = { subject: '', html: null, text: null }
   for (const part of compiled.parts) {
     try {
@@ -213,12 +213,6 @@ function pathsOf(node: Node): Path[] | null {
   }
   return paths
 }
-
-const scopeOf = (payload: Payload, system: SystemValues): Payload => ({
-  ...Object.fromEntries(SYSTEM_VARIABLES.map((name) => [name, ''])),
-  ...payload,
-  ...system,
-})
 
 function lacks(scope: Payload, segments: Path['segments']) {
   let value: unknown = scope

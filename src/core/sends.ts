@@ -74,7 +74,7 @@ export async function listSends(
         filter.mailboxId
           ? eq(sends.mailboxId, filter.mailboxId)
           : visible
-            ? inArray(sends.mailboxId, visible)
+            ? sql`${sends.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(visible)}))`
             : undefined,
         filter.template ? eq(sends.template, filter.template) : undefined,
         filter.dedupeKey ? eq(sends.dedupeKey, filter.dedupeKey) : undefined,

@@ -1,8 +1,9 @@
 import { bury } from '../core/dead-letters.ts'
-import { backOffMs, depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
+import { depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
 import { CLAIMS_AT_MOST, type Claimed, claimForDelivery } from '../core/delivery/claim.ts'
 import { carriersOf, receive } from '../core/delivery/mailbox.ts'
 import { type Rendered, readRendered } from '../core/rendered.ts'
+import { ringAll } from '../core/send/ring.ts'
 import { type Env, type SendBell, settings } from '../env.ts'
 import { CAPABILITIES } from '../providers/capability.ts'
 import type { Carrier, CarrierName, OutgoingMessage } from '../providers/carrier.ts'
@@ -74,7 +75,7 @@ async function deliverOutside(
   for (let name = next(); ; ) {
     const carrier = name === null ? undefined : known.get(name)
     if (name === null || !carrier) {
-      await putBack(claimed, clock(), backOffMs(send.attempt + 1))
+      await ringAgain(claimed, await putBack(claimed, clock()))
       return
     }
     excluded.add(name)
@@ -101,13 +102,19 @@ async function attempt(
     const isWell = outcome.kind === 'accepted' || outcome.kind === 'refused_permanent'
     await health(claimed.env, carrier.name).report(isWell, clock().getTime())
   }
-  return await recordOutcome(claimed, message.recipients, outcome, {
+  const { state, waitMs } = await recordOutcome(claimed, message.recipients, outcome, {
     now: clock(),
     carrier: carrier.name,
     replayableMs: carrier.idempotencyMs,
     then,
     latencyMs,
   })
+  await ringAgain(claimed, waitMs)
+  return state
+}
+
+async function ringAgain({ env, hold }: Claimed, afterMs: number | null): Promise<void> {
+  if (afterMs !== null) await ringAll(env.DELIVER, [{ ...hold, afterMs }])
 }
 
 function carriersFor(env: Env, clock: Clock): Map<CarrierName, Carrier> {

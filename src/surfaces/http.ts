@@ -40,9 +40,7 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
     const fault = faultOf(error)
     if (fault === null) {
       const requestId = c.get('requestId')
-      console.error(
-        JSON.stringify({ event: 'internal_error', requestId, error: String(error), stack: stackOf(error) }),
-      )
+      console.error(JSON.stringify({ event: 'internal_error', requestId, ...describe(error) }))
       const status = 500
       const message = `Something broke on our side. Quote request ${requestId}.`
       return c.json(dialect.body({ code: 'internal_error', message, status, details: {} }) as object, status)
@@ -203,6 +201,11 @@ function faultOf(error: unknown): Fault | null {
   )
 }
 
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined
+/** What a log may say of an error: its kind and its place. Messages of failed queries carry the values bound to them. */
+function describe(error: unknown): { error: string; at: string[] } {
+  if (!(error instanceof Error)) return { error: typeof error, at: [] }
+  const reason = error.cause instanceof Error ? error.cause : error
+  const isQuery = reason.message.includes('params:')
+  const at = (error.stack ?? '').split('\n').filter((line) => line.trim().startsWith('at '))
+  return { error: `${reason.name}: ${isQuery ? 'a query failed' : reason.message}`, at: at.slice(0, 8) }
 }

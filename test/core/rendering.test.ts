@@ -43,9 +43,10 @@ test('html escapes what the payload brings, text and subject do not, and the sub
 test('the system fills its own variables, and no payload stands in their place', () => {
   const compiled = compile('Hi', '{{ unsubscribe_url }} {{ physical_address }} {{ name }}')
   expect(variablesIn(compiled)).toEqual(['name'])
-  expect(missingVariables(compiled, {})).toEqual(['name'])
+  expect(missingVariables(compiled, {})).toEqual(['unsubscribe_url', 'physical_address', 'name'])
   const payload = { name: 'Ann', unsubscribe_url: 'https://evil.example' }
   const system = { unsubscribe_url: 'https://mail.example/u', physical_address: '1 Way' }
+  expect(missingVariables(compiled, {}, system)).toEqual(['name'])
   expect(renderTemplate(compiled, payload, system)).toMatchObject({
     html: 'https://mail.example/u 1 Way Ann',
   })

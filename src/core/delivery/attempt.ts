@@ -1,6 +1,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { sendRecipients, sends } from '../../schema.ts'
 import { one } from '../ctx.ts'
+import { bury } from '../dead-letters.ts'
 import { refund } from '../send/decide.ts'
 import type { SendState } from '../states.ts'
 import { appendTrace } from '../traces.ts'
@@ -137,7 +138,7 @@ export async function recordOutcome(
     then: 'next_carrier' | 'other_recipients' | null
     latencyMs: number
   },
-): Promise<SendState> {
+): Promise<{ state: SendState; waitMs: number | null }> {
   const { db, send, hold } = claimed
   const { now } = options
   const next = after(send, attempted, outcome, options)
@@ -194,16 +195,27 @@ export async function recordOutcome(
     ),
   ])
   send.ambiguousAt = next.isAmbiguous ? (send.ambiguousAt ?? now) : null
-  return next.state
+  const waitMs = next.state === 'retry_wait' && next.nextAt ? next.nextAt.getTime() - now.getTime() : null
+  return { state: next.state, waitMs }
 }
 
-/** Puts a claimed send back to wait: no carrier may be tried now. */
-export async function putBack(claimed: Claimed, now: Date, waitMs: number): Promise<void> {
+/**
+ * Puts a claimed send back to wait, because no carrier may be asked now. One that has found none for 24 h is a dead
+ * letter. Returns how long it waits, in ms, or null where it was given up.
+ */
+export async function putBack(claimed: Claimed, now: Date): Promise<number | null> {
   const { db, send, hold } = claimed
+  if (isTooOld(send, now)) {
+    await bury(claimed, 'deliver', 'no carrier was to be had for 24 hours', now)
+    return null
+  }
+  const waitMs = backOffMs(send.attempt + 1)
   await db
     .update(sends)
     .set({
       state: 'retry_wait',
+      reason: 'no_carrier',
+      detail: 'no carrier is both configured and healthy',
       claimUntil: null,
       claims: 0,
       nextAt: new Date(now.getTime() + waitMs),
@@ -217,6 +229,7 @@ export async function putBack(claimed: Claimed, now: Date, waitMs: number): Prom
         eq(sends.state, 'claimed'),
       ),
     )
+  return waitMs
 }
 
 /** The wait before the round that follows this many attempts, in ms. */
@@ -248,11 +261,11 @@ function after(
     isAmbiguous: wasAmbiguous || outcome.kind === 'ambiguous',
   })
   const keep: Next = { ...wait(CLAIM_MS), state: 'claimed' }
-  const isTooOld = now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
+  const tooOld = isTooOld(send, now)
 
   if (outcome.kind === 'accepted') {
     const soft = outcome.refused.filter((each) => !each.permanent)
-    if (soft.length > 0 && !isTooOld) return wait(backOffMs(send.attempt))
+    if (soft.length > 0 && !tooOld) return wait(backOffMs(send.attempt))
     if (then === 'other_recipients') return { ...keep, isAmbiguous: false }
     const isAllRefused = outcome.refused.length >= attempted.length
     const state = isAllRefused ? 'bounced' : outcome.delivered ? 'delivered' : 'accepted'
@@ -260,7 +273,7 @@ function after(
   }
   if (outcome.kind === 'ambiguous' || wasAmbiguous) {
     const since = (send.ambiguousAt ?? now).getTime()
-    const canReplay = replayableMs !== null && now.getTime() < since + replayableMs && !isTooOld
+    const canReplay = replayableMs !== null && now.getTime() < since + replayableMs && !tooOld
     if (canReplay) return wait(backOffMs(send.attempt))
     const reason = 'code' in outcome ? outcome.code : 'ambiguous'
     return { state: 'unknown', reason, detail, nextAt: null, isAmbiguous: true }
@@ -272,9 +285,13 @@ function after(
     return { state, reason: outcome.code, detail, nextAt: null, isAmbiguous: false }
   }
   if (then === 'next_carrier') return keep
-  if (isTooOld) return { ...wait(0), state: 'failed', nextAt: null }
+  if (tooOld) return { ...wait(0), state: 'failed', nextAt: null }
   const asked = outcome.kind === 'throttled' ? (outcome.retryAfterMs ?? 0) : 0
   return wait(Math.max(asked, backOffMs(send.attempt)))
+}
+
+function isTooOld(send: Claimed['send'], now: Date): boolean {
+  return now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
 }
 
 function recipientState(email: string, outcome: AttemptOutcome, refused: Refused[], next: SendState) {

@@ -102,7 +102,7 @@ export async function attendSends(env: Env, now: Date, tenantId: string, sendIds
   const ready = candidates.filter((candidate) => candidate !== null)
   if (ready.length === 0) return
   const decided = await decide(door, tenantId, ready)
-  await ring(env, tenantId, [...decided.values()])
+  await ring(env, now, tenantId, [...decided.values()])
 }
 
 function age(since: Date, now: Date): number {

@@ -201,7 +201,7 @@ function missingIn({ subject, input }: Candidate): string[] {
   }
   if (subject.template === null) return []
   const template = compileTemplate(subject.template)
-  return template.ok ? missingVariables(template.compiled, input.payload) : []
+  return template.ok ? missingVariables(template.compiled, input.payload, subject.system) : []
 }
 
 async function askWindows(

@@ -2,6 +2,7 @@ import { settings } from '../../env.ts'
 import type { Recipient, SendInput } from '../../schema.ts'
 import { mailboxLimits, type Plan, planLimits } from '../plans.ts'
 import type { ContactFacts, Facts, TemplateFacts } from '../policy.ts'
+import type { SystemValues } from '../rendering.ts'
 import type { SendState } from '../states.ts'
 import type { Limits } from '../windows.ts'
 import { AGENT_FITS, CALLER, callerBinds, type Door, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
@@ -50,6 +51,8 @@ export type Found = {
 export type Subject = {
   facts: Facts
   template: TemplateContent | null
+  /** What the system fills into a template. */
+  system: SystemValues
   templateRef: string | null
   mailboxId: string
   cooldownMs: number
@@ -127,7 +130,7 @@ const FACTS = `
 const SETTINGS = `
   WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
   SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
-    t.require_consent_for_marketing, m.status AS mailbox_status, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
+    t.require_consent_for_marketing, t.physical_address, m.status AS mailbox_status, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
     CASE WHEN m.risk_budget IS NOT NULL THEN (
       SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
@@ -174,6 +177,7 @@ type SettingsRow = {
   plan: Plan
   tenant_cooldown_ms: number
   require_consent_for_marketing: number
+  physical_address: string | null
   mailbox_status: Facts['mailbox']['status']
   autonomy: Facts['mailbox']['autonomy']
   reputation: number
@@ -292,6 +296,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
     },
     template:
       template.kind === 'published' ? { subject: about.subject, html: about.html, text: about.text } : null,
+    system: about.physical_address === null ? {} : { physical_address: about.physical_address },
     templateRef: row.template,
     mailboxId: about.mailbox_id,
     cooldownMs: about.cooldown_ms ?? about.tenant_cooldown_ms,

@@ -50,7 +50,13 @@ export type SendResult =
 /** What a simulation tells: the verdict, and whether the key is taken. */
 export type SimulationResult =
   | Extract<SendResult, { status: 'error' }>
-  | { status: 'simulated'; requestId: string; isDuplicate: boolean; verdict: Verdict; missing: string[] }
+  | {
+      status: 'simulated'
+      requestId: string
+      isDuplicate: boolean
+      verdict: Verdict | null
+      missing: string[]
+    }
 
 /** A payload above this many bytes is kept in R2 and not in the row. */
 const LARGE_INPUT = 100_000
@@ -83,14 +89,14 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
   const candidates = await Promise.all(
     claims.flatMap((claim, position) => {
       const { send, subject } = must(found[position])
-      if (!send || !subject) throw new Error('a claim left neither its row nor another behind')
+      if (!send) throw new Error('a claim left neither its row nor another behind')
       const isFirst = found.findIndex((each) => each.send?.id === send.id) === position
-      return send.state === 'judging' && isFirst ? [candidate(door, send, subject, claim)] : []
+      return send.state === 'judging' && isFirst && subject ? [candidate(door, send, subject, claim)] : []
     }),
   )
   const decided =
     candidates.length > 0 ? await decide(door, tenantId, candidates) : new Map<string, Decision>()
-  await ring(door.env, tenantId, [...decided.values()])
+  await ring(door.env, door.now, tenantId, [...decided.values()])
 
   const answered = new Set<string>()
   let next = 0
@@ -129,11 +135,12 @@ export async function simulateSends(door: Door, requests: SendRequest[]): Promis
     return [{ sendId: claim.id, from: 'judging', subject, input, isRendered: false, mayWaitUntil: null }]
   })
   const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates)
+  const previewOf = new Map(previews.map((each) => [each.sendId, each]))
   let next = 0
   return prepared.map((each): SimulationResult => {
     if ('error' in each) return each.error
     const position = next++
-    const { verdict, missing } = must(previews[position])
+    const { verdict = null, missing = [] } = previewOf.get(each.claim.id) ?? {}
     const isDuplicate = must(found[position]).send !== null
     return { status: 'simulated', requestId: each.claim.id, isDuplicate, verdict, missing }
   })

@@ -1,44 +1,55 @@
 import type { Env, SendBell } from '../../env.ts'
 import type { Decision } from './decide.ts'
 
+/** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
+type Bell = SendBell & { afterMs?: number }
+
 /** A queue takes at most this many messages in one call. */
 const AT_ONCE = 100
+/** The longest delay that a queue accepts, in ms; what lies further off is left to the sweep. */
+const DELAY_AT_MOST_MS = 43_200_000
 
 /**
  * Tell the consumers which sends to look at. A bell that does not ring loses nothing: the row says when the sweep must
  * ring again, so a failure here is not the caller's.
  */
-export async function ring(env: Env, tenantId: string, decisions: Decision[]): Promise<void> {
+export async function ring(env: Env, now: Date, tenantId: string, decisions: Decision[]): Promise<void> {
   const mine = decisions.filter((decision) => decision.isMine)
-  const toRender = mine.filter(({ state }) => state === 'queued' || state === 'pending_approval')
-  const toDeliver = mine.filter(({ state }) => state === 'ready')
+  const bellsFor = (...states: Decision['state'][]) =>
+    mine.filter(({ state }) => states.includes(state)).map(({ sendId }): Bell => ({ tenantId, sendId }))
+  const scheduled = mine.flatMap(({ state, sendId, scheduledAt }) => {
+    const afterMs = (scheduledAt ?? 0) - now.getTime()
+    return state === 'scheduled' && afterMs > 0 ? [{ tenantId, sendId, afterMs }] : []
+  })
   await Promise.all([
-    ringAll(
-      env.RENDER,
-      toRender.map(({ sendId }) => ({ tenantId, sendId })),
-    ),
-    ringAll(
-      env.DELIVER,
-      toDeliver.map(({ sendId }) => ({ tenantId, sendId })),
-    ),
+    ringAll(env.RENDER, bellsFor('queued', 'pending_approval')),
+    ringAll(env.DELIVER, bellsFor('ready')),
+    ringAll(env.JOBS, scheduled),
   ])
 }
 
 /** Ring one queue for many sends: one message by `send`, more in parallel calls of at most 100. */
-export async function ringAll(queue: Queue<SendBell>, bells: SendBell[]): Promise<void> {
-  const [first] = bells
+export async function ringAll(queue: Queue<SendBell>, bells: Bell[]): Promise<void> {
+  const messages = bells
+    .filter(({ afterMs = 0 }) => afterMs <= DELAY_AT_MOST_MS)
+    .map(({ tenantId, sendId, afterMs }) => ({
+      body: { tenantId, sendId },
+      ...(afterMs === undefined ? {} : { delaySeconds: Math.ceil(afterMs / 1000) }),
+    }))
+  const [first] = messages
   if (!first) return
   try {
-    if (bells.length === 1) {
-      await queue.send(first)
+    if (messages.length === 1) {
+      const { body, ...options } = first
+      await queue.send(body, options)
       return
     }
     const calls: Promise<unknown>[] = []
-    for (let from = 0; from < bells.length; from += AT_ONCE) {
-      calls.push(queue.sendBatch(bells.slice(from, from + AT_ONCE).map((body) => ({ body }))))
+    for (let from = 0; from < messages.length; from += AT_ONCE) {
+      calls.push(queue.sendBatch(messages.slice(from, from + AT_ONCE)))
     }
     await Promise.all(calls)
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'bell_failed', count: bells.length, error: String(error) }))
+    console.warn(JSON.stringify({ event: 'bell_failed', count: messages.length, error: String(error) }))
   }
 }

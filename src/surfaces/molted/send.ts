@@ -176,28 +176,26 @@ function view(result: SendResult | undefined): z.infer<typeof SendView> {
 function simulationView(result: SimulationResult | undefined): z.infer<typeof SimulationView> {
   if (!result || result.status === 'error') throw faultOf(result)
   const { verdict, isDuplicate, missing, requestId } = result
-  const failed = verdict.refusal?.rule
+  const refusal = verdict?.refusal
   const isComplete = missing.length === 0
-  const wouldAllow = verdict.allow && !isDuplicate && isComplete
-  const wouldBe = isDuplicate ? 'duplicate' : verdict.hold ? 'pending_approval' : 'queued'
+  const wouldAllow = verdict?.allow === true && !isDuplicate && isComplete
+  const wouldBe = verdict?.hold ? 'pending_approval' : 'queued'
   return {
     requestId,
     status: isDuplicate ? 'duplicate' : wouldAllow ? wouldBe : 'blocked',
-    ...(isDuplicate
-      ? { reason: 'duplicate', policyTrace: duplicateTrace() }
-      : isComplete || !verdict.allow
-        ? verdictView(verdict)
-        : { reason: 'template_render_failed', policyTrace: traceView(verdict) }),
+    ...(isDuplicate ? { reason: 'duplicate', policyTrace: duplicateTrace() } : verdictView(verdict)),
+    ...(verdict?.allow && !isDuplicate && !isComplete ? { reason: 'template_render_failed' } : {}),
     simulation: true,
     wouldAllow,
     ...(isComplete ? {} : { missingVariables: missing }),
+    ...(refusal?.suppression ? { suppressionInfo: refusal.suppression } : {}),
     policyContext: {
       hasDuplicate: isDuplicate,
-      isCooldownHit: failed === 'cooldown',
-      isSuppressed: failed === 'suppression',
-      isTenantPaused: failed === 'tenant',
-      templateApproved: failed !== 'template',
-      needsApproval: verdict.hold !== null,
+      isCooldownHit: refusal?.rule === 'cooldown',
+      isSuppressed: refusal?.rule === 'suppression',
+      isTenantPaused: refusal?.reason === 'tenant_paused',
+      templateApproved: refusal?.rule !== 'template',
+      needsApproval: verdict?.hold !== null && verdict?.hold !== undefined,
     },
   }
 }

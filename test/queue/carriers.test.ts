@@ -1,0 +1,148 @@
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import { renderSend } from '../../src/core/delivery/render.ts'
+import { requestSends } from '../../src/core/send/request.ts'
+import type { Env } from '../../src/env.ts'
+import { deliverSend } from '../../src/queue/deliver.ts'
+import { doorFor } from '../support/door.ts'
+import { peers } from '../support/peer-letter.ts'
+import type { Received } from '../support/peer-smtp.ts'
+import { newTenant } from '../support/tenant.ts'
+import { counted } from '../support/waits.ts'
+
+const subject = 'Grüße, „Ann“ – und eine sehr lange Betreffzeile, die in mehr als ein kodiertes Wort passt'
+const text = 'Hallo Ann,\n\n.ein Punkt am Anfang\nund ein Gruß aus Köln.\n'
+const html = '<p>Hallo <b>Ann</b>, ein Gruß aus Köln.</p>'
+
+async function deliverOver(
+  settings: Partial<Env>,
+  to: { kind: 'to' | 'cc' | 'bcc'; email: string; name?: string }[],
+) {
+  const tenant = await newTenant()
+  const with_: Env = { ...counted(env, { mute: true }).env, ...settings }
+  const [sent] = await requestSends(await doorFor(with_, tenant.key), [
+    {
+      to,
+      template: '_default',
+      dedupeKey: 'a',
+      payload: { subject, text, html },
+      replyTo: 'replies@example.com',
+      headers: { 'X-Campaign': 'spring' },
+    },
+  ])
+  const bell = { tenantId: tenant.id, sendId: String(sent?.requestId) }
+  await renderSend(with_, bell, () => new Date())
+  await deliverSend(with_, bell, () => new Date())
+  const { body } = await tenant.get(`/v1/agent/sends/${bell.sendId}`)
+  expect(body.status).toBe('accepted')
+  return { tenant, sendId: bell.sendId, trace: body }
+}
+
+test('a send reaches a real SMTP server by STARTTLS and login, exactly as it was asked for', async () => {
+  const id = crypto.randomUUID()
+  const to = [
+    { kind: 'to' as const, email: `Ann.${id}@example.com`, name: 'Ann, die Erste' },
+    { kind: 'cc' as const, email: `cc.${id}@example.com` },
+    { kind: 'bcc' as const, email: `bcc.${id}@example.com` },
+  ]
+  const { tenant, sendId } = await deliverOver(
+    {
+      CARRIERS: 'smtp:1',
+      SMTP_HOST: 'localhost',
+      SMTP_PORT: String(peers.smtp.starttls),
+      SMTP_SECURITY: 'starttls',
+      SMTP_USERNAME: peers.login.username,
+      SMTP_PASSWORD: peers.login.password,
+    },
+    to,
+  )
+  const mails = await (await fetch(`${peers.inspector}/mail?recipient=Ann.${id}@example.com`)).json<
+    Received[]
+  >()
+  expect(mails).toHaveLength(1)
+  const [mail] = mails
+  expect(mail?.envelope).toMatchObject({
+    from: tenant.address,
+    to: to.map(({ email }) => email),
+    user: peers.login.username,
+    secure: true,
+  })
+  expect(mail?.parsed).toMatchObject({
+    subject,
+    text,
+    replyTo: 'replies@example.com',
+    messageId: `<${sendId}@moltpost.test>`,
+  })
+  expect(mail?.parsed.html?.trim()).toBe(html)
+  expect(mail?.parsed.to).toContain(`Ann.${id}@example.com`)
+  expect(mail?.parsed.to).toContain('Ann, die Erste')
+  expect(mail?.parsed.cc).toContain(`cc.${id}@example.com`)
+  expect(mail?.parsed.headers).toMatchObject({ 'x-campaign': 'spring', 'x-moltpost-send-id': sendId })
+  expect(mail?.raw).not.toContain('bcc.')
+})
+
+test('a send reaches SES and Resend as they are emulated', async () => {
+  const id = crypto.randomUUID()
+  const ses = await deliverOver(
+    {
+      CARRIERS: 'ses:1',
+      SES_REGION: 'eu-central-1',
+      SES_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      SES_SECRET_ACCESS_KEY: 'secret',
+      SES_ENDPOINT: peers.ses,
+    },
+    [{ kind: 'to', email: `ses.${id}@example.com` }],
+  )
+  const { emails } = await (await fetch(`${peers.ses}/store`)).json<{ emails: unknown[] }>()
+  expect(emails.filter((each) => JSON.stringify(each).includes(id))).toEqual([
+    expect.objectContaining({
+      destination: { to: [`ses.${id}@example.com`], cc: [], bcc: [] },
+      replyTo: ['replies@example.com'],
+      subject,
+      body: { text, html },
+    }),
+  ])
+  expect(ses.trace.attempts[0].providerMessageId).toMatch(/^ses-/)
+
+  const resend = await deliverOver(
+    { CARRIERS: 'resend:1', RESEND_API_KEY: 're_test', RESEND_BASE_URL: peers.resend },
+    [{ kind: 'to', email: `resend.${id}@example.com` }],
+  )
+  const [attempt] = resend.trace.attempts
+  const kept = await fetch(`${peers.resend}/emails/${attempt.providerMessageId}`, {
+    headers: { authorization: 'Bearer re_test' },
+  })
+  expect(await kept.json()).toMatchObject({ to: [`resend.${id}@example.com`], subject, html })
+})
+
+test('recipients in our own domain are served at once, the others by a carrier, and nobody twice', async () => {
+  const neighbour = await newTenant()
+  const id = crypto.randomUUID()
+  const { sendId, trace } = await deliverOver(
+    {
+      CARRIERS: 'smtp:1',
+      SMTP_HOST: '127.0.0.1',
+      SMTP_PORT: String(peers.smtp.plain),
+      SMTP_SECURITY: 'none',
+    },
+    [
+      { kind: 'to', email: neighbour.address },
+      { kind: 'to', email: `nobody.${id}@moltpost.test` },
+      { kind: 'cc', email: `out.${id}@example.com` },
+    ],
+  )
+  expect(trace.attempts.map((each: { carrier: string }) => each.carrier)).toEqual(['internal', 'smtp'])
+  expect(trace.recipients.map((each: { status: string }) => each.status)).toEqual([
+    'delivered',
+    'bounced',
+    'accepted',
+  ])
+  const { results } = await env.DB.prepare('SELECT mailbox_id, delivery_id FROM messages WHERE tenant_id = ?')
+    .bind(neighbour.id)
+    .all()
+  expect(results).toEqual([{ mailbox_id: neighbour.mailboxId, delivery_id: sendId }])
+  const mails = await (await fetch(`${peers.inspector}/mail?recipient=out.${id}@example.com`)).json<
+    Received[]
+  >()
+  expect(mails.map((mail) => mail.envelope.to)).toEqual([[`out.${id}@example.com`]])
+})
