@@ -1,0 +1,241 @@
+import { expect, test } from 'vitest'
+import {
+  ENTRIES,
+  type Entry,
+  type Ids,
+  idsOf,
+  newWorld,
+  probe,
+  unlike,
+  type World,
+} from '../support/matrix.ts'
+import { dumpTenant, quiet } from '../support/matrix-dump.ts'
+import { undocumentedRoutes } from '../support/matrix-routes.ts'
+import { call, grant } from '../support/tenant.ts'
+
+/** Open to anybody, and about nobody: they are no part of the matrix. */
+const ABOUT_NOBODY = ['GET /health', 'GET /openapi.json', 'GET /dev/outbox']
+
+const guarded = Object.entries(ENTRIES).filter(([, entry]) => entry.needs !== 'open')
+
+const GARBAGE = [
+  'garbage',
+  `mm_live_${'A'.repeat(49)}`,
+  `test-${crypto.randomUUID()}`,
+  "' OR 1=1 --",
+  '%00',
+  'null',
+]
+
+test('the matrix covers every documented route, every entry is a route, and no route goes undocumented', async () => {
+  const { body } = await call('GET', '/openapi.json')
+  const documented = Object.entries(body.paths as Record<string, Record<string, unknown>>).flatMap(
+    ([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  expect(Object.keys(ENTRIES).sort()).toEqual(documented.sort())
+  expect(undocumentedRoutes([...documented, ...ABOUT_NOBODY])).toEqual([])
+  for (const [route, entry] of Object.entries(ENTRIES)) {
+    const [method = '', path = ''] = route.split(' ')
+    const operation = body.paths[path][method.toLowerCase()]
+    expect({ route, security: operation.security ?? [] }).toEqual({
+      route,
+      security: entry.needs === 'open' ? [] : [{ bearer: [] }],
+    })
+  }
+})
+
+test('every request of the matrix is a valid one: its owner is answered 200', async () => {
+  for (let at = 0; at < guarded.length; at += 8) {
+    await Promise.all(
+      guarded.slice(at, at + 8).map(async ([route, entry]) => {
+        const world = await newWorld()
+        const answer = await probe(route, entry.request(world.ids), { key: world.key })
+        expect(answer).toMatchObject({ status: 200 })
+        expect(answer.body.status).not.toBe('blocked')
+      }),
+    )
+  }
+})
+
+test('no row and no word of a tenant reaches a caller who is not entitled to it, on any route by any id', async () => {
+  const [a, b] = await Promise.all([newWorld(), newWorld()])
+  await quiet()
+  const before = await dumpTenant(a.ids.tenantId)
+  for (const [table, rows] of before) {
+    if (table !== 'erasures') expect({ table, isSeeded: rows.length > 0 }).toEqual({ table, isSeeded: true })
+  }
+  const probes: Probed[] = []
+  for (const [route, entry] of guarded) {
+    const batch = await Promise.all([
+      ...withoutStanding(route, entry, a),
+      ...withWrongPermission(route, entry, a),
+      ...withOtherScope(route, entry, a),
+      ...asOtherTenant(route, entry, a, b),
+    ])
+    probes.push(...batch.flat())
+  }
+
+  const secrets = [...Object.values(a.ids), a.canary, a.tenant.address, a.tenant.key, a.key]
+  const leaks = probes.filter(({ shown, asked, who, mayTell }) => {
+    if (mayTell) return false
+    // A refusal may tell the tenant's own keys which mailbox they lack.
+    const mayHear = who.startsWith('a key') ? [a.ids.mailboxId] : []
+    // What the caller said himself may be said back to him.
+    const told = secrets
+      .filter((secret) => asked.includes(secret) || mayHear.includes(secret))
+      .reduce((text, word) => text.replaceAll(word, ''), shown)
+    return secrets.some((secret) => told.includes(secret))
+  })
+  const wrong = probes.filter(({ isAsExpected }) => !isAsExpected)
+  await quiet()
+  const after = await dumpTenant(a.ids.tenantId)
+  const routes = Object.keys(ENTRIES).length
+  console.warn(
+    `isolation: ${probes.length} probes on ${routes} routes, ${leaks.length} leaks, ${wrong.length} wrong answers`,
+  )
+  expect({ leaks: leaks.map(describe), wrong: wrong.map(describe) }).toEqual({ leaks: [], wrong: [] })
+  expect(Object.fromEntries(after)).toEqual(Object.fromEntries(before))
+  expect(probes.length).toBeGreaterThan(900)
+}, 300_000)
+
+type Answered = Awaited<ReturnType<typeof probe>>
+type Probed = Answered & { who: string; isAsExpected: boolean; mayTell: boolean }
+
+const describe = ({ who, asked, status, shown }: Probed) =>
+  `${who}: ${asked} → ${status} ${shown.slice(0, 300)}`
+
+/** No key, a garbled one, one that is well formed and nobody's, a revoked and an expired one: all are told the same. */
+function withoutStanding(route: string, entry: Entry, a: World): Promise<Probed>[] {
+  const keys: [string, string | null][] = [
+    ['no key', null],
+    ['the empty key', ''],
+    ...GARBAGE.map((key): [string, string] => ['a garbage key', key]),
+    ['a revoked key', a.keys.revoked],
+    ['an expired key', a.keys.expired],
+  ]
+  return keys.flatMap(([who, key]) =>
+    (['authorization', 'x-api-key'] as const).flatMap((header) =>
+      [undefined, { where: 'query', tenantId: a.ids.tenantId } as const].map(
+        async (named): Promise<Probed> => {
+          const answer = await probe(route, entry.request(a.ids), {
+            key,
+            header,
+            ...(named ? { named } : {}),
+          })
+          const isAsExpected = answer.status === 401 && answer.body.error === 'unauthorized'
+          return { ...answer, who, isAsExpected, mayTell: false }
+        },
+      ),
+    ),
+  )
+}
+
+const OTHERS = {
+  read: [['send'], ['approve']],
+  send: [['read'], ['approve'], ['read', 'approve']],
+  manage: [['read'], ['send'], ['read', 'send', 'approve']],
+  approve: [['manage'], ['read', 'send', 'manage']],
+} as const
+
+/** A key of the tenant itself that lacks what the route needs. */
+function withWrongPermission(route: string, entry: Entry, a: World): Promise<Probed>[] {
+  if (entry.needs === null || entry.needs === 'open') return []
+  return OTHERS[entry.needs].flatMap((permissions) =>
+    [null, [{ mailboxId: a.ids.mailboxId, permissions }]].map(async (scopes): Promise<Probed> => {
+      const key = await grant(a.ids.tenantId, [...permissions], scopes)
+      const answer = await probe(route, entry.request(a.ids), { key })
+      const isEmpty = entry.scoped === 'filtered' && scopes !== null && answer.body.items?.length === 0
+      const codes = scopes === null ? ['insufficient_scope'] : ['insufficient_scope', 'mailbox_scope_denied']
+      const isAsExpected = isEmpty || (answer.status === 403 && codes.includes(answer.body.error))
+      return { ...answer, who: `a key with ${permissions}`, isAsExpected, mayTell: false }
+    }),
+  )
+}
+
+/** A key of the tenant itself whose scope is another mailbox. */
+function withOtherScope(route: string, entry: Entry, a: World): Promise<Probed>[] {
+  return (['authorization', 'x-api-key'] as const).map(async (header): Promise<Probed> => {
+    const key = a.keys.elsewhere
+    const answer = await probe(route, entry.request(a.ids), { key, header })
+    const isRefused =
+      answer.status === 403 && ['mailbox_scope_denied', 'insufficient_scope'].includes(answer.body.error)
+    const isFiltered =
+      answer.status === 200 &&
+      answer.body.items?.every(
+        (item: Record<string, unknown>) => ![item.id, item.mailboxId].includes(a.ids.mailboxId),
+      )
+    const isAsExpected =
+      entry.scoped === 'own' ? answer.status === 200 : entry.scoped === 'filtered' ? isFiltered : isRefused
+    return { ...answer, who: 'a key of another mailbox', isAsExpected, mayTell: entry.scoped !== undefined }
+  })
+}
+
+/** Another tenant's full key: with A's tenantId, with all of A's ids, and with each of A's ids among its own. */
+function asOtherTenant(route: string, entry: Entry, a: World, b: World): Promise<Probed[]>[] {
+  const hasBody = entry.request(b.ids).body !== undefined
+  const places = hasBody ? (['query', 'body'] as const) : (['query'] as const)
+  const mismatched = places.flatMap((where) =>
+    [a.ids, b.ids].map(async (ids): Promise<Probed[]> => {
+      const named = { where, tenantId: a.ids.tenantId }
+      const answer = await probe(route, entry.request(ids), { key: b.key, named })
+      const isAsExpected = answer.status === 403 && answer.body.error === 'tenant_mismatch'
+      return [{ ...answer, who: `another tenant naming A in the ${where}`, isAsExpected, mayTell: false }]
+    }),
+  )
+  const borne = idsOf(entry, a.ids)
+  const together = borne.length === 1 ? [] : [borne]
+  const foreign = [...borne.map((name) => [name]), ...together].map((names) =>
+    foreignLikeUnknown(route, entry, a, b, names),
+  )
+  return [...mismatched, ...foreign]
+}
+
+/** A's ids must be answered to B exactly as ids that nobody has. */
+async function foreignLikeUnknown(
+  route: string,
+  entry: Entry,
+  a: World,
+  b: World,
+  names: (keyof Ids)[],
+): Promise<Probed[]> {
+  const pick = (of: (name: keyof Ids) => string): Ids => ({
+    ...b.ids,
+    ...Object.fromEntries(names.map((name) => [name, of(name)])),
+  })
+  const theirs = pick((name) => a.ids[name])
+  const nobodys = pick((name) => unlike(a.ids[name]))
+  const foreign = await probe(route, entry.request(theirs), { key: b.key })
+  const unknown = await probe(route, entry.request(nobodys), { key: b.key })
+  const plain = (answer: Answered, ids: Ids) =>
+    names
+      .reduce((text, name) => text.replaceAll(ids[name].split(':')[0] ?? '', '<id>'), answer.shown)
+      .replace(/[a-z]+_[0-9a-z]{36}/g, '<new id>')
+      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+      .replace(/m-[0-9a-f-]{36}/g, '<address>')
+      .replace(/"(keyPrefix|rawKey)":"[^"]+"/g, '')
+  const isAsExpected = foreign.status === unknown.status && plain(foreign, theirs) === plain(unknown, nobodys)
+  const who = `another tenant naming A's ${names.join(', ') || 'nothing'}`
+  return [
+    { ...foreign, who, isAsExpected, mayTell: false },
+    { ...unknown, who: 'another tenant naming what nobody has', isAsExpected: true, mayTell: false },
+  ]
+}
+
+test('a kept answer is given again only to a key that may ask for it', async () => {
+  const { ids, tenant, key } = await newWorld()
+  const headers = { 'idempotency-key': 'kept' }
+  const body = { recipientEmail: 'fresh@example.com', reasonCode: 'manual_dnc' }
+  const first = await call('POST', '/v1/suppressions', { key, body, headers })
+  expect(first.status).toBe(200)
+  const again = await call('POST', '/v1/suppressions', { key, body, headers })
+  expect(again).toMatchObject({ status: 200, body: first.body })
+  expect(again.headers.get('idempotency-replayed')).toBe('true')
+
+  const readOnly = await grant(ids.tenantId, ['read'])
+  expect((await call('POST', '/v1/suppressions', { key: readOnly, body, headers })).status).toBe(403)
+  const stranger = await newWorld()
+  const theirs = await call('POST', '/v1/suppressions', { key: stranger.key, body, headers })
+  expect(theirs.body.tenantId).toBe(stranger.ids.tenantId)
+  expect(theirs.body.id).not.toBe(first.body.id)
+  expect(tenant.id).not.toBe(stranger.ids.tenantId)
+})

@@ -1,0 +1,502 @@
+import { env } from 'cloudflare:workers'
+import { sql } from './matrix-dump.ts'
+import { call, eventually, grant, newTenant } from './tenant.ts'
+
+/** What a tenant of the matrix holds: each field is something another tenant may try to name. */
+export type Ids = {
+  tenantId: string
+  mailboxId: string
+  spareMailboxId: string
+  agentId: string
+  keyId: string
+  templateId: string
+  templateSlug: string
+  versionId: string
+  suppressionId: string
+  contact: string
+  heldId: string
+  approvalId: string
+  unknownId: string
+  deadLetterId: string
+}
+
+export type Permission = 'read' | 'send' | 'manage' | 'approve'
+
+export type Entry = {
+  /** What a key must hold; null where any living key will do, `open` where none is needed. */
+  needs: Permission | null | 'open'
+  /**
+   * What a key scoped to another mailbox of the tenant is told: `filtered` is 200 with nothing of this mailbox, `own` is
+   * 200 with facts about the key itself.
+   */
+  scoped?: 'filtered' | 'own'
+  /** A valid request. The ids that it reads from its argument are the ids that the route bears. */
+  request: (ids: Ids) => { query?: Record<string, string>; path: string; body?: Record<string, unknown> }
+}
+
+const message = (ids: Ids) => ({
+  mailboxId: ids.mailboxId,
+  agentId: ids.agentId,
+  recipientEmail: 'fresh@example.com',
+  templateId: ids.templateSlug,
+  dedupeKey: 'matrix',
+  payload: { firstName: 'Ann' },
+})
+const CONTENT = { subjectTemplate: 'Hello', textTemplate: 'Hello' }
+
+/** Every route of the application, by method and path as the published document of the application names them. */
+export const ENTRIES: Record<string, Entry> = {
+  'POST /v1/agents/register': {
+    needs: 'open',
+    request: () => ({ path: '/v1/agents/register', body: { name: 'Matrix Agent' } }),
+  },
+
+  'POST /v1/agent/request-send': {
+    needs: 'send',
+    request: (ids) => ({ path: '/v1/agent/request-send', body: message(ids) }),
+  },
+  'POST /v1/agent/simulate-send': {
+    needs: 'send',
+    request: (ids) => ({ path: '/v1/agent/simulate-send', body: message(ids) }),
+  },
+
+  'GET /v1/agent/sends': {
+    needs: 'read',
+    request: (ids) => ({
+      path: '/v1/agent/sends',
+      query: { mailboxId: ids.mailboxId, recipientEmail: ids.contact },
+    }),
+  },
+  'GET /v1/agent/sends/{requestId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/sends/${ids.heldId}` }),
+  },
+  'GET /v1/ops/trace/{requestId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/ops/trace/${ids.heldId}` }),
+  },
+  'DELETE /v1/agent/sends/{requestId}': {
+    needs: 'send',
+    request: (ids) => ({ path: `/v1/agent/sends/${ids.heldId}` }),
+  },
+  'POST /v1/agent/sends/{requestId}/resolve': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/sends/${ids.unknownId}/resolve`, body: { outcome: 'failed' } }),
+  },
+
+  'GET /v1/send/approvals': {
+    needs: 'read',
+    scoped: 'filtered',
+    request: () => ({ path: '/v1/send/approvals', query: { status: 'pending' } }),
+  },
+  'GET /v1/send/approvals/{approvalId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/send/approvals/${ids.approvalId}` }),
+  },
+  'PATCH /v1/send/approvals/{approvalId}': {
+    needs: 'approve',
+    request: (ids) => ({ path: `/v1/send/approvals/${ids.approvalId}`, body: { decision: 'approved' } }),
+  },
+  'PUT /v1/send/approvals/{approvalId}/message': {
+    needs: 'approve',
+    request: (ids) => ({
+      path: `/v1/send/approvals/${ids.approvalId}/message`,
+      body: { subject: 'Edited', text: 'Edited' },
+    }),
+  },
+
+  'GET /v1/agent/dead-letters': {
+    needs: 'read',
+    request: () => ({ path: '/v1/agent/dead-letters' }),
+  },
+  'GET /v1/agent/dead-letters/{deadLetterId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/dead-letters/${ids.deadLetterId}` }),
+  },
+  'POST /v1/agent/dead-letters/{deadLetterId}/replay': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/dead-letters/${ids.deadLetterId}/replay` }),
+  },
+
+  'POST /v1/agent/keys': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: '/v1/agent/keys',
+      body: {
+        agentId: ids.agentId,
+        scopeAllMailboxes: false,
+        mailboxScopes: [{ mailboxId: ids.mailboxId, permissions: ['send'] }],
+      },
+    }),
+  },
+  'GET /v1/agent/keys': { needs: 'manage', request: () => ({ path: '/v1/agent/keys' }) },
+  'PATCH /v1/agent/keys/{keyId}': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: `/v1/agent/keys/${ids.keyId}`,
+      body: { label: 'new', mailboxScopes: [{ mailboxId: ids.mailboxId, permissions: ['send'] }] },
+    }),
+  },
+  'DELETE /v1/agent/keys/{keyId}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/keys/${ids.keyId}` }),
+  },
+
+  'POST /v1/agent/mailboxes': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: '/v1/agent/mailboxes',
+      body: { address: `m-${crypto.randomUUID()}`, agentId: ids.agentId },
+    }),
+  },
+  'GET /v1/agent/mailboxes': {
+    needs: 'read',
+    scoped: 'filtered',
+    request: () => ({ path: '/v1/agent/mailboxes' }),
+  },
+  'GET /v1/agent/mailboxes/{mailboxId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/mailboxes/${ids.mailboxId}` }),
+  },
+  'PATCH /v1/agent/mailboxes/{mailboxId}': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: `/v1/agent/mailboxes/${ids.mailboxId}`,
+      body: { displayName: 'new', agentId: ids.agentId },
+    }),
+  },
+  'DELETE /v1/agent/mailboxes/{mailboxId}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/mailboxes/${ids.spareMailboxId}` }),
+  },
+  'GET /v1/agent/mailboxes/{mailboxId}/autonomy': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/mailboxes/${ids.mailboxId}/autonomy` }),
+  },
+  'PATCH /v1/agent/mailboxes/{mailboxId}/autonomy': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/mailboxes/${ids.mailboxId}/autonomy`, body: { autonomyLevel: 1 } }),
+  },
+
+  'GET /v1/agent/budget': {
+    needs: 'read',
+    request: (ids) => ({ path: '/v1/agent/budget', query: { mailboxId: ids.mailboxId } }),
+  },
+  'GET /v1/agent/config/settings': { needs: 'read', request: () => ({ path: '/v1/agent/config/settings' }) },
+  'PATCH /v1/agent/config/settings': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: '/v1/agent/config/settings',
+      body: { physicalAddress: '1 Road', defaultMailboxId: ids.mailboxId },
+    }),
+  },
+  'POST /v1/agent/whoami': { needs: null, scoped: 'own', request: () => ({ path: '/v1/agent/whoami' }) },
+
+  'GET /v1/templates': { needs: 'read', request: () => ({ path: '/v1/templates' }) },
+  'GET /v1/templates/{idOrSlug}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/templates/${ids.templateSlug}` }),
+  },
+  'DELETE /v1/templates/{idOrSlug}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/templates/${ids.templateId}` }),
+  },
+  'POST /v1/templates/{idOrSlug}/versions': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/templates/${ids.templateId}/versions`, body: CONTENT }),
+  },
+  'POST /v1/templates/{idOrSlug}/versions/{version}/publish': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/templates/${ids.templateSlug}/versions/1/publish` }),
+  },
+  'PATCH /v1/templates/approvals/{versionId}': {
+    needs: 'approve',
+    request: (ids) => ({
+      path: `/v1/templates/approvals/${ids.versionId}`,
+      body: { decision: 'approved' },
+    }),
+  },
+  'POST /v1/templates/{idOrSlug}/render': {
+    needs: 'read',
+    request: (ids) => ({
+      path: `/v1/templates/${ids.templateId}/render`,
+      body: { payload: { firstName: 'Ann' } },
+    }),
+  },
+  'POST /v1/templates/{idOrSlug}/lint': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/templates/${ids.templateSlug}/lint`, body: {} }),
+  },
+
+  'GET /v1/suppressions': {
+    needs: 'read',
+    request: (ids) => ({ path: '/v1/suppressions', query: { recipientEmail: ids.contact } }),
+  },
+  'GET /v1/suppressions/check': {
+    needs: 'read',
+    request: (ids) => ({ path: '/v1/suppressions/check', query: { recipientEmail: ids.contact } }),
+  },
+  'DELETE /v1/suppressions/{suppressionId}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/suppressions/${ids.suppressionId}` }),
+  },
+
+  'GET /v1/consent': {
+    needs: 'read',
+    request: (ids) => ({ path: '/v1/consent', query: { recipientEmail: ids.contact } }),
+  },
+
+  // At the end: from here on the other tenant has rows of its own that bear this one's words.
+  'POST /v1/suppressions': {
+    needs: 'manage',
+    request: (ids) => ({ path: '/v1/suppressions', body: { recipientEmail: ids.contact } }),
+  },
+  'POST /v1/consent': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: '/v1/consent',
+      body: { recipientEmail: ids.contact, basis: 'contractual' },
+    }),
+  },
+  'POST /v1/templates': {
+    needs: 'manage',
+    request: (ids) => ({ path: '/v1/templates', body: { slug: `new-${ids.templateSlug}`, name: 'New' } }),
+  },
+}
+
+/** The ids that a route bears: those its entry reads. */
+export function idsOf(entry: Entry, ids: Ids): (keyof Ids)[] {
+  const read = new Set<keyof Ids>()
+  entry.request(
+    new Proxy(ids, {
+      get(target, name) {
+        read.add(name as keyof Ids)
+        return Reflect.get(target, name)
+      },
+    }),
+  )
+  return [...read]
+}
+
+/** An id of the same form that nobody has. */
+export function unlike(id: string): string {
+  if (id.includes('@')) return `nobody-${crypto.randomUUID()}@example.com`
+  const [prefix = '', version] = id.split(':')
+  const random = crypto.randomUUID().replaceAll('-', '')
+  const other = prefix.includes('_') ? `${prefix.slice(0, prefix.indexOf('_'))}_${random}` : `no-${random}`
+  return version === undefined ? other : `${other}:${version}`
+}
+
+export type World = Awaited<ReturnType<typeof newWorld>>
+
+/** A tenant with a row in every table, and a canary of its own in every text that somebody wrote. */
+export async function newWorld() {
+  const canary = `cnry${crypto.randomUUID().replaceAll('-', '').slice(0, 12)}`
+  const tenant = await newTenant({
+    tenant: { name: canary, physical_address: canary },
+    mailbox: { display_name: canary, autonomy: 'review' },
+  })
+  const { id: tenantId, mailboxId, agentId, owner } = tenant
+  const contact = `${canary}@example.com`
+  const made = async (what: string, asked: Promise<{ status: number; body: Record<string, unknown> }>) => {
+    const { status, body } = await asked
+    if (status !== 200)
+      throw new Error(`the matrix could not make ${what}: ${status} ${JSON.stringify(body)}`)
+    return body
+  }
+  await sql('UPDATE agents SET name = ?2, role = ?2, description = ?2 WHERE tenant_id = ?1', tenantId, canary)
+  await sql('UPDATE owners SET name = ?2 WHERE tenant_id = ?1', tenantId, canary)
+
+  const key = await made(
+    'a key',
+    owner.post(
+      '/v1/agent/keys',
+      { label: canary, permissions: ['read'] },
+      {
+        'idempotency-key': canary,
+      },
+    ),
+  )
+  await made(
+    'an answer that is kept',
+    owner.post('/v1/agent/whoami', { note: canary }, { 'idempotency-key': canary }),
+  )
+  const other = await made(
+    'a mailbox',
+    owner.post('/v1/agent/mailboxes', { address: `b-${canary}`, displayName: canary }),
+  )
+  const spare = await made(
+    'a spare mailbox',
+    owner.post('/v1/agent/mailboxes', { address: `c-${canary}`, name: canary }),
+  )
+  const content = { subject: `${canary} {{ firstName }}`, html: `<p>${canary}</p>`, text: canary }
+  const template = await made(
+    'a template',
+    owner.post('/v1/templates', {
+      slug: canary,
+      name: canary,
+      type: 'transactional',
+      content,
+      autoPublish: true,
+    }),
+  )
+  const waiting = await made(
+    'a template that waits',
+    owner.post('/v1/templates', {
+      slug: `w-${canary}`,
+      name: canary,
+      type: 'transactional',
+      approvalRequired: true,
+      content,
+      autoPublish: true,
+    }),
+  )
+  const suppression = await made(
+    'a suppression',
+    owner.post('/v1/suppressions', {
+      recipientEmail: contact,
+      source: canary,
+      scope: 'campaign',
+      campaignId: `c-${canary}`,
+    }),
+  )
+  await made(
+    'a consent',
+    owner.post('/v1/consent', {
+      recipientEmail: contact,
+      basis: 'contractual',
+      source: canary,
+      jurisdiction: canary,
+    }),
+  )
+  const ask = (dedupeKey: string) =>
+    tenant.post('/v1/agent/request-send', {
+      mailboxId,
+      recipientEmail: contact,
+      templateId: canary,
+      dedupeKey: `${canary}-${dedupeKey}`,
+      payload: { firstName: canary },
+      sendReason: canary,
+    })
+  const [held, unknown, dead] = await Promise.all([
+    made('a held send', ask('held')),
+    made('an unknown send', ask('unknown')),
+    made('a dead send', ask('dead')),
+  ])
+  await rendered(tenantId, 3)
+  await sql(
+    `UPDATE sends SET state = 'unknown', reason = ?3, detail = ?3, provider = 'capture', next_at = NULL
+     WHERE tenant_id = ?1 AND id = ?2`,
+    tenantId,
+    unknown.requestId,
+    canary,
+  )
+  await sql(
+    `UPDATE sends SET state = 'failed', reason = 'dead_letter', detail = ?3, next_at = NULL
+     WHERE tenant_id = ?1 AND id = ?2`,
+    tenantId,
+    dead.requestId,
+    canary,
+  )
+  await sql(
+    `UPDATE approvals SET status = 'approved', decision_reason = ?2 WHERE tenant_id = ?1 AND send_id <> ?3`,
+    tenantId,
+    canary,
+    held.requestId,
+  )
+  await sql(
+    `INSERT INTO dead_letters (tenant_id, id, queue, ref_id, reason, body, created_at)
+     VALUES (?1, 'dlq_' || ?2, 'deliver', ?3, ?2, json_object('note', ?2), 1)`,
+    tenantId,
+    canary,
+    dead.requestId,
+  )
+  await sql(
+    `INSERT INTO leases (tenant_id, contact, id, agent_id, contact_email, intent, epoch, created_at, expires_at, ended_at)
+     VALUES (?1, ?2, 'lease_' || ?3, ?4, ?2, ?3, 1, 1, 2, 2)`,
+    tenantId,
+    contact,
+    canary,
+    agentId,
+  )
+  await sql(
+    `INSERT INTO messages (tenant_id, mailbox_id, delivery_id, message_id, from_address, subject, raw_key, received_at)
+     VALUES (?1, ?2, ?3, ?3, ?3, ?3, ?3, 1)`,
+    tenantId,
+    mailboxId,
+    canary,
+  )
+  const revoked = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
+  const expired = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
+  const all = ['read', 'send', 'manage', 'approve']
+  const elsewhere = await grant(tenantId, all, [{ mailboxId: other.id, permissions: all }])
+  await sql('UPDATE keys SET revoked_at = 1 WHERE hash = ?1', await hashOf(revoked))
+  await sql('UPDATE keys SET expires_at = ?2 WHERE hash = ?1', await hashOf(expired), Date.now() - 1)
+
+  const ids: Ids = {
+    tenantId,
+    mailboxId,
+    spareMailboxId: String(spare.id),
+    agentId,
+    keyId: String(key.id),
+    templateId: String(template.id),
+    templateSlug: canary,
+    versionId: `${waiting.id}:1`,
+    suppressionId: String(suppression.id),
+    contact,
+    heldId: String(held.requestId),
+    approvalId: String(held.approvalQueueId),
+    unknownId: String(unknown.requestId),
+    deadLetterId: `dlq_${canary}`,
+  }
+  return { canary, tenant, ids, key: tenant.ownerKey, keys: { revoked, expired, elsewhere } }
+}
+
+/** Sends one request of an entry; `tenantId` names a tenant in the query or, where there is one, in the body. */
+export async function probe(
+  route: string,
+  { path, query = {}, body }: ReturnType<Entry['request']>,
+  {
+    key,
+    header = 'authorization',
+    named,
+    headers = {},
+  }: {
+    key: string | null
+    header?: 'authorization' | 'x-api-key'
+    named?: { where: 'query' | 'body'; tenantId: string }
+    headers?: Record<string, string>
+  },
+) {
+  const [method = ''] = route.split(' ')
+  const search = new URLSearchParams(query)
+  if (named?.where === 'query') search.set('tenantId', named.tenantId)
+  const sent = named?.where === 'body' ? { ...body, tenantId: named.tenantId } : body
+  const text = search.size > 0 ? `${path}?${search}` : path
+  const credential: Record<string, string> =
+    key === null ? {} : header === 'authorization' ? { authorization: `Bearer ${key}` } : { 'x-api-key': key }
+  const answer = await call(method, text, { body: sent, headers: { ...credential, ...headers } })
+  const shown = JSON.stringify(answer.body)
+  return {
+    status: answer.status,
+    body: answer.body,
+    shown,
+    asked: `${route} as ${text} ${JSON.stringify(sent)}`,
+  }
+}
+
+export async function hashOf(secret: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+async function rendered(tenantId: string, count: number) {
+  await eventually(async () => {
+    const row = await env.DB.prepare(
+      'SELECT count(*) AS done FROM sends WHERE tenant_id = ?1 AND rendered_key IS NOT NULL AND claim_until IS NULL',
+    )
+      .bind(tenantId)
+      .first<{ done: number }>()
+    return row?.done === count ? true : undefined
+  })
+}
