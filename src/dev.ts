@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { DEMO, demoKey } from './core/demo.ts'
+import { DEMO, DEMO_OWNER_KEY, demoKey } from './core/demo.ts'
 
 /** How often the running Worker is pinged, so that its local sweep runs, in ms. */
 const PING_EVERY_MS = 1_000
@@ -26,6 +27,10 @@ Environment
 if (!Number.isInteger(port) || port < 1 || port > 65_535) {
   console.error(`PORT must be a port number, not "${process.env.PORT}".`)
   process.exit(2)
+}
+if (!(await isFree())) {
+  console.error(`Port ${port} is taken. Stop what listens there, or choose another: PORT=8788 npm run dev`)
+  process.exit(1)
 }
 
 const settings = ['AUTO_CLAIM', 'DEMO_KEY', 'MAIL_DOMAIN', 'CARRIERS'].flatMap((name) => {
@@ -71,6 +76,19 @@ async function run(args: string[]) {
   process.exit(1)
 }
 
+/** Asked beforehand, because whoever listens there already would answer our ping. */
+async function isFree(): Promise<boolean> {
+  const server = createServer().listen(port, 'localhost')
+  try {
+    await once(server, 'listening')
+    server.close()
+    await once(server, 'close')
+    return true
+  } catch {
+    return false
+  }
+}
+
 async function answers(): Promise<boolean> {
   const response = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null)
   await response?.body?.cancel()
@@ -85,6 +103,7 @@ Moltpost is ready at ${address}
   tenant    ${DEMO.tenantId}
   mailbox   ${DEMO.mailboxId}
   key       ${key}
+  owner     ${DEMO_OWNER_KEY} (may approve)
   outbox    ${address}/dev/outbox
   API       ${address}/openapi.json
 

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -131,12 +133,21 @@ test('without LOCAL=1 there is no demo world and no /dev', async () => {
   })
 })
 
-test('npm run dev refuses a port that is not one', async () => {
-  const program = startProgram('npm', ['run', 'dev'], { PORT: 'http' })
-  onTestFinished(() => program.kill())
-  const code = await within(10_000, async () => program.code() ?? undefined)
-  expect(code).toBe(2)
-  expect(program.output()).toContain('PORT must be a port number, not "http".')
+test('npm run dev refuses a port that is none or is taken, and says so', async () => {
+  const taken = createServer().listen(0, 'localhost')
+  onTestFinished(() => void taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  for (const [given, expected, words] of [
+    ['http', 2, 'PORT must be a port number, not "http".'],
+    [String(port), 1, `Port ${port} is taken.`],
+  ] as const) {
+    const program = startProgram('npm', ['run', 'dev'], { PORT: given })
+    onTestFinished(() => program.kill())
+    expect(await within(10_000, async () => program.code() ?? undefined)).toBe(expected)
+    expect(program.output()).toContain(words)
+    expect(program.output()).not.toContain('ready')
+  }
 })
 
 async function freshState() {
