@@ -28,6 +28,9 @@ const REPEATS = 20
 /** Kills fall in the time of asking, 1, and in this much of it after the last answer: by then all is delivered. */
 const DRAIN = 0.35
 
+/** In each third round the kill waits, once its moment has come, until a send is in flight. */
+const AIM_EVERY = 3
+
 const HEADERS = {
   authorization: `Bearer ${demoKey({ DEMO_KEY: undefined })}`,
   'content-type': 'application/json',
@@ -111,7 +114,7 @@ async function play(round: number, moment: number, next: () => number): Promise<
   let server: DevServer | null = null
   try {
     server = await startDev(state)
-    const killed = await askAndKill(server, asked, moment, next)
+    const killed = await askAndKill(server, asked, { moment, isAimed: round % AIM_EVERY === 0, next })
     const answered = asked.filter((call) => call.before !== null)
 
     server = await startDev(state)
@@ -138,8 +141,7 @@ async function play(round: number, moment: number, next: () => number): Promise<
 async function askAndKill(
   server: DevServer,
   asked: Call[],
-  moment: number,
-  next: () => number,
+  { moment, isAimed, next }: { moment: number; isAimed: boolean; next: () => number },
 ): Promise<string> {
   const killAfter = moment < 1 ? Math.floor(moment * asked.length) : asked.length
   const beganAt = Date.now()
@@ -149,6 +151,7 @@ async function askAndKill(
   const kill = async () => {
     if (moment >= 1) waitMs = Math.floor((moment - 1) * (Date.now() - beganAt))
     await sleep(waitMs)
+    if (isAimed) await untilInFlight(server.address)
     await server.kill()
   }
   const isTime = () => {
@@ -166,7 +169,15 @@ async function askAndKill(
   killing ??= kill()
   await killing
   const after = `${waitMs} ms after ${killAfter === asked.length ? 'the last' : `answer ${killAfter}`}`
-  return `${after}, ${answered} answered`
+  return isAimed ? `${after}, then at a send in flight` : after
+}
+
+/** Waits until a send is seen with its carrier, a moment too short for chance to find; 3 s at most. */
+async function untilInFlight(at: string) {
+  for (const until = Date.now() + 3_000; Date.now() < until; ) {
+    const { items } = await get<{ items: Sent[] }>(at, '/v1/agent/sends?status=in_flight&limit=1')
+    if (items.length > 0) return
+  }
 }
 
 /** In which states the kill left the sends. */
