@@ -7,6 +7,9 @@ type Row = Record<string, unknown>
 /** Tables that belong to no tenant: the harness's own, and mail that the capture carrier has taken off our hands. */
 const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail']
 
+/** A row here would say that the tenant is being erased. */
+export const NEVER_SEEDED = ['erasures']
+
 /** The tables of the database, with their columns. */
 export async function tables(): Promise<Map<string, string[]>> {
   const { results } = await env.DB.prepare(
@@ -76,6 +79,27 @@ export async function dumpTenant(tenantId: string): Promise<Map<string, Row[]>> 
     found.set(table, results)
   }
   return found
+}
+
+/** Gives the tenant a row in each table where it has none yet: `word` in every text that must be, and 1 in every number. */
+export async function fillEmptyTables(tenantId: string, word: string): Promise<void> {
+  for (const [table, rows] of await dumpTenant(tenantId)) {
+    if (rows.length > 0 || NEVER_SEEDED.includes(table)) continue
+    const { results } = await env.DB.prepare(
+      `SELECT name, type, "notnull" AS must FROM pragma_table_info(?1)`,
+    )
+      .bind(table)
+      .all<{ name: string; type: string; must: number }>()
+    const given = results.filter(({ must }) => must === 1)
+    const values = given.map(({ name, type }) =>
+      name === 'tenant_id' ? tenantId : /text/i.test(type) ? word : 1,
+    )
+    const marks = values.map((_, position) => `?${position + 1}`)
+    await sql(
+      `INSERT INTO ${table} (${given.map(({ name }) => name).join(', ')}) VALUES (${marks.join(', ')})`,
+      ...values,
+    )
+  }
 }
 
 /** Runs one statement on the database, to set what no route can set. */

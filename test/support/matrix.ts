@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { sql } from './matrix-dump.ts'
+import { fillEmptyTables, sql } from './matrix-dump.ts'
 import { call, eventually, grant, newTenant } from './tenant.ts'
 
 /** What a tenant of the matrix holds: each field is something another tenant may try to name. */
@@ -419,13 +419,7 @@ export async function newWorld() {
     canary,
     agentId,
   )
-  await sql(
-    `INSERT INTO messages (tenant_id, mailbox_id, delivery_id, message_id, from_address, subject, raw_key, received_at)
-     VALUES (?1, ?2, ?3, ?3, ?3, ?3, ?3, 1)`,
-    tenantId,
-    mailboxId,
-    canary,
-  )
+  await fillEmptyTables(tenantId, canary)
   const revoked = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
   const expired = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
   const all = ['read', 'send', 'manage', 'approve']
