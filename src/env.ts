@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { ConsensusRequest } from './objects/consensus-request.ts'
+import type { ContactLease } from './objects/contact-lease.ts'
 import type { ProviderHealth } from './objects/provider-health.ts'
 import type { RateWindow } from './objects/rate-window.ts'
 
@@ -14,10 +16,18 @@ export interface Env {
   JOBS: Queue<SendBell>
   RATE_WINDOW: DurableObjectNamespace<RateWindow>
   PROVIDER_HEALTH: DurableObjectNamespace<ProviderHealth>
+  CONTACT_LEASE: DurableObjectNamespace<ContactLease>
+  CONSENSUS_REQUEST: DurableObjectNamespace<ConsensusRequest>
 
   MAIL_DOMAIN: string
   PUBLIC_URL: string
   CARRIERS: string
+  /**
+   * Seals the links of mail that leaves, such as those to unsubscribe: 32 characters or more, a secret of the Worker
+   * (`wrangler secret put TOKEN_SECRET`). Without it such links are not given, and what needs one is refused; changed,
+   * it voids the links of mail already sent. Where LOCAL is "1" and none is set, a well-known value stands in for it.
+   */
+  TOKEN_SECRET?: string | undefined
   /** How long an HTTP carrier may take to answer, in ms; 20,000 where not given. */
   CARRIER_TIMEOUT_MS?: string
   SMTP_HOST?: string
@@ -47,9 +57,19 @@ const Settings = z.object({
     .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'MAIL_DOMAIN must be a lower-case domain name'),
   PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
   CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
+  TOKEN_SECRET: z.string().min(32, 'TOKEN_SECRET must be 32 characters or more').optional(),
 })
 
-export type Settings = { mailDomain: string; publicUrl: string; isLocal: boolean; autoClaim: boolean }
+export type Settings = {
+  mailDomain: string
+  publicUrl: string
+  /** Null where production has none. */
+  tokenSecret: string | null
+  isLocal: boolean
+  autoClaim: boolean
+}
+
+const LOCAL_TOKEN_SECRET = 'local development only, known to everybody'
 
 const parsed = new WeakMap<object, Settings>()
 
@@ -57,11 +77,12 @@ const parsed = new WeakMap<object, Settings>()
 export function settings(env: Env): Settings {
   const known = parsed.get(env)
   if (known) return known
-  const { MAIL_DOMAIN, PUBLIC_URL } = Settings.parse(env)
+  const { MAIL_DOMAIN, PUBLIC_URL, TOKEN_SECRET } = Settings.parse(env)
   const isLocal = env.LOCAL === '1'
   const value = {
     mailDomain: MAIL_DOMAIN,
     publicUrl: PUBLIC_URL.replace(/\/$/, ''),
+    tokenSecret: TOKEN_SECRET ?? (isLocal ? LOCAL_TOKEN_SECRET : null),
     isLocal,
     autoClaim: isLocal && env.AUTO_CLAIM === '1',
   }

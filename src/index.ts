@@ -7,7 +7,10 @@ import { dev } from './surfaces/dev/index.tsx'
 import { type App, limitBody, opening } from './surfaces/http.ts'
 import { mailmolt } from './surfaces/mailmolt/index.ts'
 import { molted } from './surfaces/molted/index.ts'
+import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
 
+export { ConsensusRequest } from './objects/consensus-request.ts'
+export { ContactLease } from './objects/contact-lease.ts'
 export { ProviderHealth } from './objects/provider-health.ts'
 export { RateWindow } from './objects/rate-window.ts'
 
@@ -40,6 +43,7 @@ app.get('/openapi.json', (c) => {
 app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
 
 app.route('/dev', dev)
+app.route('/u', unsubscribing)
 app.route('/v1', molted)
 app.route('/v1', mailmolt)
 

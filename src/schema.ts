@@ -49,6 +49,12 @@ export const claims = sqliteTable('claims', {
   usedAt: time(),
 })
 
+export type AgentConfig = {
+  humanizer_enabled?: boolean | undefined
+  humanizer_style?: string | undefined
+  humanizer_provider?: string | undefined
+}
+
 export const agents = sqliteTable(
   'agents',
   {
@@ -60,6 +66,7 @@ export const agents = sqliteTable(
     status: text({ enum: ['pending_claim', 'active', 'paused', 'suspended', 'banned'] }).notNull(),
     lastHeartbeatAt: time().notNull(),
     registeredAt: time().notNull(),
+    config: text({ mode: 'json' }).$type<AgentConfig>(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('agents_by_name').on(t.tenantId, t.name)],
 )
@@ -113,6 +120,8 @@ export const keys = sqliteTable(
     prefix: text().notNull(),
     label: text(),
     agentId: text(),
+    /** The agent that a key of the whole tenant last registered: who it is where nobody is named. */
+    defaultAgentId: text(),
     permissions: text({ mode: 'json' }).$type<Permission[]>().notNull(),
     scopes: text({ mode: 'json' }).$type<MailboxScope[]>(),
     createdAt: time().notNull(),
@@ -350,7 +359,70 @@ export const leases = sqliteTable(
     expiresAt: time().notNull(),
     endedAt: time(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.contact] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.contact] }),
+    index('leases_by_id').on(t.tenantId, t.id),
+    index('leases_by_holder').on(t.tenantId, t.agentId).where(sql`ended_at IS NULL`),
+  ],
+)
+
+/** Everything that ever happened to the leases of a contact, in order. */
+export const leaseEvents = sqliteTable(
+  'lease_events',
+  {
+    tenantId: text().notNull(),
+    contact: text().notNull(),
+    id: text().notNull(),
+    kind: text({ enum: ['granted', 'renewed', 'released', 'expired', 'refused'] }).notNull(),
+    at: time().notNull(),
+    /** Of the lease that was granted, renewed or ended; of the standing one where somebody was refused. */
+    leaseId: text().notNull(),
+    epoch: integer().notNull(),
+    /** Who acted: the holder, or whoever was refused. */
+    agentId: text().notNull(),
+    holderId: text().notNull(),
+    expiresAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.contact, t.id] }),
+    index('lease_events_by_lease').on(t.tenantId, t.leaseId),
+  ],
+)
+
+/** Shared decisions, mirrored from their objects. */
+export const consensusRequests = sqliteTable(
+  'consensus_requests',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    requestingAgentId: text().notNull(),
+    action: text().notNull(),
+    contact: text().notNull(),
+    contactEmail: text().notNull(),
+    reason: text().notNull(),
+    status: text({ enum: ['pending', 'approved', 'rejected', 'expired'] }).notNull(),
+    timeoutAt: time().notNull(),
+    createdAt: time().notNull(),
+    decidedAt: time(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('consensus_requests_by_time').on(t.tenantId, t.createdAt),
+  ],
+)
+
+export const consensusVotes = sqliteTable(
+  'consensus_votes',
+  {
+    tenantId: text().notNull(),
+    requestId: text().notNull(),
+    agentId: text().notNull(),
+    id: text().notNull(),
+    vote: text({ enum: ['approve', 'reject'] }).notNull(),
+    reason: text(),
+    createdAt: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.requestId, t.agentId] })],
 )
 
 /** Work that stopped making progress, kept until a person replays it. */

@@ -1,14 +1,5 @@
 import type { Env } from '../env.ts'
-import {
-  agents,
-  keys,
-  mailboxes,
-  owners,
-  suppressions,
-  templates,
-  templateVersions,
-  tenants,
-} from '../schema.ts'
+import { keys, mailboxes, owners, suppressions, templates, templateVersions, tenants } from '../schema.ts'
 import { database } from './ctx.ts'
 import { hashSecret } from './keys.ts'
 
@@ -16,7 +7,6 @@ import { hashSecret } from './keys.ts'
 export const DEMO = {
   tenantId: 'tenant_abc123',
   mailboxId: 'mbx_abc123',
-  agentId: 'agent_a1b2c3d4e5f6',
   ownerEmail: 'owner@example.com',
 }
 
@@ -77,17 +67,6 @@ export async function seedDemo(env: Env, now: Date): Promise<void> {
         name: 'Demo Owner',
         claimedAt: now,
         verifiedAt: now,
-      })
-      .onConflictDoNothing(),
-    db
-      .insert(agents)
-      .values({
-        tenantId,
-        id: DEMO.agentId,
-        name: 'demo-agent',
-        status: 'active',
-        lastHeartbeatAt: now,
-        registeredAt: now,
       })
       .onConflictDoNothing(),
     db

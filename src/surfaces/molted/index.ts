@@ -1,9 +1,12 @@
 import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
+import { agents } from './agents.ts'
 import { approvals } from './approvals.ts'
 import { budget } from './budget.ts'
+import { consensus } from './consensus.ts'
 import { consents } from './consents.ts'
 import { deadLetters } from './dead-letters.ts'
 import { keys } from './keys.ts'
+import { leases } from './leases.ts'
 import { mailboxes } from './mailboxes.ts'
 import { send } from './send.ts'
 import { sends } from './sends.ts'
@@ -39,6 +42,9 @@ export const molted = surface({
     not_rendered: 409,
     approval_stale: 409,
     already_decided: 409,
+    already_voted: 409,
+    consensus_closed: 409,
+    agent_inactive: 403,
     not_cancellable: 409,
     idempotency_in_progress: 409,
     idempotency_mismatch: 422,
@@ -53,6 +59,9 @@ for (const area of AREAS) {
   molted.use(`${area}/*`, bearer, idempotent)
 }
 molted.route('/', sends)
+molted.route('/', agents)
+molted.route('/', leases)
+molted.route('/', consensus)
 molted.route('/', approvals)
 molted.route('/', deadLetters)
 molted.route('/', keys)

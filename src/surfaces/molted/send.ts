@@ -20,7 +20,7 @@ import {
   refuseUnknownFirst,
   z,
 } from '../http.ts'
-import { Email, Id, Stamp } from './words.ts'
+import { agentNamed, Email, Id, Stamp } from './words.ts'
 
 const Payload = z.record(z.string(), z.unknown())
 
@@ -123,19 +123,21 @@ send.openapi(
 type Wanted = z.infer<typeof SendBody>
 
 async function doorOf(c: HttpContext, wanted: Wanted): Promise<Door> {
-  const headerAgent = c.req.header('x-agent-id')
-  const isNamed = headerAgent ?? wanted.agentId ?? wanted.agentName
+  const agent = agentNamed(c, wanted.agentId, wanted.agentName)
+  const inQuery = c.req.query('tenantId')
+  const tenantId = wanted.tenantId ?? inQuery ?? null
+  if (inQuery !== undefined && inQuery !== tenantId) {
+    throw new Fault('tenant_mismatch', 'tenantId is not the same in the query and in the body.', {
+      field: 'tenantId',
+    })
+  }
   return {
     env: c.env,
     now: c.get('now'),
     name: 'molted',
     credential: { keyHash: await keyHashOf(c) },
-    tenantId: wanted.tenantId ?? null,
-    agent: isNamed
-      ? headerAgent
-        ? { id: headerAgent, name: null }
-        : { id: wanted.agentId ?? null, name: wanted.agentName ?? null }
-      : null,
+    tenantId,
+    agent: (agent.id ?? agent.name) ? agent : null,
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseAddress } from '../../core/address.ts'
-import { z } from '../http.ts'
+import { type HttpContext, z } from '../http.ts'
 
 /** Words of the wire that several routes of this surface share. */
 export const Id = z.string().min(1).max(100)
@@ -35,4 +35,10 @@ export function page<Row, Item>(
 ) {
   const last = rows.length === limit ? rows.at(-1) : undefined
   return { items: rows.map(view), nextCursor: last === undefined ? null : id(last) }
+}
+
+/** Who a request speaks for: the X-Agent-Id header first, then what the body names. */
+export function agentNamed(c: HttpContext, id: string | undefined, name: string | undefined) {
+  const header = c.req.header('x-agent-id')
+  return header ? { id: header, name: null } : { id: id ?? null, name: name ?? null }
 }

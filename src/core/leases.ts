@@ -1,0 +1,339 @@
+import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
+import { agents, leaseEvents, leases, sendRecipients, sends } from '../schema.ts'
+import { type Address, parseAddress } from './address.ts'
+import {
+  ACTIVE_FOR_MS,
+  type Agent,
+  type AgentName,
+  beat,
+  isActive,
+  mayActFor,
+  mayCoordinate,
+  mayLook,
+} from './agents.ts'
+import type { Ctx } from './ctx.ts'
+import { Fault } from './fault.ts'
+import { newId } from './ids.ts'
+import type { Hold, Wanted } from './lease-hold.ts'
+
+export type Lease = typeof leases.$inferSelect
+export type LeaseEvent = typeof leaseEvents.$inferSelect & {
+  agentName: string | null
+  holderName: string | null
+}
+
+/** Who stands in the way, and until when at most. */
+export type Conflict = { agentId: string; agentName: string | null; expiresAt: Date }
+
+export type Acquired = { held: true; lease: Lease } | { held: false; by: Conflict }
+
+/** The longest that a conflict with mail on its way out can last, in ms. */
+const IN_FLIGHT_MS = 60_000
+
+/**
+ * Acquire a contact for one agent, or renew its hold under the same id. The object decides; the grant counts once D1
+ * has it, which D1 refuses while another agent's mail to the contact is leaving. A conflict is a result, not a fault.
+ */
+export async function acquireLease(
+  ctx: Ctx,
+  request: { agent: AgentName; contactEmail: string; intent: string; durationMinutes: number },
+): Promise<Acquired> {
+  mayCoordinate(ctx)
+  const address = addressOf(request.contactEmail)
+  const agent = await mayActFor(ctx, request.agent)
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const acquired = await acquireOnce(ctx, agent, address, request)
+    if (acquired !== 'again') return acquired
+  }
+  throw new Fault('conflict', 'The lease changed hands while it was being asked for. Ask again.')
+}
+
+/**
+ * Release a lease. False where it is already over; an id that never was, or is another tenant's, is `not_found`.
+ */
+export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
+  mayCoordinate(ctx)
+  const [lease] = await ctx.db
+    .select()
+    .from(leases)
+    .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.id, id)))
+  if (!lease) {
+    const [past] = await ctx.db
+      .select({ id: leaseEvents.id })
+      .from(leaseEvents)
+      .where(and(eq(leaseEvents.tenantId, ctx.tenantId), eq(leaseEvents.leaseId, id)))
+      .limit(1)
+    if (past) return false
+    throw new Fault('not_found', 'No such lease.')
+  }
+  await mayActFor(ctx, { id: lease.agentId, name: null })
+  const isLive = and(
+    eq(leases.tenantId, ctx.tenantId),
+    eq(leases.contact, lease.contact),
+    eq(leases.id, id),
+    isNull(leases.endedAt),
+    gt(leases.expiresAt, ctx.now),
+    isHolderActive(ctx.now),
+  )
+  const [ended] = await ctx.db.update(leases).set({ endedAt: ctx.now }).where(isLive).returning()
+  if (!ended) return false
+  await Promise.all([
+    objectOf(ctx, lease.contact).end(ended.epoch),
+    ctx.db.insert(leaseEvents).values(event(ctx, ended, 'released', ended.agentId, ctx.now)),
+  ])
+  return true
+}
+
+/** The leases that stand now: not released, not run out, and their holders still beating. */
+export async function listLeases(
+  ctx: Ctx,
+  page: { before?: string | undefined; limit: number },
+): Promise<Lease[]> {
+  mayLook(ctx)
+  return await ctx.db
+    .select()
+    .from(leases)
+    .where(
+      and(
+        eq(leases.tenantId, ctx.tenantId),
+        isNull(leases.endedAt),
+        gt(leases.expiresAt, ctx.now),
+        isHolderActive(ctx.now),
+        page.before ? gt(leases.contact, page.before) : undefined,
+      ),
+    )
+    .orderBy(leases.contact)
+    .limit(page.limit)
+}
+
+/** What happened to the leases of one contact, newest first. */
+export async function leaseHistory(
+  ctx: Ctx,
+  contactEmail: string,
+  page: { before?: string | undefined; limit: number },
+): Promise<LeaseEvent[]> {
+  mayLook(ctx)
+  const { contact } = addressOf(contactEmail)
+  const nameOf = (id: typeof leaseEvents.agentId | typeof leaseEvents.holderId) =>
+    sql<
+      string | null
+    >`(SELECT a.name FROM agents a WHERE a.tenant_id = ${leaseEvents.tenantId} AND a.id = ${id})`
+  const rows = await ctx.db
+    .select({
+      event: leaseEvents,
+      agentName: nameOf(leaseEvents.agentId),
+      holderName: nameOf(leaseEvents.holderId),
+    })
+    .from(leaseEvents)
+    .where(
+      and(
+        eq(leaseEvents.tenantId, ctx.tenantId),
+        eq(leaseEvents.contact, contact),
+        page.before ? lt(leaseEvents.id, page.before) : undefined,
+      ),
+    )
+    .orderBy(desc(leaseEvents.id))
+    .limit(page.limit)
+  return rows.map(({ event: row, agentName, holderName }) => ({ ...row, agentName, holderName }))
+}
+
+async function acquireOnce(
+  ctx: Ctx,
+  agent: Agent,
+  address: Address,
+  { intent, durationMinutes }: { intent: string; durationMinutes: number },
+): Promise<Acquired | 'again'> {
+  const { contact } = address
+  const known = await standing(ctx, contact)
+  const wanted: Wanted = {
+    id: crypto.randomUUID(),
+    agentId: agent.id,
+    intent,
+    createdAt: ctx.now.getTime(),
+    expiresAt: ctx.now.getTime() + durationMinutes * 60_000,
+  }
+  const isOver = known !== null && (known.endedAt !== null || !known.isHolderActive)
+  const answer = await objectOf(ctx, contact).acquire(
+    wanted,
+    known && { epoch: known.epoch, isOver },
+    ctx.now.getTime(),
+  )
+  if (!answer.granted) {
+    const by = await refuse(ctx, agent, contact, answer.hold)
+    return by ? { held: false, by } : 'again'
+  }
+  const mirrored = await mirror(ctx, agent, address, answer.hold, known)
+  if (mirrored) return { held: true, lease: mirrored }
+
+  await objectOf(ctx, contact).end(answer.hold.epoch)
+  const leaving = await inFlight(ctx, agent.id, contact)
+  return leaving ? { held: false, by: leaving } : 'again'
+}
+
+/** Writes a grant to D1 and its history, unless a newer one stands or another agent's mail to the contact is leaving. */
+async function mirror(
+  ctx: Ctx,
+  agent: Agent,
+  { contact, email }: Address,
+  hold: Hold,
+  known: Standing | null,
+): Promise<Lease | null> {
+  const row = {
+    tenantId: ctx.tenantId,
+    contact,
+    id: hold.id,
+    agentId: agent.id,
+    contactEmail: email,
+    intent: hold.intent,
+    epoch: hold.epoch,
+    createdAt: new Date(hold.createdAt),
+    expiresAt: new Date(hold.expiresAt),
+  }
+  const isFree = sql`NOT EXISTS (
+    SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
+    WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
+      AND s.state = 'in_flight' AND s.claim_until > ${ctx.now.getTime()} AND r.agent_id IS NOT ${agent.id})`
+  const mine = and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact), eq(leases.id, hold.id))
+  const isRenewal = known !== null && known.id === hold.id
+  const results = await ctx.db.batch([
+    ...beat(ctx, agent.id),
+    ctx.db
+      .insert(leases)
+      .select(
+        sql`SELECT ${row.tenantId}, ${contact}, ${row.id}, ${row.agentId}, ${email}, ${row.intent}, ${row.epoch},
+          ${hold.createdAt}, ${hold.expiresAt}, NULL WHERE ${isRenewal ? sql`1` : isFree}`,
+      )
+      .onConflictDoUpdate({
+        target: [leases.tenantId, leases.contact],
+        set: {
+          id: sql`excluded.id`,
+          agentId: sql`excluded.agent_id`,
+          contactEmail: sql`excluded.contact_email`,
+          intent: sql`excluded.intent`,
+          epoch: sql`excluded.epoch`,
+          createdAt: sql`excluded.created_at`,
+          expiresAt: sql`excluded.expires_at`,
+          endedAt: null,
+        },
+        setWhere: sql`excluded.epoch > ${leases.epoch}
+          OR (excluded.id = ${leases.id} AND ${leases.endedAt} IS NULL)`,
+      }),
+    ctx.db.select().from(leases).where(mine),
+  ])
+  const [lease] = results[4]
+  if (!lease || lease.endedAt !== null || lease.expiresAt.getTime() !== hold.expiresAt) return null
+  const lapsed = known && !isRenewal && known.endedAt === null ? known : null
+  await ctx.db
+    .insert(leaseEvents)
+    .values([
+      ...(lapsed ? [event(ctx, lapsed, 'expired', lapsed.agentId, endOf(lapsed))] : []),
+      event(ctx, lease, isRenewal ? 'renewed' : 'granted', agent.id, ctx.now),
+    ])
+  return lease
+}
+
+/**
+ * Writes the refusal down and names the holder. Null where the holder has stopped beating without D1 knowing of its
+ * hold (a grant that was never mirrored): that hold is ended, and the caller asks again.
+ */
+async function refuse(ctx: Ctx, agent: Agent, contact: string, hold: Hold): Promise<Conflict | null> {
+  const [holder] = await ctx.db
+    .select()
+    .from(agents)
+    .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, hold.agentId)))
+  if (!holder || !isActive(holder, ctx.now)) {
+    await objectOf(ctx, contact).end(hold.epoch)
+    return null
+  }
+  const expiresAt = new Date(hold.expiresAt)
+  const standingLease = { contact, id: hold.id, epoch: hold.epoch, agentId: hold.agentId, expiresAt }
+  await ctx.db.batch([
+    ctx.db.insert(leaseEvents).values(event(ctx, standingLease, 'refused', agent.id, ctx.now)),
+    ...beat(ctx, agent.id),
+  ])
+  return { agentId: holder.id, agentName: holder.name, expiresAt }
+}
+
+/** The other agent whose mail to the contact is leaving at this moment, if any. */
+async function inFlight(ctx: Ctx, agentId: string, contact: string): Promise<Conflict | null> {
+  const [row] = await ctx.db
+    .select({ agentId: sendRecipients.agentId, agentName: agents.name, until: sends.claimUntil })
+    .from(sendRecipients)
+    .innerJoin(sends, and(eq(sends.tenantId, sendRecipients.tenantId), eq(sends.id, sendRecipients.sendId)))
+    .leftJoin(
+      agents,
+      and(eq(agents.tenantId, sendRecipients.tenantId), eq(agents.id, sendRecipients.agentId)),
+    )
+    .where(
+      and(
+        eq(sendRecipients.tenantId, ctx.tenantId),
+        eq(sendRecipients.contact, contact),
+        eq(sendRecipients.state, 'in_flight'),
+        eq(sends.state, 'in_flight'),
+        gt(sends.claimUntil, ctx.now),
+        sql`${sendRecipients.agentId} IS NOT ${agentId}`,
+      ),
+    )
+  if (!row) return null
+  const until = Math.min((row.until ?? ctx.now).getTime(), ctx.now.getTime() + IN_FLIGHT_MS)
+  return { agentId: row.agentId ?? '', agentName: row.agentName, expiresAt: new Date(until) }
+}
+
+type Standing = Lease & { isHolderActive: boolean; holderBeatAt: Date | null }
+
+async function standing(ctx: Ctx, contact: string): Promise<Standing | null> {
+  const [row] = await ctx.db
+    .select({ lease: leases, beatAt: agents.lastHeartbeatAt })
+    .from(leases)
+    .leftJoin(agents, and(eq(agents.tenantId, leases.tenantId), eq(agents.id, leases.agentId)))
+    .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact)))
+  if (!row) return null
+  const isBeating = row.beatAt !== null && isActive({ lastHeartbeatAt: row.beatAt }, ctx.now)
+  return { ...row.lease, isHolderActive: isBeating, holderBeatAt: row.beatAt }
+}
+
+/** When a lease that nobody released was over: run out, or five minutes after its holder's last heartbeat. */
+function endOf({ expiresAt, isHolderActive: isBeating, holderBeatAt }: Standing): Date {
+  if (isBeating || !holderBeatAt) return expiresAt
+  return new Date(Math.min(expiresAt.getTime(), holderBeatAt.getTime() + ACTIVE_FOR_MS + 1))
+}
+
+function isHolderActive(now: Date) {
+  return sql`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${leases.tenantId} AND a.id = ${leases.agentId}
+    AND a.last_heartbeat_at >= ${now.getTime() - ACTIVE_FOR_MS})`
+}
+
+function event(
+  ctx: Ctx,
+  lease: Pick<Lease, 'contact' | 'id' | 'epoch' | 'agentId' | 'expiresAt'>,
+  kind: LeaseEvent['kind'],
+  agentId: string,
+  at: Date,
+) {
+  return {
+    tenantId: ctx.tenantId,
+    contact: lease.contact,
+    id: newId('lev', ctx.now),
+    kind,
+    at,
+    leaseId: lease.id,
+    epoch: lease.epoch,
+    agentId,
+    holderId: lease.agentId,
+    expiresAt: lease.expiresAt,
+  }
+}
+
+function addressOf(contactEmail: string): Address {
+  const address = parseAddress(contactEmail)
+  if (address) return address
+  throw new Fault('invalid', `"${contactEmail.slice(0, 100)}" is not an email address.`, {
+    field: 'contactEmail',
+  })
+}
+
+/** The object of one contact. Its name joins tenant and contact so that no two pairs meet. */
+function objectOf(ctx: Ctx, contact: string) {
+  const namespace = ctx.env.CONTACT_LEASE
+  return namespace.get(namespace.idFromName(`${ctx.tenantId.length}:${ctx.tenantId}:${contact}`))
+}

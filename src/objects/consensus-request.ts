@@ -1,0 +1,39 @@
+import { DurableObject } from 'cloudflare:workers'
+import { type Ballot, type Ballotted, ballotAt, type CastVote, castVote } from '../core/tally.ts'
+
+/**
+ * One object per consensus request. A vote is counted and its effect decided in one synchronous turn, so that the
+ * status leaves `pending` once and never changes again.
+ */
+export class ConsensusRequest extends DurableObject {
+  /** Opens the ballot. Opening it again changes nothing. */
+  open(timeoutAt: number): void {
+    if (this.ctx.storage.kv.get('ballot')) return
+    this.keep({ timeoutAt, status: 'pending', votes: [], decidedAt: null })
+    void this.ctx.storage.setAlarm(timeoutAt)
+  }
+
+  /** Casts a vote for one of the agents that are active at its time; null if the ballot was never opened. */
+  vote(vote: CastVote, active: string[]): Ballotted | null {
+    const before = this.ctx.storage.kv.get<Ballot>('ballot')
+    if (!before) return null
+    const answer = castVote(before, vote, active)
+    if (answer.ballot !== before) this.keep(answer.ballot)
+    return answer
+  }
+
+  /** The ballot as it stands at a time, whether or not the alarm has rung; null if it was never opened. */
+  look(now: number): Ballot | null {
+    const ballot = this.ctx.storage.kv.get<Ballot>('ballot')
+    return ballot ? ballotAt(ballot, now) : null
+  }
+
+  override async alarm() {
+    const ballot = this.ctx.storage.kv.get<Ballot>('ballot')
+    if (ballot) this.keep(ballotAt(ballot, Date.now()))
+  }
+
+  private keep(ballot: Ballot) {
+    this.ctx.storage.kv.put('ballot', ballot)
+  }
+}

@@ -1,0 +1,38 @@
+import { DurableObject } from 'cloudflare:workers'
+import { type Answer, decideHold, type Hold, type Known, type Wanted } from '../core/lease-hold.ts'
+
+/** How long after its end a hold is kept, in ms: D1 keeps the epoch, so that forgetting is safe. */
+const KEPT_MS = 3_600_000
+
+/**
+ * One object per tenant and contact. Whoever it says holds the contact, holds it: check and write are one synchronous
+ * turn, so that of any number of callers at once exactly one wins.
+ */
+export class ContactLease extends DurableObject {
+  /** Grants or renews the hold, or names the one that stands. What the caller knows from D1 comes as an argument. */
+  acquire(wanted: Wanted, known: Known | null, now: number): Answer {
+    const { kv } = this.ctx.storage
+    const answer = decideHold(kv.get<Hold>('hold') ?? null, kv.get<number>('epoch') ?? 0, wanted, known, now)
+    if (answer.granted) {
+      kv.put('hold', answer.hold)
+      kv.put('epoch', answer.hold.epoch)
+      void this.ctx.storage.setAlarm(answer.hold.expiresAt + KEPT_MS)
+    }
+    return answer
+  }
+
+  /** Ends the hold of this epoch, and no later one. */
+  end(epoch: number): void {
+    const { kv } = this.ctx.storage
+    if (kv.get<Hold>('hold')?.epoch === epoch) kv.delete('hold')
+  }
+
+  override async alarm() {
+    const hold = this.ctx.storage.kv.get<Hold>('hold')
+    if (hold && hold.expiresAt + KEPT_MS > Date.now()) {
+      await this.ctx.storage.setAlarm(hold.expiresAt + KEPT_MS)
+      return
+    }
+    await this.ctx.storage.deleteAll()
+  }
+}

@@ -1,0 +1,145 @@
+import {
+  type Agent,
+  agentConfig,
+  heartbeat,
+  isActive,
+  listAgents,
+  registerAgent,
+  storeAgentConfig,
+} from '../../core/agents.ts'
+import { body, createRoute, json, router, z } from '../http.ts'
+import { agentNamed, Id, listOf, Page, page } from './words.ts'
+
+const AgentView = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    agentName: z.string(),
+    agentRole: z.string(),
+    lastHeartbeat: z.string(),
+    registeredAt: z.string(),
+  })
+  .openapi('TenantAgent')
+
+const RegisterBody = z
+  .object({
+    tenantId: Id.optional(),
+    agentName: z.string().trim().min(1).max(100).openapi({ example: 'outreach-agent' }),
+    agentRole: z.string().trim().min(1).max(100).default('general').openapi({ example: 'outbound' }),
+  })
+  .openapi('AgentRegistration')
+
+const HeartbeatBody = z
+  .object({
+    tenantId: Id.optional(),
+    agentId: Id.optional(),
+    agentName: z.string().min(1).max(100).optional(),
+  })
+  .openapi('Heartbeat')
+
+const Config = z
+  .object({
+    humanizer_enabled: z.boolean().optional(),
+    humanizer_style: z.string().max(100).optional().openapi({ example: 'professional' }),
+    humanizer_provider: z.string().max(100).optional(),
+  })
+  .openapi('AgentConfig', { description: 'Unknown keys are left out without a word.' })
+
+const Params = z.object({ agentId: Id })
+
+export const agents = router()
+
+agents.openapi(
+  createRoute({
+    method: 'post',
+    path: '/agent/register',
+    tags: ['agents'],
+    summary: 'Register an agent with the tenant',
+    description: 'An agent of that name is updated. Counts as a heartbeat.',
+    security: [{ bearer: [] }],
+    request: body(RegisterBody),
+    responses: { 200: json(AgentView) },
+  }),
+  async (c) => {
+    const { agentName: name, agentRole: role } = c.req.valid('json')
+    return c.json(view(await registerAgent(c.var.ctx, { name, role })), 200)
+  },
+)
+
+agents.openapi(
+  createRoute({
+    method: 'post',
+    path: '/agent/coordination/heartbeat',
+    tags: ['agents'],
+    summary: 'Say that an agent is alive',
+    description: 'At least every five minutes: an agent that misses it is inactive and loses its leases.',
+    security: [{ bearer: [] }],
+    request: body(HeartbeatBody),
+    responses: { 200: json(z.object({ ok: z.literal(true) })) },
+  }),
+  async (c) => {
+    const { agentId, agentName } = c.req.valid('json')
+    await heartbeat(c.var.ctx, agentNamed(c, agentId, agentName))
+    return c.json({ ok: true as const }, 200)
+  },
+)
+
+agents.openapi(
+  createRoute({
+    method: 'get',
+    path: '/agent/agents',
+    tags: ['agents'],
+    summary: 'List the agents of the tenant, newest first',
+    security: [{ bearer: [] }],
+    request: { query: Page.extend({ active: z.enum(['true', 'false']).optional() }) },
+    responses: { 200: json(listOf(AgentView.extend({ active: z.boolean() }))) },
+  }),
+  async (c) => {
+    const { limit, cursor, active } = c.req.valid('query')
+    const wanted = active === undefined ? null : active === 'true'
+    const rows = await listAgents(c.var.ctx, { isActive: wanted, before: cursor, limit })
+    const withActive = (agent: Agent) => ({ ...view(agent), active: isActive(agent, c.var.now) })
+    return c.json(
+      page(rows, limit, (agent) => agent.id, withActive),
+      200,
+    )
+  },
+)
+
+agents.openapi(
+  createRoute({
+    method: 'get',
+    path: '/agent/agents/{agentId}/config',
+    tags: ['agents'],
+    summary: 'Read the configuration of an agent',
+    security: [{ bearer: [] }],
+    request: { params: Params },
+    responses: { 200: json(Config) },
+  }),
+  async (c) => c.json(await agentConfig(c.var.ctx, c.req.valid('param').agentId), 200),
+)
+
+agents.openapi(
+  createRoute({
+    method: 'put',
+    path: '/agent/agents/{agentId}/config',
+    tags: ['agents'],
+    summary: 'Replace the configuration of an agent',
+    security: [{ bearer: [] }],
+    request: { params: Params, ...body(Config) },
+    responses: { 200: json(Config) },
+  }),
+  async (c) =>
+    c.json(await storeAgentConfig(c.var.ctx, c.req.valid('param').agentId, c.req.valid('json')), 200),
+)
+
+function view({ id, tenantId, name, role, lastHeartbeatAt, registeredAt }: Agent): z.infer<typeof AgentView> {
+  return {
+    id,
+    tenantId,
+    agentName: name,
+    agentRole: role,
+    lastHeartbeat: lastHeartbeatAt.toISOString(),
+    registeredAt: registeredAt.toISOString(),
+  }
+}
