@@ -351,15 +351,6 @@ export async function newWorld() {
       autoPublish: true,
     }),
   )
-  const suppression = await made(
-    'a suppression',
-    owner.post('/v1/suppressions', {
-      recipientEmail: contact,
-      source: canary,
-      scope: 'campaign',
-      campaignId: `c-${canary}`,
-    }),
-  )
   await made(
     'a consent',
     owner.post('/v1/consent', {
@@ -418,6 +409,13 @@ export async function newWorld() {
     contact,
     canary,
     agentId,
+  )
+  const suppression = await made(
+    'a suppression',
+    owner.post('/v1/suppressions', {
+      recipientEmail: contact,
+      source: canary,
+    }),
   )
   await fillEmptyTables(tenantId, canary)
   const revoked = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
