@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { describeFailure } from './core/failure.ts'
 import { sweep } from './core/sweep.ts'
 import { type Env, settings } from './env.ts'
 import { openLocally } from './local.ts'
@@ -53,7 +54,7 @@ app.notFound((c) =>
 
 app.onError((error, c) => {
   console.error(
-    JSON.stringify({ event: 'internal_error', requestId: c.get('requestId'), error: String(error) }),
+    JSON.stringify({ event: 'internal_error', requestId: c.get('requestId'), ...describeFailure(error) }),
   )
   return c.json({ error: 'internal_error', message: 'Something broke on our side.' }, 500)
 })

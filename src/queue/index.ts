@@ -1,4 +1,5 @@
 import { keepDeadMessage } from '../core/dead-letters.ts'
+import { describeFailure } from '../core/failure.ts'
 import type { Env, SendBell } from '../env.ts'
 import { deliver } from './deliver.ts'
 import { attend } from './jobs.ts'
@@ -38,7 +39,9 @@ export async function consume(batch: MessageBatch<unknown>, env: Env): Promise<v
     for (const message of bells) message.ack()
   } catch (error) {
     const event = 'consumer_failed'
-    console.error(JSON.stringify({ event, queue: batch.queue, count: bells.length, error: String(error) }))
+    console.error(
+      JSON.stringify({ event, queue: batch.queue, count: bells.length, ...describeFailure(error) }),
+    )
     for (const message of bells) message.retry()
   }
 }

@@ -4,6 +4,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Ctx } from '../core/ctx.ts'
+import { describeFailure } from '../core/failure.ts'
 import { Fault, type FaultCode } from '../core/fault.ts'
 import { answerOnce } from '../core/idempotency.ts'
 import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
@@ -40,7 +41,7 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
     const fault = faultOf(error)
     if (fault === null) {
       const requestId = c.get('requestId')
-      console.error(JSON.stringify({ event: 'internal_error', requestId, ...describe(error) }))
+      console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
       const status = 500
       const message = `Something broke on our side. Quote request ${requestId}.`
       return c.json(dialect.body({ code: 'internal_error', message, status, details: {} }) as object, status)
@@ -199,13 +200,4 @@ function faultOf(error: unknown): Fault | null {
       field: 'body',
     },
   )
-}
-
-/** What a log may say of an error: its kind and its place. Messages of failed queries carry the values bound to them. */
-function describe(error: unknown): { error: string; at: string[] } {
-  if (!(error instanceof Error)) return { error: typeof error, at: [] }
-  const reason = error.cause instanceof Error ? error.cause : error
-  const isQuery = reason.message.includes('params:')
-  const at = (error.stack ?? '').split('\n').filter((line) => line.trim().startsWith('at '))
-  return { error: `${reason.name}: ${isQuery ? 'a query failed' : reason.message}`, at: at.slice(0, 8) }
 }

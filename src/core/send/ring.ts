@@ -1,4 +1,5 @@
 import type { Env, SendBell } from '../../env.ts'
+import { describeFailure } from '../failure.ts'
 import type { Decision } from './decide.ts'
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
@@ -50,6 +51,6 @@ export async function ringAll(queue: Queue<SendBell>, bells: Bell[]): Promise<vo
     }
     await Promise.all(calls)
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'bell_failed', count: messages.length, error: String(error) }))
+    console.warn(JSON.stringify({ event: 'bell_failed', count: messages.length, ...describeFailure(error) }))
   }
 }
