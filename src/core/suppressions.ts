@@ -20,6 +20,9 @@ export const REASON_CODES = [
 ] as const
 export type ReasonCode = (typeof REASON_CODES)[number]
 
+/** The reason that only the recipient's own act may give. */
+const UNSUBSCRIBED = 'unsubscribed'
+
 export type SuppressionRequest = {
   email: string
   scope: SuppressionScope
@@ -94,6 +97,32 @@ export async function suppressGlobally(
       target: PRIMARY,
       set: { reasonCode, source, expiresAt },
       setWhere: isNotNull(suppressions.expiresAt),
+    })
+}
+
+/** Records for good that the owner of an address wants no more mail from this tenant. Asked again, it writes nothing. */
+export async function suppressUnsubscribed(
+  { env, now }: { env: Env; now: Date },
+  tenantId: string,
+  { email, source }: { email: string; source: string },
+): Promise<void> {
+  const address = addressOf(email)
+  const outcome = { reasonCode: UNSUBSCRIBED, source, expiresAt: null }
+  await database(env)
+    .insert(suppressions)
+    .values({
+      tenantId,
+      contact: address.contact,
+      scope: 'tenant',
+      id: newId('sup', now),
+      email: address.email,
+      createdAt: now,
+      ...outcome,
+    })
+    .onConflictDoUpdate({
+      target: PRIMARY,
+      set: outcome,
+      setWhere: sql`${suppressions.reasonCode} <> ${UNSUBSCRIBED} OR ${suppressions.expiresAt} IS NOT NULL`,
     })
 }
 

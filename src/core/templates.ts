@@ -1,4 +1,5 @@
 import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
+import { settings } from '../env.ts'
 import { type TemplateVariable, templates, templateVersions, tenants } from '../schema.ts'
 import { type Ctx, mustBeAllowed, one } from './ctx.ts'
 import { Fault } from './fault.ts'
@@ -142,7 +143,10 @@ export async function decideVersion(
   return await mark(ctx, template, version, 'pending_approval', 'rejected')
 }
 
-/** What a send with this payload would say. Without a version, the published one, or the newest if none is. */
+/**
+ * What a send with this payload would say. Without a version, the published one, or the newest if none is. A sample
+ * stands for the link that is made for each recipient, and for an address that is neither set nor in the payload.
+ */
 export async function previewTemplate(
   ctx: Ctx,
   ref: string,
@@ -159,8 +163,12 @@ export async function previewTemplate(
     const { part, line, detail } = compilation
     throw new Fault('template_render_failed', `${part}, line ${line}: ${detail}`, { field: part, line })
   }
-  const system = tenant?.physicalAddress ? { physical_address: tenant.physicalAddress } : {}
-  const rendered = renderTemplate(compilation.compiled, payload, system)
+  const system = {
+    unsubscribe_url: `${settings(ctx.env).publicUrl}/u/sample`,
+    ...(tenant?.physicalAddress ? { physical_address: tenant.physicalAddress } : {}),
+  }
+  const given = { physical_address: '[physical address]', ...payload }
+  const rendered = renderTemplate(compilation.compiled, given, system)
   if (!rendered.ok) {
     const { detail, missing } = rendered
     throw new Fault('template_render_failed', `The template cannot be rendered: ${detail}.`, {

@@ -8,6 +8,7 @@ import {
   sends,
   templateVersions,
   tenants,
+  traces,
 } from '../../schema.ts'
 import { bury } from '../dead-letters.ts'
 import { buildMessage, type Party } from '../message.ts'
@@ -16,6 +17,7 @@ import { compileTemplate, renderTemplate } from '../rendering.ts'
 import { RING_AGAIN_MS, refund } from '../send/decide.ts'
 import { largeInput } from '../send/request.ts'
 import { appendTrace } from '../traces.ts'
+import { oneClickHeaders, unsubscribeUrl } from '../unsubscribe.ts'
 import { CLAIMS_AT_MOST, type Claimed, claimForRendering } from './claim.ts'
 
 /**
@@ -38,10 +40,8 @@ export async function renderSend(env: Env, bell: SendBell, clock: () => Date): P
   return { isReady: await finish(claimed, key, made.rendered, clock()) }
 }
 
-async function compose(
-  { env, db, send }: Claimed,
-  now: Date,
-): Promise<{ rendered: Rendered } | { refusal: string }> {
+async function compose(claimed: Claimed, now: Date): Promise<{ rendered: Rendered } | { refusal: string }> {
+  const { env, db, send } = claimed
   const input = send.input ?? (await largeInput(env, send.inputKey))
   if (!input) return { refusal: 'the stored input is gone' }
   const [about] = await db
@@ -55,7 +55,7 @@ async function compose(
     .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
   if (!about) return { refusal: 'the mailbox is gone' }
 
-  const content = await contentOf({ db, send }, input, about.physicalAddress)
+  const content = await contentOf(claimed, input, about.physicalAddress)
   if ('refusal' in content) return content
   const parties = (kind: RecipientKind): Party[] =>
     send.recipients.filter((each) => each.kind === kind).map(({ email, name }) => ({ email, name }))
@@ -68,7 +68,7 @@ async function compose(
     bcc: parties('bcc'),
     replyTo: input.replyTo ? { email: input.replyTo, name: null } : null,
     ...content,
-    headers: { ...input.headers, 'X-Moltpost-Send-Id': send.id },
+    headers: { ...merged(input.headers, content.headers), 'X-Moltpost-Send-Id': send.id },
   })
   if (!built.ok) return { refusal: `${built.field}: ${built.detail}` }
   const { messageId, from, to, cc, bcc, replyTo, subject, text, html, headers } = built.mail
@@ -79,27 +79,65 @@ async function compose(
   }
 }
 
+/** The caller's fields, but for those that the system sets itself, in whatever case they are spelt. */
+function merged(asked: Record<string, string>, own: Record<string, string>): Record<string, string> {
+  const names = new Set(Object.keys(own).map((name) => name.toLowerCase()))
+  const others = Object.entries(asked).filter(([name]) => !names.has(name.toLowerCase()))
+  return { ...Object.fromEntries(others), ...own }
+}
+
+type Content = {
+  subject: string
+  html: string | null
+  text: string | null
+  headers: Record<string, string>
+}
+
 /** The content in the version that was judged, whatever has been published since. */
 async function contentOf(
-  { db, send }: Pick<Claimed, 'db' | 'send'>,
+  { env, db, send }: Claimed,
   input: SendInput,
   physicalAddress: string | null,
-): Promise<{ subject: string; html: string | null; text: string | null } | { refusal: string }> {
-  if (input.inline) return input.inline
+): Promise<Content | { refusal: string }> {
+  if (input.inline) return { ...input.inline, headers: {} }
+  const judged = sql`${traces.body} -> 'facts' -> 'template'`
   const [version] = await db
-    .select()
-    .from(templateVersions)
-    .where(
-      sql`(${templateVersions.tenantId}, ${templateVersions.templateId}, ${templateVersions.version}) = (
-        SELECT t.tenant_id, t.body -> 'facts' -> 'template' ->> 'id', t.body -> 'facts' -> 'template' ->> 'version'
-        FROM traces t WHERE t.tenant_id = ${send.tenantId} AND t.send_id = ${send.id} AND t.seq = 0)`,
+    .select({
+      subject: templateVersions.subject,
+      html: templateVersions.html,
+      text: templateVersions.text,
+      type: sql<string>`${judged} ->> 'type'`,
+    })
+    .from(traces)
+    .innerJoin(
+      templateVersions,
+      and(
+        eq(templateVersions.tenantId, traces.tenantId),
+        sql`${templateVersions.templateId} = ${judged} ->> 'id'`,
+        sql`${templateVersions.version} = ${judged} ->> 'version'`,
+      ),
     )
+    .where(and(eq(traces.tenantId, send.tenantId), eq(traces.sendId, send.id), eq(traces.seq, 0)))
   if (!version) return { refusal: 'the template version that was judged is gone' }
   const template = compileTemplate(version)
   if (!template.ok) return { refusal: `${template.part}, line ${template.line}: ${template.detail}` }
-  const system = physicalAddress === null ? {} : { physical_address: physicalAddress }
+  const link = await linkOf({ env, send }, input)
+  const system = {
+    ...(link === null ? {} : { unsubscribe_url: link }),
+    ...(physicalAddress === null ? {} : { physical_address: physicalAddress }),
+  }
   const rendered = renderTemplate(template.compiled, input.payload, system)
-  return rendered.ok ? rendered : { refusal: rendered.detail }
+  if (!rendered.ok) return { refusal: rendered.detail }
+  const headers = version.type === 'marketing' && link !== null ? oneClickHeaders(link) : {}
+  return { ...rendered, headers }
+}
+
+/** A message has one text for all who get it, so that only the sole recipient of one can be given a link of their own. */
+async function linkOf({ env, send }: Pick<Claimed, 'env' | 'send'>, input: SendInput) {
+  const [only, ...others] = send.recipients
+  if (!only || others.length > 0) return null
+  const { tenantId } = send
+  return await unsubscribeUrl(env, { tenantId, contact: only.contact, campaignId: input.campaignId })
 }
 
 async function finish(

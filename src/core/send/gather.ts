@@ -296,7 +296,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
     },
     template:
       template.kind === 'published' ? { subject: about.subject, html: about.html, text: about.text } : null,
-    system: about.physical_address === null ? {} : { physical_address: about.physical_address },
+    system: systemValues(door, about, contacts.length),
     templateRef: row.template,
     mailboxId: about.mailbox_id,
     cooldownMs: about.cooldown_ms ?? about.tenant_cooldown_ms,
@@ -310,6 +310,15 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
       about.plan,
     ),
     planLimits: planLimits(about.plan),
+  }
+}
+
+/** What rendering will give. Only presence counts at the request, so the link stands here without its token. */
+function systemValues(door: Door, about: SettingsRow, recipients: number): SystemValues {
+  const { publicUrl, tokenSecret } = settings(door.env)
+  return {
+    ...(tokenSecret !== null && recipients === 1 ? { unsubscribe_url: publicUrl } : {}),
+    ...(about.physical_address === null ? {} : { physical_address: about.physical_address }),
   }
 }
 

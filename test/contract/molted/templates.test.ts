@@ -11,6 +11,7 @@ const CONTENT = {
 
 test('a template goes from draft to published, version by version, and sends say what is published', async () => {
   const tenant = await newTenant()
+  await tenant.patch('/v1/agent/config/settings', { physicalAddress: '1 Main St' })
   const created = await tenant.post('/v1/templates', { slug: 'march_news-1', name: 'March news' })
   expect(created).toMatchObject({
     status: 200,
