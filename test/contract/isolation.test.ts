@@ -55,7 +55,7 @@ test('every request of the matrix is a valid one: its owner is answered 200', as
       }),
     )
   }
-})
+}, 300_000)
 
 test('no row and no word of a tenant reaches a caller who is not entitled to it, on any route by any id', async () => {
   const [a, b] = await Promise.all([newWorld(), newWorld()])
@@ -176,6 +176,7 @@ function withWrongPermission(route: string, entry: Entry, a: World, keys: Lackin
 
 /** A key of the tenant itself whose scope is another mailbox. */
 function withOtherScope(route: string, entry: Entry, a: World): Promise<Probed>[] {
+  if (entry.scoped === 'shared') return []
   return (['authorization', 'x-api-key'] as const).map(async (header): Promise<Probed> => {
     const key = a.keys.elsewhere
     const answer = await probe(route, entry.request(a.ids), { key, header })
@@ -233,7 +234,7 @@ async function foreignLikeUnknown(
       .reduce((text, name) => text.replaceAll(ids[name].split(':')[0] ?? '', '<id>'), answer.shown)
       .replace(/[a-z]+_[0-9a-z]{36}/g, '<new id>')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
-      .replace(/m-[0-9a-f-]{36}/g, '<address>')
+      .replace(/(m-)?[0-9a-f]{8}-[0-9a-f-]{27}/g, '<new id>')
       .replace(/"(keyPrefix|rawKey)":"[^"]+"/g, '')
   const isAsExpected = foreign.status === unknown.status && plain(foreign, theirs) === plain(unknown, nobodys)
   const who = `another tenant naming A's ${names.join(', ') || 'nothing'}`

@@ -18,6 +18,8 @@ export type Ids = {
   approvalId: string
   unknownId: string
   deadLetterId: string
+  leaseId: string
+  consensusId: string
 }
 
 export type Permission = 'read' | 'send' | 'manage' | 'approve'
@@ -27,9 +29,9 @@ export type Entry = {
   needs: Permission | null | 'open'
   /**
    * What a key scoped to another mailbox of the tenant is told: `filtered` is 200 with nothing of this mailbox, `own` is
-   * 200 with facts about the key itself.
+   * 200 with facts about the key itself. `shared` belongs to the tenant's agents together, whatever their mailboxes.
    */
-  scoped?: 'filtered' | 'own'
+  scoped?: 'filtered' | 'own' | 'shared'
   /** A valid request. The ids that it reads from its argument are the ids that the route bears. */
   request: (ids: Ids) => { query?: Record<string, string>; path: string; body?: Record<string, unknown> }
 }
@@ -246,7 +248,88 @@ export const ENTRIES: Record<string, Entry> = {
     request: (ids) => ({ path: '/v1/consent', query: { recipientEmail: ids.contact } }),
   },
 
+  'POST /v1/agent/register': {
+    needs: 'send',
+    scoped: 'shared',
+    request: () => ({ path: '/v1/agent/register', body: { agentName: 'matrix' } }),
+  },
+  'POST /v1/agent/coordination/heartbeat': {
+    needs: 'send',
+    scoped: 'shared',
+    request: (ids) => ({ path: '/v1/agent/coordination/heartbeat', body: { agentId: ids.agentId } }),
+  },
+  'GET /v1/agent/agents': {
+    needs: 'read',
+    scoped: 'shared',
+    request: () => ({ path: '/v1/agent/agents' }),
+  },
+  'GET /v1/agent/agents/{agentId}/config': {
+    needs: 'read',
+    scoped: 'shared',
+    request: (ids) => ({ path: `/v1/agent/agents/${ids.agentId}/config` }),
+  },
+  'PUT /v1/agent/agents/{agentId}/config': {
+    needs: 'send',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: `/v1/agent/agents/${ids.agentId}/config`,
+      body: { humanizer_style: 'friendly' },
+    }),
+  },
+  'GET /v1/agent/coordination/leases': {
+    needs: 'read',
+    scoped: 'shared',
+    request: () => ({ path: '/v1/agent/coordination/leases' }),
+  },
+  'GET /v1/agent/coordination/leases/history': {
+    needs: 'read',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: '/v1/agent/coordination/leases/history',
+      query: { contactEmail: ids.contact },
+    }),
+  },
+  'DELETE /v1/agent/coordination/lease/{leaseId}': {
+    needs: 'send',
+    scoped: 'shared',
+    request: (ids) => ({ path: `/v1/agent/coordination/lease/${ids.leaseId}` }),
+  },
+  'GET /v1/agent/coordination/consensus': {
+    needs: 'read',
+    scoped: 'shared',
+    request: () => ({ path: '/v1/agent/coordination/consensus' }),
+  },
+  'GET /v1/agent/coordination/consensus/{consensusId}': {
+    needs: 'read',
+    scoped: 'shared',
+    request: (ids) => ({ path: `/v1/agent/coordination/consensus/${ids.consensusId}` }),
+  },
+  'POST /v1/agent/coordination/consensus/{consensusId}/vote': {
+    needs: 'send',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: `/v1/agent/coordination/consensus/${ids.consensusId}/vote`,
+      body: { agentId: ids.agentId, vote: 'approve' },
+    }),
+  },
+
   // At the end: from here on the other tenant has rows of its own that bear this one's words.
+  'POST /v1/agent/coordination/lease': {
+    needs: 'send',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: '/v1/agent/coordination/lease',
+      body: { agentId: ids.agentId, contactEmail: ids.contact },
+    }),
+  },
+  'POST /v1/agent/coordination/consensus': {
+    needs: 'send',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: '/v1/agent/coordination/consensus',
+      body: { requestingAgentId: ids.agentId, action: 'pause', contactEmail: ids.contact, reason: 'fatigue' },
+    }),
+  },
   'POST /v1/suppressions': {
     needs: 'manage',
     request: (ids) => ({ path: '/v1/suppressions', body: { recipientEmail: ids.contact } }),
@@ -281,6 +364,7 @@ export function idsOf(entry: Entry, ids: Ids): (keyof Ids)[] {
 /** An id of the same form that nobody has. */
 export function unlike(id: string): string {
   if (id.includes('@')) return `nobody-${crypto.randomUUID()}@example.com`
+  if (/^[0-9a-f-]{36}$/.test(id)) return crypto.randomUUID()
   const [prefix = '', version] = id.split(':')
   const random = crypto.randomUUID().replaceAll('-', '')
   const other = prefix.includes('_') ? `${prefix.slice(0, prefix.indexOf('_'))}_${random}` : `no-${random}`
@@ -402,13 +486,18 @@ export async function newWorld() {
     canary,
     dead.requestId,
   )
-  await sql(
-    `INSERT INTO leases (tenant_id, contact, id, agent_id, contact_email, intent, epoch, created_at, expires_at, ended_at)
-     VALUES (?1, ?2, 'lease_' || ?3, ?4, ?2, ?3, 1, 1, 2, 2)`,
-    tenantId,
-    contact,
-    canary,
-    agentId,
+  const lease = await made(
+    'a lease',
+    owner.post('/v1/agent/coordination/lease', { agentId, contactEmail: contact, intent: canary }),
+  )
+  const consensus = await made(
+    'a shared decision',
+    owner.post('/v1/agent/coordination/consensus', {
+      requestingAgentId: agentId,
+      action: canary,
+      contactEmail: contact,
+      reason: canary,
+    }),
   )
   const suppression = await made(
     'a suppression',
@@ -440,6 +529,8 @@ export async function newWorld() {
     approvalId: String(held.approvalQueueId),
     unknownId: String(unknown.requestId),
     deadLetterId: `dlq_${canary}`,
+    leaseId: String(lease.id),
+    consensusId: String(consensus.id),
   }
   return { canary, tenant, ids, key: tenant.ownerKey, keys: { revoked, expired, elsewhere } }
 }
