@@ -73,15 +73,20 @@ export async function startWrangler(state: string, args: string[] = []): Promise
   return { ...program, address: `http://localhost:${port}` }
 }
 
-/** A port of loopback that nobody listens on at this moment. */
+/** A port that nobody listens on, below those that the system hands out meanwhile for connections of all kinds. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000)
+    const server = createServer().listen(port, 'localhost')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 export function sleep(ms: number): Promise<void> {
