@@ -1,24 +1,33 @@
-import { dev } from '../../src/surfaces/dev/index.tsx'
-import { mailmolt } from '../../src/surfaces/mailmolt/index.ts'
-import { molted } from '../../src/surfaces/molted/index.ts'
+declare global {
+  interface ImportMeta {
+    glob(pattern: string): Record<string, () => Promise<Record<string, unknown>>>
+  }
+}
 
-/** Where the Worker mounts each surface. */
-const MOUNTED = [
-  { at: '/v1', surface: molted },
-  { at: '/v1', surface: mailmolt },
-  { at: '/dev', surface: dev },
-]
+type Surface = { routes: { method: string; path: string }[] }
 
-/**
- * The routes that the surfaces answer and that are not among `documented`. What is registered for every method is a
- * middleware or an end of a surface, and ends in an area's name or `/*`.
- */
-export function undocumentedRoutes(documented: string[]): string[] {
-  const real = MOUNTED.flatMap(({ at, surface }) =>
-    surface.routes.map(({ method, path }) => {
-      const full = `${at}${path}`.replace(/\/:([A-Za-z]+)/g, '/{$1}')
-      return method === 'ALL' && (path.endsWith('/*') || /^\/[a-z]*$/.test(path)) ? null : `${method} ${full}`
+/** Where the Worker mounts each surface, by its folder. A folder that is not named here counts as a route itself. */
+const MOUNTED: Record<string, string> = { molted: '/v1', mailmolt: '/v1', dev: '/dev', unsubscribe: '/u' }
+
+/** What ends in an area's name or `/*` and answers every method is a middleware, or the end of a surface. */
+const isWholeArea = (path: string) => path.endsWith('*') || /^\/[a-z]*$/.test(path)
+
+/** The routes of all surfaces in the source that are not among `documented`. */
+export async function undocumentedRoutes(documented: string[]): Promise<string[]> {
+  const surfaces = import.meta.glob('../../src/surfaces/*/index.ts*')
+  const real = await Promise.all(
+    Object.entries(surfaces).map(async ([file, load]) => {
+      const folder = file.split('/').at(-2) ?? ''
+      const at = MOUNTED[folder] ?? `surface ${folder}, mounted somewhere: `
+      const found = Object.values(await load()).filter((each): each is Surface =>
+        Array.isArray((each as Surface)?.routes),
+      )
+      return found.flatMap(({ routes }) =>
+        routes
+          .filter(({ method, path }) => method !== 'ALL' || !isWholeArea(path))
+          .map(({ method, path }) => `${method} ${at}${path.replace(/:([A-Za-z]+)/g, '{$1}')}`),
+      )
     }),
   )
-  return [...new Set(real)].filter((route) => route !== null && !documented.includes(route)) as string[]
+  return [...new Set(real.flat())].filter((route) => !documented.includes(route))
 }
