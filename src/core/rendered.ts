@@ -1,21 +1,8 @@
 import type { Env } from '../env.ts'
-import type { Party } from './message.ts'
+import type { Mail } from './message.ts'
 
 /** A rendered message as it is kept between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF. */
-export type Rendered = {
-  sha256: string
-  messageId: string
-  from: Party
-  to: Party[]
-  cc: Party[]
-  bcc: Party[]
-  replyTo: Party | null
-  subject: string
-  text: string | null
-  html: string | null
-  headers: Record<string, string>
-  raw: string
-}
+export type Rendered = Omit<Mail, 'date' | 'attachments'> & { sha256: string; raw: string }
 
 /** Keeps a rendered message in R2 under its own hash and returns the key. */
 export async function keepRendered(env: Env, sendId: string, rendered: Rendered): Promise<string> {

@@ -6,7 +6,7 @@ import { database } from '../ctx.ts'
 import { type Candidate, decide, refund } from './decide.ts'
 import type { Door } from './door.ts'
 import { gatherStatements, readGathered } from './gather.ts'
-import { largeInput } from './request.ts'
+import { largeInput } from './prepare.ts'
 import { ring } from './ring.ts'
 
 /** A claim that nobody has judged for this long is given up, in ms. */

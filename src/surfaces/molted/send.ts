@@ -2,13 +2,9 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { Fault } from '../../core/fault.ts'
 import type { Verdict } from '../../core/policy.ts'
 import type { Door } from '../../core/send/door.ts'
-import {
-  requestSends,
-  type SendRequest,
-  type SendResult,
-  type SimulationResult,
-  simulateSends,
-} from '../../core/send/request.ts'
+import type { SendError, SendRequest } from '../../core/send/prepare.ts'
+import { requestSends, type SendResult } from '../../core/send/request.ts'
+import { type SimulationResult, simulateSends } from '../../core/send/simulate.ts'
 import {
   type App,
   body,
@@ -237,7 +233,7 @@ function duplicateTrace(): z.infer<typeof PolicyTrace> {
   }
 }
 
-function faultOf(result: Extract<SendResult, { status: 'error' }> | undefined): Fault {
+function faultOf(result: SendError | undefined): Fault {
   if (!result) return new Fault('invalid', 'Nothing was asked to be sent.')
   const details = result.requestId ? { ...result.details, requestId: result.requestId } : result.details
   return new Fault(result.code, result.message, details)
