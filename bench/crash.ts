@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -22,14 +25,16 @@ accepted send was lost and that none was delivered twice or counted twice. Exits
 /** States in which a send has come to rest. */
 const AT_REST = ['delivered', 'accepted', 'bounced', 'failed', 'blocked', 'unknown', 'cancelled', 'rejected']
 /** How long the sends of a round may take to come to rest after the restart, in ms. */
-const REST_WITHIN_MS = 300_000
+const REST_WITHIN_MS = 400_000
 /** Answered calls that are repeated all the same, in each round. */
 const REPEATS = 20
 /** Kills fall in the time of asking, 1, and in this much of it after the last answer: by then all is delivered. */
 const DRAIN = 0.35
 
-/** In each third round the kill waits, once its moment has come, until a send is in flight. */
-const AIM_EVERY = 3
+/** In each third round mail goes to a slow carrier, and the kill waits until sends are in flight. */
+const SLOW_EVERY = 3
+/** How long the slow carrier thinks between taking a message and saying so, in ms. */
+const SLOW_MS = 300
 
 const HEADERS = {
   authorization: `Bearer ${demoKey({ DEMO_KEY: undefined })}`,
@@ -111,13 +116,14 @@ async function play(round: number, moment: number, next: () => number): Promise<
     const name = `r${round}-${String(index).padStart(3, '0')}`
     return { key: `crash-${name}`, to: `${name}@example.com`, before: null, after: null }
   })
+  const carrier = round % SLOW_EVERY === 0 ? await startSlowCarrier() : null
   let server: DevServer | null = null
   try {
-    server = await startDev(state)
-    const killed = await askAndKill(server, asked, { moment, isAimed: round % AIM_EVERY === 0, next })
+    server = await startDev(state, carrier?.env)
+    const killed = await askAndKill(server, asked, { moment, isAimed: carrier !== null, next })
     const answered = asked.filter((call) => call.before !== null)
 
-    server = await startDev(state)
+    server = await startDev(state, carrier?.env)
     const at = server.address
     const restartedAt = Date.now()
     const left = leftBehind(await listSends(at))
@@ -128,11 +134,12 @@ async function play(round: number, moment: number, next: () => number): Promise<
     const { sent, isAtRest } = await rest(at)
     const restMs = Date.now() - restartedAt
     const known = { round, killed, left, answered: answered.length, retried: again.length, restMs }
-    const figures = await check(at, asked, sent)
+    const figures = await check(at, asked, sent, carrier?.taken ?? null)
     if (!isAtRest) figures.problems.push(`not at rest after ${REST_WITHIN_MS / 1_000} s`)
     return { ...known, ...figures, seconds: Math.round((Date.now() - beganAt) / 1_000) }
   } finally {
     await server?.kill()
+    carrier?.stop()
     await rm(state, { recursive: true, force: true })
   }
 }
@@ -169,10 +176,38 @@ async function askAndKill(
   killing ??= kill()
   await killing
   const after = `${waitMs} ms after ${killAfter === asked.length ? 'the last' : `answer ${killAfter}`}`
-  return isAimed ? `${after}, then at a send in flight` : after
+  return isAimed ? `${after}, then with sends in flight` : after
 }
 
-/** Waits until a send is seen with its carrier, a moment too short for chance to find; 3 s at most. */
+/**
+ * Takes mail as Resend does, one for each Idempotency-Key, and lets half the time pass before it takes it and half
+ * before it says so: a kill in between leaves sends of which nobody knows whether they were taken.
+ */
+async function startSlowCarrier() {
+  const taken: Mail[] = []
+  const keys = new Set<string>()
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part)
+    const { to } = JSON.parse(Buffer.concat(parts).toString()) as { to: string[] }
+    const key = String(request.headers['idempotency-key'])
+    await sleep(SLOW_MS / 2)
+    if (!keys.has(key))
+      for (const recipient of to) taken.push({ sendId: key.replace(/-\d+$/, ''), recipient })
+    keys.add(key)
+    await sleep(SLOW_MS / 2)
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: key }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const stop = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { taken, stop, env: { CARRIERS: 'resend:1', RESEND_API_KEY: 're_local', RESEND_BASE_URL: url } }
+}
+
+/** Waits until a send is seen with its carrier; 3 s at most. */
 async function untilInFlight(at: string) {
   for (const until = Date.now() + 3_000; Date.now() < until; ) {
     const { items } = await get<{ items: Sent[] }>(at, '/v1/agent/sends?status=in_flight&limit=1')
@@ -195,23 +230,24 @@ async function rest(at: string): Promise<{ sent: Sent[]; isAtRest: boolean }> {
   }
 }
 
-async function check(at: string, asked: Call[], sent: Sent[]) {
+async function check(at: string, asked: Call[], sent: Sent[], taken: Mail[] | null) {
   const problems: string[] = []
   const byKey = Map.groupBy(sent, (each) => each.dedupeKey)
   const finals = await mapParallel(asked, (call) => request(at, call))
-  const outbox = await mapParallel(asked, ({ to }) =>
-    get<{ items: Mail[] }>(at, `/dev/outbox?to=${encodeURIComponent(to)}`),
-  )
+  const outbox = await mapParallel(asked, async ({ to }) => {
+    if (taken) return taken.filter((mail) => mail.recipient === to)
+    return (await get<{ items: Mail[] }>(at, `/dev/outbox?to=${encodeURIComponent(to)}`)).items
+  })
   const traces = await mapParallel(sent, ({ requestId }) => get<Trace>(at, `/v1/agent/sends/${requestId}`))
   let [decided, delivered, lost, twice] = [0, 0, 0, 0]
   for (const [index, { key, to, before, after }] of asked.entries()) {
     const own = byKey.get(key) ?? []
     const [send] = own
-    const mails = outbox[index]?.items ?? []
+    const mails = outbox[index] ?? []
     const answers = [before, after, finals[index] ?? null].filter((answer) => answer !== null)
     if (own.length !== 1) problems.push(`${key}: ${own.length} sends bear this key`)
     if (send && AT_REST.includes(send.status)) decided += 1
-    if (send?.status === 'delivered') delivered += 1
+    if (send?.status === (taken ? 'accepted' : 'delivered')) delivered += 1
     else problems.push(`${key}: ended ${send?.status} ${send?.reason ?? ''}`)
     if (mails.length === 0) lost += 1
     if (mails.length > 1) twice += 1
