@@ -59,39 +59,43 @@ export class RateWindow extends DurableObject {
     now: number,
   ): WindowAnswer[] {
     return this.ctx.storage.transactionSync(() => {
+      const known = this.reservations(requests.map((request) => request.sendId))
+      const lastSent = this.lastSent(requests)
       const usages = new Map<string, Usage>()
-      const changed = new Set<string>()
       const usage = (scope: string) => {
-        const known = usages.get(scope) ?? this.usage(scope, now)
-        usages.set(scope, known)
-        return known
+        const use = usages.get(scope) ?? this.usage(scope, now)
+        usages.set(scope, use)
+        return use
       }
+      const spent: (Stored & { sendId: string })[] = []
       const answers = requests.map((request): WindowAnswer => {
-        const stored = this.reservation(request.sendId)
-        if (stored) return { sendId: request.sendId, spent: true, snapshot: stored.snapshot }
+        const { sendId, mailboxId } = request
+        const stored = known.get(sendId)
+        if (stored) return { sendId, spent: true, snapshot: stored.snapshot }
 
-        const cooldowns = this.cooldowns(request)
+        const contacts = request.cooldownMs === 0 ? [] : request.contacts
+        const spends = contacts.map((contact) => ({
+          contact,
+          before: lastSent.get(pair(mailboxId, contact)) ?? null,
+        }))
         const snapshot: WindowSnapshot = {
-          cooldowns: cooldowns
-            .map(({ contact, at }) => ({ contact, until: (at ?? 0) + request.cooldownMs }))
+          cooldowns: spends
+            .map(({ contact, before }) => ({ contact, until: (before ?? 0) + request.cooldownMs }))
             .filter(({ until }) => until > now),
           windows: [
-            ...uses('mailbox', usage(request.mailboxId), limits[request.mailboxId], now),
+            ...uses('mailbox', usage(mailboxId), limits[mailboxId], now),
             ...uses('plan', usage(PLAN), plan, now),
           ],
         }
         if (!request.spend || windowRefusal(snapshot, request.leavesAt)) {
-          return { sendId: request.sendId, spent: false, snapshot }
+          return { sendId, spent: false, snapshot }
         }
-        for (const scope of [request.mailboxId, PLAN]) {
-          for (const unit of UNITS) usage(scope)[unit].used += 1
-          changed.add(scope)
-        }
-        this.spend(request, snapshot, cooldowns, now)
-        return { sendId: request.sendId, spent: true, snapshot }
+        for (const scope of [mailboxId, PLAN]) for (const unit of UNITS) usage(scope)[unit].used += 1
+        for (const contact of contacts) lastSent.set(pair(mailboxId, contact), now)
+        spent.push({ sendId, at: now, mailboxId, spends, snapshot })
+        return { sendId, spent: true, snapshot }
       })
-      for (const scope of changed) this.keep(scope, usage(scope))
-      if (changed.size > 0) this.tidyLater(now)
+      if (spent.length > 0) this.keepSpent(spent, usages, now)
       return answers
     })
   }
@@ -100,7 +104,7 @@ export class RateWindow extends DurableObject {
   refund(sendIds: string[], now: number): void {
     this.ctx.storage.transactionSync(() => {
       for (const sendId of sendIds) {
-        const stored = this.reservation(sendId)
+        const stored = this.reservations([sendId]).get(sendId)
         if (!stored) continue
         for (const scope of [stored.mailboxId, PLAN]) {
           const usage = this.usage(scope, now)
@@ -145,47 +149,53 @@ export class RateWindow extends DurableObject {
     this.ctx.storage.kv.delete('tidyAt')
   }
 
-  private reservation(sendId: string): Stored | null {
-    const [row] = this.ctx.storage.sql
-      .exec('SELECT body FROM reservations WHERE send_id = ?', sendId)
-      .toArray()
-    return row ? (JSON.parse(String(row.body)) as Stored) : null
+  private reservations(sendIds: string[]): Map<string, Stored> {
+    const rows = this.ctx.storage.sql.exec(
+      'SELECT send_id, body FROM reservations WHERE send_id IN (SELECT value FROM json_each(?))',
+      JSON.stringify(sendIds),
+    )
+    return new Map([...rows].map((row) => [String(row.send_id), JSON.parse(String(row.body)) as Stored]))
   }
 
-  private cooldowns(request: WindowRequest): { contact: string; at: number | null }[] {
-    if (request.cooldownMs === 0) return []
-    return request.contacts.map((contact) => {
-      const [row] = this.ctx.storage.sql
-        .exec('SELECT at FROM cooldowns WHERE mailbox_id = ? AND contact = ?', request.mailboxId, contact)
-        .toArray()
-      return { contact, at: row ? Number(row.at) : null }
-    })
+  /** When each mailbox last sent to each contact, for those requests that a cooldown could refuse. */
+  private lastSent(requests: WindowRequest[]): Map<string, number> {
+    const asked = requests
+      .filter((request) => request.cooldownMs > 0)
+      .flatMap(({ mailboxId, contacts }) => contacts.map((contact) => [mailboxId, contact]))
+    if (asked.length === 0) return new Map()
+    const rows = this.ctx.storage.sql.exec(
+      `SELECT c.mailbox_id, c.contact, c.at FROM json_each(?) a
+       CROSS JOIN cooldowns c ON c.mailbox_id = a.value ->> 0 AND c.contact = a.value ->> 1`,
+      JSON.stringify(asked),
+    )
+    return new Map(
+      [...rows].map((row) => [pair(String(row.mailbox_id), String(row.contact)), Number(row.at)]),
+    )
   }
 
-  private spend(
-    request: WindowRequest,
-    snapshot: WindowSnapshot,
-    cooldowns: { contact: string; at: number | null }[],
-    now: number,
-  ) {
-    for (const { contact } of cooldowns) {
-      this.ctx.storage.sql.exec(
-        `INSERT INTO cooldowns (mailbox_id, contact, at, send_id) VALUES (?, ?, ?, ?)
+  private keepSpent(spent: (Stored & { sendId: string })[], usages: Map<string, Usage>, now: number) {
+    const { sql } = this.ctx.storage
+    sql.exec(
+      `INSERT INTO reservations (send_id, at, body)
+       SELECT value ->> 0, ?2, value ->> 1 FROM json_each(?1)`,
+      JSON.stringify(spent.map(({ sendId, ...stored }) => [sendId, JSON.stringify(stored)])),
+      now,
+    )
+    const cooled = spent.flatMap(({ sendId, mailboxId, spends }) =>
+      spends.map(({ contact }) => [mailboxId, contact, sendId]),
+    )
+    if (cooled.length > 0) {
+      sql.exec(
+        `INSERT INTO cooldowns (mailbox_id, contact, at, send_id)
+         SELECT value ->> 0, value ->> 1, ?2, value ->> 2 FROM json_each(?1) WHERE true
          ON CONFLICT DO UPDATE SET at = excluded.at, send_id = excluded.send_id`,
-        request.mailboxId,
-        contact,
+        JSON.stringify(cooled),
         now,
-        request.sendId,
       )
     }
-    const spends = cooldowns.map(({ contact, at }) => ({ contact, before: at }))
-    const stored: Stored = { at: now, mailboxId: request.mailboxId, spends, snapshot }
-    this.ctx.storage.sql.exec(
-      'INSERT INTO reservations (send_id, at, body) VALUES (?, ?, ?)',
-      request.sendId,
-      now,
-      JSON.stringify(stored),
-    )
+    const changed = new Set([PLAN, ...spent.map(({ mailboxId }) => mailboxId)])
+    for (const [scope, usage] of usages) if (changed.has(scope)) this.keep(scope, usage)
+    this.tidyLater(now)
   }
 
   private usage(scope: string, now: number): Usage {
@@ -213,6 +223,8 @@ export class RateWindow extends DurableObject {
     void this.ctx.storage.setAlarm(Date.now() + KEPT_MS)
   }
 }
+
+const pair = (mailboxId: string, contact: string) => `${mailboxId} ${contact}`
 
 function uses(scope: 'mailbox' | 'plan', usage: Usage, limits: Limits | undefined, now: number): WindowUse[] {
   return UNITS.flatMap((unit) => {

@@ -73,22 +73,22 @@ export function claimStatements(door: Door, claims: Claim[]): D1PreparedStatemen
   return statements
 }
 
-/** JSON arrays of the given JSON texts, in order, each at most 1 MB unless one text alone is longer. */
-export function slices(texts: string[]): string[] {
+/** JSON arrays (or, with braces, objects) of JSON texts, in order, each at most 1 MB unless one text alone is longer. */
+export function slices(texts: string[], [open, close] = ['[', ']']): string[] {
   const arrays: string[] = []
   let current: string[] = []
   let size = 0
   for (const text of texts) {
     const bytes = byteLength(text)
     if (current.length > 0 && size + bytes > SLICE) {
-      arrays.push(`[${current.join(',')}]`)
+      arrays.push(`${open}${current.join(',')}${close}`)
       current = []
       size = 0
     }
     current.push(text)
     size += bytes + 1
   }
-  if (current.length > 0) arrays.push(`[${current.join(',')}]`)
+  if (current.length > 0) arrays.push(`${open}${current.join(',')}${close}`)
   return arrays
 }
 

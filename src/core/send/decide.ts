@@ -84,7 +84,7 @@ const RECIPIENTS = `
   ON CONFLICT DO NOTHING`
 
 const TRACE = `
-  WITH o AS MATERIALIZED (SELECT value ->> 'id' AS id, value -> 'trace' AS trace FROM json_each(?1))
+  WITH o AS MATERIALIZED (SELECT key AS id, value AS trace FROM json_each(?1))
   INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
   SELECT s.tenant_id, s.id,
     (SELECT coalesce(max(t.seq) + 1, 0) FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id),
@@ -292,7 +292,8 @@ async function settle(door: Door, tenantId: string, rows: Settlement[]): Promise
     statements.push(DB.prepare(RECIPIENTS).bind(slice, token, now, tenantId))
     if (isAnyHeld) statements.push(DB.prepare(HOLD).bind(slice, token, now, tenantId, now + APPROVAL_MS))
   }
-  for (const slice of slices(rows.map(({ id, trace }) => JSON.stringify({ id, trace })))) {
+  const traces = rows.map(({ id, trace }) => `${JSON.stringify(id)}:${JSON.stringify(trace)}`)
+  for (const slice of slices(traces, ['{', '}'])) {
     statements.push(DB.prepare(TRACE).bind(slice, token, now, tenantId))
   }
   const ids = JSON.stringify(rows.map((row) => row.id))

@@ -1,3 +1,4 @@
+import { raw } from 'hono/html'
 import { readUnsubscribe, unsubscribe } from '../../core/unsubscribe.ts'
 import { type HttpContext, router } from '../http.ts'
 
@@ -64,19 +65,22 @@ const STYLE = `
 
 function Page({ title, nonce, children }: { title: string; nonce: string; children: unknown }) {
   return (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>{title}</title>
-        <style nonce={nonce}>{STYLE}</style>
-      </head>
-      <body>
-        <main>
-          <h1>{title}</h1>
-          {children}
-        </main>
-      </body>
-    </html>
+    <>
+      {raw('<!DOCTYPE html>')}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <title>{title}</title>
+          <style nonce={nonce}>{STYLE}</style>
+        </head>
+        <body>
+          <main>
+            <h1>{title}</h1>
+            {children}
+          </main>
+        </body>
+      </html>
+    </>
   )
 }

@@ -1,0 +1,128 @@
+import { isObject, type Json, type JsonObject, textAt } from './json.ts'
+
+export type Showing = { json?: true | undefined; table?: true | undefined }
+
+type Asking = { optsWithGlobals: () => Showing }
+
+const COLOURS: Record<string, string> = {
+  queued: '32',
+  delivered: '32',
+  accepted: '32',
+  active: '32',
+  approved: '32',
+  published: '32',
+  true: '32',
+  pending: '33',
+  pending_approval: '33',
+  scheduled: '33',
+  duplicate: '33',
+  unknown: '33',
+  blocked: '31',
+  rejected: '31',
+  failed: '31',
+  bounced: '31',
+  revoked: '31',
+  false: '31',
+}
+
+/** Whether a person reads the answer, on a terminal or by --table. */
+export function isForReading(command: Asking): boolean {
+  const { json, table } = command.optsWithGlobals()
+  return json === undefined && (table !== undefined || process.stdout.isTTY === true)
+}
+
+/** Puts an answer on stdout: the JSON as it came, or a table where a person reads it. */
+export function show(command: Asking, answer: Json, columns?: string[]) {
+  if (!isForReading(command)) {
+    const isTerminal = process.stdout.isTTY === true
+    return write(JSON.stringify(answer, null, isTerminal ? 2 : undefined))
+  }
+  const items = isObject(answer) && Array.isArray(answer.items) ? answer.items : answer
+  if (Array.isArray(items)) write(items.length === 0 ? 'none' : table(items, columns))
+  else if (isObject(items)) write(sheet(items))
+  else write(cell(items))
+  const next = textAt(answer, 'nextCursor')
+  if (next !== null) console.error(`There may be more: repeat with --cursor ${next}`)
+}
+
+function write(text: string) {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Fields below one another, and every list of objects as a table of its own. */
+function sheet(answer: JsonObject): string {
+  const fields = flat(answer)
+  const width = Math.max(0, ...fields.map(([name]) => name.length))
+  const lines = fields.map(([name, value]) => `${bold(name.padEnd(width))}  ${coloured(cell(value))}`)
+  const tables = listsOf(answer).map(([name, list]) => `\n${bold(name)}\n${table(list)}`)
+  return [...lines, ...tables].join('\n')
+}
+
+function table(items: Json[], columns?: string[]): string {
+  const rows = items.map((item) => (isObject(item) ? item : { value: item }))
+  const names = columns ?? [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  const cells = rows.map((row) => names.map((name) => cell(at(row, name))))
+  const heads = names.map((name) => titled(name))
+  const widths = heads.map((head, i) => Math.max(head.length, ...cells.map((line) => (line[i] ?? '').length)))
+  const line = (texts: string[], paint: (text: string) => string) =>
+    texts
+      .map((text, i) => {
+        const gap = i === texts.length - 1 ? '' : ' '.repeat((widths[i] ?? 0) - text.length)
+        return paint(text) + gap
+      })
+      .join('  ')
+  return [line(heads, bold), ...cells.map((texts) => line(texts, coloured))].join('\n')
+}
+
+/** The value at a path such as `config.autonomy`. */
+function at(row: JsonObject, path: string): Json {
+  let value: Json | undefined = row
+  for (const name of path.split('.')) value = isObject(value) ? value[name] : undefined
+  return value ?? null
+}
+
+function flat(value: JsonObject, prefix = ''): [string, Json][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, Json][] => {
+    if (isObject(inner)) return flat(inner, `${prefix}${name}.`)
+    return isList(inner) ? [] : [[`${prefix}${name}`, inner]]
+  })
+}
+
+function listsOf(value: JsonObject, prefix = ''): [string, Json[]][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, Json[]][] => {
+    if (isObject(inner)) return listsOf(inner, `${prefix}${name}.`)
+    return isList(inner) ? [[`${prefix}${name}`, inner]] : []
+  })
+}
+
+function isList(value: Json | undefined): value is JsonObject[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isObject)
+}
+
+/** Mail is written by strangers: nothing in it may steer the terminal. */
+function cell(value: Json | undefined): string {
+  if (value === null || value === undefined) return '-'
+  const isSimple = Array.isArray(value) && !isList(value)
+  const text = isSimple ? value.map(cell).join(', ') : plain(value)
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+}
+
+function plain(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** `contactEmail` is headed CONTACT EMAIL. */
+function titled(name: string): string {
+  return (name.split('.').at(-1) ?? name).replace(/([a-z])([A-Z])/g, '$1 $2').toUpperCase()
+}
+
+const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+
+const paint = (code: string, text: string) => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)
+
+const bold = (text: string) => paint('1', text)
+
+function coloured(text: string): string {
+  const code = COLOURS[text]
+  return code === undefined ? text : paint(code, text)
+}

@@ -1,0 +1,15 @@
+import { connect } from './client.ts'
+import { show } from './output.ts'
+import { example, part, type Root } from './root.ts'
+
+export function trace(root: Root) {
+  root
+    .command('trace')
+    .description('Explain a send: its decision, attempts and whole trace')
+    .argument('<REQUEST_ID>')
+    .addHelpText('after', example('molted trace req_abc123'))
+    .action(async (id, _, command) => {
+      const { get } = await connect(command)
+      show(command, await get(`/v1/ops/trace/${part(id)}`))
+    })
+}

@@ -1,0 +1,111 @@
+/** One entry of a contact's lease history, as `GET /v1/agent/coordination/leases/history` returns it. */
+export type LeaseRecord = {
+  kind: string
+  at: string
+  leaseId: string
+  epoch: number
+  /** Who acted; not needed, since every entry names the holder. */
+  agentId?: string
+  holderId: string
+  expiresAt: string
+}
+
+/** One attempt to hand a send for the contact to a carrier; `until` is null while its outcome is not known. */
+export type Departure = { sendId: string; agentId: string | null; at: string; until: string | null }
+
+export type Violation = {
+  kind: 'two_holders' | 'epoch_not_increasing' | 'revived' | 'no_grant' | 'foreign_departure'
+  at: string
+  detail: string
+}
+
+export type Exclusivity = { holds: boolean; holders: number; departures: number; violations: Violation[] }
+
+/** How long after its last heartbeat an agent still holds what it holds, in ms. */
+const ACTIVE_FOR_MS = 300_000
+
+type Tenure = { leaseId: string; holderId: string; epoch: number; from: number; to: number }
+
+/**
+ * Whether a contact was one agent's at a time: no instant with two holders, every grant under a greater epoch than all
+ * before, nothing revived once it was over, and no mail leaving for one agent while another held the contact. Entries may
+ * come in any order. `heartbeats`, the last one of each agent, bound the leases whose end nobody has yet found.
+ */
+export function checkExclusivity(
+  history: LeaseRecord[],
+  departures: Departure[],
+  heartbeats: Record<string, string> = {},
+): Exclusivity {
+  const violations: Violation[] = []
+  const report = (kind: Violation['kind'], at: number, detail: string) =>
+    violations.push({ kind, at: new Date(at).toISOString(), detail })
+
+  const byLease = Map.groupBy(
+    history.filter((entry) => entry.kind !== 'refused'),
+    (entry) => entry.leaseId,
+  )
+  const tenures = [...byLease]
+    .map(([leaseId, entries]) => tenureOf(leaseId, entries, heartbeats, report))
+    .sort((a, b) => a.from - b.from || a.epoch - b.epoch)
+
+  let latest: Tenure | undefined
+  let greatest: Tenure | undefined
+  for (const tenure of tenures) {
+    if (latest && tenure.from < latest.to) {
+      const both = `${latest.leaseId} of ${latest.holderId} and ${tenure.leaseId} of ${tenure.holderId}`
+      report('two_holders', tenure.from, both)
+    }
+    if (greatest && tenure.epoch <= greatest.epoch) {
+      const epochs = `${tenure.epoch} of ${tenure.leaseId} after ${greatest.epoch} of ${greatest.leaseId}`
+      report('epoch_not_increasing', tenure.from, epochs)
+    }
+    if (!latest || tenure.to > latest.to) latest = tenure
+    if (!greatest || tenure.epoch > greatest.epoch) greatest = tenure
+  }
+
+  for (const { sendId, agentId, at, until } of departures) {
+    const [from, to] = [ms(at), until === null ? Number.POSITIVE_INFINITY : ms(until)]
+    for (const tenure of tenures) {
+      const isDuring = from < tenure.to && (to > tenure.from || from >= tenure.from)
+      if (!isDuring || tenure.from === tenure.to || agentId === tenure.holderId) continue
+      const who = `${sendId} of ${agentId ?? 'nobody'} during ${tenure.leaseId} of ${tenure.holderId}`
+      report('foreign_departure', Math.max(from, tenure.from), who)
+    }
+  }
+  return { holds: violations.length === 0, holders: tenures.length, departures: departures.length, violations }
+}
+
+/** From its grant to its release or end; where neither is told, to the last moment that it can have stood. */
+function tenureOf(
+  leaseId: string,
+  entries: LeaseRecord[],
+  heartbeats: Record<string, string>,
+  report: (kind: Violation['kind'], at: number, detail: string) => void,
+): Tenure {
+  const grants = entries.filter((entry) => entry.kind === 'granted')
+  const ends = entries.filter((entry) => entry.kind === 'released' || entry.kind === 'expired')
+  const renewals = entries.filter((entry) => entry.kind === 'renewed')
+  const first = grants[0] ?? entries[0]
+  if (!first) throw new Error('a lease without entries cannot be checked')
+  const from = Math.min(...entries.map((entry) => ms(entry.at)))
+  const { holderId, epoch } = first
+  if (grants.length === 0) report('no_grant', from, leaseId)
+  if (grants.length > 1) report('revived', ms(grants[1]?.at ?? first.at), `${leaseId} was granted twice`)
+  if (ends.length > 1) report('revived', ms(ends[1]?.at ?? first.at), `${leaseId} ended twice`)
+  const other = entries.find((entry) => entry.epoch !== epoch || entry.holderId !== holderId)
+  if (other) report('epoch_not_increasing', ms(other.at), `${leaseId} changed its epoch or its holder`)
+
+  const promised = Math.max(...[...grants, ...renewals].map((entry) => ms(entry.expiresAt)), from)
+  const lastBeat = heartbeats[holderId]
+  const silent = lastBeat === undefined ? Number.POSITIVE_INFINITY : ms(lastBeat) + ACTIVE_FOR_MS + 1
+  const to = ends.length > 0 ? Math.min(...ends.map((entry) => ms(entry.at))) : Math.min(promised, silent)
+  const late = renewals.find((entry) => ms(entry.at) > to)
+  if (late) report('revived', ms(late.at), `${leaseId} was renewed after its end`)
+  return { leaseId, holderId, epoch, from, to: Math.max(from, to) }
+}
+
+function ms(at: string): number {
+  const time = Date.parse(at)
+  if (Number.isNaN(time)) throw new Error(`"${at}" is not a time`)
+  return time
+}
