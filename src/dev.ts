@@ -33,7 +33,7 @@ if (!(await isFree())) {
   process.exit(1)
 }
 
-const settings = ['AUTO_CLAIM', 'DEMO_KEY', 'MAIL_DOMAIN', 'CARRIERS'].flatMap((name) => {
+const settings = ['AUTO_CLAIM', 'DEMO_KEY', 'MAIL_DOMAIN', 'CARRIERS', 'TOKEN_SECRET'].flatMap((name) => {
   const value = process.env[name]
   return value ? ['--var', `${name}:${value}`] : []
 })
