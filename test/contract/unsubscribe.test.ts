@@ -197,7 +197,9 @@ test('the pages run no script, keep no cookie, and are told to no one', async ()
     expect(policy).toMatch(/^default-src 'none'; style-src 'nonce-[\w-]+'; form-action 'self'/)
     expect(policy).toContain("frame-ancestors 'none'")
     expect(body).toContain(`nonce="${/nonce-([\w-]+)/.exec(policy)?.[1]}"`)
-    expect(body).toMatch(/<html lang="en">.*<title>.+<\/title>.*color-scheme: light dark.*<main><h1>/s)
+    expect(body).toMatch(
+      /^<!DOCTYPE html><html lang="en">.*<title>.+<\/title>.*color-scheme: light dark.*<main><h1>/s,
+    )
     expect(body).not.toMatch(/<script|\son\w+=|ann@example\.com|https?:/i)
   }
   expect(pages[0]?.body).toMatch(/<form method="post">.*<button type="submit">Unsubscribe<\/button>/s)
