@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Argument, Option } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
 import { type Api, connect } from './client.ts'
 import { readCredentials, writeCredentials } from './credentials.ts'
 import { Failure, misuse } from './failure.ts'
@@ -11,7 +11,7 @@ import { example, part, type Root } from './root.ts'
 const BEAT_EVERY_SECONDS = 60
 
 const CONSENSUS = '/v1/agent/coordination/consensus'
-const LEASE_COLUMNS = ['id', 'agentId', 'contactEmail', 'intent', 'expiresAt']
+const LEASES = '/v1/agent/coordination/leases'
 
 export function agents(root: Root) {
   const agents = root.command('agents').description('Agents that share a tenant: leases, votes and settings')
@@ -36,10 +36,15 @@ export function agents(root: Root) {
   agents
     .command('list')
     .description('List the agents of the tenant')
-    .addHelpText('after', example('molted agents list'))
-    .action(async (_, command) => {
+    .option('--active', 'only those that are active')
+    .option('--limit <number>', 'at most this many, up to 100', number)
+    .option('--cursor <cursor>', 'go on where the list before ended')
+    .addHelpText('after', example('molted agents list --active'))
+    .action(async ({ active, limit, cursor }, command) => {
       const { get } = await connect(command)
-      show(command, await get('/v1/agent/agents'), ['id', 'agentName', 'agentRole', 'lastHeartbeat'])
+      const query = { active: active ? 'true' : undefined, limit, cursor }
+      const columns = ['id', 'agentName', 'agentRole', 'active', 'lastHeartbeat']
+      show(command, await get('/v1/agent/agents', query), columns)
     })
 
   agents
@@ -98,8 +103,22 @@ export function agents(root: Root) {
     .description('List the leases that are held now')
     .addHelpText('after', example('molted agents leases'))
     .action(async (_, command) => {
+      const { getAll } = await connect(command)
+      const columns = ['id', 'agentId', 'contactEmail', 'intent', 'expiresAt']
+      show(command, await getAll(LEASES), columns)
+    })
+
+  agents
+    .command('lease-history')
+    .description('Tell what happened to the leases of a contact, newest first')
+    .requiredOption('--contact-email <email>', 'contact')
+    .option('--limit <number>', 'at most this many, up to 100', number)
+    .option('--cursor <cursor>', 'go on where the list before ended')
+    .addHelpText('after', example('molted agents lease-history --contact-email user@example.com'))
+    .action(async (query, command) => {
       const { get } = await connect(command)
-      show(command, await get('/v1/agent/coordination/leases'), LEASE_COLUMNS)
+      const columns = ['at', 'kind', 'agentName', 'holderName', 'epoch', 'expiresAt']
+      show(command, await get(`${LEASES}/history`, query), columns)
     })
 
   const consensus = agents.command('consensus').description('Decide together: ask, look, vote')
@@ -139,6 +158,26 @@ export function agents(root: Root) {
     })
 
   consensus
+    .command('list')
+    .description('List requests, newest first')
+    .addOption(
+      new Option('--status <status>', 'only these').choices([
+        'pending',
+        'approved',
+        'rejected',
+        'expired',
+      ] as const),
+    )
+    .option('--limit <number>', 'at most this many, up to 100', number)
+    .option('--cursor <cursor>', 'go on where the list before ended')
+    .addHelpText('after', example('molted agents consensus list --status pending'))
+    .action(async (query, command) => {
+      const { get } = await connect(command)
+      const columns = ['id', 'status', 'action', 'contactEmail', 'timeoutAt']
+      show(command, await get(CONSENSUS, query), columns)
+    })
+
+  consensus
     .command('vote')
     .description('Vote on a request')
     .argument('<CONSENSUS_ID>')
@@ -171,9 +210,9 @@ export function agents(root: Root) {
 
   agents
     .command('update-config')
-    .description('Change settings of an agent: humanizer_enabled, humanizer_style, humanizer_provider')
-    .addArgument(new Argument('<AGENT_ID>'))
-    .requiredOption('--config <json>', 'the settings to change', jsonObject)
+    .description('Replace the settings of an agent: humanizer_enabled, humanizer_style, humanizer_provider')
+    .argument('<AGENT_ID>')
+    .requiredOption('--config <json>', 'the settings', jsonObject)
     .addHelpText(
       'after',
       example(

@@ -23,6 +23,8 @@ export type Api = {
   /** Where the key comes from. */
   source: 'MOLTED_API_KEY' | 'login'
   get: (path: string, query?: Query) => Promise<Json>
+  /** A list that is answered as a bare array, with all its pages. */
+  getAll: (path: string) => Promise<Json>
   /** `mayRepeat` where the call does the same when it is made twice. */
   post: (path: string, body?: JsonObject, how?: { mayRepeat: boolean }) => Promise<Json>
   patch: (path: string, body: JsonObject) => Promise<Json>
@@ -63,7 +65,8 @@ export async function identify(
   address: string,
   apiKey: string,
 ): Promise<{ tenantId: string; agentId: string | null; answer: Json }> {
-  const answer = await call(address, apiKey, 'POST', '/v1/agent/whoami', { body: {}, mayRepeat: true })
+  const how = { body: {}, mayRepeat: true }
+  const { body: answer } = await call(address, apiKey, 'POST', '/v1/agent/whoami', how)
   const tenantId = textAt(answer, 'tenantId')
   if (tenantId === null) throw new Failure(1, `${address} does not say whose key this is`, addressHint)
   return { tenantId, agentId: textAt(answer, 'agentId'), answer }
@@ -74,13 +77,25 @@ function apiOf(
   apiKey: string,
   { tenantId, agentId, source }: Pick<Api, 'tenantId' | 'agentId' | 'source'>,
 ): Api {
-  const ask = (method: string, path: string, how: How) => call(address, apiKey, method, path, how)
+  const ask = async (method: string, path: string, how: How) =>
+    (await call(address, apiKey, method, path, how)).body
   return {
     address,
     tenantId,
     agentId,
     source,
     get: (path, query) => ask('GET', path, { query: { tenantId, ...query }, mayRepeat: true }),
+    async getAll(path) {
+      const all: Json[] = []
+      for (let cursor: string | undefined; ; ) {
+        const query = { tenantId, cursor }
+        const { body, next } = await call(address, apiKey, 'GET', path, { query, mayRepeat: true })
+        if (!Array.isArray(body)) return body
+        all.push(...body)
+        if (next === null) return all
+        cursor = next
+      }
+    },
     post: (path, body, how) => ask('POST', path, { body: { tenantId, ...body }, ...how }),
     patch: (path, body) => ask('PATCH', path, { body: { tenantId, ...body } }),
     put: (path, body) => ask('PUT', path, { query: { tenantId }, body }),
@@ -96,7 +111,7 @@ async function call(
   method: string,
   path: string,
   { query = {}, body, mayRepeat = false }: How,
-): Promise<Json> {
+): Promise<{ body: Json; next: string | null }> {
   // A header that cannot be sent is quoted in the error of fetch, key and all.
   if (!/^[\x21-\x7e]+$/.test(apiKey)) throw new Failure(1, 'the key has characters that no key has')
   const url = new URL(`${address}${path}`)
@@ -124,7 +139,8 @@ async function call(
       continue
     }
     if ('unreached' in answer) throw unreached(address, answer.unreached)
-    return read(address, answer, (text) => text.replaceAll(apiKey, `${apiKey.slice(0, 8)}…`))
+    const hide = (text: string) => text.replaceAll(apiKey, `${apiKey.slice(0, 8)}…`)
+    return { body: read(address, answer, hide), next: answer.headers.get('x-next-cursor') }
   }
 }
 

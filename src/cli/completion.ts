@@ -84,7 +84,7 @@ function possible(command: CommandUnknownOpts, option: Flag | null, last: string
 }
 
 function takingValue(command: CommandUnknownOpts, word: string): Flag | null {
-  const known = [...command.options, ...optionsAbove(command)]
+  const known = [...command.createHelp().visibleOptions(command), ...optionsAbove(command)]
   return known.find((option) => option.long === word && option.required) ?? null
 }
 

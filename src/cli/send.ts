@@ -29,7 +29,7 @@ const STATUS_FIELDS = [
 const SENDS = '/v1/agent/sends'
 
 type Message = {
-  to?: string | undefined
+  to: string
   template?: string | undefined
   subject?: string | undefined
   text?: string | undefined
@@ -44,16 +44,14 @@ type Message = {
 }
 
 export function send(root: Root) {
-  // Its own options end where the name of a command below it begins: both have --to and others.
-  const send = asMessage(root.command('send').enablePositionalOptions())
+  const send = root
+    .command('send')
     .description('Send one message; a refusal by policy is an answer, not an error')
-    .addHelpText(
-      'after',
-      example(
-        `molted send --to alice@example.com --template onboarding-welcome \\\n  --dedupe-key onboarding-alice-step1 --payload '{"firstName": "Alice", "trialDays": 14}'`,
-        'molted send --to alice@example.com --subject Hello --text "It works."',
-      ),
-    )
+    .usage('[options] | [command]')
+
+  // What follows when no command below `send` is named: so both have their own --to.
+  const message = asMessage(send.command('message', { isDefault: true, hidden: true }))
+    .description(send.description())
     .action(async (options, command) => {
       const dedupeKey = options.dedupeKey ?? `cli-${randomUUID()}`
       const body = requestOf({ ...options, dedupeKey })
@@ -127,6 +125,16 @@ export function send(root: Root) {
       const answer = await post(`${SENDS}/${part(id)}/resolve`, { outcome })
       show(command, isObject(answer) ? pick(answer, STATUS_FIELDS) : answer)
     })
+
+  send
+    .configureHelp({ showGlobalOptions: true, visibleOptions: () => [...message.options] })
+    .addHelpText(
+      'after',
+      example(
+        `molted send --to alice@example.com --template onboarding-welcome \\\n  --dedupe-key onboarding-alice-step1 --payload '{"firstName": "Alice", "trialDays": 14}'`,
+        'molted send --to alice@example.com --subject Hello --text "It works."',
+      ),
+    )
 }
 
 /** The options that say what is sent, and to whom. */
@@ -134,7 +142,7 @@ function asMessage<Globals extends Record<string, unknown>>(
   command: Command<[], Record<never, never>, Globals>,
 ) {
   return command
-    .option('--to <email>', 'recipient (required)')
+    .requiredOption('--to <email>', 'recipient')
     .option('--template <id>', 'template, by id or slug; or else --subject with --text or --html')
     .option('--payload <json>', 'variables of the template', jsonObject)
     .option('--subject <text>', 'subject, without a template')
@@ -152,7 +160,6 @@ function asMessage<Globals extends Record<string, unknown>>(
 function requestOf({ to, template, payload, subject, html, ...rest }: Message & { body?: string }) {
   const text = rest.text ?? rest.body
   const isInline = subject !== undefined || text !== undefined || html !== undefined
-  if (to === undefined) throw misuse('--to is required', '"molted send --help" shows an example.')
   if (template === undefined && !isInline) {
     throw misuse('either --template or --subject with --text or --html is required')
   }

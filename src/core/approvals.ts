@@ -28,6 +28,7 @@ export async function listApprovals(
   },
 ) {
   if (mailboxId) mustBeAllowed(ctx, 'read', mailboxId)
+  else if (visibleMailboxes(ctx.actor) === null) mustBeAllowed(ctx, 'read')
   const visible = visibleMailboxes(ctx.actor)
   return await ctx.db
     .select({ approval: approvals, send: sends })

@@ -119,6 +119,7 @@ export async function updateKey(
 ): Promise<Key> {
   mustBeAllowed(ctx, 'manage')
   const standing = await keyOf(ctx, id)
+  mustGovern(ctx, standing)
   if (standing.revokedAt) throw new Fault('conflict', 'This key is revoked and cannot be changed.')
   await mustBeGrantable(ctx, { ...standing, ...change })
   if (Object.keys(change).length === 0) return standing
@@ -134,6 +135,7 @@ export async function updateKey(
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   mustBeAllowed(ctx, 'manage')
   const standing = await keyOf(ctx, id)
+  mustGovern(ctx, standing)
   if (standing.revokedAt) return standing
   const rows = await ctx.db
     .update(keys)
@@ -152,6 +154,23 @@ async function keyOf(ctx: Ctx, id: string): Promise<Key> {
   return row
 }
 
+/** An agent's key governs the keys of that agent, and nobody without `approve` governs a key that has it. */
+function mustGovern({ actor }: Ctx, key: Pick<Key, 'agentId' | 'permissions' | 'scopes'>) {
+  if (actor.kind !== 'key') return
+  if (actor.agentId !== null && actor.agentId !== key.agentId) {
+    throw new Fault('agent_mismatch', "An agent's key can create and change keys of that agent only.", {
+      field: 'agentId',
+    })
+  }
+  const held = [...key.permissions, ...(key.scopes ?? []).flatMap((scope) => scope.permissions)]
+  if (held.includes('approve') && !actor.permissions.includes('approve')) {
+    throw new Fault(
+      'human_decision_required',
+      'Only a person, or a key that may approve, governs such a key.',
+    )
+  }
+}
+
 async function mustBeGrantable(
   ctx: Ctx,
   { agentId, permissions, scopes }: Omit<KeyRequest, 'label' | 'expiresAt'>,
@@ -165,6 +184,7 @@ async function mustBeGrantable(
     const lacking = granted.find((permission) => !permits(held, permission))
     if (lacking) throw new Fault('insufficient_scope', `This key cannot grant "${lacking}", which it lacks.`)
   }
+  mustGovern(ctx, { agentId, permissions, scopes })
   if (agentId !== null) {
     const [agent] = await ctx.db
       .select({ id: agents.id })

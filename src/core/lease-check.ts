@@ -29,12 +29,13 @@ type Tenure = { leaseId: string; holderId: string; epoch: number; from: number; 
 /**
  * Whether a contact was one agent's at a time: no instant with two holders, every grant under a greater epoch than all
  * before, nothing revived once it was over, and no mail leaving for one agent while another held the contact. Entries may
- * come in any order. `heartbeats`, the last one of each agent, bound the leases whose end nobody has yet found.
+ * come in any order. `heartbeats`, the last one of each agent, bound the leases whose end nobody has yet found. A departure
+ * is told by its own clock: one that is within a lease by no more than `skewMs` is let pass.
  */
 export function checkExclusivity(
   history: LeaseRecord[],
   departures: Departure[],
-  heartbeats: Record<string, string> = {},
+  { heartbeats = {}, skewMs = 0 }: { heartbeats?: Record<string, string>; skewMs?: number } = {},
 ): Exclusivity {
   const violations: Violation[] = []
   const report = (kind: Violation['kind'], at: number, detail: string) =>
@@ -66,13 +67,19 @@ export function checkExclusivity(
   for (const { sendId, agentId, at, until } of departures) {
     const [from, to] = [ms(at), until === null ? Number.POSITIVE_INFINITY : ms(until)]
     for (const tenure of tenures) {
-      const isDuring = from < tenure.to && (to > tenure.from || from >= tenure.from)
-      if (!isDuring || tenure.from === tenure.to || agentId === tenure.holderId) continue
+      const [begin, end] = [tenure.from + skewMs, tenure.to - skewMs]
+      const isDuring = begin < end && from < end && (to > begin || from >= begin)
+      if (!isDuring || agentId === tenure.holderId) continue
       const who = `${sendId} of ${agentId ?? 'nobody'} during ${tenure.leaseId} of ${tenure.holderId}`
       report('foreign_departure', Math.max(from, tenure.from), who)
     }
   }
-  return { holds: violations.length === 0, holders: tenures.length, departures: departures.length, violations }
+  return {
+    holds: violations.length === 0,
+    holders: tenures.length,
+    departures: departures.length,
+    violations,
+  }
 }
 
 /** From its grant to its release or end; where neither is told, to the last moment that it can have stood. */

@@ -11,7 +11,7 @@ export type Answer = { granted: true; hold: Hold } | { granted: false; hold: Hol
 
 /**
  * Who holds the contact after this request. Pure: a hold stands until it expires or D1 says that its epoch is over; its
- * own agent renews it under the same id and epoch; anybody else waits.
+ * own agent renews it under the same id and epoch, and never shortens what it was promised; anybody else waits.
  */
 export function decideHold(
   current: Hold | null,
@@ -23,7 +23,9 @@ export function decideHold(
   const isOver = known?.isOver === true && known.epoch >= (current?.epoch ?? 0)
   const standing = current !== null && current.expiresAt > now && !isOver ? current : null
   if (standing && standing.agentId !== wanted.agentId) return { granted: false, hold: standing }
-  if (standing)
-    return { granted: true, hold: { ...standing, intent: wanted.intent, expiresAt: wanted.expiresAt } }
+  if (standing) {
+    const expiresAt = Math.max(standing.expiresAt, wanted.expiresAt)
+    return { granted: true, hold: { ...standing, intent: wanted.intent, expiresAt } }
+  }
   return { granted: true, hold: { ...wanted, epoch: Math.max(lastEpoch, known?.epoch ?? 0) + 1 } }
 }

@@ -75,12 +75,15 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
     gt(leases.expiresAt, ctx.now),
     isHolderActive(ctx.now),
   )
-  const [ended] = await ctx.db.update(leases).set({ endedAt: ctx.now }).where(isLive).returning()
-  if (!ended) return false
-  await Promise.all([
-    objectOf(ctx, lease.contact).end(ended.epoch),
-    ctx.db.insert(leaseEvents).values(event(ctx, ended, 'released', ended.agentId, ctx.now)),
+  const [, released] = await ctx.db.batch([
+    ctx.db.insert(leaseEvents).select(sql`
+      SELECT tenant_id, contact, ${newId('lev', ctx.now)}, 'released', ${ctx.now.getTime()}, id, epoch, agent_id,
+        agent_id, expires_at FROM ${leases} WHERE ${isLive}`),
+    ctx.db.update(leases).set({ endedAt: ctx.now }).where(isLive).returning({ epoch: leases.epoch }),
   ])
+  const [ended] = released
+  if (!ended) return false
+  await objectOf(ctx, lease.contact).end(ended.epoch)
   return true
 }
 
@@ -144,7 +147,7 @@ async function acquireOnce(
   { intent, durationMinutes }: { intent: string; durationMinutes: number },
 ): Promise<Acquired | 'again'> {
   const { contact } = address
-  const known = await standing(ctx, contact)
+  const known = await standing(ctx, agent, contact)
   const wanted: Wanted = {
     id: crypto.randomUUID(),
     agentId: agent.id,
@@ -162,7 +165,7 @@ async function acquireOnce(
     const by = await refuse(ctx, agent, contact, answer.hold)
     return by ? { held: false, by } : 'again'
   }
-  const mirrored = await mirror(ctx, agent, address, answer.hold, known)
+  const mirrored = await mirror(ctx, agent, address, answer.hold)
   if (mirrored) return { held: true, lease: mirrored }
 
   await objectOf(ctx, contact).end(answer.hold.epoch)
@@ -170,38 +173,41 @@ async function acquireOnce(
   return leaving ? { held: false, by: leaving } : 'again'
 }
 
-/** Writes a grant to D1 and its history, unless a newer one stands or another agent's mail to the contact is leaving. */
+/**
+ * Writes a grant to D1 and its history, unless a newer one stands, this one is over already, or another agent's mail to
+ * the contact is leaving. What it follows ends in the history at the same stroke, and not later than it begins.
+ */
 async function mirror(
   ctx: Ctx,
   agent: Agent,
   { contact, email }: Address,
   hold: Hold,
-  known: Standing | null,
 ): Promise<Lease | null> {
-  const row = {
-    tenantId: ctx.tenantId,
-    contact,
-    id: hold.id,
-    agentId: agent.id,
-    contactEmail: email,
-    intent: hold.intent,
-    epoch: hold.epoch,
-    createdAt: new Date(hold.createdAt),
-    expiresAt: new Date(hold.expiresAt),
-  }
-  const isFree = sql`NOT EXISTS (
-    SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
-    WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
-      AND s.state = 'in_flight' AND s.claim_until > ${ctx.now.getTime()} AND r.agent_id IS NOT ${agent.id})`
-  const mine = and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact), eq(leases.id, hold.id))
-  const isRenewal = known !== null && known.id === hold.id
+  const now = ctx.now.getTime()
+  const of = sql`l.tenant_id = ${ctx.tenantId} AND l.contact = ${contact}`
+  const isSame = sql`l.id = ${hold.id} AND l.ended_at IS NULL`
+  const isGranted = sql`NOT EXISTS (
+      SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
+      WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
+        AND s.state = 'in_flight' AND s.claim_until > ${now} AND r.agent_id IS NOT ${agent.id})
+    AND NOT EXISTS (SELECT 1 FROM leases l WHERE ${of} AND l.epoch >= ${hold.epoch} AND NOT (${isSame}))`
+  const isExtended = sql`EXISTS (SELECT 1 FROM leases l WHERE ${of} AND ${isSame})`
   const results = await ctx.db.batch([
-    ...beat(ctx, agent.id),
+    ctx.db.insert(leaseEvents).select(sql`
+      SELECT l.tenant_id, l.contact, ${newId('lev', ctx.now)}, 'expired', min(${now}, l.expires_at, coalesce((
+          SELECT a.last_heartbeat_at + ${ACTIVE_FOR_MS + 1} FROM agents a
+          WHERE a.tenant_id = l.tenant_id AND a.id = l.agent_id), l.expires_at)),
+        l.id, l.epoch, l.agent_id, l.agent_id, l.expires_at
+      FROM leases l WHERE ${of} AND l.ended_at IS NULL AND l.id <> ${hold.id} AND ${isGranted}`),
+    ctx.db.insert(leaseEvents).select(sql`
+      SELECT ${ctx.tenantId}, ${contact}, ${newId('lev', ctx.now)}, iif(${isExtended}, 'renewed', 'granted'),
+        max(${now}, coalesce((SELECT l.ended_at FROM leases l WHERE ${of}), 0)),
+        ${hold.id}, ${hold.epoch}, ${agent.id}, ${agent.id}, ${hold.expiresAt} WHERE ${isGranted}`),
     ctx.db
       .insert(leases)
       .select(
-        sql`SELECT ${row.tenantId}, ${contact}, ${row.id}, ${row.agentId}, ${email}, ${row.intent}, ${row.epoch},
-          ${hold.createdAt}, ${hold.expiresAt}, NULL WHERE ${isRenewal ? sql`1` : isFree}`,
+        sql`SELECT ${ctx.tenantId}, ${contact}, ${hold.id}, ${agent.id}, ${email}, ${hold.intent}, ${hold.epoch},
+          ${hold.createdAt}, ${hold.expiresAt}, NULL WHERE ${isGranted}`,
       )
       .onConflictDoUpdate({
         target: [leases.tenantId, leases.contact],
@@ -212,24 +218,19 @@ async function mirror(
           intent: sql`excluded.intent`,
           epoch: sql`excluded.epoch`,
           createdAt: sql`excluded.created_at`,
-          expiresAt: sql`excluded.expires_at`,
+          // Renewals of one agent at once may arrive here in another order than they were granted in.
+          expiresAt: sql`iif(excluded.id = ${leases.id}, max(excluded.expires_at, ${leases.expiresAt}),
+            excluded.expires_at)`,
           endedAt: null,
         },
-        setWhere: sql`excluded.epoch > ${leases.epoch}
-          OR (excluded.id = ${leases.id} AND ${leases.endedAt} IS NULL)`,
       }),
-    ctx.db.select().from(leases).where(mine),
+    ctx.db
+      .select()
+      .from(leases)
+      .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact), eq(leases.id, hold.id))),
   ])
-  const [lease] = results[4]
-  if (!lease || lease.endedAt !== null || lease.expiresAt.getTime() !== hold.expiresAt) return null
-  const lapsed = known && !isRenewal && known.endedAt === null ? known : null
-  await ctx.db
-    .insert(leaseEvents)
-    .values([
-      ...(lapsed ? [event(ctx, lapsed, 'expired', lapsed.agentId, endOf(lapsed))] : []),
-      event(ctx, lease, isRenewal ? 'renewed' : 'granted', agent.id, ctx.now),
-    ])
-  return lease
+  const [lease] = results[3]
+  return lease && lease.endedAt === null && lease.expiresAt.getTime() >= hold.expiresAt ? lease : null
 }
 
 /**
@@ -246,11 +247,18 @@ async function refuse(ctx: Ctx, agent: Agent, contact: string, hold: Hold): Prom
     return null
   }
   const expiresAt = new Date(hold.expiresAt)
-  const standingLease = { contact, id: hold.id, epoch: hold.epoch, agentId: hold.agentId, expiresAt }
-  await ctx.db.batch([
-    ctx.db.insert(leaseEvents).values(event(ctx, standingLease, 'refused', agent.id, ctx.now)),
-    ...beat(ctx, agent.id),
-  ])
+  await ctx.db.insert(leaseEvents).values({
+    tenantId: ctx.tenantId,
+    contact,
+    id: newId('lev', ctx.now),
+    kind: 'refused',
+    at: ctx.now,
+    leaseId: hold.id,
+    epoch: hold.epoch,
+    agentId: agent.id,
+    holderId: hold.agentId,
+    expiresAt,
+  })
   return { agentId: holder.id, agentName: holder.name, expiresAt }
 }
 
@@ -279,49 +287,30 @@ async function inFlight(ctx: Ctx, agentId: string, contact: string): Promise<Con
   return { agentId: row.agentId ?? '', agentName: row.agentName, expiresAt: new Date(until) }
 }
 
-type Standing = Lease & { isHolderActive: boolean; holderBeatAt: Date | null }
+type Standing = Pick<Lease, 'epoch' | 'endedAt'> & { isHolderActive: boolean }
 
-async function standing(ctx: Ctx, contact: string): Promise<Standing | null> {
-  const [row] = await ctx.db
-    .select({ lease: leases, beatAt: agents.lastHeartbeatAt })
-    .from(leases)
-    .leftJoin(agents, and(eq(agents.tenantId, leases.tenantId), eq(agents.id, leases.agentId)))
-    .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact)))
+/**
+ * The last grant that D1 knows. Asking for a lease is a heartbeat, and it is written first: whoever meets the object's
+ * grant from now on, before D1 has it, finds its holder alive.
+ */
+async function standing(ctx: Ctx, agent: Agent, contact: string): Promise<Standing | null> {
+  const results = await ctx.db.batch([
+    ...beat(ctx, agent.id),
+    ctx.db
+      .select({ epoch: leases.epoch, endedAt: leases.endedAt, beatAt: agents.lastHeartbeatAt })
+      .from(leases)
+      .leftJoin(agents, and(eq(agents.tenantId, leases.tenantId), eq(agents.id, leases.agentId)))
+      .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact))),
+  ])
+  const [row] = results[3]
   if (!row) return null
   const isBeating = row.beatAt !== null && isActive({ lastHeartbeatAt: row.beatAt }, ctx.now)
-  return { ...row.lease, isHolderActive: isBeating, holderBeatAt: row.beatAt }
-}
-
-/** When a lease that nobody released was over: run out, or five minutes after its holder's last heartbeat. */
-function endOf({ expiresAt, isHolderActive: isBeating, holderBeatAt }: Standing): Date {
-  if (isBeating || !holderBeatAt) return expiresAt
-  return new Date(Math.min(expiresAt.getTime(), holderBeatAt.getTime() + ACTIVE_FOR_MS + 1))
+  return { epoch: row.epoch, endedAt: row.endedAt, isHolderActive: isBeating }
 }
 
 function isHolderActive(now: Date) {
   return sql`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${leases.tenantId} AND a.id = ${leases.agentId}
     AND a.last_heartbeat_at >= ${now.getTime() - ACTIVE_FOR_MS})`
-}
-
-function event(
-  ctx: Ctx,
-  lease: Pick<Lease, 'contact' | 'id' | 'epoch' | 'agentId' | 'expiresAt'>,
-  kind: LeaseEvent['kind'],
-  agentId: string,
-  at: Date,
-) {
-  return {
-    tenantId: ctx.tenantId,
-    contact: lease.contact,
-    id: newId('lev', ctx.now),
-    kind,
-    at,
-    leaseId: lease.id,
-    epoch: lease.epoch,
-    agentId,
-    holderId: lease.agentId,
-    expiresAt: lease.expiresAt,
-  }
 }
 
 function addressOf(contactEmail: string): Address {

@@ -3,14 +3,17 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Ctx } from '../core/ctx.ts'
+import { actorName, type Ctx } from '../core/ctx.ts'
 import { describeFailure } from '../core/failure.ts'
 import { Fault, type FaultCode } from '../core/fault.ts'
 import { answerOnce } from '../core/idempotency.ts'
 import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
 import { type Env, settings } from '../env.ts'
 
-export type App = { Bindings: Env; Variables: { ctx: Ctx; now: Date; requestId: string } }
+export type App = {
+  Bindings: Env
+  Variables: { ctx: Ctx; now: Date; requestId: string; showsSecret?: boolean }
+}
 export type HttpContext = Context<App>
 
 /** How one published API says things went wrong: a status for every code, and the body around it. */
@@ -88,13 +91,13 @@ export const idempotent: MiddlewareHandler<App> = async (c, next) => {
   const key = c.req.header('idempotency-key')
   if (c.req.method !== 'POST' || key === undefined) return await next()
   mustBeHeaderKey(key)
-  const request = { route: `POST ${c.req.path}`, key, body: await c.req.text() }
+  // Kept per caller too: what one key was told, another of the tenant may not be entitled to.
+  const route = `POST ${c.req.path} ${actorName(c.get('ctx').actor)}`
+  const request = { route, key, body: await c.req.text() }
   const answer = await answerOnce(c.get('ctx'), request, async () => {
     await next()
-    const isSecret = c.res.headers.has('x-secret-shown')
-    c.res.headers.delete('x-secret-shown')
     const { status } = c.res
-    return { status, body: await c.res.clone().text(), isSecret }
+    return { status, body: await c.res.clone().text(), isSecret: c.get('showsSecret') === true }
   })
   if (answer.isReplay) {
     return c.body(answer.body, answer.status as ContentfulStatusCode, {
@@ -106,7 +109,7 @@ export const idempotent: MiddlewareHandler<App> = async (c, next) => {
 
 /** Marks an answer that shows a secret: it is never kept, and a replay of it is refused. */
 export function showsSecret(c: HttpContext) {
-  c.header('X-Secret-Shown', '1')
+  c.set('showsSecret', true)
 }
 
 /** The hash of the presented key for routes that check it in their own first database call. */
@@ -180,7 +183,8 @@ const refuseInvalid: Hook<unknown, App, string, unknown> = (result) => {
   if (!result.success) throw invalid(result.error)
 }
 
-function invalid(error: z.ZodError): Fault {
+/** The fault of a request that does not fit its schema: it names the first field and lists them all. */
+export function invalid(error: z.ZodError): Fault {
   const issues = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }))
   const [first] = issues
   return new Fault('invalid', first ? `${first.field}: ${first.message}` : 'The request is not valid.', {

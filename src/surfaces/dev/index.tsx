@@ -1,6 +1,6 @@
 import { capturedMessages } from '../../core/outbox.ts'
 import { settings } from '../../env.ts'
-import { noSuchRoute, router, z } from '../http.ts'
+import { invalid, noSuchRoute, router, z } from '../http.ts'
 
 /** What a developer sees of the mail that was sent; exists in local development only. */
 export const dev = router()
@@ -16,7 +16,9 @@ const Query = z.object({
 })
 
 dev.get('/outbox', async (c) => {
-  const { to, limit } = Query.parse(c.req.query())
+  const query = Query.safeParse(c.req.query())
+  if (!query.success) throw invalid(query.error)
+  const { to, limit } = query.data
   const found = await capturedMessages(c.env, { to: to ?? null, limit })
   const items = found.map(({ capturedAt, ...mail }) => ({ ...mail, capturedAt: capturedAt.toISOString() }))
   if (!c.req.header('accept')?.includes('text/html')) return c.json({ items })

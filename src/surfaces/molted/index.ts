@@ -54,10 +54,8 @@ export const molted = surface({
 })
 
 molted.route('/', send)
-for (const area of AREAS) {
-  molted.use(area, bearer, idempotent)
-  molted.use(`${area}/*`, bearer, idempotent)
-}
+// `/x/*` matches `/x` too.
+for (const area of AREAS) molted.use(`${area}/*`, bearer, idempotent)
 molted.route('/', sends)
 molted.route('/', agents)
 molted.route('/', leases)
@@ -71,7 +69,4 @@ molted.route('/', suppressions)
 molted.route('/', consents)
 molted.route('/', settings)
 molted.route('/', budget)
-for (const area of AREAS) {
-  molted.all(area, noSuchRoute)
-  molted.all(`${area}/*`, noSuchRoute)
-}
+for (const area of AREAS) molted.all(`${area}/*`, noSuchRoute)

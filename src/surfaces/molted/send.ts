@@ -16,9 +16,7 @@ import {
   refuseUnknownFirst,
   z,
 } from '../http.ts'
-import { agentNamed, Email, Id, Stamp } from './words.ts'
-
-const Payload = z.record(z.string(), z.unknown())
+import { agentNamed, Email, Id, Payload, Stamp } from './words.ts'
 
 const SendBody = z
   .object({

@@ -83,8 +83,14 @@ sends.openapi(
       query: Page.extend({
         status: z
           .string()
+          .transform((text) => text.split(','))
+          .pipe(z.array(z.enum(SEND_STATES)))
           .optional()
-          .openapi({ description: 'One status or several, separated by commas.', example: 'unknown,failed' }),
+          .openapi({
+            type: 'string',
+            description: 'One status or several, separated by commas.',
+            example: 'unknown,failed',
+          }),
         recipientEmail: z.string().max(320).optional(),
         mailboxId: Id.optional(),
         templateId: z.string().max(200).optional(),
@@ -95,9 +101,8 @@ sends.openapi(
   }),
   async (c) => {
     const { limit, cursor, status, recipientEmail, mailboxId, templateId, dedupeKey } = c.req.valid('query')
-    const states = status === undefined ? undefined : z.array(z.enum(SEND_STATES)).parse(status.split(','))
     const rows = await listSends(c.var.ctx, {
-      states,
+      states: status,
       recipient: recipientEmail,
       mailboxId,
       template: templateId,

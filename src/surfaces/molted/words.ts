@@ -16,6 +16,23 @@ export const Stamp = z.iso
   .transform((text) => new Date(text))
   .openapi({ type: 'string', format: 'date-time', example: '2026-04-17T14:32:00Z' })
 
+/** How deep a payload may be nested: SQLite reads JSON to a depth of 1,000, and no template looks half as far. */
+const DEPTH_AT_MOST = 100
+
+/** Template variables and their values. */
+export const Payload = z
+  .record(z.string(), z.unknown())
+  .refine((payload) => isShallow(payload), `is nested deeper than ${DEPTH_AT_MOST} levels`)
+
+function isShallow(payload: unknown): boolean {
+  let level: unknown[] = [payload]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_AT_MOST) return false
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []))
+  }
+  return true
+}
+
 /** How lists are paged: `limit` rows, then `cursor` of the answer before. */
 export const Page = z.object({
   tenantId: Id.optional(),
