@@ -77,10 +77,12 @@ export type KeyRequest = {
 
 /**
  * Creates a key and returns its secret, which is never shown again. Nobody can grant what they do not hold; a key of an
- * agent never gets `approve`.
+ * agent never gets `approve`, and what it creates is that agent's too.
  */
-export async function createKey(ctx: Ctx, request: KeyRequest): Promise<{ key: Key; secret: string }> {
+export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key; secret: string }> {
   mustBeAllowed(ctx, 'manage')
+  const ownAgentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const request = { ...asked, agentId: asked.agentId ?? ownAgentId }
   await mustBeGrantable(ctx, request)
   const secret = newSecret()
   const [key] = await ctx.db

@@ -64,8 +64,29 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
       expiresAt,
       createdAt: ctx.now,
     })
-    .onConflictDoUpdate({ target: PRIMARY, set: { reasonCode, source, expiresAt } })
+    .onConflictDoUpdate({
+      target: PRIMARY,
+      set: { reasonCode, source, expiresAt },
+      setWhere: ne(suppressions.reasonCode, UNSUBSCRIBED),
+    })
     .returning()
+  const [written] = rows
+  // Whoever asked to be left alone stays so, whatever list the address is put on again.
+  return written ?? (await standing(ctx, contact, scope, request.campaignId ?? ''))
+}
+
+async function standing(ctx: Ctx, contact: string, scope: Suppression['scope'], campaignId: string) {
+  const rows = await ctx.db
+    .select()
+    .from(suppressions)
+    .where(
+      and(
+        eq(suppressions.tenantId, ctx.tenantId),
+        eq(suppressions.contact, contact),
+        eq(suppressions.scope, scope),
+        eq(suppressions.campaignId, campaignId),
+      ),
+    )
   return one(rows)
 }
 
@@ -178,18 +199,20 @@ export async function findSuppression(
 export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
   const isIt = and(eq(suppressions.tenantId, ctx.tenantId), eq(suppressions.id, id))
-  const mayLift = mayDecide(ctx) ? undefined : ne(suppressions.scope, 'global')
-  const [lifted, standing] = await ctx.db.batch([
+  const mayLift = mayDecide(ctx)
+    ? undefined
+    : and(ne(suppressions.scope, 'global'), ne(suppressions.reasonCode, UNSUBSCRIBED))
+  const [lifted, found] = await ctx.db.batch([
     ctx.db.delete(suppressions).where(and(isIt, mayLift)).returning(),
     ctx.db.select({ id: suppressions.id }).from(suppressions).where(isIt),
   ])
   const [row] = lifted
   if (row) return row
-  if (standing.length === 0) throw new Fault('not_found', 'No such suppression.')
+  if (found.length === 0) throw new Fault('not_found', 'No such suppression.')
   const message =
-    'A bounce or complaint put this address here. Lifting it needs a person, or a key with "approve".'
+    'A bounce, a complaint or the recipient put this address here. Lifting it needs a person, or a key with "approve".'
   throw new Fault('human_decision_required', message, {
-    kind: 'global_suppression',
+    kind: 'suppression',
     id,
     loosens: ['suppression'],
   })

@@ -214,3 +214,20 @@ test('the pages run no script, keep no cookie, and are told to no one', async ()
 })
 
 const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString()
+
+test('an agent cannot undo what the recipient asked for; a person can', async () => {
+  const tenant = await newsTenant()
+  await oneClick(tokenIn(await received(tenant, 'left@example.com', 'first')))
+  const [row] = await suppressionsOf(tenant)
+  expect(await tenant.del(`/v1/suppressions/${row.id}`)).toMatchObject({
+    status: 403,
+    body: { error: 'human_decision_required' },
+  })
+  const soon = new Date(Date.now() + 1_000).toISOString()
+  const again = await tenant.post('/v1/suppressions', { recipientEmail: 'left@example.com', expiresAt: soon })
+  expect(again.body).toMatchObject({ id: row.id, reasonCode: 'unsubscribed', expiresAt: null })
+  expect((await tenant.send('left@example.com', 'second')).body.reason).toBe('suppressed')
+
+  expect((await tenant.owner.del(`/v1/suppressions/${row.id}`)).status).toBe(200)
+  expect((await tenant.send('left@example.com', 'second')).body.status).toBe('queued')
+})
