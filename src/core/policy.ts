@@ -106,18 +106,6 @@ const RULES: Rule[] = [
     },
   },
   {
-    name: 'template',
-    isConfigured: never,
-    refuse({ facts: { template } }) {
-      if (template.kind === 'missing') {
-        return { reason: 'template_not_found', detail: `no template "${template.ref}"` }
-      }
-      if (template.kind === 'unpublished') {
-        return { reason: 'template_not_approved', detail: 'the template has no published version' }
-      }
-    },
-  },
-  {
     name: 'standing',
     isConfigured: never,
     refuse({ facts: { tenant, mailbox, agentStatus } }) {
@@ -136,6 +124,18 @@ const RULES: Rule[] = [
           reason: 'trust_required',
           detail: 'the agent must be claimed by its owner before it can send',
         }
+      }
+    },
+  },
+  {
+    name: 'template',
+    isConfigured: never,
+    refuse({ facts: { template } }) {
+      if (template.kind === 'missing') {
+        return { reason: 'template_not_found', detail: `no template "${template.ref}"` }
+      }
+      if (template.kind === 'unpublished') {
+        return { reason: 'template_not_approved', detail: 'the template has no published version' }
       }
     },
   },
