@@ -139,7 +139,8 @@ async function call(
       continue
     }
     if ('unreached' in answer) throw unreached(address, answer.unreached)
-    const hide = (text: string) => text.replaceAll(apiKey, `${apiKey.slice(0, 8)}…`)
+    const hide = (text: string) =>
+      text.replaceAll(apiKey, `${apiKey.slice(0, 8)}…`).replace(/[^\P{Cc}\n]+/gu, ' ')
     return { body: read(address, answer, hide), next: answer.headers.get('x-next-cursor') }
   }
 }

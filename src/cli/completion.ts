@@ -11,7 +11,7 @@ const SCRIPTS: Record<(typeof SHELLS)[number], string> = {
   local IFS=$'\\n'
   COMPREPLY=($(molted __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f1))
 }
-complete -o default -F _molted molted
+complete -F _molted molted
 `,
   zsh: `#compdef molted
 _molted() {
@@ -20,7 +20,7 @@ _molted() {
   for line in "\${(@f)$(molted __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     [[ -n $line ]] && found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
   done
-  if (( $#found )); then _describe molted found; else _files; fi
+  _describe molted found
 }
 if [[ $funcstack[1] == _molted ]]; then _molted "$@"; else compdef _molted molted; fi
 `,
@@ -29,7 +29,7 @@ if [[ $funcstack[1] == _molted ]]; then _molted "$@"; else compdef _molted molte
   set -l words (commandline -opc) "$last"
   molted __complete -- $words[2..-1] 2>/dev/null
 end
-complete -c molted -a '(__molted)'
+complete -c molted -f -a '(__molted)'
 `,
 }
 

@@ -53,8 +53,8 @@ function write(text: string) {
 function sheet(answer: JsonObject): string {
   const fields = flat(answer)
   const width = Math.max(0, ...fields.map(([name]) => name.length))
-  const lines = fields.map(([name, value]) => `${bold(name.padEnd(width))}  ${coloured(cell(value))}`)
-  const tables = listsOf(answer).map(([name, list]) => `\n${bold(name)}\n${table(list)}`)
+  const lines = fields.map(([name, value]) => `${bold(cell(name).padEnd(width))}  ${coloured(cell(value))}`)
+  const tables = listsOf(answer).map(([name, list]) => `\n${bold(cell(name))}\n${table(list)}`)
   return [...lines, ...tables].join('\n')
 }
 
@@ -101,7 +101,7 @@ function isList(value: Json | undefined): value is JsonObject[] {
 
 /** Mail is written by strangers: nothing in it may steer the terminal. */
 function cell(value: Json | undefined): string {
-  if (value === null || value === undefined) return '-'
+  if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) return '-'
   const isSimple = Array.isArray(value) && !isList(value)
   const text = isSimple ? value.map(cell).join(', ') : plain(value)
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
@@ -113,7 +113,9 @@ function plain(value: Json): string {
 
 /** `contactEmail` is headed CONTACT EMAIL. */
 function titled(name: string): string {
-  return (name.split('.').at(-1) ?? name).replace(/([a-z])([A-Z])/g, '$1 $2').toUpperCase()
+  return cell(name.split('.').at(-1))
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toUpperCase()
 }
 
 const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
