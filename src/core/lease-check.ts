@@ -94,7 +94,7 @@ function tenureOf(
   const renewals = entries.filter((entry) => entry.kind === 'renewed')
   const first = grants[0] ?? entries[0]
   if (!first) throw new Error('a lease without entries cannot be checked')
-  const from = Math.min(...entries.map((entry) => ms(entry.at)))
+  const from = ms(first.at)
   const { holderId, epoch } = first
   if (grants.length === 0) report('no_grant', from, leaseId)
   if (grants.length > 1) report('revived', ms(grants[1]?.at ?? first.at), `${leaseId} was granted twice`)

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, gt, isNull, lt, sql } from 'drizzle-orm'
 import { agents, leaseEvents, leases, sendRecipients, sends } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
 import {
@@ -14,7 +14,7 @@ import {
 import type { Ctx } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
-import type { Hold, Wanted } from './lease-hold.ts'
+import type { Hold, Known, Wanted } from './lease-hold.ts'
 
 export type Lease = typeof leases.$inferSelect
 export type LeaseEvent = typeof leaseEvents.$inferSelect & {
@@ -75,11 +75,14 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
     gt(leases.expiresAt, ctx.now),
     isHolderActive(ctx.now),
   )
+  // A renewal may have come in later and been written before.
+  const endedAt = sql`(SELECT max(${ctx.now.getTime()}, max(e.at)) FROM lease_events e
+    WHERE e.tenant_id = ${ctx.tenantId} AND e.lease_id = ${id} AND e.kind <> 'refused')`
   const [, released] = await ctx.db.batch([
     ctx.db.insert(leaseEvents).select(sql`
-      SELECT tenant_id, contact, ${newId('lev', ctx.now)}, 'released', ${ctx.now.getTime()}, id, epoch, agent_id,
-        agent_id, expires_at FROM ${leases} WHERE ${isLive}`),
-    ctx.db.update(leases).set({ endedAt: ctx.now }).where(isLive).returning({ epoch: leases.epoch }),
+      SELECT tenant_id, contact, ${newId('lev', ctx.now)}, 'released', ${endedAt}, id, epoch, agent_id, agent_id,
+        expires_at FROM ${leases} WHERE ${isLive}`),
+    ctx.db.update(leases).set({ endedAt }).where(isLive).returning({ epoch: leases.epoch }),
   ])
   const [ended] = released
   if (!ended) return false
@@ -155,12 +158,7 @@ async function acquireOnce(
     createdAt: ctx.now.getTime(),
     expiresAt: ctx.now.getTime() + durationMinutes * 60_000,
   }
-  const isOver = known !== null && (known.endedAt !== null || !known.isHolderActive)
-  const answer = await objectOf(ctx, contact).acquire(
-    wanted,
-    known && { epoch: known.epoch, isOver },
-    ctx.now.getTime(),
-  )
+  const answer = await objectOf(ctx, contact).acquire(wanted, known, ctx.now.getTime())
   if (!answer.granted) {
     const by = await refuse(ctx, agent, contact, answer.hold)
     return by ? { held: false, by } : 'again'
@@ -174,8 +172,9 @@ async function acquireOnce(
 }
 
 /**
- * Writes a grant to D1 and its history, unless a newer one stands, this one is over already, or another agent's mail to
- * the contact is leaving. What it follows ends in the history at the same stroke, and not later than it begins.
+ * Writes a grant to D1 and its history, unless another lease stands there, a newer grant does, this one is over
+ * already, or another agent's mail to the contact is leaving. What it follows ends in the history at the same stroke,
+ * and not later than it begins.
  */
 async function mirror(
   ctx: Ctx,
@@ -190,7 +189,9 @@ async function mirror(
       SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
       WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
         AND s.state = 'in_flight' AND s.claim_until > ${now} AND r.agent_id IS NOT ${agent.id})
-    AND NOT EXISTS (SELECT 1 FROM leases l WHERE ${of} AND l.epoch >= ${hold.epoch} AND NOT (${isSame}))`
+    AND NOT EXISTS (SELECT 1 FROM leases l JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
+      WHERE ${of} AND NOT (${isSame}) AND (l.epoch >= ${hold.epoch}
+        OR (l.ended_at IS NULL AND l.expires_at > ${now} AND a.last_heartbeat_at >= ${now - ACTIVE_FOR_MS})))`
   const isExtended = sql`EXISTS (SELECT 1 FROM leases l WHERE ${of} AND ${isSame})`
   const results = await ctx.db.batch([
     ctx.db.insert(leaseEvents).select(sql`
@@ -287,25 +288,31 @@ async function inFlight(ctx: Ctx, agentId: string, contact: string): Promise<Con
   return { agentId: row.agentId ?? '', agentName: row.agentName, expiresAt: new Date(until) }
 }
 
-type Standing = Pick<Lease, 'epoch' | 'endedAt'> & { isHolderActive: boolean }
-
 /**
  * The last grant that D1 knows. Asking for a lease is a heartbeat, and it is written first: whoever meets the object's
  * grant from now on, before D1 has it, finds its holder alive.
  */
-async function standing(ctx: Ctx, agent: Agent, contact: string): Promise<Standing | null> {
+async function standing(ctx: Ctx, agent: Agent, contact: string): Promise<Known | null> {
   const results = await ctx.db.batch([
     ...beat(ctx, agent.id),
     ctx.db
-      .select({ epoch: leases.epoch, endedAt: leases.endedAt, beatAt: agents.lastHeartbeatAt })
+      .select({ ...getTableColumns(leases), isLive: sql<number>`${isHolderActive(ctx.now)}` })
       .from(leases)
-      .leftJoin(agents, and(eq(agents.tenantId, leases.tenantId), eq(agents.id, leases.agentId)))
       .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact))),
   ])
   const [row] = results[3]
   if (!row) return null
-  const isBeating = row.beatAt !== null && isActive({ lastHeartbeatAt: row.beatAt }, ctx.now)
-  return { epoch: row.epoch, endedAt: row.endedAt, isHolderActive: isBeating }
+  const { id, agentId, intent, epoch, createdAt, expiresAt, endedAt, isLive } = row
+  const isOver = endedAt !== null || isLive === 0
+  return {
+    id,
+    agentId,
+    intent,
+    epoch,
+    createdAt: createdAt.getTime(),
+    expiresAt: expiresAt.getTime(),
+    isOver,
+  }
 }
 
 function isHolderActive(now: Date) {

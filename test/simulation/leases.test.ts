@@ -1,0 +1,389 @@
+import { expect, test, vi } from 'vitest'
+import type { LeaseRecord } from '../../src/core/lease-check.ts'
+import type { Answer, Hold, Known, Wanted } from '../../src/core/lease-hold.ts'
+
+vi.mock('cloudflare:workers', () => ({
+  DurableObject: class {
+    ctx: unknown
+    constructor(ctx: unknown) {
+      this.ctx = ctx
+    }
+  },
+}))
+
+const { heartbeat, registerAgent } = await import('../../src/core/agents.ts')
+const { depart, recordOutcome } = await import('../../src/core/delivery/attempt.ts')
+const { Fault } = await import('../../src/core/fault.ts')
+const { checkExclusivity } = await import('../../src/core/lease-check.ts')
+const { decideHold } = await import('../../src/core/lease-hold.ts')
+const { acquireLease, leaseHistory, listLeases, releaseLease } = await import('../../src/core/leases.ts')
+const { claimSend, newWorld, START, seeded } = await import('../support/coordination-world.ts')
+type World = ReturnType<typeof newWorld>
+
+const MINUTE = 60_000
+const pick = <Item>(random: () => number, from: readonly Item[]) =>
+  from[Math.floor(random() * from.length)] as Item
+
+/** The whole history of a contact, as the API would give it. */
+async function historyOf(world: World, tenantId: string, contact: string): Promise<LeaseRecord[]> {
+  const events = await leaseHistory(world.ctx(tenantId, START), contact, { limit: 10_000 })
+  return events.map((event) => ({
+    ...event,
+    at: event.at.toISOString(),
+    expiresAt: event.expiresAt.toISOString(),
+  }))
+}
+
+async function agentsOf(world: World, tenantId: string, now: number, names: string[]) {
+  const registered = await Promise.all(
+    names.map((name) => registerAgent(world.ctx(tenantId, now), { name, role: 'general' })),
+  )
+  return registered.map((agent) => agent.id)
+}
+
+function heartbeatsOf(world: World, tenantId: string): Record<string, string> {
+  const rows = world.sqlite
+    .prepare('SELECT id, last_heartbeat_at AS at FROM agents WHERE tenant_id = ?')
+    .all(tenantId)
+  return Object.fromEntries(rows.map(({ id, at }) => [String(id), new Date(Number(at)).toISOString()]))
+}
+
+const JUMPS = [1, 1_000, MINUTE, 299_999, 300_000, 300_001, 30 * MINUTE, 3 * 3_600_000]
+
+test('20,000 operations one after the other answer as a page of plain rules says', async () => {
+  const world = newWorld()
+  const divergences: string[] = []
+  const done: Record<string, number> = {}
+  for (let seed = 0; seed < 80; seed++) {
+    const random = seeded(seed)
+    const tenantId = `model-${seed}`
+    let now = START
+    const names = ['a', 'b', 'c']
+    const ids = await agentsOf(world, tenantId, now, names)
+    const beats = new Map(ids.map((id) => [id, now]))
+    const holds = new Map<string, { id: string; agentId: string; expiresAt: number }>()
+    const past: { id: string; contact: string }[] = []
+    const isLive = (hold: { agentId: string; expiresAt: number } | undefined) =>
+      hold !== undefined && hold.expiresAt > now && now - (beats.get(hold.agentId) ?? 0) <= 300_000
+    const beat = (agentId: string) => {
+      if (now - (beats.get(agentId) ?? 0) > 300_000) {
+        for (const [contact, hold] of holds) if (hold.agentId === agentId) holds.delete(contact)
+      }
+      beats.set(agentId, now)
+    }
+    for (let step = 0; step < 260; step++) {
+      const agentId = pick(random, ids)
+      const contact = pick(random, ['x@example.com', 'y@example.com'])
+      const ctx = world.ctx(tenantId, now)
+      const what = pick(random, [
+        'acquire',
+        'acquire',
+        'acquire',
+        'release',
+        'beat',
+        'clock',
+        'clock',
+        'evict',
+        'alarm',
+        'list',
+      ])
+      done[what] = (done[what] ?? 0) + 1
+      const differ = (found: unknown, expected: unknown) => {
+        if (JSON.stringify(found) === JSON.stringify(expected)) return
+        divergences.push(`${seed}/${step} ${what}: ${JSON.stringify(found)} for ${JSON.stringify(expected)}`)
+      }
+      if (what === 'clock') now += pick(random, JUMPS)
+      if (what === 'evict') world.evict()
+      if (what === 'alarm') await world.ringAlarms(now)
+      if (what === 'beat') {
+        await heartbeat(ctx, { id: agentId, name: null })
+        beat(agentId)
+      }
+      if (what === 'acquire') {
+        const durationMinutes = pick(random, [1, 4, 30, 1_440])
+        const request = {
+          agent: { id: agentId, name: null },
+          contactEmail: contact,
+          intent: 'general',
+          durationMinutes,
+        }
+        const got = await acquireLease(ctx, request)
+        beat(agentId)
+        const before = holds.get(contact)
+        const wanted = now + durationMinutes * MINUTE
+        if (before && isLive(before) && before.agentId !== agentId) {
+          const by = {
+            agentId: before.agentId,
+            agentName: names[ids.indexOf(before.agentId)],
+            expiresAt: new Date(before.expiresAt),
+          }
+          differ(got, { held: false, by })
+          continue
+        }
+        const isRenewal = before !== undefined && isLive(before)
+        const expiresAt = isRenewal ? Math.max(before.expiresAt, wanted) : wanted
+        differ(got.held && [got.lease.agentId, got.lease.expiresAt.getTime()], [agentId, expiresAt])
+        if (!got.held) continue
+        differ(isRenewal, past.some((lease) => lease.id === got.lease.id) && before?.id === got.lease.id)
+        past.push({ id: got.lease.id, contact })
+        holds.set(contact, { id: got.lease.id, agentId, expiresAt })
+      }
+      if (what === 'release' && past.length > 0) {
+        const lease = random() < 0.5 ? past.at(-1) : pick(random, past)
+        const hold = lease && holds.get(lease.contact)
+        const wasLive = hold !== undefined && hold.id === lease?.id && isLive(hold)
+        differ(await releaseLease(ctx, lease?.id ?? ''), wasLive)
+        if (wasLive && lease) holds.delete(lease.contact)
+      }
+      if (what === 'list') {
+        const listed = await listLeases(ctx, { limit: 10 })
+        const expected = [...holds].filter(([, hold]) => isLive(hold)).sort(([a], [b]) => (a < b ? -1 : 1))
+        differ(
+          listed.map((lease) => [lease.contact, lease.id, lease.expiresAt.getTime()]),
+          expected.map(([name, hold]) => [name, hold.id, hold.expiresAt]),
+        )
+      }
+    }
+    for (const contact of ['x@example.com', 'y@example.com']) {
+      const verdict = checkExclusivity(await historyOf(world, tenantId, contact), [], {
+        heartbeats: heartbeatsOf(world, tenantId),
+      })
+      for (const violation of verdict.violations)
+        divergences.push(`${seed} ${contact}: ${JSON.stringify(violation)}`)
+    }
+  }
+  const operations = Object.values(done).reduce((sum, count) => sum + count, 0)
+  console.warn(`leases against the model: ${operations} operations, ${divergences.length} divergences`)
+  expect(operations).toBeGreaterThanOrEqual(20_000)
+  expect(divergences.slice(0, 5)).toEqual([])
+})
+
+/**
+ * Lets everything that waits at the gate of a world take its steps one at a time in a random order. A step may be the
+ * death of its request. After each one `check` looks at the whole.
+ */
+async function interleave(
+  world: World,
+  random: () => number,
+  clock: { now: number },
+  deaths: number,
+  tasks: (() => Promise<void>)[],
+  check: () => void,
+) {
+  const waiting: { go: () => void; die: (error: Error) => void }[] = []
+  let open = tasks.length
+  world.gate = () => new Promise((go, die) => waiting.push({ go, die }))
+  const running = tasks.map((task) => task().finally(() => open--))
+  const settled = Promise.allSettled(running)
+  while (open > 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+    const [next] = waiting.splice(Math.floor(random() * waiting.length), 1)
+    if (!next) continue
+    clock.now += Math.floor(random() * 3)
+    if (random() < deaths) next.die(new Error('killed'))
+    else next.go()
+    await new Promise((resolve) => setImmediate(resolve))
+    check()
+  }
+  world.gate = async () => undefined
+  await settled
+}
+
+type Seen = { problems: string[]; answers: Record<string, number> }
+
+/** Three agents, six requests at a time, three rounds with a jump of the clock after each. */
+async function storm(world: World, seed: number, deaths: number): Promise<Seen> {
+  const random = seeded(seed)
+  const tenantId = `storm-${seed}-${deaths}`
+  const clock = { now: START }
+  const contact = 'x@example.com'
+  const ids = await agentsOf(world, tenantId, clock.now, ['a', 'b', 'c'])
+  world.sqlite.exec(`INSERT INTO tenants (id, name, created_at) VALUES ('${tenantId}', 't', 0);
+    INSERT INTO mailboxes (tenant_id, id, address, contact, created_at, updated_at)
+    VALUES ('${tenantId}', 'm', '${tenantId}', '${tenantId}', 0, 0)`)
+  const problems: string[] = []
+  const answers: Record<string, number> = {}
+  const departures: { sendId: string; agentId: string; at: string; until: string }[] = []
+  /** What agents have been told they hold, and may therefore believe. */
+  const believed = new Map<string, { agentId: string; until: number }>()
+  const mine = new Map<string, string>()
+  const given = new Set<string>()
+  const beliefs = (but: string) =>
+    [...believed].filter(([, belief]) => belief.agentId !== but && belief.until > clock.now)
+  let longest = 0
+
+  const leaving = world.sqlite.prepare(`SELECT count(*) AS n FROM leases l
+    JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
+    JOIN send_recipients r ON r.tenant_id = l.tenant_id AND r.contact = l.contact
+    WHERE l.tenant_id = ?1 AND l.ended_at IS NULL AND l.expires_at > ?2 AND a.last_heartbeat_at >= ?2 - 300000
+      AND r.state = 'in_flight' AND r.agent_id IS NOT l.agent_id`)
+  const check = () => {
+    if (Number(leaving.get(tenantId, clock.now)?.n) > 0)
+      problems.push('mail was leaving during a lease of another')
+  }
+
+  const verbs = {
+    async acquire(agentId: string) {
+      const durationMinutes = pick(random, [1, 2, 30])
+      const request = {
+        agent: { id: agentId, name: null },
+        contactEmail: contact,
+        intent: 'general',
+        durationMinutes,
+      }
+      const got = await acquireLease(world.ctx(tenantId, clock.now), request)
+      if (!got.held) return 'refused'
+      const others = beliefs(agentId)
+      if (others.length > 0) problems.push(`${agentId} was told it holds what ${JSON.stringify(others)} hold`)
+      const until = Math.max(got.lease.expiresAt.getTime(), believed.get(got.lease.id)?.until ?? 0)
+      if (!given.has(got.lease.id)) believed.set(got.lease.id, { agentId, until })
+      mine.set(agentId, got.lease.id)
+      return 'held'
+    },
+    async release(agentId: string) {
+      const id = mine.get(agentId)
+      if (id === undefined) return 'nothing'
+      given.add(id)
+      believed.delete(id)
+      return (await releaseLease(world.ctx(tenantId, clock.now), id)) ? 'released' : 'over'
+    },
+    async beat(agentId: string) {
+      await heartbeat(world.ctx(tenantId, clock.now), { id: agentId, name: null })
+      return 'beat'
+    },
+    async send(agentId: string) {
+      const claimed = claimSend(world, tenantId, agentId, contact, clock.now)
+      const departure = await depart(claimed, 'capture', new Date(clock.now))
+      if (!departure.departed) return String(departure.reason)
+      const at = new Date(clock.now).toISOString()
+      for (let left = Math.floor(random() * 12); left > 0; left--) await world.gate()
+      const until = new Date(clock.now).toISOString()
+      departures.push({ sendId: claimed.send.id, agentId, at, until })
+      const then = null
+      const accepted = { kind: 'accepted' as const, providerMessageId: null, delivered: true, refused: [] }
+      await recordOutcome(claimed, [contact], accepted, {
+        now: new Date(clock.now),
+        carrier: 'capture',
+        replayableMs: null,
+        then,
+        latencyMs: 0,
+      })
+      return 'sent'
+    },
+  }
+
+  for (let round = 0; round < 3; round++) {
+    const tasks = Array.from({ length: 6 }, () => async () => {
+      for (let step = 0; step < 3; step++) {
+        const verb = pick(random, [
+          'acquire',
+          'acquire',
+          'acquire',
+          'release',
+          'beat',
+          'send',
+          'send',
+        ] as const)
+        const began = clock.now
+        const answer = await verbs[verb](pick(random, ids)).catch((error: Error) => {
+          if (error instanceof Fault || error.message === 'killed' || String(error.cause).includes('killed'))
+            return error instanceof Fault ? error.code : 'killed'
+          throw error
+        })
+        answers[answer] = (answers[answer] ?? 0) + 1
+        longest = Math.max(longest, clock.now - began)
+      }
+    })
+    const wrapped = tasks.map(
+      (task) => () => task().catch((error) => void problems.push(String(error.stack))),
+    )
+    await interleave(world, random, clock, deaths, wrapped, check)
+    clock.now += pick(random, JUMPS)
+    world.sqlite.exec(`UPDATE sends SET state = 'unknown', claim_until = NULL WHERE tenant_id = '${tenantId}' AND claim_until <= ${clock.now};
+      UPDATE send_recipients SET state = 'pending' WHERE tenant_id = '${tenantId}' AND state = 'in_flight' AND EXISTS (
+        SELECT 1 FROM sends s WHERE s.tenant_id = send_recipients.tenant_id AND s.id = send_id AND s.state = 'unknown')`)
+    if (random() < 0.5) world.evict()
+    for (const [id, { agentId }] of believed) {
+      const beatAt = Date.parse(heartbeatsOf(world, tenantId)[agentId] ?? '')
+      if (clock.now - beatAt > 300_000) believed.delete(id)
+    }
+  }
+  const history = await historyOf(world, tenantId, contact)
+  const heartbeats = heartbeatsOf(world, tenantId)
+  const { violations } = checkExclusivity(history, departures, { heartbeats, skewMs: longest + 1 })
+  const flaws = violations.map((violation) => JSON.stringify(violation))
+  return { problems: [...problems, ...flaws].map((problem) => `seed ${seed}: ${problem}`), answers }
+}
+
+test('in 180 storms of requests that overlap, and die, in every order, nobody ever shares a contact', async () => {
+  const world = newWorld()
+  const problems: string[] = []
+  const answers: Record<string, number> = {}
+  for (let seed = 0; seed < 60; seed++) {
+    for (const deaths of [0, 0.03, 0.15]) {
+      const seen = await storm(world, seed, deaths)
+      problems.push(...seen.problems)
+      for (const [answer, count] of Object.entries(seen.answers))
+        answers[answer] = (answers[answer] ?? 0) + count
+    }
+  }
+  console.warn(`leases under storms: ${JSON.stringify(answers)}, ${problems.length} problems`)
+  expect(problems.slice(0, 8)).toEqual([])
+})
+
+test('one await between check and write makes several holders of one contact; without it there is one, and D1 keeps one', async () => {
+  /** The object as it must not be: while it waits for something else, the next caller comes in. */
+  class Hesitant {
+    storage: DurableObjectStorage
+    constructor({ storage }: { storage: DurableObjectStorage }) {
+      this.storage = storage
+    }
+
+    async acquire(wanted: Wanted, known: Known | null, now: number): Promise<Answer> {
+      const { kv } = this.storage
+      const current = kv.get<Hold>('hold') ?? null
+      await hesitant.gate()
+      const answer = decideHold(current, kv.get<number>('epoch') ?? 0, wanted, known, now)
+      if (answer.granted) kv.put('hold', answer.hold)
+      return answer
+    }
+
+    end() {}
+  }
+  const hesitant = newWorld(Hesitant)
+  const sound = newWorld()
+  const grants = async (world: World, callers: number) => {
+    let granted = 0
+    const object = world.env.CONTACT_LEASE.get(world.env.CONTACT_LEASE.idFromName(`direct-${callers}`))
+    const tasks = Array.from({ length: callers }, (_, i) => async () => {
+      const wanted = {
+        id: `${i}`,
+        agentId: `agent-${i}`,
+        intent: 'general',
+        createdAt: START,
+        expiresAt: START + MINUTE,
+      }
+      if ((await object.acquire(wanted, null, START)).granted) granted += 1
+    })
+    await interleave(world, seeded(callers), { now: START }, 0, tasks, () => undefined)
+    return granted
+  }
+  for (const callers of [10, 100, 1_000]) {
+    expect(await grants(sound, callers)).toBe(1)
+    expect(await grants(hesitant, callers)).toBeGreaterThan(1)
+  }
+
+  const names = Array.from({ length: 20 }, (_, i) => `agent ${i}`)
+  const ids = await agentsOf(hesitant, 'twin', START, names)
+  let held = 0
+  const tasks = ids.map((id) => async () => {
+    const request = { contactEmail: 'x@example.com', intent: 'general', durationMinutes: 30 }
+    const got = await acquireLease(hesitant.ctx('twin', START), {
+      agent: { id, name: null },
+      ...request,
+    }).catch(() => null)
+    if (got?.held) held += 1
+  })
+  await interleave(hesitant, seeded(1), { now: START }, 0, tasks, () => undefined)
+  expect(held).toBe(1)
+})

@@ -1,0 +1,177 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { type Ctx, newCtx } from '../../src/core/ctx.ts'
+import type { Claimed } from '../../src/core/delivery/claim.ts'
+import type { Env } from '../../src/env.ts'
+import { ContactLease } from '../../src/objects/contact-lease.ts'
+
+/** Numbers from 0 to 1, the same ones for the same seed. */
+export function seeded(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+const MIGRATIONS = join(import.meta.dirname, '..', '..', 'migrations')
+
+/** Far ahead, so that no alarm of an object is due. */
+export const START = Date.UTC(2100, 0, 1)
+
+type Methods = Record<string, (...args: unknown[]) => unknown>
+type Storage = { kv: Map<string, unknown>; alarm: number | null }
+
+/**
+ * Database and lease objects in one process: SQLite with our migrations, and the object class itself over a map. `gate`
+ * is passed before every database call and every call of an object; what it does decides the order of things.
+ */
+export function newWorld(Lease: new (state: never, env: never) => object = ContactLease) {
+  const sqlite = new DatabaseSync(':memory:')
+  for (const file of readdirSync(MIGRATIONS).filter((name) => name.endsWith('.sql'))) {
+    sqlite.exec(readFileSync(join(MIGRATIONS, file), 'utf8').replaceAll('--> statement-breakpoint', ''))
+  }
+  const storages = new Map<string, Storage>()
+  const living = new Map<string, Methods>()
+  const world = {
+    sqlite,
+    gate: async (): Promise<void> => undefined,
+    /** Forgets what is in memory, as an eviction does; what was stored stays. */
+    evict: () => living.clear(),
+    /** Rings the alarm of every object, however late, as the platform would with the clock at `now`. */
+    async ringAlarms(now: number) {
+      const clock = Date.now
+      Date.now = () => now
+      try {
+        for (const [name, storage] of storages) {
+          if (storage.alarm === null || storage.alarm > now) continue
+          storage.alarm = null
+          await object(name).alarm?.()
+        }
+      } finally {
+        Date.now = clock
+      }
+    },
+    ctx: (tenantId: string, now: number): Ctx =>
+      newCtx(env, new Date(now), tenantId, { kind: 'system', name: 'simulation' }),
+  }
+  const object = (name: string): Methods => {
+    const known = living.get(name)
+    if (known) return known
+    const storage = storages.get(name) ?? { kv: new Map(), alarm: null }
+    storages.set(name, storage)
+    const made = new Lease({ storage: storageOver(storage) } as never, {} as never) as Methods
+    living.set(name, made)
+    return made
+  }
+  const env = {
+    DB: databaseOver(sqlite, () => world.gate()),
+    CONTACT_LEASE: {
+      idFromName: (name: string) => name,
+      get: (name: string) =>
+        new Proxy(
+          {},
+          {
+            get:
+              (_, method) =>
+              async (...args: unknown[]) => {
+                await world.gate()
+                return structuredClone(await object(name)[String(method)]?.(...structuredClone(args)))
+              },
+          },
+        ),
+    },
+    RATE_WINDOW: { idFromName: (name: string) => name, get: () => ({ refund: async () => undefined }) },
+  } as unknown as Env
+  return Object.assign(world, { env })
+}
+
+export type World = ReturnType<typeof newWorld>
+
+function storageOver(storage: Storage) {
+  return {
+    kv: {
+      get: (key: string) => structuredClone(storage.kv.get(key)),
+      put: (key: string, value: unknown) => void storage.kv.set(key, structuredClone(value)),
+      delete: (key: string) => storage.kv.delete(key),
+    },
+    setAlarm: async (at: number) => {
+      storage.alarm = at
+    },
+    deleteAll: async () => {
+      storage.kv.clear()
+      storage.alarm = null
+    },
+  }
+}
+
+type Prepared = { sql: string; values: SQLInputValue[] }
+
+function databaseOver(sqlite: DatabaseSync, gate: () => Promise<void>) {
+  const statements = new Map<string, ReturnType<DatabaseSync['prepare']>>()
+  const execute = ({ sql, values }: Prepared) => {
+    const statement = statements.get(sql) ?? sqlite.prepare(sql)
+    statements.set(sql, statement)
+    return { results: statement.all(...values) as Record<string, unknown>[], success: true, meta: {} }
+  }
+  const prepare = (sql: string, values: SQLInputValue[] = []) => {
+    const prepared = { sql, values }
+    const run = async () => {
+      await gate()
+      return execute(prepared)
+    }
+    return {
+      ...prepared,
+      bind: (...bound: SQLInputValue[]) => prepare(sql, bound),
+      run,
+      all: run,
+      raw: async () => (await run()).results.map((row) => Object.values(row)),
+    }
+  }
+  return {
+    prepare,
+    async batch(batched: Prepared[]) {
+      await gate()
+      sqlite.exec('BEGIN')
+      try {
+        const results = batched.map(execute)
+        sqlite.exec('COMMIT')
+        return results
+      } catch (error) {
+        sqlite.exec('ROLLBACK')
+        throw error
+      }
+    },
+  }
+}
+
+/** A send to one contact that a consumer has just claimed for delivery. */
+export function claimSend(
+  world: World,
+  tenantId: string,
+  agentId: string,
+  contact: string,
+  now: number,
+): Claimed {
+  const send = { id: crypto.randomUUID(), token: crypto.randomUUID() }
+  const recipients = [{ kind: 'to' as const, email: contact, contact }]
+  world.sqlite
+    .prepare(`INSERT INTO sends (tenant_id, id, door, mailbox_id, agent_id, state, body_hash, recipients, claim_token,
+      claim_until, claims, created_at, updated_at) VALUES (?1, ?2, 'molted', 'm', ?3, 'claimed', '', ?4, ?5, ?6, 1, ?7, ?7)`)
+    .run(tenantId, send.id, agentId, JSON.stringify(recipients), send.token, now + 90_000, now)
+  world.sqlite
+    .prepare(`INSERT INTO send_recipients (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, created_at, updated_at)
+      VALUES (?1, ?2, ?3, 'm', ?4, ?2, 'pending', ?5, ?5)`)
+    .run(tenantId, contact, send.id, agentId, now)
+  const row = { tenantId, id: send.id, mailboxId: 'm', agentId, recipients, attempt: 0, ambiguousAt: null }
+  const dates = { scheduledAt: null, createdAt: new Date(now) }
+  return {
+    env: world.env,
+    db: world.ctx(tenantId, now).db,
+    send: { ...row, ...dates, template: null, input: null, provider: null } as Claimed['send'],
+    hold: { tenantId, sendId: send.id, token: send.token },
+  }
+}
