@@ -42,6 +42,15 @@ export interface Env {
   SES_CONFIGURATION_SET?: string
   RESEND_API_KEY?: string
   RESEND_BASE_URL?: string
+  /**
+   * A language model behind any OpenAI-compatible address, Workers AI's included, and its name there. Without it what
+   * could ask a model does without. The key is a secret of the Worker (`wrangler secret put MODEL_API_KEY`).
+   */
+  MODEL_BASE_URL?: string
+  MODEL_NAME?: string
+  MODEL_API_KEY?: string
+  /** How long the model may take to answer one question, in ms; 10,000 where not given. */
+  MODEL_TIMEOUT_MS?: string
 
   /** "1" under local development only; comes from .dev.vars, never from wrangler.toml. */
   LOCAL?: string
@@ -58,6 +67,17 @@ const Settings = z.object({
   PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
   CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
   TOKEN_SECRET: z.string().min(32, 'TOKEN_SECRET must be 32 characters or more').optional(),
+  MODEL_BASE_URL: z
+    .url({ error: 'MODEL_BASE_URL must be the address of an OpenAI-compatible API' })
+    .optional(),
+  MODEL_NAME: z.string().min(1).optional(),
+  MODEL_API_KEY: z.string().min(1).optional(),
+  MODEL_TIMEOUT_MS: z.coerce
+    .number({ error: 'MODEL_TIMEOUT_MS must be a number of milliseconds' })
+    .int()
+    .min(1)
+    .max(120_000)
+    .default(10_000),
 })
 
 export type Settings = {
@@ -67,6 +87,8 @@ export type Settings = {
   tokenSecret: string | null
   isLocal: boolean
   autoClaim: boolean
+  /** Null where none is configured. */
+  model: { baseUrl: string; name: string; apiKey: string | null; timeoutMs: number } | null
 }
 
 const LOCAL_TOKEN_SECRET = 'local development only, known to everybody'
@@ -77,7 +99,7 @@ const parsed = new WeakMap<object, Settings>()
 export function settings(env: Env): Settings {
   const known = parsed.get(env)
   if (known) return known
-  const { MAIL_DOMAIN, PUBLIC_URL, TOKEN_SECRET } = Settings.parse(env)
+  const { MAIL_DOMAIN, PUBLIC_URL, TOKEN_SECRET, ...given } = Settings.parse(env)
   const isLocal = env.LOCAL === '1'
   const value = {
     mailDomain: MAIL_DOMAIN,
@@ -85,18 +107,8 @@ export function settings(env: Env): Settings {
     tokenSecret: TOKEN_SECRET ?? (isLocal ? LOCAL_TOKEN_SECRET : null),
     isLocal,
     autoClaim: isLocal && env.AUTO_CLAIM === '1',
+    model: modelOf(given),
   }
   parsed.set(env, value)
   return value
 }
-
-declare global {
-  namespace Cloudflare {
-    interface Env extends MoltpostEnv {}
-    interface GlobalProps {
-      mainModule: typeof import('./index.ts')
-    }
-  }
-}
-
-type MoltpostEnv = Env

@@ -3,7 +3,7 @@ import { mailboxes, sendRecipients, tenants } from '../schema.ts'
 import { type Ctx, mustBeAllowed } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { mailboxLimits, planLimits } from './plans.ts'
-import { rateWindow } from './send/decide.ts'
+import { rateWindow } from './reservations.ts'
 import { type Limits, type Unit, type WindowUse, windowEnd } from './windows.ts'
 
 const DAY_MS = 86_400_000

@@ -4,7 +4,7 @@ import { parseAddress } from './address.ts'
 import { actorName, type Ctx, mustBeAllowed, visibleMailboxes } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newToken } from './ids.ts'
-import { refund } from './send/decide.ts'
+import { refund } from './reservations.ts'
 import type { SendState } from './states.ts'
 import { appendTrace } from './traces.ts'
 

@@ -2,6 +2,7 @@ import type { SendInput } from '../../schema.ts'
 import { newId, newToken } from '../ids.ts'
 import { judge, POLICY_VERSION, type Verdict } from '../policy.ts'
 import { compileTemplate, missingVariables } from '../rendering.ts'
+import { rateWindow, refund } from '../reservations.ts'
 import type { SendState } from '../states.ts'
 import type { Limits, WindowSnapshot } from '../windows.ts'
 import { slices } from './claim.ts'
@@ -179,18 +180,9 @@ export async function preview(
   }))
 }
 
-/** Give back what sends had reserved of their windows. */
-export async function refund(door: Pick<Door, 'env' | 'now'>, tenantId: string, sendIds: string[]) {
-  await rateWindow(door, tenantId).refund(sendIds, door.now.getTime())
-}
-
 /** Whether a send in this state has burned its dedupe key. */
 export function isAccepted(state: SendState): boolean {
   return !['judging', 'blocked', 'failed', 'rejected', 'cancelled'].includes(state)
-}
-
-export function rateWindow(door: Pick<Door, 'env'>, tenantId: string) {
-  return door.env.RATE_WINDOW.get(door.env.RATE_WINDOW.idFromName(tenantId))
 }
 
 function missingIn({ subject, input }: Candidate): string[] {
