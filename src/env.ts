@@ -112,3 +112,19 @@ export function settings(env: Env): Settings {
   parsed.set(env, value)
   return value
 }
+
+type GivenModel = Pick<
+  z.infer<typeof Settings>,
+  'MODEL_BASE_URL' | 'MODEL_NAME' | 'MODEL_API_KEY' | 'MODEL_TIMEOUT_MS'
+>
+
+function modelOf(given: GivenModel): Settings['model'] {
+  if (given.MODEL_BASE_URL === undefined) return null
+  if (given.MODEL_NAME === undefined) throw new Error('MODEL_NAME must name the model at MODEL_BASE_URL')
+  return {
+    baseUrl: given.MODEL_BASE_URL,
+    name: given.MODEL_NAME,
+    apiKey: given.MODEL_API_KEY ?? null,
+    timeoutMs: given.MODEL_TIMEOUT_MS,
+  }
+}

@@ -4,17 +4,19 @@ import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
 import { startFaultServers } from './peer-faults.ts'
 import { json, startHttpCarrier } from './peer-http.ts'
+import { startModel } from './peer-model.ts'
 import { startPrograms } from './peer-programs.ts'
 import { login, type Received, startSmtpServers } from './peer-smtp.ts'
 
 /** The far sides of the tests: real servers on loopback, started once for the whole run. */
 export default async function peers(project: TestProject) {
   const received: Received[] = []
-  const [smtp, faults, http, programs] = await Promise.all([
+  const [smtp, faults, http, programs, model] = await Promise.all([
     startSmtpServers(received),
     startFaultServers(),
     startHttpCarrier(),
     startPrograms(),
+    startModel(),
   ])
   const inspector = await startInspector(received, faults)
   project.provide('peers', {
@@ -25,9 +27,17 @@ export default async function peers(project: TestProject) {
     http: http.url,
     ses: programs.ses,
     resend: programs.resend,
+    model: model.url,
   })
   return async () => {
-    await Promise.all([inspector.stop(), smtp.stop(), faults.stop(), http.stop(), programs.stop()])
+    await Promise.all([
+      inspector.stop(),
+      smtp.stop(),
+      faults.stop(),
+      http.stop(),
+      programs.stop(),
+      model.stop(),
+    ])
   }
 }
 
@@ -72,6 +82,7 @@ export type Peers = {
   http: string
   ses: string
   resend: string
+  model: string
 }
 
 declare module 'vitest' {
