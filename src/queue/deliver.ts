@@ -19,8 +19,8 @@ const REPLAYABLE = Object.entries(CAPABILITIES).flatMap(([name, { idempotencyMs 
 type Clock = () => Date
 
 /** Deliver each send, side by side. */
-export async function deliver(env: Env, bells: SendBell[]): Promise<void> {
-  await Promise.all(bells.map((bell) => deliverSend(env, bell, () => new Date())))
+export async function deliver(env: Env, bells: SendBell[]): Promise<PromiseSettledResult<unknown>[]> {
+  return await Promise.allSettled(bells.map((bell) => deliverSend(env, bell, () => new Date())))
 }
 
 /**

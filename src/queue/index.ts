@@ -5,7 +5,8 @@ import { deliver } from './deliver.ts'
 import { attend } from './jobs.ts'
 import { render } from './render.ts'
 
-type Consumer = (env: Env, bells: SendBell[]) => Promise<void>
+/** Works on each bell by itself and says, bell by bell, which broke it. */
+type Consumer = (env: Env, bells: SendBell[]) => Promise<PromiseSettledResult<unknown>[]>
 
 const CONSUMERS: Record<string, Consumer> = { render, deliver, jobs: attend }
 
@@ -31,18 +32,21 @@ export async function consume(batch: MessageBatch<unknown>, env: Env): Promise<v
     message.ack()
   }
   if (!consumer) return
-  try {
-    await consumer(
-      env,
-      bells.map((message) => message.body),
-    )
-    for (const message of bells) message.ack()
-  } catch (error) {
-    const event = 'consumer_failed'
+  const results = await consumer(
+    env,
+    bells.map((message) => message.body),
+  )
+  for (const [position, message] of bells.entries()) {
+    const result = results[position]
+    if (result?.status === 'fulfilled') {
+      message.ack()
+      continue
+    }
+    const failure = describeFailure(result?.reason)
     console.error(
-      JSON.stringify({ event, queue: batch.queue, count: bells.length, ...describeFailure(error) }),
+      JSON.stringify({ event: 'consumer_failed', queue: batch.queue, ...message.body, ...failure }),
     )
-    for (const message of bells) message.retry()
+    message.retry()
   }
 }
 
