@@ -34,8 +34,12 @@ export function castVote(before: Ballot, vote: CastVote, active: string[]): Ball
   if (!active.includes(vote.agentId)) return { outcome: 'inactive', ballot }
   const votes = [...ballot.votes, vote]
   const electorate = new Set([...active, ...votes.map((each) => each.agentId)]).size
-  const same = votes.filter((each) => each.vote === vote.vote).length
-  if (2 * same <= electorate) return { outcome: 'counted', vote, ballot: { ...ballot, votes } }
-  const status = vote.vote === 'approve' ? 'approved' : 'rejected'
+  const approving = votes.filter((each) => each.vote === 'approve').length
+  // Where others have fallen silent, a vote may bring the other side its majority.
+  const isApproved = 2 * approving > electorate
+  if (!isApproved && 2 * (votes.length - approving) <= electorate) {
+    return { outcome: 'counted', vote, ballot: { ...ballot, votes } }
+  }
+  const status = isApproved ? 'approved' : 'rejected'
   return { outcome: 'counted', vote, ballot: { ...ballot, votes, status, decidedAt: vote.at } }
 }

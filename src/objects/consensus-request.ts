@@ -22,10 +22,16 @@ export class ConsensusRequest extends DurableObject {
     return answer
   }
 
-  /** The ballot as it stands at a time, whether or not the alarm has rung; null if it was never opened. */
+  /**
+   * The ballot as it stands at a time, whether or not the alarm has rung; null if it was never opened. Who has been told
+   * that it expired must not see it decided by a vote that began earlier and comes later, so the expiry is kept.
+   */
   look(now: number): Ballot | null {
-    const ballot = this.ctx.storage.kv.get<Ballot>('ballot')
-    return ballot ? ballotAt(ballot, now) : null
+    const before = this.ctx.storage.kv.get<Ballot>('ballot')
+    if (!before) return null
+    const ballot = ballotAt(before, now)
+    if (ballot !== before) this.keep(ballot)
+    return ballot
   }
 
   override async alarm() {
