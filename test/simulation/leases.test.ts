@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest'
-import type { LeaseRecord } from '../../src/core/lease-check.ts'
 import type { Answer, Hold, Known, Wanted } from '../../src/core/lease-hold.ts'
 
 vi.mock('cloudflare:workers', () => ({
@@ -11,148 +10,38 @@ vi.mock('cloudflare:workers', () => ({
   },
 }))
 
-const { heartbeat, registerAgent } = await import('../../src/core/agents.ts')
+const { heartbeat } = await import('../../src/core/agents.ts')
 const { depart, recordOutcome } = await import('../../src/core/delivery/attempt.ts')
 const { Fault } = await import('../../src/core/fault.ts')
 const { checkExclusivity } = await import('../../src/core/lease-check.ts')
 const { decideHold } = await import('../../src/core/lease-hold.ts')
-const { acquireLease, leaseHistory, listLeases, releaseLease } = await import('../../src/core/leases.ts')
-const { claimSend, newWorld, START, seeded } = await import('../support/coordination-world.ts')
+const { acquireLease, releaseLease } = await import('../../src/core/leases.ts')
+const { agentsOf, heartbeatsOf, historyOf, JUMPS, pick, playModel, START, seeded } = await import(
+  '../support/coordination-model.ts'
+)
+const { claimSend, newWorld } = await import('../support/coordination-world.ts')
 type World = ReturnType<typeof newWorld>
 
 const MINUTE = 60_000
-const pick = <Item>(random: () => number, from: readonly Item[]) =>
-  from[Math.floor(random() * from.length)] as Item
-
-/** The whole history of a contact, as the API would give it. */
-async function historyOf(world: World, tenantId: string, contact: string): Promise<LeaseRecord[]> {
-  const events = await leaseHistory(world.ctx(tenantId, START), contact, { limit: 10_000 })
-  return events.map((event) => ({
-    ...event,
-    at: event.at.toISOString(),
-    expiresAt: event.expiresAt.toISOString(),
-  }))
-}
-
-async function agentsOf(world: World, tenantId: string, now: number, names: string[]) {
-  const registered = await Promise.all(
-    names.map((name) => registerAgent(world.ctx(tenantId, now), { name, role: 'general' })),
-  )
-  return registered.map((agent) => agent.id)
-}
-
-function heartbeatsOf(world: World, tenantId: string): Record<string, string> {
-  const rows = world.sqlite
-    .prepare('SELECT id, last_heartbeat_at AS at FROM agents WHERE tenant_id = ?')
-    .all(tenantId)
-  return Object.fromEntries(rows.map(({ id, at }) => [String(id), new Date(Number(at)).toISOString()]))
-}
-
-const JUMPS = [1, 1_000, MINUTE, 299_999, 300_000, 300_001, 30 * MINUTE, 3 * 3_600_000]
 
 test('20,000 operations one after the other answer as a page of plain rules says', async () => {
   const world = newWorld()
   const divergences: string[] = []
-  const done: Record<string, number> = {}
+  let operations = 0
   for (let seed = 0; seed < 80; seed++) {
-    const random = seeded(seed)
-    const tenantId = `model-${seed}`
-    let now = START
-    const names = ['a', 'b', 'c']
-    const ids = await agentsOf(world, tenantId, now, names)
-    const beats = new Map(ids.map((id) => [id, now]))
-    const holds = new Map<string, { id: string; agentId: string; expiresAt: number }>()
-    const past: { id: string; contact: string }[] = []
-    const isLive = (hold: { agentId: string; expiresAt: number } | undefined) =>
-      hold !== undefined && hold.expiresAt > now && now - (beats.get(hold.agentId) ?? 0) <= 300_000
-    const beat = (agentId: string) => {
-      if (now - (beats.get(agentId) ?? 0) > 300_000) {
-        for (const [contact, hold] of holds) if (hold.agentId === agentId) holds.delete(contact)
-      }
-      beats.set(agentId, now)
-    }
-    for (let step = 0; step < 260; step++) {
-      const agentId = pick(random, ids)
-      const contact = pick(random, ['x@example.com', 'y@example.com'])
-      const ctx = world.ctx(tenantId, now)
-      const what = pick(random, [
-        'acquire',
-        'acquire',
-        'acquire',
-        'release',
-        'beat',
-        'clock',
-        'clock',
-        'evict',
-        'alarm',
-        'list',
-      ])
-      done[what] = (done[what] ?? 0) + 1
-      const differ = (found: unknown, expected: unknown) => {
-        if (JSON.stringify(found) === JSON.stringify(expected)) return
-        divergences.push(`${seed}/${step} ${what}: ${JSON.stringify(found)} for ${JSON.stringify(expected)}`)
-      }
-      if (what === 'clock') now += pick(random, JUMPS)
-      if (what === 'evict') world.evict()
-      if (what === 'alarm') await world.ringAlarms(now)
-      if (what === 'beat') {
-        await heartbeat(ctx, { id: agentId, name: null })
-        beat(agentId)
-      }
-      if (what === 'acquire') {
-        const durationMinutes = pick(random, [1, 4, 30, 1_440])
-        const request = {
-          agent: { id: agentId, name: null },
-          contactEmail: contact,
-          intent: 'general',
-          durationMinutes,
-        }
-        const got = await acquireLease(ctx, request)
-        beat(agentId)
-        const before = holds.get(contact)
-        const wanted = now + durationMinutes * MINUTE
-        if (before && isLive(before) && before.agentId !== agentId) {
-          const by = {
-            agentId: before.agentId,
-            agentName: names[ids.indexOf(before.agentId)],
-            expiresAt: new Date(before.expiresAt),
-          }
-          differ(got, { held: false, by })
-          continue
-        }
-        const isRenewal = before !== undefined && isLive(before)
-        const expiresAt = isRenewal ? Math.max(before.expiresAt, wanted) : wanted
-        differ(got.held && [got.lease.agentId, got.lease.expiresAt.getTime()], [agentId, expiresAt])
-        if (!got.held) continue
-        differ(isRenewal, past.some((lease) => lease.id === got.lease.id) && before?.id === got.lease.id)
-        past.push({ id: got.lease.id, contact })
-        holds.set(contact, { id: got.lease.id, agentId, expiresAt })
-      }
-      if (what === 'release' && past.length > 0) {
-        const lease = random() < 0.5 ? past.at(-1) : pick(random, past)
-        const hold = lease && holds.get(lease.contact)
-        const wasLive = hold !== undefined && hold.id === lease?.id && isLive(hold)
-        differ(await releaseLease(ctx, lease?.id ?? ''), wasLive)
-        if (wasLive && lease) holds.delete(lease.contact)
-      }
-      if (what === 'list') {
-        const listed = await listLeases(ctx, { limit: 10 })
-        const expected = [...holds].filter(([, hold]) => isLive(hold)).sort(([a], [b]) => (a < b ? -1 : 1))
-        differ(
-          listed.map((lease) => [lease.contact, lease.id, lease.expiresAt.getTime()]),
-          expected.map(([name, hold]) => [name, hold.id, hold.expiresAt]),
-        )
-      }
-    }
-    for (const contact of ['x@example.com', 'y@example.com']) {
-      const verdict = checkExclusivity(await historyOf(world, tenantId, contact), [], {
-        heartbeats: heartbeatsOf(world, tenantId),
-      })
-      for (const violation of verdict.violations)
-        divergences.push(`${seed} ${contact}: ${JSON.stringify(violation)}`)
-    }
+    const found = await playModel({
+      tenantId: `model-${seed}`,
+      random: seeded(seed),
+      steps: 260,
+      ctx: (now) => world.ctx(`model-${seed}`, now),
+      disturb: {
+        evict: async () => world.evict(),
+        alarm: (now) => world.ringAlarms(now),
+      },
+    })
+    operations += found.operations
+    divergences.push(...found.divergences)
   }
-  const operations = Object.values(done).reduce((sum, count) => sum + count, 0)
   console.warn(`leases against the model: ${operations} operations, ${divergences.length} divergences`)
   expect(operations).toBeGreaterThanOrEqual(20_000)
   expect(divergences.slice(0, 5)).toEqual([])
@@ -197,7 +86,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
   const tenantId = `storm-${seed}-${deaths}`
   const clock = { now: START }
   const contact = 'x@example.com'
-  const ids = await agentsOf(world, tenantId, clock.now, ['a', 'b', 'c'])
+  const ids = await agentsOf(world.ctx(tenantId, clock.now), ['a', 'b', 'c'])
   world.sqlite.exec(`INSERT INTO tenants (id, name, created_at) VALUES ('${tenantId}', 't', 0);
     INSERT INTO mailboxes (tenant_id, id, address, contact, created_at, updated_at)
     VALUES ('${tenantId}', 'm', '${tenantId}', '${tenantId}', 0, 0)`)
@@ -303,13 +192,14 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
       UPDATE send_recipients SET state = 'pending' WHERE tenant_id = '${tenantId}' AND state = 'in_flight' AND EXISTS (
         SELECT 1 FROM sends s WHERE s.tenant_id = send_recipients.tenant_id AND s.id = send_id AND s.state = 'unknown')`)
     if (random() < 0.5) world.evict()
+    const beats = await heartbeatsOf(world.ctx(tenantId, clock.now))
     for (const [id, { agentId }] of believed) {
-      const beatAt = Date.parse(heartbeatsOf(world, tenantId)[agentId] ?? '')
+      const beatAt = Date.parse(beats[agentId] ?? '')
       if (clock.now - beatAt > 300_000) believed.delete(id)
     }
   }
-  const history = await historyOf(world, tenantId, contact)
-  const heartbeats = heartbeatsOf(world, tenantId)
+  const history = await historyOf(world.ctx(tenantId, clock.now), contact)
+  const heartbeats = await heartbeatsOf(world.ctx(tenantId, clock.now))
   const { violations } = checkExclusivity(history, departures, { heartbeats, skewMs: longest + 1 })
   const flaws = violations.map((violation) => JSON.stringify(violation))
   return { problems: [...problems, ...flaws].map((problem) => `seed ${seed}: ${problem}`), answers }
@@ -374,7 +264,7 @@ test('one await between check and write makes several holders of one contact; wi
   }
 
   const names = Array.from({ length: 20 }, (_, i) => `agent ${i}`)
-  const ids = await agentsOf(hesitant, 'twin', START, names)
+  const ids = await agentsOf(hesitant.ctx('twin', START), names)
   let held = 0
   const tasks = ids.map((id) => async () => {
     const request = { contactEmail: 'x@example.com', intent: 'general', durationMinutes: 30 }

@@ -6,21 +6,7 @@ import type { Claimed } from '../../src/core/delivery/claim.ts'
 import type { Env } from '../../src/env.ts'
 import { ContactLease } from '../../src/objects/contact-lease.ts'
 
-/** Numbers from 0 to 1, the same ones for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 const MIGRATIONS = join(import.meta.dirname, '..', '..', 'migrations')
-
-/** Far ahead, so that no alarm of an object is due. */
-export const START = Date.UTC(2100, 0, 1)
 
 type Methods = Record<string, (...args: unknown[]) => unknown>
 type Storage = { kv: Map<string, unknown>; alarm: number | null }
