@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { HUMANIZER_STYLES, type HumanizerStyle } from './core/humanizer/style.ts'
 import { SEND_STATES } from './core/states.ts'
 
 const time = () => integer({ mode: 'timestamp_ms' })
@@ -101,6 +102,8 @@ export const mailboxes = sqliteTable(
       .notNull()
       .default('hold'),
     reputation: integer().notNull().default(800),
+    humanizerEnabled: flag().notNull().default(false),
+    humanizerStyle: text({ enum: HUMANIZER_STYLES }).notNull().default('professional'),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
@@ -224,6 +227,9 @@ export type SendInput = {
   replyTo: string | null
   campaignId: string | null
   headers: Record<string, string>
+  /** Absent where the send says nothing: its agent and its mailbox decide. */
+  humanize?: boolean | null
+  humanizeStyle?: HumanizerStyle | null
 }
 
 /**
@@ -274,6 +280,7 @@ export const sends = sqliteTable(
     primaryKey({ columns: [t.tenantId, t.id] }),
     uniqueIndex('sends_by_burned_key').on(t.tenantId, t.burnedKey).where(sql`burned_key IS NOT NULL`),
     index('sends_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('sends_by_batch').on(t.tenantId, t.batchId).where(sql`batch_id IS NOT NULL`),
   ],
 )
 
@@ -455,7 +462,10 @@ export const messages = sqliteTable(
     rawKey: text().notNull(),
     receivedAt: time().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.mailboxId, t.deliveryId] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.mailboxId, t.deliveryId] }),
+    index('messages_by_sender').on(t.tenantId, sql`lower(from_address)`, t.receivedAt),
+  ],
 )
 
 /** What the `capture` carrier kept, shown at /dev/outbox. */

@@ -36,7 +36,9 @@ export type MailboxChange = {
     | 'fatigueDays'
     | 'riskBudget'
     | 'carriers'
-    | 'onUnknown']?: Row[Field] | undefined
+    | 'onUnknown'
+    | 'humanizerEnabled'
+    | 'humanizerStyle']?: Row[Field] | undefined
 }
 
 /** Sends that nothing more will be done about for as long as nobody hears from the recipient's side. */

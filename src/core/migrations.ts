@@ -1,12 +1,16 @@
 import init from '../../migrations/0000_init.sql'
 import appendOnlyTraces from '../../migrations/0001_append_only_traces.sql'
 import coordination from '../../migrations/0002_coordination.sql'
+import batches from '../../migrations/0003_batches.sql'
+import humanizer from '../../migrations/0004_humanizer.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
   ['0000_init.sql', init],
   ['0001_append_only_traces.sql', appendOnlyTraces],
   ['0002_coordination.sql', coordination],
+  ['0003_batches.sql', batches],
+  ['0004_humanizer.sql', humanizer],
 ]
 
 /**

@@ -1,6 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { type Env, type SendBell, settings } from '../../env.ts'
 import {
+  agents,
   approvals,
   mailboxes,
   type RecipientKind,
@@ -11,6 +12,8 @@ import {
   traces,
 } from '../../schema.ts'
 import { bury } from '../dead-letters.ts'
+import { type HumanizerNote, humanize } from '../humanizer/humanize.ts'
+import { chosenStyle } from '../humanizer/style.ts'
 import { buildMessage, type Party } from '../message.ts'
 import { keepRendered, type Rendered, sha256 } from '../rendered.ts'
 import { compileTemplate, renderTemplate } from '../rendering.ts'
@@ -38,10 +41,12 @@ export async function renderSend(env: Env, bell: SendBell, clock: () => Date): P
     return { isReady: false }
   }
   const key = await keepRendered(env, claimed.send.id, made.rendered)
-  return { isReady: await finish(claimed, key, made.rendered, clock()) }
+  return { isReady: await finish(claimed, key, made, clock()) }
 }
 
-async function compose(claimed: Claimed, now: Date): Promise<{ rendered: Rendered } | { refusal: string }> {
+type Composed = { rendered: Rendered; humanizer: HumanizerNote | null }
+
+async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusal: string }> {
   const { env, db, send } = claimed
   const input = send.input ?? (await largeInput(env, send.inputKey))
   if (!input) return { refusal: 'the stored input is gone' }
@@ -50,9 +55,12 @@ async function compose(claimed: Claimed, now: Date): Promise<{ rendered: Rendere
       address: mailboxes.address,
       displayName: mailboxes.displayName,
       physicalAddress: tenants.physicalAddress,
+      humanizer: { enabled: mailboxes.humanizerEnabled, style: mailboxes.humanizerStyle },
+      agentConfig: agents.config,
     })
     .from(mailboxes)
     .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
+    .leftJoin(agents, and(eq(agents.tenantId, mailboxes.tenantId), eq(agents.id, send.agentId ?? '')))
     .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
   if (!about) return { refusal: 'the mailbox is gone' }
 
@@ -60,7 +68,8 @@ async function compose(claimed: Claimed, now: Date): Promise<{ rendered: Rendere
   if ('refusal' in content) return content
   const parties = (kind: RecipientKind): Party[] =>
     send.recipients.filter((each) => each.kind === kind).map(({ email, name }) => ({ email, name }))
-  const built = await buildMessage({
+  const { headers: ownHeaders, ...original } = content
+  const draft = {
     messageId: `${send.id}@${settings(env).mailDomain}`,
     date: now,
     from: { email: about.address, name: about.displayName },
@@ -68,16 +77,27 @@ async function compose(claimed: Claimed, now: Date): Promise<{ rendered: Rendere
     cc: parties('cc'),
     bcc: parties('bcc'),
     replyTo: input.replyTo ? { email: input.replyTo, name: null } : null,
-    ...content,
-    headers: { ...merged(input.headers, content.headers), 'X-Moltpost-Send-Id': send.id },
-  })
+    headers: { ...merged(input.headers, ownHeaders), 'X-Moltpost-Send-Id': send.id },
+  }
+  const style = chosenStyle([
+    { enabled: input.humanize, style: input.humanizeStyle },
+    { enabled: about.agentConfig?.humanizer_enabled, style: about.agentConfig?.humanizer_style },
+    about.humanizer,
+  ])
+  const values = [input.payload, about.physicalAddress]
+  const reworded = style && (await humanize(env, original, { style, sendId: send.id, values }))
+  let humanizer = reworded?.note ?? null
+  let built = await buildMessage({ ...draft, ...(reworded?.wording ?? original) })
+  if (!built.ok && humanizer && humanizer.used !== 'off') {
+    humanizer = { ...humanizer, used: 'off', fallbackReason: 'failed' }
+    built = await buildMessage({ ...draft, ...original })
+  }
   if (!built.ok) return { refusal: `${built.field}: ${built.detail}` }
   const { messageId, from, to, cc, bcc, replyTo, subject, text, html, headers } = built.mail
   const raw = new TextDecoder().decode(built.raw)
   const hash = await sha256(built.raw)
-  return {
-    rendered: { sha256: hash, messageId, from, to, cc, bcc, replyTo, subject, text, html, headers, raw },
-  }
+  const rendered = { sha256: hash, messageId, from, to, cc, bcc, replyTo, subject, text, html, headers, raw }
+  return { rendered, humanizer }
 }
 
 /** The caller's fields, but for those that the system sets itself, in whatever case they are spelt. */
@@ -144,7 +164,7 @@ async function linkOf({ env, send }: Pick<Claimed, 'env' | 'send'>, input: SendI
 async function finish(
   { db, send, hold }: Claimed,
   key: string,
-  rendered: Rendered,
+  { rendered, humanizer }: Composed,
   now: Date,
 ): Promise<boolean> {
   const ringAgain = new Date(now.getTime() + RING_AGAIN_MS)
@@ -165,7 +185,11 @@ async function finish(
       })
       .where(isHeld({ send, hold }))
       .returning({ state: sends.state }),
-    appendTrace(db, hold, 'render', now, { sha256: rendered.sha256, messageId: rendered.messageId }),
+    appendTrace(db, hold, 'render', now, {
+      sha256: rendered.sha256,
+      messageId: rendered.messageId,
+      ...(humanizer ? { humanizer } : {}),
+    }),
     db
       .update(approvals)
       .set({ sha256: rendered.sha256 })

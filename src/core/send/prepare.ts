@@ -2,6 +2,7 @@ import type { Env } from '../../env.ts'
 import type { Recipient, RecipientKind, SendInput } from '../../schema.ts'
 import { parseAddress } from '../address.ts'
 import type { FaultCode } from '../fault.ts'
+import type { HumanizerStyle } from '../humanizer/style.ts'
 import { newId } from '../ids.ts'
 import { sha256 } from '../rendered.ts'
 import { byteLength, type Claim } from './claim.ts'
@@ -24,6 +25,9 @@ export type SendRequest = {
   headers?: Record<string, string>
   scheduledAt?: Date | null
   batchId?: string | null
+  /** Null and undefined leave it to the agent, then to the mailbox. */
+  humanize?: boolean | null
+  humanizeStyle?: HumanizerStyle | null
 }
 
 /** A request that could not be judged at all, and why. */
@@ -141,13 +145,25 @@ function inputOf(request: SendRequest): SendInput {
     replyTo: request.replyTo ?? null,
     campaignId: request.campaignId ?? null,
     headers: request.headers ?? {},
+    ...wordingOf(request),
+  }
+}
+
+function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'humanize' | 'humanizeStyle'> {
+  return {
+    ...(typeof humanize === 'boolean' ? { humanize } : {}),
+    ...(humanizeStyle ? { humanizeStyle } : {}),
   }
 }
 
 /** SHA-256 over what was asked, so that a header key used for two different requests is noticed. */
 async function hashOf(request: SendRequest): Promise<string> {
   const { to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt } = request
+  const wording = Object.entries(wordingOf(request))
   return await sha256(
-    JSON.stringify([to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt]),
+    JSON.stringify([
+      ...[to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt],
+      ...wording,
+    ]),
   )
 }

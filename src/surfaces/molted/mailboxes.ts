@@ -1,3 +1,4 @@
+import { HUMANIZER_STYLES } from '../../core/humanizer/style.ts'
 import {
   type Autonomy,
   deleteMailbox,
@@ -72,6 +73,10 @@ const ConfigFields = z
     onUnknown: z.enum(['hold', 'resend']).openapi({
       description: 'What becomes of a send that may or may not have been delivered.',
     }),
+    humanizerEnabled: z.boolean().openapi({
+      description: 'Reword what leaves, where neither the send nor its agent says otherwise.',
+    }),
+    humanizerStyle: z.enum(HUMANIZER_STYLES),
     agentId: Id.nullable(),
   })
   .partial()
@@ -285,6 +290,8 @@ function change({ config, ...fields }: z.infer<typeof ChangedMailbox>): MailboxC
     riskBudget: rest.riskBudget,
     carriers: rest.carriers,
     onUnknown: rest.onUnknown,
+    humanizerEnabled: rest.humanizerEnabled,
+    humanizerStyle: rest.humanizerStyle,
     agentId: rest.agentId,
   }
 }
@@ -310,6 +317,8 @@ function view(mailbox: Mailbox): z.infer<typeof MailboxView> {
       riskBudget: mailbox.riskBudget,
       carriers: mailbox.carriers as z.infer<typeof Carrier>[] | null,
       onUnknown: mailbox.onUnknown,
+      humanizerEnabled: mailbox.humanizerEnabled,
+      humanizerStyle: mailbox.humanizerStyle,
       agentId: mailbox.agentId,
       isDefault: mailbox.isDefault,
     },

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { Fault } from '../../core/fault.ts'
+import { HUMANIZER_STYLES } from '../../core/humanizer/style.ts'
 import type { Verdict } from '../../core/policy.ts'
 import type { Door } from '../../core/send/door.ts'
 import type { SendError, SendRequest } from '../../core/send/prepare.ts'
@@ -30,6 +31,14 @@ const SendBody = z
     sendReason: z.string().max(1000).optional().openapi({ example: 'onboarding sequence step 1' }),
     campaignId: z.string().min(1).max(200).optional(),
     scheduledAt: Stamp.optional(),
+    humanize: z.boolean().optional().openapi({
+      description: 'Reword the message before it leaves, or not, whatever agent and mailbox are set to.',
+    }),
+    humanizeStyle: z.enum(HUMANIZER_STYLES).optional(),
+    humanizeProvider: z
+      .enum(['anthropic', 'openai'])
+      .optional()
+      .openapi({ description: 'Checked and otherwise ignored: which model rewords is a setting.' }),
     agentId: Id.optional(),
     agentName: z.string().min(1).max(200).optional(),
   })
@@ -153,6 +162,8 @@ function requestOf(c: HttpContext, wanted: Wanted): SendRequest {
     sendReason: wanted.sendReason ?? null,
     campaignId: wanted.campaignId ?? null,
     scheduledAt: wanted.scheduledAt ?? null,
+    humanize: wanted.humanize ?? null,
+    humanizeStyle: wanted.humanizeStyle ?? null,
   }
 }
 
