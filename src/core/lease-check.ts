@@ -13,6 +13,14 @@ export type LeaseRecord = {
 /** One attempt to hand a send for the contact to a carrier; `until` is null while its outcome is not known. */
 export type Departure = { sendId: string; agentId: string | null; at: string; until: string | null }
 
+/** A send as `GET /v1/agent/sends/:requestId` returns it, as far as it matters here. */
+export type TracedSend = {
+  requestId: string
+  agentId: string | null
+  status: string
+  trace: { kind: string; at: string }[]
+}
+
 export type Violation = {
   kind: 'two_holders' | 'epoch_not_increasing' | 'revived' | 'no_grant' | 'foreign_departure'
   at: string
@@ -80,6 +88,19 @@ export function checkExclusivity(
     departures: departures.length,
     violations,
   }
+}
+
+/**
+ * The attempts of one send: each from its routing to the delivery step that says what came of it. A routing with no such
+ * step behind it is under way while the send is in flight, and otherwise never left.
+ */
+export function departuresOf({ requestId, agentId, status, trace }: TracedSend): Departure[] {
+  return trace.flatMap((step, position) => {
+    if (step.kind !== 'routing') return []
+    const next = trace.slice(position + 1).find((each) => each.kind === 'routing' || each.kind === 'delivery')
+    if (next?.kind === 'delivery') return { sendId: requestId, agentId, at: step.at, until: next.at }
+    return status === 'in_flight' && !next ? { sendId: requestId, agentId, at: step.at, until: null } : []
+  })
 }
 
 /** From its grant to its release or end; where neither is told, to the last moment that it can have stood. */

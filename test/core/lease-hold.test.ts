@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { checkExclusivity, type Departure, type LeaseRecord } from '../../src/core/lease-check.ts'
+import {
+  checkExclusivity,
+  type Departure,
+  departuresOf,
+  type LeaseRecord,
+} from '../../src/core/lease-check.ts'
 import { decideHold, type Hold, type Wanted } from '../../src/core/lease-hold.ts'
 
 const START = Date.UTC(2100, 0, 1)
@@ -109,4 +114,14 @@ test('the checker accepts a sound history and names each kind of violation plant
       [],
     ),
   ).toThrow('soon')
+})
+
+test('the departures of a send are its routings that a delivery step answers, or that are still under way', () => {
+  const step = (kind: string, at: number) => ({ kind, at: iso(at) })
+  const send = { requestId: 's', agentId: 'ann', status: 'in_flight' }
+  const trace = [step('decision', 0), step('routing', 1), step('delivery', 2), step('routing', 3)]
+  const first = { sendId: 's', agentId: 'ann', at: iso(1), until: iso(2) }
+  expect(departuresOf({ ...send, trace })).toEqual([first, { ...first, at: iso(3), until: null }])
+  expect(departuresOf({ ...send, status: 'blocked', trace })).toEqual([first])
+  expect(departuresOf({ ...send, trace: [] })).toEqual([])
 })
