@@ -81,6 +81,29 @@ test('the guard names what a rewriting of the text lost or brought in', () => {
   })
 })
 
+test('a postal address, a phrase and what stood between tags are values too', () => {
+  const values = [{ bio: '<i>we are two</i> and <b>we do not rest</b>' }, 'Moltpost Ltd\n1 Harbour Way\nCork']
+  const whole = {
+    subject: 'News',
+    text: 'We are here.\n\nMoltpost Ltd\n1 Harbour Way\nCork',
+    html: '<p>&nbsp;</p><p>we are here: <i>we are two</i> and <b>we do not rest</b></p><p>Moltpost Ltd<br>Cork</p>',
+  }
+  for (const [from, to] of [
+    ['Harbour Way', 'Harbor Way'],
+    ['\nCork', ''],
+    ['Moltpost Ltd', 'The team'],
+  ] as const) {
+    const verdict = survives(whole, { ...whole, text: whole.text.replace(from, to) }, values)
+    expect(verdict, from).toMatchObject({ ok: false, lost: expect.arrayContaining(['value']) })
+  }
+  const reworded = reword(whole, 'casual', 'x', valuesIn(values, whole))
+  expect(reworded.html).toBe(whole.html.replace('we are here', "we're here"))
+  expect(survives(whole, reworded, values)).toEqual({ ok: true })
+  expect(survives(whole, { ...whole, html: whole.html.replace('Cork', 'Dublin') }, values)).toMatchObject({
+    ok: false,
+  })
+})
+
 test('the guard lets other words through', () => {
   const changed = text
     .replace('I hope this email finds you well.', 'Hope all is good with you.')

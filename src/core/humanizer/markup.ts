@@ -61,7 +61,7 @@ export function readMarkup(html: string): Markup {
   const spans = found
     .filter((span) => !span.isFixed && !SYSTEM_LINE.test(blocks[span.block] ?? ''))
     .map(({ start, end, text }) => trimmed(html, start, end, text))
-    .filter((span) => span.text !== '')
+    .filter((span) => span.text.trim() !== '')
   return { html, spans, skeleton: pieces(html, spans).join('\0') }
 }
 
