@@ -59,45 +59,15 @@ export class RateWindow extends DurableObject {
     now: number,
   ): WindowAnswer[] {
     return this.ctx.storage.transactionSync(() => {
-      const known = this.reservations(requests.map((request) => request.sendId))
-      const lastSent = this.lastSent(requests)
-      const usages = new Map<string, Usage>()
-      const usage = (scope: string) => {
-        const use = usages.get(scope) ?? this.usage(scope, now)
-        usages.set(scope, use)
-        return use
-      }
-      const spent: (Stored & { sendId: string })[] = []
-      const answers = requests.map((request): WindowAnswer => {
-        const { sendId, mailboxId } = request
-        const stored = known.get(sendId)
-        if (stored) return { sendId, spent: true, snapshot: stored.snapshot }
-
-        const contacts = request.cooldownMs === 0 ? [] : request.contacts
-        const spends = contacts.map((contact) => ({
-          contact,
-          before: lastSent.get(pair(mailboxId, contact)) ?? null,
-        }))
-        const snapshot: WindowSnapshot = {
-          cooldowns: spends
-            .map(({ contact, before }) => ({ contact, until: (before ?? 0) + request.cooldownMs }))
-            .filter(({ until }) => until > now),
-          windows: [
-            ...uses('mailbox', usage(mailboxId), limits[mailboxId], now),
-            ...uses('plan', usage(PLAN), plan, now),
-          ],
-        }
-        if (!request.spend || windowRefusal(snapshot, request.leavesAt)) {
-          return { sendId, spent: false, snapshot }
-        }
-        for (const scope of [mailboxId, PLAN]) for (const unit of UNITS) usage(scope)[unit].used += 1
-        for (const contact of contacts) lastSent.set(pair(mailboxId, contact), now)
-        spent.push({ sendId, at: now, mailboxId, spends, snapshot })
-        return { sendId, spent: true, snapshot }
-      })
+      const { answers, spent, usages } = this.judged(requests, limits, plan, now)
       if (spent.length > 0) this.keepSpent(spent, usages, now)
       return answers
     })
+  }
+
+  /** What `reserve` would answer, with nothing kept. */
+  peek(requests: WindowRequest[], limits: Record<string, Limits>, plan: Limits, now: number): WindowAnswer[] {
+    return this.judged(requests, limits, plan, now).answers
   }
 
   /** Gives back what a send had reserved, where its windows have not turned over since. Unknown sends are ignored. */
@@ -147,6 +117,47 @@ export class RateWindow extends DurableObject {
     this.ctx.storage.sql.exec('DELETE FROM reservations WHERE at < ?', now - KEPT_MS)
     this.ctx.storage.sql.exec('DELETE FROM cooldowns WHERE at < ?', now - KEPT_MS)
     this.ctx.storage.kv.delete('tidyAt')
+  }
+
+  /** Judges in order and spends in memory only. */
+  private judged(requests: WindowRequest[], limits: Record<string, Limits>, plan: Limits, now: number) {
+    const known = this.reservations(requests.map((request) => request.sendId))
+    const lastSent = this.lastSent(requests)
+    const usages = new Map<string, Usage>()
+    const usage = (scope: string) => {
+      const use = usages.get(scope) ?? this.usage(scope, now)
+      usages.set(scope, use)
+      return use
+    }
+    const spent: (Stored & { sendId: string })[] = []
+    const answers = requests.map((request): WindowAnswer => {
+      const { sendId, mailboxId } = request
+      const stored = known.get(sendId)
+      if (stored) return { sendId, spent: true, snapshot: stored.snapshot }
+
+      const contacts = request.cooldownMs === 0 ? [] : request.contacts
+      const spends = contacts.map((contact) => ({
+        contact,
+        before: lastSent.get(pair(mailboxId, contact)) ?? null,
+      }))
+      const snapshot: WindowSnapshot = {
+        cooldowns: spends
+          .map(({ contact, before }) => ({ contact, until: (before ?? 0) + request.cooldownMs }))
+          .filter(({ until }) => until > now),
+        windows: [
+          ...uses('mailbox', usage(mailboxId), limits[mailboxId], now),
+          ...uses('plan', usage(PLAN), plan, now),
+        ],
+      }
+      if (!request.spend || windowRefusal(snapshot, request.leavesAt)) {
+        return { sendId, spent: false, snapshot }
+      }
+      for (const scope of [mailboxId, PLAN]) for (const unit of UNITS) usage(scope)[unit].used += 1
+      for (const contact of contacts) lastSent.set(pair(mailboxId, contact), now)
+      spent.push({ sendId, at: now, mailboxId, spends, snapshot })
+      return { sendId, spent: true, snapshot }
+    })
+    return { answers, spent, usages }
   }
 
   private reservations(sendIds: string[]): Map<string, Stored> {

@@ -15,6 +15,7 @@ export type Ids = {
   suppressionId: string
   contact: string
   heldId: string
+  batchId: string
   approvalId: string
   unknownId: string
   deadLetterId: string
@@ -60,6 +61,47 @@ export const ENTRIES: Record<string, Entry> = {
   'POST /v1/agent/simulate-send': {
     needs: 'send',
     request: (ids) => ({ path: '/v1/agent/simulate-send', body: message(ids) }),
+  },
+
+  'POST /v1/agent/batch/request-send': {
+    needs: 'send',
+    request: (ids) => {
+      const { mailboxId, agentId, templateId, ...item } = message(ids)
+      const sends = [{ ...item, dedupeKey: 'matrix-batch' }]
+      return { path: '/v1/agent/batch/request-send', body: { mailboxId, agentId, templateId, sends } }
+    },
+  },
+  'POST /v1/agent/simulate-batch': {
+    needs: 'send',
+    request: (ids) => ({
+      path: '/v1/agent/simulate-batch',
+      body: {
+        mailboxId: ids.mailboxId,
+        agentId: ids.agentId,
+        templateId: ids.templateSlug,
+        recipientEmails: [ids.contact, 'fresh@example.com'],
+      },
+    }),
+  },
+  'GET /v1/agent/batch/{batchId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/batch/${ids.batchId}` }),
+  },
+  'POST /v1/agent/next-best-action': {
+    needs: 'read',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: '/v1/agent/next-best-action',
+      body: { agentId: ids.agentId, contactEmail: ids.contact },
+    }),
+  },
+  'POST /v1/agent/batch/next-best-action': {
+    needs: 'read',
+    scoped: 'shared',
+    request: (ids) => ({
+      path: '/v1/agent/batch/next-best-action',
+      body: { agentId: ids.agentId, contactEmails: [ids.contact, 'fresh@example.com'] },
+    }),
   },
 
   'GET /v1/agent/sends': {
@@ -193,6 +235,20 @@ export const ENTRIES: Record<string, Entry> = {
     }),
   },
   'POST /v1/agent/whoami': { needs: null, scoped: 'own', request: () => ({ path: '/v1/agent/whoami' }) },
+
+  'POST /v1/agent/classify-intent': {
+    needs: null,
+    scoped: 'own',
+    request: () => ({ path: '/v1/agent/classify-intent', body: { subject: 'Re: Hello', bodyText: 'Hello' } }),
+  },
+  'POST /v1/agent/batch/classify-intent': {
+    needs: null,
+    scoped: 'own',
+    request: () => ({
+      path: '/v1/agent/batch/classify-intent',
+      body: { messages: [{ subject: 'Re: Hello', bodyText: 'Hello' }] },
+    }),
+  },
 
   'GET /v1/templates': { needs: 'read', request: () => ({ path: '/v1/templates' }) },
   'GET /v1/templates/{idOrSlug}': {
@@ -474,6 +530,12 @@ export async function newWorld() {
     canary,
   )
   await sql(
+    'UPDATE sends SET batch_id = ?3 WHERE tenant_id = ?1 AND id = ?2',
+    tenantId,
+    held.requestId,
+    `batch_${canary}`,
+  )
+  await sql(
     `UPDATE approvals SET status = 'approved', decision_reason = ?2 WHERE tenant_id = ?1 AND send_id <> ?3`,
     tenantId,
     canary,
@@ -526,6 +588,7 @@ export async function newWorld() {
     suppressionId: String(suppression.id),
     contact,
     heldId: String(held.requestId),
+    batchId: `batch_${canary}`,
     approvalId: String(held.approvalQueueId),
     unknownId: String(unknown.requestId),
     deadLetterId: `dlq_${canary}`,

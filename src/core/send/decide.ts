@@ -127,7 +127,7 @@ export async function decide(
   candidates: Candidate[],
 ): Promise<Map<string, Decision>> {
   const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
-  const windows = await askWindows(door, tenantId, candidates, { missing, spend: true })
+  const windows = await askWindows(door, tenantId, candidates, { missing, mode: 'spend' })
   const settlements = candidates.map((candidate) =>
     settlement(door, candidate, missing.get(candidate.sendId) ?? [], windows.get(candidate.sendId)?.snapshot),
   )
@@ -165,14 +165,20 @@ export async function decide(
   )
 }
 
-/** What `decide` would decide, with the windows looked at and nothing written. */
+/**
+ * What `decide` would decide, with the windows looked at and nothing written: each candidate on its own, or in order,
+ * each after what those before it would have spent.
+ */
 export async function preview(
   door: Door,
   tenantId: string,
   candidates: Candidate[],
+  isSequential: boolean,
 ): Promise<{ sendId: string; verdict: Verdict; missing: string[] }[]> {
   const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
-  const windows = await askWindows(door, tenantId, candidates, { missing: new Map(), spend: false })
+  const windows = isSequential
+    ? await askWindows(door, tenantId, candidates, { missing, mode: 'spend in memory' })
+    : await askWindows(door, tenantId, candidates, { missing: new Map(), mode: 'look' })
   return candidates.map(({ sendId, subject }) => ({
     sendId,
     verdict: judge(subject.facts, windows.get(sendId)?.snapshot ?? null),
@@ -200,7 +206,7 @@ async function askWindows(
   door: Door,
   tenantId: string,
   candidates: Candidate[],
-  { missing, spend }: { missing: Map<string, string[]>; spend: boolean },
+  { missing, mode }: { missing: Map<string, string[]>; mode: 'spend' | 'spend in memory' | 'look' },
 ): Promise<Map<string, { spent: boolean; snapshot: WindowSnapshot }>> {
   const asking = candidates.filter((candidate) => (missing.get(candidate.sendId) ?? []).length === 0)
   const [first] = asking
@@ -214,13 +220,14 @@ async function askWindows(
       sendId,
       mailboxId: subject.mailboxId,
       contacts: contacts.map((contact) => contact.contact),
-      spend: spend && allow && hold === null && leavesAt === now,
+      spend: mode !== 'look' && allow && hold === null && leavesAt === now,
       leavesAt,
       cooldownMs: subject.cooldownMs,
     }
   })
   const object = rateWindow(door, tenantId)
-  const answers = await object.reserve(requests, limits, first.subject.planLimits, door.now.getTime())
+  const asked = [requests, limits, first.subject.planLimits, door.now.getTime()] as const
+  const answers = await (mode === 'spend' ? object.reserve(...asked) : object.peek(...asked))
   return new Map(answers.map(({ sendId, spent, snapshot }) => [sendId, { spent, snapshot }]))
 }
 

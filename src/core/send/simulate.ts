@@ -16,8 +16,15 @@ export type SimulationResult =
       missing: string[]
     }
 
-/** Judge as `requestSends` would, and leave no trace: nothing is claimed, spent or written. */
-export async function simulateSends(door: Door, requests: SendRequest[]): Promise<SimulationResult[]> {
+/**
+ * Judge as `requestSends` would, and leave no trace: nothing is claimed, spent or written. Each request is judged on its
+ * own or, where the view is sequential, as if those before it had been sent.
+ */
+export async function simulateSends(
+  door: Door,
+  requests: SendRequest[],
+  { isSequential = false } = {},
+): Promise<SimulationResult[]> {
   const prepared = await prepare(door, requests)
   const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
   const queries = asked.map(
@@ -37,7 +44,7 @@ export async function simulateSends(door: Door, requests: SendRequest[]): Promis
       { sendId: claim.id, from: 'judging' as const, subject, input, isRendered: false, mayWaitUntil: null },
     ]
   })
-  const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates)
+  const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates, isSequential)
   const previewOf = new Map(previews.map((each) => [each.sendId, each]))
   const taken = new Set(asked.filter((_, position) => found[position]?.send).map(({ claim }) => claim.id))
   return prepared.map((each): SimulationResult => {

@@ -1,13 +1,16 @@
 import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
 import { agents } from './agents.ts'
 import { approvals } from './approvals.ts'
+import { batch, batches } from './batch.ts'
 import { budget } from './budget.ts'
 import { consensus } from './consensus.ts'
 import { consents } from './consents.ts'
 import { deadLetters } from './dead-letters.ts'
+import { intent } from './intent.ts'
 import { keys } from './keys.ts'
 import { leases } from './leases.ts'
 import { mailboxes } from './mailboxes.ts'
+import { nextAction } from './next-action.ts'
 import { send } from './send.ts'
 import { sends } from './sends.ts'
 import { settings } from './settings.ts'
@@ -54,9 +57,13 @@ export const molted = surface({
 })
 
 molted.route('/', send)
+molted.route('/', batch)
 // `/x/*` matches `/x` too.
 for (const area of AREAS) molted.use(`${area}/*`, bearer, idempotent)
 molted.route('/', sends)
+molted.route('/', batches)
+molted.route('/', nextAction)
+molted.route('/', intent)
 molted.route('/', agents)
 molted.route('/', leases)
 molted.route('/', consensus)

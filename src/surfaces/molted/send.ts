@@ -52,7 +52,11 @@ const PolicyTrace = z.object({
   auditEvents: z.array(AuditEvent),
 })
 
-const LeaseHolder = z.object({ agentId: z.string(), agentName: z.string().nullable(), expiresAt: z.string() })
+export const LeaseHolder = z.object({
+  agentId: z.string(),
+  agentName: z.string().nullable(),
+  expiresAt: z.string(),
+})
 
 const SendView = z
   .object({
@@ -125,7 +129,10 @@ send.openapi(
 
 type Wanted = z.infer<typeof SendBody>
 
-async function doorOf(c: HttpContext, wanted: Wanted): Promise<Door> {
+export async function doorOf(
+  c: HttpContext,
+  wanted: Pick<Wanted, 'tenantId' | 'agentId' | 'agentName'>,
+): Promise<Door> {
   const agent = agentNamed(c, wanted.agentId, wanted.agentName)
   const inQuery = c.req.query('tenantId')
   const tenantId = wanted.tenantId ?? inQuery ?? null
@@ -208,16 +215,19 @@ function simulationView(result: SimulationResult | undefined): z.infer<typeof Si
 }
 
 function verdictView(verdict: Verdict | null) {
-  if (!verdict) return {}
-  const { refusal } = verdict
-  const retryAt = refusal?.retryAt === undefined ? undefined : new Date(refusal.retryAt).toISOString()
-  const isCooldown = refusal?.reason === 'cooldown' || refusal?.reason === 'fatigue_limit'
+  return verdict ? { ...refusalView(verdict), policyTrace: traceView(verdict) } : {}
+}
+
+/** Why a send was refused and what would lift it, where it was. */
+export function refusalView({ refusal }: Verdict) {
+  if (!refusal) return {}
+  const retryAt = refusal.retryAt === undefined ? undefined : new Date(refusal.retryAt).toISOString()
+  const isCooldown = refusal.reason === 'cooldown' || refusal.reason === 'fatigue_limit'
   return {
-    ...(refusal ? { reason: refusal.reason } : {}),
-    policyTrace: traceView(verdict),
+    reason: refusal.reason,
     ...(retryAt && isCooldown ? { cooldownExpiresAt: retryAt } : {}),
     ...(retryAt ? { retryAt } : {}),
-    ...(refusal?.lease
+    ...(refusal.lease
       ? { leaseHolder: { ...refusal.lease, expiresAt: new Date(refusal.lease.expiresAt).toISOString() } }
       : {}),
   }

@@ -25,7 +25,7 @@ const Recipient = z.object({
   detail: z.string().nullable(),
 })
 
-const SendRow = z
+export const SendRow = z
   .object({
     requestId: z.string(),
     tenantId: z.string(),
@@ -179,7 +179,7 @@ function deliveryStatus({ state }: Send): string | null {
     : null
 }
 
-function rowView(send: Send): z.infer<typeof SendRow> {
+export function rowView(send: Send): z.infer<typeof SendRow> {
   return {
     requestId: send.id,
     tenantId: send.tenantId,

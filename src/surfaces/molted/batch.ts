@@ -1,0 +1,364 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { type BatchCounts, batchIdFor, getBatch, mustFit } from '../../core/batches.ts'
+import { HUMANIZER_STYLES } from '../../core/humanizer/style.ts'
+import type { SendError, SendRequest } from '../../core/send/prepare.ts'
+import { requestSends, type SendResult } from '../../core/send/request.ts'
+import { type SimulationResult, simulateSends } from '../../core/send/simulate.ts'
+import type { Send } from '../../core/sends.ts'
+import {
+  type App,
+  body,
+  createRoute,
+  headerKey,
+  json,
+  keyHashOf,
+  refuseUnknownFirst,
+  router,
+  z,
+} from '../http.ts'
+import { doorOf, LeaseHolder, refusalView } from './send.ts'
+import { rowView, SendRow } from './sends.ts'
+import { Id, Page, Payload, page, Stamp } from './words.ts'
+
+const Common = {
+  tenantId: Id.optional(),
+  mailboxId: Id.optional().openapi({ example: 'mbx_abc123' }),
+  templateId: z.string().min(1).max(200).openapi({ example: 'campaign-march' }),
+  agentId: Id.optional(),
+  agentName: z.string().min(1).max(200).optional(),
+}
+
+const Wording = {
+  humanize: z.boolean().optional(),
+  humanizeStyle: z.enum(HUMANIZER_STYLES).optional(),
+}
+
+/** One item of a batch. It is checked by itself, so that a bad one spoils no other. */
+const Item = z.object({
+  recipientEmail: z.string().min(1).max(320),
+  dedupeKey: z.string().max(500),
+  payload: Payload.optional(),
+  sendReason: z.string().max(1000).optional(),
+  campaignId: z.string().min(1).max(200).optional(),
+  scheduledAt: Stamp.optional(),
+  ...Wording,
+})
+
+const BatchBody = z
+  .object({
+    ...Common,
+    ...Wording,
+    sends: z
+      .array(
+        z.unknown().openapi({
+          type: 'object',
+          required: ['recipientEmail', 'dedupeKey'],
+          properties: {
+            recipientEmail: { type: 'string', format: 'email' },
+            dedupeKey: { type: 'string', maxLength: 500 },
+            payload: { type: 'object', additionalProperties: true },
+            sendReason: { type: 'string', maxLength: 1000 },
+            campaignId: { type: 'string', maxLength: 200 },
+            scheduledAt: { type: 'string', format: 'date-time' },
+            humanize: { type: 'boolean', description: 'Goes before that of the batch.' },
+            humanizeStyle: { type: 'string', enum: [...HUMANIZER_STYLES] },
+          },
+        }),
+      )
+      .openapi({
+        description: 'At most 500 items.',
+        example: [
+          { recipientEmail: 'alice@example.com', dedupeKey: 'march-alice', payload: { name: 'Alice' } },
+        ],
+      }),
+  })
+  .openapi('BatchSendRequest')
+
+const SimulateBody = z
+  .object({
+    ...Common,
+    campaignId: z.string().min(1).max(200).optional(),
+    recipientEmails: z.array(z.string()).openapi({
+      description: 'At most 500 addresses.',
+      example: ['alice@example.com', 'bob@example.com'],
+    }),
+  })
+  .openapi('BatchSimulationRequest')
+
+const Refusal = {
+  reason: z.string().optional(),
+  cooldownExpiresAt: z.string().optional(),
+  retryAt: z.string().optional(),
+  leaseHolder: LeaseHolder.optional(),
+  message: z.string().optional(),
+  field: z.string().optional(),
+  missingVariables: z.array(z.string()).optional(),
+}
+
+const ItemView = z
+  .object({
+    recipientEmail: z.string(),
+    requestId: z.string().openapi({ description: 'Empty where an item was too bad to become a request.' }),
+    status: z.enum(['queued', 'delivered', 'blocked', 'error', 'pending_approval', 'scheduled']),
+    ...Refusal,
+    approvalQueueId: z.string().optional(),
+    scheduledAt: z.string().optional(),
+  })
+  .openapi('BatchSendResult')
+
+const BatchView = z
+  .object({
+    batchId: z.string(),
+    total: z.number(),
+    queued: z.number(),
+    blocked: z.number().openapi({ description: 'Refused by policy, repeated keys among them.' }),
+    pendingApproval: z.number(),
+    scheduled: z.number().optional(),
+    duplicates: z.number().openapi({ description: 'Those of the blocked that repeat a key.' }),
+    errors: z.number(),
+    results: z.array(ItemView),
+  })
+  .openapi('BatchSendResponse')
+
+const SimulatedView = z
+  .object({
+    recipientEmail: z.string(),
+    wouldAllow: z.boolean(),
+    needsApproval: z.boolean().optional(),
+    ...Refusal,
+  })
+  .openapi('BatchSimulationResult')
+
+const SimulationView = z
+  .object({
+    total: z.number(),
+    wouldAllow: z.number(),
+    wouldBlock: z.number(),
+    results: z.array(SimulatedView),
+  })
+  .openapi('BatchSimulationResponse')
+
+const StandingView = z
+  .object({
+    batchId: z.string(),
+    total: z.number(),
+    queued: z.number(),
+    blocked: z.number(),
+    pendingApproval: z.number(),
+    scheduled: z.number(),
+    cancelled: z.number(),
+    errors: z.number(),
+    byStatus: z.record(z.string(), z.number()),
+    results: z.array(SendRow),
+    nextCursor: z.string().nullable(),
+  })
+  .openapi('Batch')
+
+/** Sending and simulating: these check the key in their own first database call. */
+export const batch = new OpenAPIHono<App>({ defaultHook: refuseUnknownFirst })
+
+/** Looking at a batch, for callers who are known. */
+export const batches = router()
+
+batch.openapi(
+  createRoute({
+    method: 'post',
+    path: '/agent/batch/request-send',
+    tags: ['batch'],
+    summary: 'Send up to 500 messages, each judged by itself in the order given',
+    description:
+      'A refused or bad item is told in its result and stops no other. The same request again answers the same batchId, sends what had not been sent and repeats nothing.',
+    security: [{ bearer: [] }],
+    request: body(BatchBody),
+    responses: { 200: json(BatchView, 'One result for each item, in the order given') },
+  }),
+  async (c) => {
+    const wanted = c.req.valid('json')
+    const door = await doorOf(c, wanted)
+    await mustFitOnceKnown(wanted.sends, 'sends', () => requestSends(door, []))
+    const batchId = await batchIdFor(await keyHashOf(c), headerKey(c), await c.req.text())
+    const items = wanted.sends.map((item) => checked(item, wanted, batchId))
+    const requests = items.flatMap((item) => ('request' in item ? item.request : []))
+    const answers = (await requestSends(door, requests)).values()
+    const results = items.map(({ recipientEmail, ...item }) => ({
+      recipientEmail,
+      ...('request' in item ? itemView(answers.next().value) : item.error),
+    }))
+    return c.json(batchView(batchId, results), 200)
+  },
+)
+
+batch.openapi(
+  createRoute({
+    method: 'post',
+    path: '/agent/simulate-batch',
+    tags: ['batch'],
+    summary: 'Preview the decisions on up to 500 recipients without sending',
+    description:
+      'Each recipient is judged alone; with `sequential=true` as if those before had been sent, windows and cooldown included. Writes and spends nothing.',
+    security: [{ bearer: [] }],
+    request: {
+      query: z.object({ tenantId: Id.optional(), sequential: z.enum(['true', 'false']).optional() }),
+      ...body(SimulateBody),
+    },
+    responses: { 200: json(SimulationView, 'What would be decided, in the order given') },
+  }),
+  async (c) => {
+    const wanted = c.req.valid('json')
+    const door = await doorOf(c, wanted)
+    await mustFitOnceKnown(wanted.recipientEmails, 'recipientEmails', () => simulateSends(door, []))
+    const requests = wanted.recipientEmails.map(
+      (email): SendRequest => ({
+        to: [{ kind: 'to', email }],
+        mailboxId: wanted.mailboxId ?? null,
+        template: wanted.templateId,
+        dedupeKey: null,
+        payload: null,
+        campaignId: wanted.campaignId ?? null,
+      }),
+    )
+    const isSequential = c.req.valid('query').sequential === 'true'
+    const answers = await simulateSends(door, requests, { isSequential })
+    const results = answers.map((answer, position) => ({
+      recipientEmail: wanted.recipientEmails[position] ?? '',
+      ...simulatedView(answer),
+    }))
+    const wouldAllow = results.filter((result) => result.wouldAllow).length
+    const total = results.length
+    return c.json({ total, wouldAllow, wouldBlock: total - wouldAllow, results }, 200)
+  },
+)
+
+batches.openapi(
+  createRoute({
+    method: 'get',
+    path: '/agent/batch/{batchId}',
+    tags: ['batch'],
+    summary: 'Where a batch stands: its counts, and its sends in pages',
+    description: 'Items that never became a request (an error without requestId) are not counted here.',
+    security: [{ bearer: [] }],
+    request: { params: z.object({ batchId: Id }), query: Page },
+    responses: { 200: json(StandingView) },
+  }),
+  async (c) => {
+    const { batchId } = c.req.valid('param')
+    const { limit, cursor } = c.req.valid('query')
+    const { counts, sends } = await getBatch(c.var.ctx, batchId, { after: cursor, limit })
+    return c.json(standingView(batchId, counts, sends, limit), 200)
+  },
+)
+
+/** Refuses a list that does not fit; a caller who is not known, or may not send, learns that first. */
+async function mustFitOnceKnown(items: unknown[], field: string, known: () => Promise<unknown>) {
+  try {
+    mustFit(field, items)
+  } catch (fault) {
+    await known()
+    throw fault
+  }
+}
+
+type ItemError = Omit<z.infer<typeof ItemView>, 'recipientEmail'>
+type Checked = { recipientEmail: string } & ({ request: SendRequest } | { error: ItemError })
+
+function checked(item: unknown, wanted: z.infer<typeof BatchBody>, batchId: string): Checked {
+  const given = typeof item === 'object' && item !== null ? (item as Record<string, unknown>) : {}
+  const recipientEmail = typeof given.recipientEmail === 'string' ? given.recipientEmail : ''
+  const { success, data, error } = Item.safeParse(item)
+  if (!success) {
+    const [issue] = error.issues
+    const field = issue?.path.join('.') || 'item'
+    const isMissing = given[field] === undefined || given[field] === ''
+    const reason = reasonOf('invalid', field, isMissing)
+    return {
+      recipientEmail,
+      error: { requestId: '', status: 'error', reason, message: `${field}: ${issue?.message}`, field },
+    }
+  }
+  return {
+    recipientEmail,
+    request: {
+      to: [{ kind: 'to', email: data.recipientEmail }],
+      mailboxId: wanted.mailboxId ?? null,
+      template: wanted.templateId,
+      dedupeKey: data.dedupeKey,
+      payload: data.payload ?? {},
+      sendReason: data.sendReason ?? null,
+      campaignId: data.campaignId ?? null,
+      scheduledAt: data.scheduledAt ?? null,
+      humanize: data.humanize ?? wanted.humanize ?? null,
+      humanizeStyle: data.humanizeStyle ?? wanted.humanizeStyle ?? null,
+      batchId,
+    },
+  }
+}
+
+/** Why an item is bad, in one word. */
+function reasonOf(code: string, field: unknown, isMissing = false): string {
+  if (code !== 'invalid') return code
+  if (field === 'recipientEmail') return isMissing ? 'recipient_email_required' : 'invalid_recipient'
+  return field === 'dedupeKey' && isMissing ? 'dedupe_key_required' : 'invalid'
+}
+
+function itemView(result: SendResult | undefined): ItemError {
+  if (!result) throw new Error('an item was asked to be sent and none was answered')
+  if (result.status === 'error') return { ...errorView(result), status: 'error' }
+  const { requestId, status } = result
+  if (status === 'duplicate') return { requestId, status: 'blocked', reason: 'duplicate' }
+  const refusal = result.verdict ? refusalView(result.verdict) : {}
+  return {
+    requestId,
+    status,
+    ...(status === 'blocked' ? { reason: 'blocked', ...refusal } : {}),
+    ...(result.approvalId ? { approvalQueueId: result.approvalId } : {}),
+    ...(result.scheduledAt ? { scheduledAt: result.scheduledAt.toISOString() } : {}),
+  }
+}
+
+function errorView({ requestId, code, message, details }: SendError) {
+  const { field, missing } = details
+  return {
+    requestId: requestId ?? '',
+    reason: reasonOf(code, field),
+    message,
+    ...(typeof field === 'string' ? { field } : {}),
+    ...(Array.isArray(missing) ? { missingVariables: missing.map(String) } : {}),
+  }
+}
+
+function batchView(batchId: string, results: z.infer<typeof ItemView>[]): z.infer<typeof BatchView> {
+  const count = (...statuses: string[]) => results.filter(({ status }) => statuses.includes(status)).length
+  const scheduled = count('scheduled')
+  return {
+    batchId,
+    total: results.length,
+    queued: count('queued', 'delivered'),
+    blocked: count('blocked'),
+    pendingApproval: count('pending_approval'),
+    ...(scheduled > 0 ? { scheduled } : {}),
+    duplicates: results.filter(({ reason }) => reason === 'duplicate').length,
+    errors: count('error'),
+    results,
+  }
+}
+
+function simulatedView(result: SimulationResult): Omit<z.infer<typeof SimulatedView>, 'recipientEmail'> {
+  if (result.status === 'error') {
+    const { requestId: _, ...error } = errorView(result)
+    return { wouldAllow: false, ...error }
+  }
+  const { verdict } = result
+  if (!verdict) return { wouldAllow: false, reason: 'blocked' }
+  const needsApproval = verdict.allow && verdict.hold !== null
+  return { wouldAllow: verdict.allow, ...refusalView(verdict), ...(needsApproval ? { needsApproval } : {}) }
+}
+
+function standingView(
+  batchId: string,
+  { byState, ...counts }: BatchCounts,
+  sends: Send[],
+  limit: number,
+): z.infer<typeof StandingView> {
+  const { items, nextCursor } = page(sends, limit, (send) => send.id, rowView)
+  return { batchId, ...counts, byStatus: byState, results: items, nextCursor }
+}
