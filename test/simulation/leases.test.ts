@@ -263,17 +263,27 @@ test('one await between check and write makes several holders of one contact; wi
     expect(await grants(hesitant, callers)).toBeGreaterThan(1)
   }
 
+  /** The object gone mad: it grants everything to everybody, each time under a greater epoch. */
+  class Careless {
+    epoch = 0
+    acquire(wanted: Wanted): Answer {
+      this.epoch += 1
+      return { granted: true, hold: { ...wanted, epoch: this.epoch } }
+    }
+
+    end() {}
+  }
   const names = Array.from({ length: 20 }, (_, i) => `agent ${i}`)
-  const ids = await agentsOf(hesitant.ctx('twin', START), names)
-  let held = 0
-  const tasks = ids.map((id) => async () => {
-    const request = { contactEmail: 'x@example.com', intent: 'general', durationMinutes: 30 }
-    const got = await acquireLease(hesitant.ctx('twin', START), {
-      agent: { id, name: null },
-      ...request,
-    }).catch(() => null)
-    if (got?.held) held += 1
-  })
-  await interleave(hesitant, seeded(1), { now: START }, 0, tasks, () => undefined)
-  expect(held).toBe(1)
+  const request = { contactEmail: 'x@example.com', intent: 'general', durationMinutes: 30 }
+  for (const world of [hesitant, newWorld(Careless)]) {
+    const ids = await agentsOf(world.ctx('twin', START), names)
+    let held = 0
+    const tasks = ids.map((id) => async () => {
+      const ctx = world.ctx('twin', START)
+      const got = await acquireLease(ctx, { agent: { id, name: null }, ...request }).catch(() => null)
+      if (got?.held) held += 1
+    })
+    await interleave(world, seeded(1), { now: START }, 0, tasks, () => undefined)
+    expect(held).toBe(1)
+  }
 })
