@@ -1,6 +1,6 @@
 import { peers } from './peer-letter.ts'
 
-/** What a model answers: `content` is a text, or JSON that it says as text; `latency` is in ms. */
+/** What a model answers: `content` is a text, or JSON that it says as text; `latency` is in ms, 30,000 at most. */
 export type Says = {
   when?: string
   content?: string | Record<string, unknown>
@@ -18,7 +18,7 @@ export async function newModel(...says: Says[]) {
   const fixtures = says.map(({ when, latency, ...response }) => ({
     match: { model: name, ...(when === undefined ? {} : { userMessage: when }) },
     response,
-    ...(latency === undefined ? {} : { latency }),
+    ...(latency === undefined ? {} : { chaos: { latencyMs: latency } }),
   }))
   const answer = await fetch(new URL('/__aimock/fixtures', peers.model), {
     method: 'POST',
