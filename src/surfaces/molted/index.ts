@@ -6,6 +6,7 @@ import { budget } from './budget.ts'
 import { consensus } from './consensus.ts'
 import { consents } from './consents.ts'
 import { deadLetters } from './dead-letters.ts'
+import { intent } from './intent.ts'
 import { keys } from './keys.ts'
 import { leases } from './leases.ts'
 import { mailboxes } from './mailboxes.ts'
@@ -62,6 +63,7 @@ for (const area of AREAS) molted.use(`${area}/*`, bearer, idempotent)
 molted.route('/', sends)
 molted.route('/', batches)
 molted.route('/', nextAction)
+molted.route('/', intent)
 molted.route('/', agents)
 molted.route('/', leases)
 molted.route('/', consensus)
