@@ -193,6 +193,17 @@ test('what the old holder queued does not leave once another holds the contact, 
   await recordOutcome(claimed, ['ann@example.com'], accepted, recorded)
   expect(await acquire(tenant.id, next, later + 8)).toMatchObject({ held: true })
 
+  // A lease whose holder fell silent stops nobody: what was queued before it leaves.
+  const silent = await newTenant()
+  const [gone = '', patient = ''] = await agentsOf(ctxOf(silent.id, now), ['gone', 'patient'])
+  const early = await ready(silent, patient, 'early', now)
+  const soon = await ready(silent, patient, 'soon', now)
+  await acquire(silent.id, gone, now)
+  await deliverSend(muted, early, () => new Date(now + 5 * MINUTE))
+  expect(await stateOf(early)).toEqual({ state: 'blocked', reason: 'lease_conflict' })
+  await deliverSend(muted, soon, () => new Date(now + 5 * MINUTE + 1))
+  expect(await stateOf(soon)).toMatchObject({ state: 'delivered' })
+
   // An attempt that never ended blocks until its claim runs out, and one of unknown outcome not at all.
   const lost = await newTenant()
   const [sender = '', waiting = ''] = await agentsOf(ctxOf(lost.id, now), ['sender', 'waiting'])
