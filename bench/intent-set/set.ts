@@ -1,16 +1,27 @@
+import hardReplies from './hard.json' with { type: 'json' }
 import replies from './replies.json' with { type: 'json' }
 
 export type Labelled = { intent: string; subject: string; bodyText: string; isHeldOut: boolean }
 
-/** The labelled replies. Half of them, chosen by a hash of the text, are for judging only: nothing is tuned on them. */
-export const labelled: Labelled[] = Object.entries(replies).flatMap(([intent, each]) =>
-  each.map(([subject = '', bodyText = '']) => ({
-    intent,
-    subject,
-    bodyText,
-    isHeldOut: hash(`${subject}\n${bodyText}`) % 2 === 1,
-  })),
-)
+/**
+ * The labelled replies. Half of them, chosen by a hash of the text, are for judging only: no error among them was looked
+ * at. But who wrote them wrote the phrases next, so that half flatters.
+ */
+export const labelled = read(replies)
+
+/** Written when the phrases were finished, and in other words on purpose: it shows how little phrases know of a language. */
+export const hard = read(hardReplies)
+
+function read(replies: Record<string, string[][]>): Labelled[] {
+  return Object.entries(replies).flatMap(([intent, each]) =>
+    each.map(([subject = '', bodyText = '']) => ({
+      intent,
+      subject,
+      bodyText,
+      isHeldOut: hash(`${subject}\n${bodyText}`) % 2 === 1,
+    })),
+  )
+}
 
 /** FNV-1a with a last stir, so that its lowest bit depends on all of the text. */
 function hash(text: string): number {

@@ -85,7 +85,7 @@ function decide(scores: Map<Meaning, number>): Reading {
   }
   const [first, second] = [...scores].sort(([, a], [, b]) => b - a)
   if (first === undefined || first[1] < UNDERSTOOD) {
-    return { intent: 'unclassified', confidence: round(1 - (first?.[1] ?? 0) / 2) }
+    return { intent: 'unclassified', confidence: round(0.5 - (first?.[1] ?? 0) / 4) }
   }
   return { intent: first[0], confidence: round(first[1] / (first[1] + (second?.[1] ?? 0) * 0.7 + 0.35)) }
 }
