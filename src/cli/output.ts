@@ -20,6 +20,7 @@ const COLOURS: Record<string, string> = {
   blocked: '31',
   rejected: '31',
   failed: '31',
+  error: '31',
   bounced: '31',
   revoked: '31',
   false: '31',

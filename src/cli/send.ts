@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Command, Option } from '@commander-js/extra-typings'
+import { batches } from './batch.ts'
 import { connect } from './client.ts'
 import { misuse } from './failure.ts'
 import { given, isObject, type JsonObject, jsonObject, number, time } from './json.ts'
@@ -70,6 +71,8 @@ export function send(root: Root) {
       const { post } = await connect(command)
       show(command, await post('/v1/agent/simulate-send', body, { mayRepeat: true }))
     })
+
+  batches(send)
 
   send
     .command('status')

@@ -30,7 +30,7 @@ beforeAll(async () => {
   server = started
   await copyFile(`${program}.js`, program)
   await chmod(program, 0o755)
-})
+}, 60_000)
 
 afterAll(async () => {
   await server?.kill()
@@ -436,6 +436,94 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
+test('a list is sent and simulated as the batch document says, from the line or from stdin', async () => {
+  const { run, ask } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY })
+  const recipients = [
+    { email: 'batch-alice@example.com', dedupeKey: 'march-alice', payload: { name: 'Alice' } },
+    { email: 'bob@example.com', dedupeKey: 'march-bob', payload: { name: 'Bob' } },
+  ]
+  const line = `molted send batch --template campaign-march \\
+    --recipients '${JSON.stringify(recipients)}'`
+  const sent = await ask(line)
+  expect(sent).toMatchObject({
+    batchId: expect.stringMatching(/^batch_/),
+    ...{ total: 2, queued: 1, blocked: 1 },
+    results: [
+      { recipientEmail: 'batch-alice@example.com', status: 'queued' },
+      { recipientEmail: 'bob@example.com', status: 'blocked', reason: 'suppressed' },
+    ],
+  })
+  await writeFile(join(folder, 'recipients.json'), JSON.stringify(recipients))
+  const again = await ask(
+    `cat ${folder}/recipients.json | molted send batch --template campaign-march --mailbox mbx_abc123 --stdin`,
+  )
+  expect(again).toMatchObject({ blocked: 2, duplicates: 1 })
+  expect(again.results[0]).toMatchObject({ requestId: sent.results[0].requestId, reason: 'duplicate' })
+
+  const simulate = 'molted send simulate-batch --template campaign-march --recipients'
+  const published = await ask(`${simulate} '["carol@example.com", "bob@example.com"]'`)
+  expect(published).toEqual({
+    ...{ total: 2, wouldAllow: 1, wouldBlock: 1 },
+    results: [
+      { recipientEmail: 'carol@example.com', wouldAllow: true },
+      { recipientEmail: 'bob@example.com', wouldAllow: false, reason: 'suppressed' },
+    ],
+  })
+  const objects = `'[{"email": "carol@example.com", "dedupeKey": "x"}, "carol@example.com"]'`
+  expect(await ask(`${simulate} ${objects}`)).toMatchObject({ wouldAllow: 2 })
+  expect(await ask(`${simulate} ${objects} --sequential`)).toMatchObject({
+    results: [{ wouldAllow: true }, { wouldAllow: false, reason: 'cooldown' }],
+  })
+  expect((await run(`${line} --table`)).stdout).toMatch(/^RECIPIENT EMAIL +REQUEST ID +STATUS +REASON$/m)
+
+  for (const [rest, said] of [
+    ['', 'either --recipients or --stdin is required'],
+    [`--stdin --recipients '[]'`, 'either --recipients or --stdin is required'],
+    [`--recipients '[]'`, 'the list of recipients is empty'],
+    [`--recipients '{}'`, 'It is not a JSON array'],
+    [`--recipients '["alice@example.com"]'`, 'recipient 1 is not an object'],
+    ['--stdin', 'stdin: It is not JSON'],
+  ]) {
+    const misused = await run(`molted send batch --template campaign-march ${rest}`, 'not json')
+    expect(misused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(said ?? '') })
+  }
+  expect(await run('molted send batch --stdin', '[]')).toMatchObject({ code: 2, stdout: '' })
+})
+
+test('a list of more than 500 goes in several calls, with a bar on a terminal, and what was answered is shown', async () => {
+  const { run } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY, TERM: 'xterm' })
+  const many = Array.from({ length: 1_001 }, (_, i) => `many${i}@example.com`)
+  await writeFile(join(folder, 'many.json'), JSON.stringify(many))
+  const line = `molted send simulate-batch --template campaign-march --stdin < ${folder}/many.json`
+  const told = await run(line)
+  expect(told).toMatchObject({ code: 0, stderr: '' })
+  const { results, ...counts } = JSON.parse(told.stdout)
+  expect(counts).toEqual({ total: 1_001, wouldAllow: 1_001, wouldBlock: 0 })
+  expect(results.map(({ recipientEmail }: { recipientEmail: string }) => recipientEmail)).toEqual(many)
+  if (process.platform === 'linux') {
+    const bar = await run(`script -qec '${line} > told.json' /dev/null`)
+    expect(bar.stdout).toMatch(/\r\[#{29}-\] 1000 of 1001\r\[#{30}\] 1001 of 1001/)
+  }
+
+  let calls = 0
+  const flaky = await listen((request, response) => {
+    if (request.url?.endsWith('/whoami')) return answer(response, 200, WHOAMI)
+    calls += 1
+    const batchId = `batch_${calls}`
+    if (calls > 2) answer(response, 400, { error: 'invalid', message: 'no more' })
+    else
+      answer(response, 200, { batchId, total: 500, queued: 499, blocked: 1, results: [{ status: 'queued' }] })
+  })
+  const items = many.map((email) => ({ email, dedupeKey: email }))
+  await writeFile(join(folder, 'items.json'), JSON.stringify(items))
+  const cut = await run(`molted send batch --template t --stdin --base-url ${flaky} < ${folder}/items.json`)
+  expect(cut).toMatchObject({ code: 1, stderr: expect.stringContaining('no more') })
+  expect(JSON.parse(cut.stdout)).toEqual({
+    ...{ batchIds: ['batch_1', 'batch_2'], total: 1_000, queued: 998, blocked: 2 },
+    results: [{ status: 'queued' }, { status: 'queued' }],
+  })
+})
+
 test('every command has help with an example, and completes in the shells', async () => {
   const { run } = as(await freshHome(), { MOLTED_API_URL: 'http://localhost:9' })
   const found: string[] = []
@@ -473,7 +561,7 @@ test('every command has help with an example, and completes in the shells', asyn
   expect(await complete('agents', 'lease')).toEqual(['lease', 'leases', 'lease-history'])
   expect(await complete('agents', 'consensus', 'vote', 'id', '--vote', '')).toEqual(['approve', 'reject'])
   expect(await complete('send', '--t')).toEqual(['--to', '--template', '--text', '--table'])
-  expect(await complete('send', '--to', 'agents', 'si')).toEqual(['simulate'])
+  expect(await complete('send', '--to', 'agents', 'si')).toEqual(['simulate', 'simulate-batch'])
   expect(await complete('completion', 'z')).toEqual(['zsh'])
   expect(await complete('trace', 'req_')).toEqual([])
 })
