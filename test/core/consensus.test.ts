@@ -40,6 +40,9 @@ test('60 agents at once, 20 of them voting twice, are counted once each, in the 
   const answers = await Promise.allSettled(
     calls.map(({ agentId, word }) => vote(tenantId, id, agentId, word, START)),
   )
+  expect(await rows('SELECT status FROM consensus_requests WHERE id = ?', id)).toEqual([
+    { status: 'rejected' },
+  ])
   const found = await getConsensus(ctxOf(tenantId, START), id)
   expect(new Set(found.votes.map((each) => each.agentId)).size).toBe(found.votes.length)
   expect(found.status).toBe('rejected')

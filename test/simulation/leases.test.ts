@@ -144,6 +144,8 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
       const claimed = claimSend(world, tenantId, agentId, contact, clock.now)
       const departure = await depart(claimed, 'capture', new Date(clock.now))
       if (!departure.departed) return String(departure.reason)
+      const robbed = beliefs(agentId)
+      if (robbed.length > 0) problems.push(`mail of ${agentId} left during ${JSON.stringify(robbed)}`)
       const at = new Date(clock.now).toISOString()
       for (let left = Math.floor(random() * 12); left > 0; left--) await world.gate()
       const until = new Date(clock.now).toISOString()
@@ -195,7 +197,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
     const beats = await heartbeatsOf(world.ctx(tenantId, clock.now))
     for (const [id, { agentId }] of believed) {
       const beatAt = Date.parse(beats[agentId] ?? '')
-      if (clock.now - beatAt > 300_000) believed.delete(id)
+      if (clock.now - beatAt > 299_000) believed.delete(id)
     }
   }
   const history = await historyOf(world.ctx(tenantId, clock.now), contact)
