@@ -1,3 +1,4 @@
+import blindReplies from './blind.json' with { type: 'json' }
 import hardReplies from './hard.json' with { type: 'json' }
 import replies from './replies.json' with { type: 'json' }
 
@@ -9,8 +10,11 @@ export type Labelled = { intent: string; subject: string; bodyText: string; isHe
  */
 export const labelled = read(replies)
 
-/** Written when the phrases were finished, and in other words on purpose: it shows how little phrases know of a language. */
+/** Written in other words than the phrases of that day on purpose; the phrases were widened after it. */
 export const hard = read(hardReplies)
+
+/** Written last, when the phrases were finished: whoever changes phrases after looking at it must write another. */
+export const blind = read(blindReplies)
 
 function read(replies: Record<string, string[][]>): Labelled[] {
   return Object.entries(replies).flatMap(([intent, each]) =>

@@ -57,6 +57,10 @@ test('an action that cannot be taken back needs more than a guess', () => {
   expect(actionFor({ intent: 'unsubscribe', confidence: 0.6 })).toBe('trigger_unsubscribe')
   expect(actionFor({ intent: 'unsubscribe', confidence: 0.59 })).toBe('require_approval')
   expect(actionFor({ intent: 'unclassified', confidence: 1 })).toBe('require_approval')
+  for (const guess of ['We were told to stop by on Tuesday.', 'The newsletter, the verteiler.']) {
+    const reading = readIntent({ subject: 'Re: Hello', bodyText: guess })
+    expect(actionFor(reading)).not.toBe('trigger_unsubscribe')
+  }
   expect(readIntent({ subject: '', bodyText: '' })).toMatchObject({ intent: 'unclassified' })
   expect(readIntent({ subject: 'Unsubscribe', bodyText: '' })).toMatchObject({ intent: 'unsubscribe' })
 })

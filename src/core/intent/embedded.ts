@@ -87,7 +87,9 @@ function decide(scores: Map<Meaning, number>): Reading {
   if (first === undefined || first[1] < UNDERSTOOD) {
     return { intent: 'unclassified', confidence: round(0.5 - (first?.[1] ?? 0) / 4) }
   }
-  return { intent: first[0], confidence: round(first[1] / (first[1] + (second?.[1] ?? 0) * 0.7 + 0.35)) }
+  const alone = first[1] / (first[1] + (second?.[1] ?? 0) * 0.7 + 0.35)
+  const said = Math.min(1, 0.45 + first[1] * 0.2)
+  return { intent: first[0], confidence: round(alone * said) }
 }
 
 function score(text: string): Map<Meaning, number> {

@@ -29,7 +29,14 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       (absent|absente) (du|de|jusqu)\w*; reponse automatique; en (conge|conges|deplacement|vacances);
       de retour le; absente? du bureau; message d'absence; fuera de (la )?oficina; de vacaciones;
       respuesta automatica; estare (ausente|fuera); sin acceso (al|a mi) correo; a mi regreso;
-      ausente (del|hasta); gone (fishing|hiking) until; will be out; out until; office hours are
+      ausente (del|hasta); gone (fishing|hiking) until; will be out; out until; office hours are;
+      not (reading|checking) .. (e-?mails?|mail|inbox|messages); (on|gone on) .. leave;
+      shut ?down (between|from|until|for); office will be closed; closed (between|from|for the);
+      lese .. (mails?|e-mails?|nachrichten) .. (nur|nicht|unregelmassig);
+      auf .. (fortbildung|reisen|seminar); (serai|suis) .. de retour; de baja (medica|por|maternal|paternal);
+      en arret maladie; unregelmassig;
+      (at|attending) a (trade fair|conference|workshop|training|wedding|funeral); elternzeit;
+      krankgeschrieben
     `),
     likely: listed(`
       for urgent (matters|issues|requests|inquiries); if urgent; anything urgent; (in|for) urgent cases;
@@ -37,7 +44,9 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       delayed responses?; replies will be slow; away .. through; traveling; travelling;
       please contact my colleague; next business day; returning;
       will (be )?(back|return) (on|in|after|until); not be reading; direct your requests;
-      bis einschliesslich; verreist; away until; attending a conference; be back
+      bis einschliesslich; verreist; away until; attending a conference; be back;
+      slow to (answer|reply|respond); in the meantime; not work on; my assistant; contacte con;
+      wenden sie sich; contactez; escriba a; will hear from me; all week; urlaub; krank
     `),
     hint: listed(`
       until (monday|tuesday|wednesday|thursday|friday); thank you for your (e-?mail|message); i will be back
@@ -63,11 +72,18 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       liste de diffusion; ne (souhaite|veux) plus recevoir; plus recevoir; darme de baja; den?me de baja;
       dar de baja; de baja de; lista de (correos?|distribucion); no (quiero|deseo) recibir;
       cancelen? mi suscripcion al; desuscrib\w+; retirez .. de (votre|vos);
-      not .. receive (these|your|any|further) .. e-?mails?
+      not .. receive (these|your|any|further) .. e-?mails?; strike me;
+      quit .. (mailing|writing|emailing|contacting|spamming); stop getting (these|this|your|any); delete me;
+      erase me; keine (mails?|e-mails?|newsletter|nachrichten|werbung) mehr;
+      nicht mehr (anschreiben|kontaktieren|schreiben); arretez de; ne m'(ecrivez|envoyez|contactez) plus;
+      supprimez (mon|notre) .. (adresse|email|compte|nom); no me .. mas;
+      dejen? de (enviar|escribir|mandar)\w*; borren? mi (correo|direccion|nombre);
+      (loschen|entfernen|streichen) sie .. (adresse|mich|uns);
+      stop (these|the|your|all) .. (e-?mails?|messages|newsletters?)
     `),
     likely: listed(`
       mailing list; distribution list; marketing e-?mails; do not contact; lose my (number|e-?mail|address);
-      newsletter abbestellen; leave me alone; stop; not contact; aus dem verteiler; verteiler
+      newsletter abbestellen; leave me alone; stop; not contact; aus dem verteiler; verteiler; whatever list; unwanted; belongs to someone else
     `),
     hint: listed(`
       newsletter; spam; boletin
@@ -87,13 +103,21 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       unterlassung\w*; rechtliche schritte; auskunft nach; vertragsverletzung; rechtsabteilung; klage;
       avocat\w*; tribunal; mise en demeure; donnees personnelles; poursuites; service juridique; abogad\w+;
       demanda; acciones legales; datos personales; proteccion de datos; contract (review|amendment);
-      complaint .. (authority|regulator|commission); personenbezogene\w* daten; right by law
+      complaint .. (authority|regulator|commission); personenbezogene\w* daten; right by law; law firm;
+      damages; signatory; countersign\w*; confidentiality; see (me|you|us) in court; take you to court;
+      datenschutz\w*; porter plainte; plainte; licen[cs]e (agreement|terms|fee); object to the processing;
+      (demand|request|require) .. (deletion|erasure|removal|disclosure);
+      without (a )?(licence|license|permission); addendum; warranty; liable; liability; statutory;
+      arbitration; juristisch\w*; gericht\w*; juzgado; clause \d+; beschwer\w+; huissier; contrat; contrato;
+      sued; legally; injunction; intellectual property; rights? (to|of) (access|erasure);
+      withdraw (my )?consent; my data
     `),
     likely: listed(String.raw`
       legal; compliance; our contract; contractual; clauses?; section \d+; consent; regulator; personal data;
       terminate the (contract|agreement); the agreement; harassment; my client; our client;
       on behalf of (ms|mr|mrs|our); proceedings; court; vertrag\w*; law; redline; where did you get my; ftc;
-      unsolicited
+      unsolicited; legislation; law(s)?; rights?; hold you responsible; sign(ed|ing)? the; ombudsman;
+      within (\d+|one|two) (hours|days|month|weeks)
     `),
     hint: listed(`
       contract; agreement; terms; privacy; signature
@@ -115,13 +139,24 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       hameconnage; faille de securite; acces non autorise; no autorizad\w+; hacke\w+; vulnerabilidad;
       suplantacion; estafa; fake e-?mail; unbefugt\w*;
       (someone|somebody) .. (logged in|got into|accessed|using|changed|get into|has access|is sending);
-      rotate .. (keys?|tokens?|credentials|secrets?); revoke
+      rotate .. (keys?|tokens?|credentials|secrets?); revoke;
+      (open|see|read|access) .. (invoices|messages|data|records|files) of (other|another);
+      uses your (logo|name|brand); failed (sign-?ins?|logins?|log-?ins?|attempts);
+      open to the (internet|public|world); gefalscht\w*; viren; trojaner;
+      (who|somebody|someone) .. (created|deleted|changed) .. (api|key|keys|token|user|account|password);
+      (entro|accedio|entraron) en mi cuenta; publicly (accessible|readable|available); without a password;
+      collect passwords; steal\w*; data protection measures;
+      where .. (data|servers) .. (stored|stand|located|hosted); hijack\w*; takeover; taken over; botnet;
+      keylogger; brute force; ddos; plaintext; unencrypted; certificate (expired|invalid);
+      (fremde|unbekannte) .. (zugriff|anmeldung)\w*; angriff; usurp\w+; robad\w+; robo; penetration;
+      risk (department|assessment|team)
     `),
-    likely: listed(`
+    likely: listed(String.raw`
       security; suspicious login; login from; logged in from; never asked for; clicked (the|on the|a) link;
       do not click; still has access; abuse; lock the account; seguridad; sicherheit; securite;
       public (repo|bucket); lock my account; token; sends? .. we did not make;
-      is this (e-?mail|message) really; headers attached
+      is this (e-?mail|message) really; headers attached; strange (e-?mails?|mail|activity|login);
+      no idea who; alguien; failed; attack\w*; breach
     `),
     hint: listed(`
       password; 2fa; access; credentials; unknown domain
@@ -138,12 +173,19 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       rechnung\w*; abbuch\w+; abgebucht; ruckerstatt\w+; zahlung\w*; bezahlt; gutschrift; mahnung;
       lastschrift; buchhaltung; kundigung des abos?; factur\w+; prelev\w+; rembours\w+; paiement;
       resili\w+ .. abonnement; cobrado; cobro; reembols\w+; (el )?pago; recibo; importe; annual billing;
-      monthly billing; expense report; remittance
+      monthly billing; expense report; remittance;
+      (took|withdrew|deducted|debited) .. (dollars|euros|usd|eur|money|pounds|payment); direct debit;
+      (issue|send) the bill; zu viel bezahlt; uberweis\w+; uberwiesen; transferencia; tarjeta; facturation;
+      (pay|paying|paid) for; pay (by|with|via) (paypal|card|check|cheque|transfer|bank);
+      settled .. (invoice|bill|this|it); price increase; (preis|betrag|kosten)\w*; pay for \d+;
+      billing address; late fee; wire; cheque; paypal; stripe; carte bancaire; virement; gutgeschrieben;
+      konto belastet; transaction; trial .. free; installments?; quarterly fee; fees?; licence fee
     `),
-    likely: listed(`
+    likely: listed(String.raw`
       payments?; paid; charges?; charged; subscription; discount; owe; wire; my card; our bill;
       finance department; accounting; balance; amount; mid month; expired; seats .. (nobody|unused);
-      abonnement; suscripcion; downgrade; upgrade; due date; overdue
+      abonnement; suscripcion; downgrade; upgrade; due date; overdue; bill; bounced; dollars; euros; pay;
+      reminder; seats; adjust; prix; precio; debit\w*; costs?; money
     `),
     hint: listed(`
       plan; bank; card; tax; renewal
@@ -165,13 +207,25 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       by accident; documentation; lost my (api key|password|phone); was mache ich falsch; woran liegt;
       can you help; need .. help; can be restored; bricht .. ab; logs? (me|us) out; fails?; failing;
       technical (support|issue|problem); weird results; passwort;
-      never (receive|received|get|got) (the|their|a|any)
+      never (receive|received|get|got) (the|their|a|any); nothing happens (when|if|after);
+      (white|blank|black|empty) (page|screen); which (port|setting|version|plan|menu|button|server) \w+;
+      wie kann ich; wie (mache|bekomme|richte|andere|losche|kann) (ich|man|wir);
+      comment (puis-je|faire|peut-on|je|puis); como (puedo|hago|se)( \w+)?; any idea;
+      (have|has) (vanished|disappeared); show(s|ing)? up (at|as|in|late|twice|wrong); instead of the;
+      (no|not) longer (works?|loads?|opens?|sends?|shows?); freez(es|ing)|frozen screen; (gone|went) missing;
+      lost (all )?(my|our) (data|drafts|contacts|messages|work); hangs; spinning;
+      keeps (failing|crashing|loading|asking|saying); troubleshoot\w*; malfunction\w*; glitch\w*;
+      where (do|is|are|can) (i|we|the) \w+; deleted by mistake; latest version; does nothing; funktioniert;
+      klappt nicht; kaputt; absturz\w*; sturzt ab; en panne; ne s'affiche; bloque;
+      no (aparece|llegan?|carga|encuentro)
     `),
     likely: listed(String.raw`
       help; issue; problem\w*; probleme; login; log in; account; password; settings?; webhooks?; api; dns;
       screenshot; configure; install\w*; where can i; is it possible; how to; import; export; dashboard;
       slow; sync; update; missing; twice; konnen sie mir helfen; pouvez-vous m'aider; ayuda\w*; hilfe;
-      mailbox; migrat\w+; delivered; integration; 2fa; does your
+      mailbox; migrat\w+; delivered; integration; 2fa; does your; click\w*; signing in; browser; chrome;
+      firefox; safari; outlook; smtp; domain; drafts?; workspace; variables?; contacts; upload\w*;
+      download\w*; configur\w+; since (this morning|yesterday|today|last); hinzufugen; exporter
     `),
     hint: listed(`
       app; support; button; page; link; annoying; since yesterday; seit gestern; feature; version
@@ -197,11 +251,23 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       sehen sie von .. ab; pas interess\w+; trop cher; deja (un|une) (prestataire|fournisseur|solution);
       pas pour nous; pas besoin; no (me|nos) interesa; no estamos interesad\w+; demasiado caro; ya tenemos;
       muy caro; no necesitamos; nein,? danke; non,? merci; no,? gracias; sales pitch; nope; moving on;
-      good luck; double what we
+      good luck; double what we; (can|could) not see (us|myself|any|how|why); voted against;
+      turned (it|this|you|the offer) down;
+      not .. (want|wants|wish|willing|going) to (change|switch|buy|pay|replace|continue|use);
+      nobody .. (wants|needs|would) \w+; not add up; not something .. (would|need|use|want);
+      (haben|sind) uns fur einen; mitbewerber|wettbewerber; (bleiben|sind) (bei|zufrieden) ..; still no;
+      answer is .. no; stay (where|with what|with our) \w+; terrible reviews; bad reviews;
+      (would|will|do) not .. (use|buy|pay|work|consider|need)( it| this| that)?; no use for; no value;
+      not .. (worth|useful|helpful|compelling); rather (stay|not|keep); not our (thing|style|focus|business);
+      happy (customers?|users?) of; (reject|rejected|refuse|refused); non merci;
+      prefer (our|to stay|to keep); thanks but no; never .. (use|buy|work); wrong (company|market|audience);
+      lehnen .. ab; nicht uberzeugt; brauchen wir nicht; kein budget dafur; on reste; pas convaincu\w*;
+      no nos convence; no es para nosotros; preferimos
     `),
-    likely: listed(`
+    likely: listed(String.raw`
       unfortunately; expensive; competitor; vendor; current provider; switch; another tool; leider;
-      wir arbeiten bereits; satisfaits; price is; convinced; pitch; doubts?; skeptical; concerned
+      wir arbeiten bereits; satisfaits; price is; convinced; pitch; doubts?; skeptical; concerned;
+      we are a \w+ shop; against; add up; competitors; disappoint\w*
     `),
     hint: listed(`
       sorry; no; however; thanks but
@@ -229,19 +295,33 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       pas le (bon )?moment; pour le moment; pour l'instant; plus tard; recontact\w+; revenez vers;
       l'annee prochaine; por (el|ahora) momento; ahora (mismo )?no; por ahora; mas adelante;
       proximo (ano|trimestre|mes); dentro de .. (meses|semanas); no es (un )?buen momento;
-      kommen sie .. auf mich zu; melden sie sich; until mid-?\w+
+      kommen sie .. auf mich zu; melden sie sich; until mid-?\w+;
+      in (spring|summer|autumn|fall|winter|january|february|march|april|may|june|july|august|september|october|november|december|20\d\d) instead;
+      (buried|drowning|snowed under|underwater|slammed) ?(in|with|by)?; once a year;
+      give us .. (year|months|weeks|time); (finish|close|complete|wrap up) .. first; zero headcount;
+      until (the|we|our|my|i) .. (start|starts|close|closed|finish|finished|is|are|return|done|over);
+      im augenblick; im (fruhling|fruhjahr|sommer|herbst|winter) .. ?(noch ?mal|wieder|erneut|nach);
+      fragen sie .. (nochmal|noch mal|wieder|spater); hablamos (en|mas|el); este ano (ya )?no; sleep on it;
+      talk .. (when i|when we|in autumn|in spring|in fall|later|next);
+      better (talk|ask|write|call) .. (in|when|after|later); premature; stretched;
+      come back to (this|me|us|you) (later|in|when|after); next time;
+      in the (spring|summer|autumn|fall|winter|future|coming); year-?end; kommendes jahr;
+      andere (baustellen|prioritaten); keine zeit; pas avant; trop tot; aun no; todavia no; mas tarde;
+      plus tard dans
     `),
     likely: listed(`
       later; busy; quarter; delayed; someday; budget; crazy; after (the|our|that); priority; noch nicht;
       erst; bandwidth; migration; again in; reorg; when we are ready; janvier; rentree; enero; talk in the;
-      haven?t had time; give me until; months
+      haven?t had time; give me until; months; funding round; merger; instead; headcount; year-end;
+      in (january|february|march|april|june|july|august|september|october|november|december|spring|autumn);
+      only look at
     `),
     hint: listed(`
       until; wait; still on my list; maybe; before; summer; january; september; vielleicht; quizas
     `),
   },
   interested: {
-    clear: listed(`
+    clear: listed(String.raw`
       (very |really |quite |definitely |still )?(interested|intersted|intrested) in;
       (am|are|be|very|still|sounds?|looks?|definitely|both) (very |really )?(interested|interesting|intrested|great|good|promising|perfect|awesome|fantastic);
       tell (me|us) more; learn more; more (info|information|details);
@@ -266,12 +346,22 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
       how (does|about|is) (monday|tuesday|wednesday|thursday|friday|tomorrow|next);
       (monday|tuesday|wednesday|thursday|friday|tomorrow) .. works; send me some times; absolutely;
       definitely; yes please; who should we speak; quote; evaluating; not a bad idea; we are in;
-      ready to (sign|start|buy); want to (buy|order)
+      ready to (sign|start|buy); want to (buy|order); curious; convince me;
+      (can|could) make (\d+|it|monday|tuesday|wednesday|thursday|friday); sign-?off; where do i (put|sign);
+      who can i (talk|speak) to; (exactly|just) (our|my|what) (situation|problem|case|need|we|i)\w*;
+      pourquoi pas; je veux bien; passt mir; passt (bei )?(mir|uns)( gut)?; rufen sie mich; shall we;
+      walk (me|us) through how this; what would .. (cost|set us back|look like);
+      let me know (when|how|what) .. (available|works|next|start); neat; impressive; impressed;
+      we would (love|like); go on then; ten minutes; quick (chat|call) works; in principle yes; on board;
+      all ears; keen; intrigued|intriguing; fascinat\w+;
+      would (be )?(useful|helpful|valuable) (for|to) (us|me); (zoom|teams|google meet|meet)( link)?;
+      purchase; green light; gefallt (mir|uns); spannend; unbedingt; avec plaisir; volontiers;
+      ca m'interesse; vale,? (hablamos|perfecto); perfecto; adelante; de acuerdo
     `),
     likely: listed(`
       interested; interesting; sounds good; looks good; demo; yes; sure; perfect; let us; call; meet;
       thursday; tuesday; order; case studies; deck; proposal; gerne; angebot; oui; interesse; explore; trial;
-      pilot; start; disponibilidad
+      pilot; start; disponibilidad; presentation; site; rollout; sounds; talk to
     `),
     hint: listed(`
       details; price; cost; ja; si; happy to; great; boss; monday; wednesday; friday; tomorrow
