@@ -5,6 +5,7 @@ import { createConsensus, getConsensus, listConsensus, voteOn } from '../../src/
 import { newCtx } from '../../src/core/ctx.ts'
 import type { Vote } from '../../src/core/tally.ts'
 import { agentsOf, START } from '../support/coordination-model.ts'
+import { stalledAt } from '../support/coordination-pause.ts'
 
 const MINUTE = 60_000
 
@@ -147,6 +148,20 @@ test('what was lost between the object and the database is made good by the next
   expect(
     await rows('SELECT agent_id FROM consensus_votes WHERE request_id = ? ORDER BY created_at', id),
   ).toEqual([{ agent_id: a }, { agent_id: b }])
+
+  // A vote that was counted first and is written last takes nothing back.
+  const { id: raced } = await open(tenantId, a, START)
+  const slow = stalledAt(env, 1)
+  const late = voteOn(newCtx(slow.env, new Date(START), tenantId, { kind: 'system', name: 'test' }), raced, {
+    ...{ agent: { id: a, name: null }, vote: 'approve', reason: null },
+  })
+  await slow.reached
+  expect(await vote(tenantId, raced, b, 'approve', START)).toMatchObject({ status: 'approved' })
+  slow.goOn()
+  expect(await late).toMatchObject({ status: 'pending' })
+  expect(await rows('SELECT status FROM consensus_requests WHERE id = ?', raced)).toEqual([
+    { status: 'approved' },
+  ])
 
   const orphan = crypto.randomUUID()
   await env.DB.prepare(

@@ -11,6 +11,7 @@ import { acquireLease, listLeases, releaseLease } from '../../src/core/leases.ts
 import { requestSends } from '../../src/core/send/request.ts'
 import { deliverSend } from '../../src/queue/deliver.ts'
 import { agentsOf, heartbeatsOf, historyOf, playModel, START, seeded } from '../support/coordination-model.ts'
+import { stalledAt } from '../support/coordination-pause.ts'
 import { doorFor, welcome } from '../support/door.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 import { counted } from '../support/waits.ts'
@@ -256,6 +257,24 @@ test('renewals of one agent at once, in whatever order they arrive, leave the ob
   expect(new Set(answers.map((answer) => answer.held && answer.lease.id)).size).toBe(1)
   const [listed] = await listLeases(ctxOf(tenantId, START), { limit: 10 })
   expect(listed?.expiresAt).toEqual(new Date(START + 1_440 * MINUTE))
+
+  // The first is granted first and written last.
+  const slow = stalledAt(muted, 2)
+  const first = acquireLease(newCtx(slow.env, new Date(START), tenantId, { kind: 'system', name: 'test' }), {
+    agent: { id: holder, name: null },
+    contactEmail: 'bob@example.com',
+    intent: 'general',
+    durationMinutes: 5,
+  })
+  await slow.reached
+  const long = { expiresAt: new Date(START + 60 * MINUTE) }
+  expect(await acquire(tenantId, holder, START, 'bob@example.com', 60)).toMatchObject({
+    held: true,
+    lease: long,
+  })
+  slow.goOn()
+  expect(await first).toMatchObject({ held: true, lease: long })
+  expect(await listLeases(ctxOf(tenantId, START), { limit: 10 })).toMatchObject([{}, long])
   const history = await historyOf(ctxOf(tenantId, START), 'ann@example.com')
   expect(history.filter((event) => event.kind === 'granted')).toHaveLength(1)
   expect(checkExclusivity(history, []).violations).toEqual([])
