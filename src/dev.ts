@@ -37,7 +37,7 @@ const settings = ['AUTO_CLAIM', 'DEMO_KEY', 'MAIL_DOMAIN', 'CARRIERS', 'TOKEN_SE
   const value = process.env[name]
   return value ? ['--var', `${name}:${value}`] : []
 })
-const carriers = Object.keys(process.env).filter((name) => /^(SMTP|SES|RESEND)_/.test(name))
+const carriers = Object.keys(process.env).filter((name) => /^(SMTP|SES|RESEND|MODEL)_/.test(name))
 for (const name of carriers) settings.push('--var', `${name}:${process.env[name]}`)
 
 await run(['d1', 'migrations', 'apply', 'moltpost', '--local', '--persist-to', state])
