@@ -102,7 +102,9 @@ export function counted(
       DB,
       RENDER: queue(env.RENDER),
       DELIVER: queue(env.DELIVER),
-      RATE_WINDOW: objects(env.RATE_WINDOW as unknown as DurableObjectNamespace) as unknown as Env['RATE_WINDOW'],
+      RATE_WINDOW: objects(
+        env.RATE_WINDOW as unknown as DurableObjectNamespace,
+      ) as unknown as Env['RATE_WINDOW'],
     },
   }
 }
