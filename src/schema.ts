@@ -460,6 +460,8 @@ export const messages = sqliteTable(
     fromAddress: text().notNull(),
     subject: text().notNull(),
     rawKey: text().notNull(),
+    /** What the embedded classifier reads in it. */
+    intent: text(),
     receivedAt: time().notNull(),
   },
   (t) => [

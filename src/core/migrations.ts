@@ -3,6 +3,7 @@ import appendOnlyTraces from '../../migrations/0001_append_only_traces.sql'
 import coordination from '../../migrations/0002_coordination.sql'
 import batches from '../../migrations/0003_batches.sql'
 import humanizer from '../../migrations/0004_humanizer.sql'
+import inboundIntent from '../../migrations/0005_inbound_intent.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -11,6 +12,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0002_coordination.sql', coordination],
   ['0003_batches.sql', batches],
   ['0004_humanizer.sql', humanizer],
+  ['0005_inbound_intent.sql', inboundIntent],
 ]
 
 /**

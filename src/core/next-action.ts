@@ -6,7 +6,7 @@ import { Fault } from './fault.ts'
 /** What to do about a contact next, and the one fact that says so. */
 export type NextAction = {
   contactEmail: string
-  recommendation: 'reply' | 'wait' | 'nudge' | 'stop'
+  recommendation: 'reply' | 'wait' | 'nudge' | 'stop' | 'escalate'
   reasoning: string
   known: Known
 }
@@ -16,6 +16,8 @@ export type Known = {
   name: string | null
   lastSendAt: number | null
   lastInboundAt: number | null
+  /** What the classifier reads in the contact's last message. */
+  lastIntent: string | null
   suppression: { scope: string; reasonCode: string } | null
   lease: { agentId: string; agentName: string | null; expiresAt: number } | null
   /** A send that has not left yet. */
@@ -52,8 +54,9 @@ const KNOWN = `
   SELECT i.contact, i.unknown,
     coalesce(l.scheduled_at, l.created_at) AS last_send_at,
     (SELECT r.value ->> 'name' FROM json_each(l.recipients) r WHERE r.value ->> 'contact' = i.contact) AS name,
-    (SELECT max(n.received_at) FROM messages n
-      WHERE n.tenant_id = ?2 AND lower(n.from_address) = i.contact AND ${SEEN('n')}) AS last_inbound_at,
+    (SELECT json_object('at', n.received_at, 'intent', n.intent) FROM messages n
+      WHERE n.tenant_id = ?2 AND lower(n.from_address) = i.contact AND ${SEEN('n')}
+      ORDER BY n.received_at DESC LIMIT 1) AS last_inbound,
     (SELECT json_object('scope', x.scope, 'reasonCode', x.reason_code) FROM suppressions x
       WHERE x.tenant_id = ?2 AND x.contact = i.contact AND x.scope <> 'campaign'
         AND (x.expires_at IS NULL OR x.expires_at > ?3) ORDER BY x.scope LIMIT 1) AS suppression,
@@ -76,7 +79,7 @@ type Row = {
   unknown: number
   last_send_at: number | null
   name: string | null
-  last_inbound_at: number | null
+  last_inbound: string | null
   suppression: string | null
   lease: string | null
   waiting: string | null
@@ -118,7 +121,7 @@ export function recommend(
   speaker: AgentName,
   now: number,
 ): Pick<NextAction, 'recommendation' | 'reasoning'> {
-  const { suppression, lease, lastInboundAt, lastSendAt, waiting, fatigue } = known
+  const { suppression, lease, lastInboundAt, lastIntent, lastSendAt, waiting, fatigue } = known
   if (suppression) {
     const { scope, reasonCode } = suppression
     return { recommendation: 'stop', reasoning: `Suppressed: ${reasonCode} (${scope} list)` }
@@ -131,7 +134,7 @@ export function recommend(
     }
   }
   if (lastInboundAt !== null && lastInboundAt > (lastSendAt ?? 0)) {
-    return { recommendation: 'reply', reasoning: `Unanswered message from ${span(now - lastInboundAt)} ago` }
+    return answer(lastIntent, span(now - lastInboundAt))
   }
   if (waiting) {
     const reasoning =
@@ -152,6 +155,17 @@ export function recommend(
   return { recommendation: 'nudge', reasoning: `No reply in ${span(now - lastSendAt)}` }
 }
 
+/** What an unanswered message asks for: a person where much is at stake, silence where that is what was asked. */
+function answer(intent: string | null, age: string): Pick<NextAction, 'recommendation' | 'reasoning'> {
+  if (intent === 'legal' || intent === 'security') {
+    return { recommendation: 'escalate', reasoning: `Unanswered ${intent} message from ${age} ago` }
+  }
+  if (intent === 'unsubscribe') {
+    return { recommendation: 'stop', reasoning: `Asked to be left alone ${age} ago` }
+  }
+  return { recommendation: 'reply', reasoning: `Unanswered message from ${age} ago` }
+}
+
 function ownAgent({ actor }: Ctx): AgentName {
   return { id: actor.kind === 'key' ? actor.agentId : null, name: null }
 }
@@ -162,10 +176,12 @@ function isOwn(lease: NonNullable<Known['lease']>, { id, name }: AgentName): boo
 
 function read(row: Row): Known {
   const parsed = (text: string | null) => (text === null ? null : JSON.parse(text))
+  const inbound: { at: number; intent: string | null } | null = parsed(row.last_inbound)
   return {
     name: row.name,
     lastSendAt: row.last_send_at,
-    lastInboundAt: row.last_inbound_at,
+    lastInboundAt: inbound?.at ?? null,
+    lastIntent: inbound?.intent ?? null,
     suppression: parsed(row.suppression),
     lease: parsed(row.lease),
     waiting: parsed(row.waiting),

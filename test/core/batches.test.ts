@@ -120,13 +120,19 @@ test('what to do next about 500 contacts takes one database call of one statemen
 test('a recommendation turns at its bounds, and the stronger fact wins', () => {
   const now = Date.UTC(2026, 0, 31)
   const nothing = {
-    ...{ name: null, lastSendAt: null, lastInboundAt: null, suppression: null, lease: null },
-    ...{ waiting: null, fatigue: null, openIncidents: 0 },
+    ...{ name: null, lastSendAt: null, lastInboundAt: null, lastIntent: null, suppression: null },
+    ...{ lease: null, waiting: null, fatigue: null, openIncidents: 0 },
   }
   const says = (known: Partial<typeof nothing | Record<string, unknown>>) =>
     Object.values(recommend({ ...nothing, ...known }, { id: 'agent_me', name: null }, now)).join(': ')
   const [hour, day] = [3_600_000, 86_400_000]
   expect(says({})).toBe('nudge: No earlier send or reply')
+  const unanswered = (lastIntent: string) =>
+    says({ lastSendAt: now - 2 * hour, lastInboundAt: now - hour, lastIntent })
+  expect(unanswered('interested')).toBe('reply: Unanswered message from 1 hour ago')
+  expect(unanswered('legal')).toBe('escalate: Unanswered legal message from 1 hour ago')
+  expect(unanswered('security')).toBe('escalate: Unanswered security message from 1 hour ago')
+  expect(unanswered('unsubscribe')).toBe('stop: Asked to be left alone 1 hour ago')
   expect(says({ lastSendAt: now })).toBe('wait: Recent send less than a minute ago')
   expect(says({ lastSendAt: now - hour })).toBe('wait: Recent send 1 hour ago')
   expect(says({ lastSendAt: now - 3 * day + 1 })).toBe('wait: Recent send 2 days ago')

@@ -2,6 +2,7 @@ import { and, eq, inArray } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { type CarrierWeight, mailboxes, messages } from '../../schema.ts'
 import { database } from '../ctx.ts'
+import { readIntent } from '../intent/embedded.ts'
 import type { Claimed } from './claim.ts'
 
 /** The carriers that the mailbox of a send chose for itself, or null where it uses everybody's. */
@@ -25,6 +26,7 @@ export async function receive(
     messageId: string
     from: { email: string }
     subject: string
+    text: string | null
     recipients: string[]
     raw: Uint8Array
   },
@@ -35,6 +37,7 @@ export async function receive(
   if (found.length > 0) {
     const rawKey = `messages/${message.sendId}.eml`
     await env.MAIL.put(rawKey, message.raw)
+    const { intent } = readIntent({ subject: message.subject, bodyText: message.text ?? '' })
     const rows = found.map(({ tenantId, id }) => ({
       tenantId,
       mailboxId: id,
@@ -43,6 +46,7 @@ export async function receive(
       fromAddress: message.from.email,
       subject: message.subject,
       rawKey,
+      intent,
       receivedAt: now,
     }))
     for (let at = 0; at < rows.length; at += 10) {

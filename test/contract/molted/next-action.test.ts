@@ -121,3 +121,30 @@ test('what to do next is drawn from what is known, and says which fact it rests 
   })
   expect(bad).toMatchObject({ status: 400, body: { error: 'invalid', field: 'contactEmails.1' } })
 })
+
+test('a message that threatens with lawyers is handed to a person, and one that asks for peace is left in peace', async () => {
+  const [tenant, angry, tired] = [await newTenant(), await newTenant(), await newTenant()]
+  const write = async (from: typeof tenant, subject: string, text: string) => {
+    const asked = {
+      recipientEmail: tenant.address,
+      templateId: '_default',
+      dedupeKey: subject,
+      payload: { subject, text },
+    }
+    const { body } = await from.post('/v1/agent/request-send', asked)
+    await from.settled(body.requestId)
+  }
+  await write(
+    angry,
+    'Your mail',
+    'Stop this now or you will hear from our lawyers. We will take legal action.',
+  )
+  await write(tired, 'Re: offer', 'Please unsubscribe me from this list.')
+  const { body } = await tenant.post('/v1/agent/batch/next-best-action', {
+    contactEmails: [angry.address, tired.address],
+  })
+  expect(body.results.map((each: { recommendation: string }) => each.recommendation)).toEqual([
+    'escalate',
+    'stop',
+  ])
+})
