@@ -93,10 +93,11 @@ export async function depart(claimed: Claimed, carrier: string, now: Date): Prom
           AND ${inArray(sendRecipients.contact, contactsOf(send))}
           AND ${inArray(sendRecipients.state, ['pending', 'in_flight'])}`,
       ),
-    appendTrace(db, hold, 'routing', now, { carrier, attempt: send.attempt + 1 }),
+    appendTrace(db, hold, 'routing', now, { carrier, attempt: send.attempt + 1 }, 'in_flight'),
+    appendTrace(db, hold, 'delivery', now, { outcome: 'stopped', state: 'blocked' }, 'blocked'),
     db.select({ state: sends.state, reason: sends.reason }).from(sends).where(isMine),
   ])
-  const [row] = results[4]
+  const [row] = results[5]
   if (row?.state === 'in_flight') {
     send.attempt += 1
     send.provider = carrier
