@@ -16,6 +16,7 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/peers.ts'],
     testTimeout: 60_000,
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
