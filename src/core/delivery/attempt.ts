@@ -1,5 +1,6 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { sendRecipients, sends } from '../../schema.ts'
+import { ACTIVE_FOR_MS } from '../agents.ts'
 import { one } from '../ctx.ts'
 import { bury } from '../dead-letters.ts'
 import { refund } from '../reservations.ts'
@@ -40,7 +41,7 @@ export async function depart(claimed: Claimed, carrier: string, now: Date): Prom
     SELECT 1 FROM send_recipients r JOIN leases l ON l.tenant_id = r.tenant_id AND l.contact = r.contact
     JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
     WHERE ${theirs(send)} AND l.ended_at IS NULL AND l.expires_at > ${at}
-      AND a.last_heartbeat_at >= ${at - 300_000} AND l.agent_id IS NOT ${send.agentId})`
+      AND a.last_heartbeat_at >= ${at - ACTIVE_FOR_MS} AND l.agent_id IS NOT ${send.agentId})`
   const suppressed = sql`EXISTS (
     SELECT 1 FROM send_recipients r JOIN suppressions x ON x.tenant_id = r.tenant_id AND x.contact = r.contact
     WHERE ${theirs(send)} AND (x.expires_at IS NULL OR x.expires_at > ${at})

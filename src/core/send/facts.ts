@@ -1,3 +1,4 @@
+import { ACTIVE_FOR_MS } from '../agents.ts'
 import type { Plan } from '../plans.ts'
 import type { Facts } from '../policy.ts'
 import type { SendState } from '../states.ts'
@@ -45,7 +46,7 @@ const CONTACTS = `(
       SELECT json_object('agentId', l.agent_id, 'agentName', a.name, 'expiresAt', l.expires_at)
       FROM leases l JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
       WHERE l.tenant_id = u.tenant_id AND l.contact = r.value ->> 'contact' AND l.ended_at IS NULL
-        AND l.expires_at > ?3 AND a.last_heartbeat_at >= ?3 - 300000)),
+        AND l.expires_at > ?3 AND a.last_heartbeat_at >= ?3 - ${ACTIVE_FOR_MS})),
     'recent', json(CASE WHEN m.fatigue_limit IS NOT NULL THEN (
       SELECT json_object('count', count(*), 'oldest', min(p.created_at)) FROM send_recipients p
       WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.send_id <> u.item_id
