@@ -7,6 +7,7 @@ export type Claim = {
   mailboxId: string | null
   template: string | null
   dedupeKey: string | null
+  /** Of what was asked, where the key came from a header; else empty, since a dedupe key alone says what is the same. */
   bodyHash: string
   recipients: Recipient[]
   input: SendInput

@@ -59,7 +59,7 @@ export async function prepare(door: Door, requests: SendRequest[]): Promise<Prep
         mailboxId: request.mailboxId ?? null,
         template: request.template,
         dedupeKey: request.dedupeKey,
-        bodyHash: await hashOf(request),
+        bodyHash: request.isHeaderKey ? await hashOf(request) : '',
         recipients,
         input: inputOf(request),
         inputKey: null,

@@ -86,7 +86,7 @@ function result(
   isFirst: boolean,
 ): SendResult {
   const isRepeat = send.id !== claim.id
-  if (isRepeat && request.isHeaderKey && send.bodyHash !== claim.bodyHash) {
+  if (isRepeat && request.isHeaderKey && send.bodyHash !== '' && send.bodyHash !== claim.bodyHash) {
     const message = 'This Idempotency-Key was used for a different request. Use a new key.'
     return { status: 'error', requestId: send.id, code: 'idempotency_mismatch', message, details: {} }
   }
