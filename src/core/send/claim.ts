@@ -76,6 +76,10 @@ export function claimStatements(door: Door, claims: Claim[]): D1PreparedStatemen
 
 /** JSON arrays (or, with braces, objects) of JSON texts, in order, each at most 1 MB unless one text alone is longer. */
 export function slices(texts: string[], [open, close] = ['[', ']']): string[] {
+  const length = texts.reduce((sum, text) => sum + text.length + 1, 0)
+  // No UTF-16 unit takes more than three bytes of UTF-8.
+  if (texts.length > 0 && length * 3 <= SLICE) return [`${open}${texts.join(',')}${close}`]
+
   const arrays: string[] = []
   let current: string[] = []
   let size = 0

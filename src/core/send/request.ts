@@ -42,11 +42,13 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
   const found = mustKnow(door, readGathered(door, answers), claims.length)
   const tenantId = found[0]?.keyTenantId ?? ''
 
+  const met = new Set<string>()
   const candidates = await Promise.all(
     claims.flatMap((claim, position) => {
       const { send, subject } = must(found[position])
       if (!send) throw new Error('a claim left neither its row nor another behind')
-      const isFirst = found.findIndex((each) => each.send?.id === send.id) === position
+      const isFirst = !met.has(send.id)
+      met.add(send.id)
       return send.state === 'judging' && isFirst && subject ? [candidate(door, send, subject, claim)] : []
     }),
   )
