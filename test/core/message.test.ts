@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
+import { safeHeaderText } from '../../src/core/address.ts'
 import { buildMessage, type Draft, type Party } from '../../src/core/message.ts'
 
 const base: Draft = {
@@ -102,7 +103,8 @@ test('what people write comes back as written, whatever the script, and the same
     { weight: 1, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }) },
   )
   const words = (maxLength: number) =>
-    fc.string({ unit: letter, maxLength }).filter((text) => text.isWellFormed())
+    // What a header may not hold is refused, which the test before this one shows.
+    fc.string({ unit: letter, maxLength }).filter((text) => safeHeaderText(text) === null)
   const body = fc.string({
     unit: fc.oneof(letter, fc.constantFrom('\n', '\r\n', '.', '--mix', '\t')),
     maxLength: 300,
