@@ -1,6 +1,6 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { approvals, sends } from '../schema.ts'
-import { actorName, type Ctx, mustBeAllowed, visibleMailboxes } from './ctx.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from './ctx.ts'
 import { closeRefused, expireApprovals } from './expiry.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
@@ -27,9 +27,7 @@ export async function listApprovals(
     limit: number
   },
 ) {
-  if (mailboxId) mustBeAllowed(ctx, 'read', mailboxId)
-  else if (visibleMailboxes(ctx.actor) === null) mustBeAllowed(ctx, 'read')
-  const visible = visibleMailboxes(ctx.actor)
+  const shown = mailboxesToShow(ctx, mailboxId)
   return await ctx.db
     .select({ approval: approvals, send: sends })
     .from(approvals)
@@ -38,11 +36,9 @@ export async function listApprovals(
       and(
         eq(approvals.tenantId, ctx.tenantId),
         status && eq(approvals.status, status),
-        mailboxId
-          ? eq(approvals.mailboxId, mailboxId)
-          : visible
-            ? sql`${approvals.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(visible)}))`
-            : undefined,
+        shown
+          ? sql`${approvals.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(shown)}))`
+          : undefined,
         before ? lt(approvals.id, before) : undefined,
       ),
     )

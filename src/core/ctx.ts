@@ -80,6 +80,20 @@ export function visibleMailboxes(actor: Actor): string[] | null {
   return actor.scopes.filter((scope) => permits(scope.permissions, 'read')).map((scope) => scope.mailboxId)
 }
 
+/**
+ * The mailboxes whose rows a list may show: the one asked for, else all that the actor may read; null is every mailbox of
+ * the tenant. Throws 403 where that is none of the actor's business.
+ */
+export function mailboxesToShow(ctx: Ctx, mailboxId: string | undefined): string[] | null {
+  if (mailboxId) {
+    mustBeAllowed(ctx, 'read', mailboxId)
+    return [mailboxId]
+  }
+  const visible = visibleMailboxes(ctx.actor)
+  if (visible === null) mustBeAllowed(ctx, 'read')
+  return visible
+}
+
 /** The one row a statement must have brought. */
 export function one<Row>(rows: Row[]): Row {
   const [row] = rows

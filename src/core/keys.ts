@@ -85,7 +85,7 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
   const request = { ...asked, agentId: asked.agentId ?? ownAgentId }
   await mustBeGrantable(ctx, request)
   const secret = newSecret()
-  const [key] = await ctx.db
+  const rows = await ctx.db
     .insert(keys)
     .values({
       id: newId('key', ctx.now),
@@ -96,7 +96,7 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
       ...request,
     })
     .returning()
-  return { key: one(key ? [key] : []), secret }
+  return { key: one(rows), secret }
 }
 
 /** The tenant's keys, newest first, without their secrets. */

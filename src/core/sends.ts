@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { approvals, sendRecipients, sends, traces } from '../schema.ts'
 import { parseAddress } from './address.ts'
-import { actorName, type Ctx, mustBeAllowed, visibleMailboxes } from './ctx.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newToken } from './ids.ts'
 import { refund } from './reservations.ts'
@@ -57,9 +57,7 @@ export async function listSends(
     limit: number
   },
 ): Promise<Send[]> {
-  if (filter.mailboxId) mustBeAllowed(ctx, 'read', filter.mailboxId)
-  else if (visibleMailboxes(ctx.actor) === null) mustBeAllowed(ctx, 'read')
-  const visible = visibleMailboxes(ctx.actor)
+  const shown = mailboxesToShow(ctx, filter.mailboxId)
   const contact = filter.recipient === undefined ? undefined : parseAddress(filter.recipient)?.contact
   if (filter.recipient !== undefined && contact === undefined) {
     throw new Fault('invalid', `"${filter.recipient}" is not an email address.`, { field: 'recipientEmail' })
@@ -71,11 +69,9 @@ export async function listSends(
       and(
         eq(sends.tenantId, ctx.tenantId),
         filter.states && inArray(sends.state, filter.states),
-        filter.mailboxId
-          ? eq(sends.mailboxId, filter.mailboxId)
-          : visible
-            ? sql`${sends.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(visible)}))`
-            : undefined,
+        shown
+          ? sql`${sends.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(shown)}))`
+          : undefined,
         filter.template ? eq(sends.template, filter.template) : undefined,
         filter.dedupeKey ? eq(sends.dedupeKey, filter.dedupeKey) : undefined,
         contact
@@ -196,15 +192,6 @@ export async function resolveUnknown(
     throw new Fault('conflict', `Only an unknown send can be resolved; this one is ${send.state}.`)
   }
   if (outcome === 'resend') await ctx.env.DELIVER.send({ tenantId: ctx.tenantId, sendId: id })
-}
-
-/** The approvals of one send, newest first. */
-export async function approvalsOf(ctx: Ctx, sendId: string) {
-  return await ctx.db
-    .select()
-    .from(approvals)
-    .where(and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.sendId, sendId)))
-    .orderBy(desc(approvals.id))
 }
 
 function contactsOf(send: Send): string[] {

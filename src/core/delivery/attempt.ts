@@ -235,7 +235,7 @@ export async function putBack(claimed: Claimed, now: Date): Promise<number | nul
 }
 
 /** The wait before the round that follows this many attempts, in ms. */
-export function backOffMs(attempt: number): number {
+function backOffMs(attempt: number): number {
   return BACK_OFF_MS[Math.min(attempt, BACK_OFF_MS.length) - 1] ?? 5_000
 }
 
