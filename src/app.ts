@@ -1,18 +1,24 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { recordReports } from './core/delivery/reports.ts'
 import { describeFailure } from './core/failure.ts'
 import { Fault } from './core/fault.ts'
 import { settings } from './env.ts'
+import { readReport } from './providers/events/index.ts'
+import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
 import { type App, type HttpContext, limitBody, noSuchRoute, opening } from './surfaces/http.ts'
 import { mailmolt } from './surfaces/mailmolt/index.ts'
+import { moltbotden } from './surfaces/moltbotden/index.ts'
 import { molted } from './surfaces/molted/index.ts'
+import { providerEvents } from './surfaces/provider-events/index.ts'
 import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
 
 /** Every door of the Worker. More specific paths are mounted first. */
 export const app = new OpenAPIHono<App>()
 
 app.use(opening)
-app.use(limitBody)
+// MoltbotDen's surface refuses in its own words what is too large.
+for (const area of ['/v1/*', '/u/*', '/claim/*', '/verify/*']) app.use(area, limitBody)
 
 app.get('/health', async (c) => {
   settings(c.env)
@@ -24,8 +30,14 @@ app.get('/openapi.json', (c) => c.json({ ...openApi(), servers: [{ url: settings
 
 app.route('/dev', dev)
 app.route('/u', unsubscribing)
+app.route('/', claiming)
+app.route(
+  '/events',
+  providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),
+)
 app.route('/v1', molted)
 app.route('/v1', mailmolt)
+app.route('/', moltbotden)
 app.all('*', noSuchRoute)
 
 app.onError((error, c: HttpContext) => {
@@ -43,6 +55,7 @@ app.onError((error, c: HttpContext) => {
 })
 
 app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
+app.openAPIRegistry.registerComponent('securitySchemes', 'operator', { type: 'http', scheme: 'bearer' })
 
 type Document = ReturnType<typeof app.getOpenAPI31Document>
 
@@ -62,7 +75,7 @@ function openApi(): Document {
   for (const path of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(path)) {
       if (typeof operation !== 'object' || !('responses' in operation)) continue
-      operation.responses.default = {
+      operation.responses.default ??= {
         description: 'An error: `error` is its code, `message` says what is wrong and how to mend it.',
         content: { 'application/json': { schema: ERROR } },
       }

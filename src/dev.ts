@@ -33,11 +33,25 @@ if (!(await isFree())) {
   process.exit(1)
 }
 
-const settings = ['AUTO_CLAIM', 'DEMO_KEY', 'MAIL_DOMAIN', 'CARRIERS', 'TOKEN_SECRET'].flatMap((name) => {
+const settings = [
+  'AUTO_CLAIM',
+  'DEMO_KEY',
+  'MAIL_DOMAIN',
+  'CARRIERS',
+  'TOKEN_SECRET',
+  'OPERATOR_KEY',
+  'AUTHSERV_IDS',
+  'DNS_RESOLVER',
+  'EGRESS_ALLOW',
+  'REGISTRATIONS_PER_HOUR',
+  'REGISTRATIONS_PER_DAY',
+].flatMap((name) => {
   const value = process.env[name]
   return value ? ['--var', `${name}:${value}`] : []
 })
-const carriers = Object.keys(process.env).filter((name) => /^(SMTP|SES|RESEND|MODEL)_/.test(name))
+const carriers = Object.keys(process.env).filter((name) =>
+  /^(SMTP|SES|RESEND|POSTMARK|SENDGRID|MAILGUN|MODEL)_/.test(name),
+)
 for (const name of carriers) settings.push('--var', `${name}:${process.env[name]}`)
 
 await run(['d1', 'migrations', 'apply', 'moltpost', '--local', '--persist-to', state])

@@ -1,25 +1,36 @@
 import { z } from 'zod'
 import type { ConsensusRequest } from './objects/consensus-request.ts'
 import type { ContactLease } from './objects/contact-lease.ts'
+import type { EventStream } from './objects/event-stream.ts'
 import type { ProviderHealth } from './objects/provider-health.ts'
 import type { RateWindow } from './objects/rate-window.ts'
 
 /** A queue message is a bell: it names the row to look at, and the row says what is to be done. */
 export type SendBell = { tenantId: string; sendId: string }
+export type ArrivalBell = { tenantId: string; arrivalId: string }
+/** Events of the tenant wait to be published. */
+export type OutboxBell = { tenantId: string; outbox: true }
+export type WebhookBell = { tenantId: string; deliveryId: string }
 
 export interface Env {
   DB: D1Database
   MAIL: R2Bucket
   RENDER: Queue<SendBell>
   DELIVER: Queue<SendBell>
-  WEBHOOK: Queue<unknown>
-  JOBS: Queue<SendBell>
+  WEBHOOK: Queue<WebhookBell>
+  JOBS: Queue<SendBell | ArrivalBell | OutboxBell>
   RATE_WINDOW: DurableObjectNamespace<RateWindow>
   PROVIDER_HEALTH: DurableObjectNamespace<ProviderHealth>
   CONTACT_LEASE: DurableObjectNamespace<ContactLease>
   CONSENSUS_REQUEST: DurableObjectNamespace<ConsensusRequest>
+  EVENT_STREAM: DurableObjectNamespace<EventStream>
 
   MAIL_DOMAIN: string
+  /**
+   * The names by which our own receiving hop signs its Authentication-Results (RFC 8601), separated by commas. Without
+   * any, no verdict on inbound mail is believed.
+   */
+  AUTHSERV_IDS?: string
   PUBLIC_URL: string
   CARRIERS: string
   /**
@@ -28,6 +39,8 @@ export interface Env {
    * it voids the links of mail already sent. Where LOCAL is "1" and none is set, a well-known value stands in for it.
    */
   TOKEN_SECRET?: string | undefined
+  /** Opens /admin to whoever runs this Worker: 32 characters or more, a secret. Without it, or shorter, /admin is closed. */
+  OPERATOR_KEY?: string | undefined
   /** How long an HTTP carrier may take to answer, in ms; 20,000 where not given. */
   CARRIER_TIMEOUT_MS?: string
   SMTP_HOST?: string
@@ -40,8 +53,29 @@ export interface Env {
   SES_SECRET_ACCESS_KEY?: string
   SES_ENDPOINT?: string
   SES_CONFIGURATION_SET?: string
+  /** The SNS topics that may tell of SES's events, by ARN, separated by commas. */
+  SES_TOPIC_ARNS?: string
   RESEND_API_KEY?: string
   RESEND_BASE_URL?: string
+  /** What Resend signs its events with, `whsec_…`. */
+  RESEND_WEBHOOK_SECRET?: string
+  POSTMARK_SERVER_TOKEN?: string
+  POSTMARK_BASE_URL?: string
+  /** The message stream that mail leaves by; Postmark's `outbound` where not given. */
+  POSTMARK_STREAM?: string
+  /** `user:password` that Postmark presents with its events, by HTTP basic authentication. */
+  POSTMARK_WEBHOOK_SECRET?: string
+  SENDGRID_API_KEY?: string
+  SENDGRID_BASE_URL?: string
+  /** The public key that SendGrid's signed events are verified by: base64 of its DER form, as the dashboard shows it. */
+  SENDGRID_WEBHOOK_KEY?: string
+  MAILGUN_API_KEY?: string
+  MAILGUN_DOMAIN?: string
+  MAILGUN_BASE_URL?: string
+  /** What Mailgun signs its events with. */
+  MAILGUN_SIGNING_KEY?: string
+  /** Cloudflare's own sending, where the binding is configured. */
+  EMAIL?: SendEmail
   /**
    * A language model behind any OpenAI-compatible address, Workers AI's included, and its name there. Without it what
    * could ask a model does without. The key is a secret of the Worker (`wrangler secret put MODEL_API_KEY`).
@@ -52,6 +86,24 @@ export interface Env {
   /** How long the model may take to answer one question, in ms; 10,000 where not given. */
   MODEL_TIMEOUT_MS?: string
 
+  /** Who is asked where a webhook leads: a DNS resolver's URL (RFC 8484); Cloudflare's where not given. */
+  DNS_RESOLVER?: string
+  /** What webhooks may call although it is not public: `host:port`, separated by commas. Honoured only where LOCAL is "1". */
+  EGRESS_ALLOW?: string
+
+  /**
+   * What search reads mail with beside the embedded vectors: Workers AI where `AI` is bound, else the model of this name
+   * at MODEL_BASE_URL. Its vectors lie in D1, or in Vectorize where `VECTORS` is bound, an index of as many dimensions as
+   * the model gives and the metric `cosine`.
+   */
+  AI?: Ai
+  VECTORS?: Vectorize
+  EMBEDDING_MODEL?: string
+
+  /** How many agents may register from one network (an IPv4 /24, an IPv6 /48) in a UTC hour and day; 10 and 30 where not given. */
+  REGISTRATIONS_PER_HOUR?: string
+  REGISTRATIONS_PER_DAY?: string
+
   /** "1" under local development only; comes from .dev.vars, never from wrangler.toml. */
   LOCAL?: string
   /** "1" makes registration open agents already claimed and verified. Honoured only where LOCAL is "1". */
@@ -60,35 +112,61 @@ export interface Env {
   DEMO_KEY?: string | undefined
 }
 
+const atLeastOne = (name: string) =>
+  z.coerce
+    .number({ error: `${name} must be a number` })
+    .int()
+    .min(1, `${name} must be 1 or more`)
+
 const Settings = z.object({
   MAIL_DOMAIN: z
     .string()
     .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'MAIL_DOMAIN must be a lower-case domain name'),
   PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
   CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
+  AUTHSERV_IDS: z.string().default(''),
   TOKEN_SECRET: z.string().min(32, 'TOKEN_SECRET must be 32 characters or more').optional(),
+  OPERATOR_KEY: z.string().min(32).optional().catch(undefined),
   MODEL_BASE_URL: z
     .url({ error: 'MODEL_BASE_URL must be the address of an OpenAI-compatible API' })
     .optional(),
   MODEL_NAME: z.string().min(1).optional(),
   MODEL_API_KEY: z.string().min(1).optional(),
+  EMBEDDING_MODEL: z.string().min(1).optional(),
   MODEL_TIMEOUT_MS: z.coerce
     .number({ error: 'MODEL_TIMEOUT_MS must be a number of milliseconds' })
     .int()
     .min(1)
     .max(120_000)
     .default(10_000),
+  DNS_RESOLVER: z
+    .url({ protocol: /^https?$/, error: 'DNS_RESOLVER must be the URL of an RFC 8484 resolver' })
+    .default('https://cloudflare-dns.com/dns-query'),
+  EGRESS_ALLOW: z.string().default(''),
+  REGISTRATIONS_PER_HOUR: atLeastOne('REGISTRATIONS_PER_HOUR').default(10),
+  REGISTRATIONS_PER_DAY: atLeastOne('REGISTRATIONS_PER_DAY').default(30),
 })
 
 export type Settings = {
   mailDomain: string
   publicUrl: string
+  authservIds: string[]
   /** Null where production has none. */
   tokenSecret: string | null
+  /** Null where /admin is closed. */
+  operatorKey: string | null
+  /** The URL of the resolver that webhooks' hosts are looked up at. */
+  dnsResolver: string
+  /** `host:port` each, empty in production. */
+  egressAllow: string[]
+  /** From one network, in a UTC hour and day. */
+  registrations: { hour: number; day: number }
   isLocal: boolean
   autoClaim: boolean
   /** Null where none is configured. */
   model: { baseUrl: string; name: string; apiKey: string | null; timeoutMs: number } | null
+  /** The embedding model at the same address. Null where none is configured. */
+  embeddingModel: string | null
 }
 
 const LOCAL_TOKEN_SECRET = 'local development only, known to everybody'
@@ -99,19 +177,27 @@ const parsed = new WeakMap<object, Settings>()
 export function settings(env: Env): Settings {
   const known = parsed.get(env)
   if (known) return known
-  const { MAIL_DOMAIN, PUBLIC_URL, TOKEN_SECRET, ...given } = Settings.parse(env)
+  const { MAIL_DOMAIN, PUBLIC_URL, AUTHSERV_IDS, TOKEN_SECRET, OPERATOR_KEY, ...given } = Settings.parse(env)
   const isLocal = env.LOCAL === '1'
   const value = {
     mailDomain: MAIL_DOMAIN,
     publicUrl: PUBLIC_URL.replace(/\/$/, ''),
+    authservIds: listOf(AUTHSERV_IDS),
     tokenSecret: TOKEN_SECRET ?? (isLocal ? LOCAL_TOKEN_SECRET : null),
+    operatorKey: OPERATOR_KEY ?? null,
+    dnsResolver: given.DNS_RESOLVER,
+    egressAllow: isLocal ? listOf(given.EGRESS_ALLOW.toLowerCase()) : [],
+    registrations: { hour: given.REGISTRATIONS_PER_HOUR, day: given.REGISTRATIONS_PER_DAY },
     isLocal,
     autoClaim: isLocal && env.AUTO_CLAIM === '1',
     model: modelOf(given),
+    embeddingModel: given.MODEL_BASE_URL === undefined ? null : (given.EMBEDDING_MODEL ?? null),
   }
   parsed.set(env, value)
   return value
 }
+
+const listOf = (text: string) => text.split(/[\s,]+/).filter((entry) => entry !== '')
 
 type GivenModel = Pick<
   z.infer<typeof Settings>,

@@ -1,4 +1,5 @@
 import { app } from './app.ts'
+import { arrive } from './core/inbox/arrivals.ts'
 import { sweep } from './core/sweep.ts'
 import type { Env } from './env.ts'
 import { openLocally } from './local.ts'
@@ -6,6 +7,7 @@ import { consume } from './queue/index.ts'
 
 export { ConsensusRequest } from './objects/consensus-request.ts'
 export { ContactLease } from './objects/contact-lease.ts'
+export { EventStream } from './objects/event-stream.ts'
 export { ProviderHealth } from './objects/provider-health.ts'
 export { RateWindow } from './objects/rate-window.ts'
 
@@ -13,6 +15,12 @@ export default {
   async fetch(request, env, ctx) {
     await openLocally(env, ctx)
     return await app.fetch(request, env, ctx)
+  },
+  async email(message, env, ctx) {
+    await openLocally(env, ctx)
+    const raw = new Uint8Array(await new Response(message.raw).arrayBuffer())
+    const reception = await arrive(env, new Date(), { from: message.from, to: message.to, raw })
+    if (!reception.accepted) message.setReject(reception.reason)
   },
   async queue(batch, env) {
     await consume(batch, env)

@@ -1,7 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { EVENT_TYPES, type EventType } from './core/events/type.ts'
 import { HUMANIZER_STYLES, type HumanizerStyle } from './core/humanizer/style.ts'
+import type { Verdict } from './core/inbound/authentication.ts'
 import { SEND_STATES } from './core/states.ts'
+
+export type { EventType }
 
 const time = () => integer({ mode: 'timestamp_ms' })
 const flag = () => integer({ mode: 'boolean' })
@@ -36,6 +40,8 @@ export const owners = sqliteTable(
     email: text().notNull(),
     contact: text().notNull(),
     name: text(),
+    /** As the person gave it: nobody has checked it. */
+    xHandle: text(),
     claimedAt: time(),
     verifiedAt: time(),
   },
@@ -46,6 +52,15 @@ export const owners = sqliteTable(
 export const claims = sqliteTable('claims', {
   tokenHash: text().primaryKey(),
   tenantId: text().notNull(),
+  expiresAt: time().notNull(),
+  usedAt: time(),
+})
+
+/** Links mailed to an owner to prove the address; only their hash is kept. */
+export const verifications = sqliteTable('verifications', {
+  tokenHash: text().primaryKey(),
+  tenantId: text().notNull(),
+  ownerId: text().notNull(),
   expiresAt: time().notNull(),
   usedAt: time(),
 })
@@ -71,6 +86,16 @@ export const agents = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('agents_by_name').on(t.tenantId, t.name)],
 )
+
+/** What a mailbox answers by itself, and when; times are ISO 8601, null where there is no bound. */
+export type AutoReply = {
+  enabled: boolean
+  subject: string | null
+  text: string | null
+  html: string | null
+  startAt: string | null
+  endAt: string | null
+}
 
 export type CarrierWeight = { carrier: string; weight: number }
 
@@ -101,9 +126,19 @@ export const mailboxes = sqliteTable(
     onUnknown: text({ enum: ['hold', 'resend'] })
       .notNull()
       .default('hold'),
+    /** In thousandths, 0 to 1,000. */
     reputation: integer().notNull().default(800),
+    /** An operator has stopped this mailbox from sending. */
+    frozenAt: time(),
+    frozenReason: text(),
+    frozenBy: text(),
+    sentCount: integer().notNull().default(0),
+    receivedCount: integer().notNull().default(0),
+    bouncedCount: integer().notNull().default(0),
+    complaintCount: integer().notNull().default(0),
     humanizerEnabled: flag().notNull().default(false),
     humanizerStyle: text({ enum: HUMANIZER_STYLES }).notNull().default('professional'),
+    autoReply: text({ mode: 'json' }).$type<AutoReply>(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
@@ -227,10 +262,34 @@ export type SendInput = {
   replyTo: string | null
   campaignId: string | null
   headers: Record<string, string>
+  /** Written whole by its sender, as mail is: it has a copy in Sent and may be delivered to our own at once. */
+  isComposed?: true
+  /** The message of ours that it answers, and what its thread's readers will group it by. */
+  reply?: ReplyTo
+  files?: StoredFile[]
   /** Absent where the send says nothing: its agent and its mailbox decide. */
   humanize?: boolean | null
   humanizeStyle?: HumanizerStyle | null
 }
+
+/** What a reply hangs on: ids of ours, and the Message-IDs for In-Reply-To and References, without brackets. */
+export type ReplyTo = { messageId: string; threadId: string; rfcId: string; references: string[] }
+
+/**
+ * A file of a message, its content in R2 under `key`. `size` is in bytes. `blocked` says why a file that arrived is not
+ * handed on.
+ */
+export type StoredFile = {
+  id: string
+  filename: string
+  contentType: string
+  size: number
+  key: string
+  blocked?: string
+}
+
+/** What the content rule looks at, counted when the message was written. */
+export type ContentFacts = { urls: number; urlsAtMost: number | null; blockedFile: string | null }
 
 /**
  * One message, whatever the number of recipients. `burned_key` is the dedupe key while it is taken; `dedupe_key` stays
@@ -257,6 +316,7 @@ export const sends = sqliteTable(
     recipients: text({ mode: 'json' }).$type<Recipient[]>().notNull(),
     input: text({ mode: 'json' }).$type<SendInput>(),
     inputKey: text(),
+    content: text({ mode: 'json' }).$type<ContentFacts>(),
     approvalId: text(),
     settleToken: text(),
     scheduledAt: time(),
@@ -273,11 +333,18 @@ export const sends = sqliteTable(
     attempt: integer().notNull().default(0),
     /** Set while an attempt may have been delivered: the send is pinned to `provider` and `idempotency_key`. */
     ambiguousAt: time(),
+    /** Whom that attempt was for: a replay names them all again, whatever has been heard of some since. */
+    pinnedRecipients: text({ mode: 'json' }).$type<string[]>(),
+    deliveredAt: time(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
+    // A bounce address names its send and, for want of room, not its tenant.
+    index('sends_by_return_path').on(t.id).where(sql`provider = 'smtp'`),
+    // Events that bear none of our ids, and replies to mail whose Message-ID the carrier has changed.
+    index('sends_by_provider_message').on(t.providerMessageId).where(sql`provider_message_id IS NOT NULL`),
     uniqueIndex('sends_by_burned_key').on(t.tenantId, t.burnedKey).where(sql`burned_key IS NOT NULL`),
     index('sends_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
     index('sends_by_batch').on(t.tenantId, t.batchId).where(sql`batch_id IS NOT NULL`),
@@ -297,6 +364,10 @@ export const sendRecipients = sqliteTable(
     state: text({
       enum: ['pending', 'in_flight', 'accepted', 'delivered', 'bounced', 'complained', 'refused', 'void'],
     }).notNull(),
+    /** Which signals have been counted, as bits: see core/delivery/signals. */
+    signals: integer().notNull().default(0),
+    /** The carrier that was last given the message for this recipient. */
+    carrier: text(),
     detail: text(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
@@ -448,25 +519,319 @@ export const deadLetters = sqliteTable(
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
 )
 
-/** Mail that reached one of our own mailboxes. */
+/** What our own receiving hop says of an inbound message. */
+export type Authentication = {
+  spf: Verdict
+  dkim: Verdict
+  dmarc: Verdict
+  isFromAuthenticated: boolean
+}
+
+/** How much a message looks as if it gave orders to its reader: 0 to 1, and why. */
+export type Risk = { score: number; reasons: { code: string; detail: string }[] }
+
+/**
+ * Mail as a tenant's mailboxes hold it, sent or received. What passes between tenants has one row in each under the same
+ * id. Blind copies are named in the sender's row only.
+ */
 export const messages = sqliteTable(
   'messages',
   {
     tenantId: text().notNull(),
-    mailboxId: text().notNull(),
-    /** The send that brought it, or the hash of its bytes: a delivery repeated is stored once. */
-    deliveryId: text().notNull(),
-    messageId: text().notNull(),
+    id: text().notNull(),
+    threadId: text().notNull(),
+    /** The send that carries it, in the sender's row. */
+    sendId: text(),
+    /** Message-ID, without brackets. */
+    rfcId: text().notNull(),
+    deliveryType: text({ enum: ['internal', 'external'] }).notNull(),
     fromAddress: text().notNull(),
+    fromName: text(),
+    /** Null for senders who are no mailbox of ours. */
+    fromMailboxId: text(),
+    to: text('to_addresses', { mode: 'json' }).$type<string[]>().notNull(),
+    cc: text('cc_addresses', { mode: 'json' }).$type<string[]>().notNull(),
+    bcc: text('bcc_addresses', { mode: 'json' }).$type<string[]>(),
+    replyTo: text(),
     subject: text().notNull(),
-    rawKey: text().notNull(),
-    /** What the embedded classifier reads in it. */
+    text: text(),
+    /** Sanitised. */
+    html: text(),
+    /** What is new in an inbound text, without quotes and signature. */
+    replyText: text(),
+    /** Where text and html lie in R2, as JSON, when they are too large for the row. */
+    bodyKey: text(),
+    /** The whole message as it arrived, in R2. */
+    rawKey: text(),
+    files: text({ mode: 'json' }).$type<StoredFile[]>().notNull(),
+    /** The message of ours that it answers. */
+    inReplyTo: text(),
+    /** Message-IDs of the thread so far, without brackets, oldest first. */
+    references: text('reference_ids', { mode: 'json' }).$type<string[]>().notNull(),
+    /** What the embedded classifier reads in inbound mail. */
     intent: text(),
+    authentication: text({ mode: 'json' }).$type<Authentication>(),
+    /** Why nothing may act on it by itself; empty where nothing speaks against that. */
+    ambiguities: text({ mode: 'json' }).$type<string[]>().notNull(),
+    risk: text({ mode: 'json' }).$type<Risk>(),
+    isAutomatic: flag().notNull().default(false),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('messages_by_rfc_id').on(t.tenantId, t.rfcId),
+    // On /email a message of others is told apart from one that does not exist.
+    index('messages_by_id').on(t.id),
+  ],
+)
+
+/**
+ * A message as one mailbox sees it: read, starred and deleted are the viewer's own. `at` is microseconds since 1970 and
+ * strictly increasing within a folder of a mailbox, so that it orders, pages and never ties.
+ */
+export const views = sqliteTable(
+  'views',
+  {
+    tenantId: text().notNull(),
+    mailboxId: text().notNull(),
+    folder: text({ enum: ['inbox', 'sent'] }).notNull(),
+    at: integer().notNull(),
+    messageId: text().notNull(),
+    threadId: text().notNull(),
+    /** Who wrote it, in canonical form. */
+    fromContact: text().notNull(),
+    readAt: time(),
+    starred: flag().notNull().default(false),
+    deletedAt: time(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.mailboxId, t.folder, t.at] }),
+    uniqueIndex('views_by_message').on(t.tenantId, t.messageId, t.mailboxId, t.folder),
+    index('views_by_thread').on(t.threadId, t.tenantId, t.mailboxId),
+    index('views_by_sender').on(t.tenantId, t.fromContact, t.mailboxId, t.at).where(sql`folder = 'inbox'`),
+    index('views_unread')
+      .on(t.tenantId, t.mailboxId)
+      .where(sql`folder = 'inbox' AND read_at IS NULL AND deleted_at IS NULL`),
+  ],
+)
+
+/** A conversation as one mailbox sees it. Its id is shared by all who take part, of whatever tenant. */
+export const threads = sqliteTable(
+  'threads',
+  {
+    tenantId: text().notNull(),
+    mailboxId: text().notNull(),
+    id: text().notNull(),
+    subject: text().notNull(),
+    /** Of its newest message, in microseconds since 1970. */
+    lastAt: integer().notNull(),
+    archived: flag().notNull().default(false),
+    starred: flag().notNull().default(false),
+    labels: text({ mode: 'json' }).$type<string[]>().notNull().default([]),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.mailboxId, t.id] }),
+    index('threads_by_time').on(t.tenantId, t.mailboxId, t.lastAt),
+  ],
+)
+
+/**
+ * What the mail exchanger handed over for one envelope recipient: raw in R2, to be read by the `jobs` queue. The same
+ * bytes for the same recipient are one row, however often they are delivered.
+ */
+export const arrivals = sqliteTable(
+  'arrivals',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    recipient: text().notNull(),
+    sha256: text().notNull(),
+    mailboxId: text().notNull(),
+    /** The send to whose bounce address it came; the mailbox is then the one that sent. */
+    sendId: text(),
+    rawKey: text().notNull(),
+    envelopeFrom: text().notNull(),
+    size: integer().notNull(),
+    state: text({ enum: ['received', 'stored', 'failed'] }).notNull(),
+    claims: integer().notNull().default(0),
+    nextAt: time(),
     receivedAt: time().notNull(),
   },
   (t) => [
-    primaryKey({ columns: [t.tenantId, t.mailboxId, t.deliveryId] }),
-    index('messages_by_sender').on(t.tenantId, sql`lower(from_address)`, t.receivedAt),
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('arrivals_by_content').on(t.tenantId, t.recipient, t.sha256),
+    index('arrivals_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+  ],
+)
+
+/** When a mailbox last answered a contact by itself. */
+export const autoReplies = sqliteTable(
+  'auto_replies',
+  {
+    tenantId: text().notNull(),
+    mailboxId: text().notNull(),
+    contact: text().notNull(),
+    repliedAt: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.mailboxId, t.contact] })],
+)
+
+/** What an event is about: ids by which its payload is made, and what only the moment knew. */
+export type EventRefs = {
+  messageId?: string | null
+  sendId?: string | null
+  approvalId?: string | null
+  webhookId?: string | null
+  leaseId?: string | null
+  consensusId?: string | null
+  suppressionId?: string | null
+  contact?: string | null
+  recipient?: string | null
+  reason?: string | null
+  code?: string | null
+}
+
+/**
+ * What happened, written in the batch of the change itself: outbox of webhooks and stream, and their history. `seq` is
+ * microseconds since 1970, strictly increasing within a tenant. The payload is made once, when the event is published.
+ */
+export const events = sqliteTable(
+  'events',
+  {
+    tenantId: text().notNull(),
+    seq: integer().notNull(),
+    id: text().notNull(),
+    type: text({ enum: EVENT_TYPES }).notNull(),
+    mailboxId: text(),
+    agentId: text(),
+    refs: text({ mode: 'json' }).$type<EventRefs>().notNull(),
+    payload: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+    /** When it must be published, if nobody has; null once it is. */
+    nextAt: time(),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.seq] }),
+    uniqueIndex('events_by_id').on(t.tenantId, t.id),
+    index('events_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('events_by_age').on(t.createdAt),
+  ],
+)
+
+/** Where a tenant, or one of its agents, wants its events. No event types means all of them. */
+export const webhooks = sqliteTable(
+  'webhooks',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    /** Null where it hears of the whole tenant. */
+    agentId: text(),
+    url: text().notNull(),
+    eventTypes: text({ mode: 'json' }).$type<EventType[]>().notNull(),
+    description: text(),
+    isActive: flag().notNull().default(true),
+    disabledReason: text(),
+    secret: text().notNull(),
+    /** Signs beside the newer one until then. */
+    previousSecret: text(),
+    previousUntil: time(),
+    /** Since when every attempt has failed. */
+    failingSince: time(),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+)
+
+/** One event on its way to one webhook. */
+export const webhookDeliveries = sqliteTable(
+  'webhook_deliveries',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    webhookId: text().notNull(),
+    eventId: text().notNull(),
+    eventType: text({ enum: EVENT_TYPES }).notNull(),
+    state: text({ enum: ['pending', 'delivered', 'dead'] }).notNull(),
+    attempts: integer().notNull().default(0),
+    statusCode: integer(),
+    error: text(),
+    nextAt: time(),
+    claimToken: text(),
+    claimUntil: time(),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('webhook_deliveries_by_event').on(t.tenantId, t.webhookId, t.eventId),
+    index('webhook_deliveries_by_webhook').on(t.tenantId, t.webhookId, t.id),
+    index('webhook_deliveries_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+  ],
+)
+
+/** What was sent in one attempt and what came back, the first KB of each. */
+export const webhookAttempts = sqliteTable(
+  'webhook_attempts',
+  {
+    tenantId: text().notNull(),
+    deliveryId: text().notNull(),
+    attempt: integer().notNull(),
+    at: time().notNull(),
+    durationMs: integer().notNull(),
+    statusCode: integer(),
+    error: text(),
+    request: text().notNull(),
+    response: text(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.deliveryId, t.attempt] })],
+)
+
+/** What an agent keeps in mind. Keys and values are counted in code points. */
+export const memories = sqliteTable(
+  'memories',
+  {
+    tenantId: text().notNull(),
+    agentId: text().notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+    kind: text(),
+    importance: integer().notNull().default(0),
+    expiresAt: time(),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.agentId, t.key] }),
+    index('memories_by_expiry').on(t.expiresAt).where(sql`expires_at IS NOT NULL`),
+  ],
+)
+
+/**
+ * Which text of a tenant stands in the full-text index (made by hand: `search_fts`, which keeps no text), at which row of
+ * it, and its vectors, a character for each dimension. A trigger takes the row of a deleted entry with it.
+ */
+export const searchEntries = sqliteTable(
+  'search_entries',
+  {
+    tenantId: text().notNull(),
+    kind: text({ enum: ['message', 'memory'] }).notNull(),
+    /** The message's id, or the key of the memory. */
+    refId: text().notNull(),
+    /** The mailbox or the agent whose it is. */
+    scope: text().notNull(),
+    row: integer().notNull(),
+    /** The embedded one, which every entry has. */
+    vector: text().notNull(),
+    /** The configured model that has read it too, and what it made of it where that is not kept in Vectorize. */
+    model: text(),
+    modelVector: text(),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.kind, t.scope, t.refId] }),
+    uniqueIndex('search_entries_by_row').on(t.row),
+    index('search_entries_by_time').on(t.tenantId, t.kind, t.scope, t.createdAt),
   ],
 )
 

@@ -2,8 +2,10 @@ import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { type AgentConfig, agents, keys, leaseEvents, leases, type Permission } from '../schema.ts'
 import { safeHeaderText } from './address.ts'
 import { type Ctx, mustBeAllowed, one, permits } from './ctx.ts'
+import { emit } from './events/emit.ts'
 import { Fault } from './fault.ts'
 import { idFloor, newId } from './ids.ts'
+import { ringOutbox } from './send/ring.ts'
 
 export type Agent = typeof agents.$inferSelect
 export type { AgentConfig } from '../schema.ts'
@@ -53,7 +55,8 @@ export async function registerAgent(
       .onConflictDoUpdate({ target: [agents.tenantId, agents.name], set: { role } })
       .returning(),
   ])
-  const agent = one(results[3])
+  await ringIfLost(ctx, results)
+  const agent = one(results[4])
   if (actor.kind === 'key' && actor.agentId === null) {
     await ctx.db
       .update(keys)
@@ -67,7 +70,7 @@ export async function registerAgent(
 export async function heartbeat(ctx: Ctx, name: AgentName): Promise<void> {
   mayCoordinate(ctx)
   const agent = await mayActFor(ctx, name)
-  await ctx.db.batch(beat(ctx, agent.id))
+  await ringIfLost(ctx, await ctx.db.batch(beat(ctx, agent.id)))
 }
 
 /** The tenant's agents, newest first. */
@@ -165,12 +168,23 @@ export function beat(ctx: Ctx, agentId: string) {
     ctx.db.insert(leaseEvents).select(sql`
       SELECT tenant_id, contact, ${idFloor('lev', ctx.now)} || lower(hex(randomblob(13))), 'expired', ${endedAt}, id,
         epoch, agent_id, agent_id, expires_at FROM ${leases} WHERE ${isLost}`),
+    emit(
+      ctx.db,
+      ctx.now,
+      sql`SELECT tenant_id, 'lease.expired' AS type, NULL AS mailbox_id, agent_id, contact AS position,
+        json_object('leaseId', id, 'contact', contact) AS refs FROM ${leases} WHERE ${isLost}`,
+    ),
     ctx.db.update(leases).set({ endedAt }).where(isLost),
     ctx.db
       .update(agents)
       .set({ lastHeartbeatAt: sql`max(${agents.lastHeartbeatAt}, ${now})` })
       .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agentId))),
   ] as const
+}
+
+/** Rings for the leases that a heartbeat's batch has ended, if any. */
+export async function ringIfLost(ctx: Ctx, [lost]: readonly [D1Result, ...unknown[]]): Promise<void> {
+  if (lost.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
 }
 
 async function namedAgent(ctx: Ctx, { id, name }: AgentName): Promise<Agent> {

@@ -1,13 +1,15 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { approvals, sends } from '../schema.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from './ctx.ts'
-import { closeRefused, expireApprovals } from './expiry.ts'
+import { emit } from './events/emit.ts'
+import { closeRefused, expireApprovals, happened } from './expiry.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
 import { POLICY_VERSION } from './policy.ts'
 import { type Rendered, readRendered } from './rendered.ts'
 import { attendSends } from './send/attend.ts'
 import { APPROVAL_MS } from './send/decide.ts'
+import { ringOutbox } from './send/ring.ts'
 
 export type Approval = typeof approvals.$inferSelect
 export type ApprovalStatus = Approval['status']
@@ -96,7 +98,8 @@ export async function decideApproval(
     eq(approvals.status, 'pending'),
     approval.sha256 === null ? undefined : eq(approvals.sha256, approval.sha256),
   )
-  const [decided] = await ctx.db.batch([
+  const [told, decided] = await ctx.db.batch([
+    emit(ctx.db, ctx.now, happened('approval.decided', isPending)),
     ctx.db
       .update(approvals)
       .set({ status, decidedAt: ctx.now, decidedBy: actorName(ctx.actor), decisionReason: decision.reason })
@@ -104,6 +107,7 @@ export async function decideApproval(
       .returning({ id: approvals.id }),
     closeRefused(ctx.db, ctx.now, ctx.tenantId, [send.id]),
   ])
+  if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
   if (decided.length === 0) throw new Fault('already_decided', 'Somebody else decided this first.')
   if (decision.approve) await attendSends(ctx.env, ctx.now, ctx.tenantId, [send.id])
   return await getApproval(ctx, id)
@@ -164,9 +168,18 @@ export async function editHeld(
       SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', ${approval.holdReason}, ${POLICY_VERSION},
         NULL, ${expiresAt.getTime()}, ${ctx.now.getTime()}, NULL, NULL, NULL
       FROM sends s WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${send.id} AND s.approval_id = ${newApprovalId}`),
+    emit(
+      ctx.db,
+      ctx.now,
+      happened(
+        'approval.pending',
+        and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, newApprovalId)),
+      ),
+    ),
   ])
   if (superseded.length === 0) throw new Fault('already_decided', 'Somebody else decided this first.')
   await ctx.env.RENDER.send({ tenantId: ctx.tenantId, sendId: send.id })
+  await ringOutbox(ctx.env, [ctx.tenantId])
   return newApprovalId
 }
 

@@ -1,9 +1,11 @@
-import { and, desc, eq, gt, lte, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, lte, or, type SQL, sql } from 'drizzle-orm'
 import { consensusRequests, consensusVotes } from '../schema.ts'
 import { parseAddress } from './address.ts'
 import { type AgentName, activeAgents, beat, mayActFor, mayCoordinate, mayLook } from './agents.ts'
 import type { Ctx } from './ctx.ts'
+import { emit } from './events/emit.ts'
 import { Fault } from './fault.ts'
+import { ringOutbox } from './send/ring.ts'
 import type { Ballot, CastVote, ConsensusStatus, Vote } from './tally.ts'
 
 export type ConsensusRow = typeof consensusRequests.$inferSelect
@@ -36,8 +38,13 @@ export async function createConsensus(
     createdAt: ctx.now,
     decidedAt: null,
   }
-  await ctx.db.batch([ctx.db.insert(consensusRequests).values(row), ...beat(ctx, agent.id)])
+  await ctx.db.batch([
+    ctx.db.insert(consensusRequests).values(row),
+    ...beat(ctx, agent.id),
+    emit(ctx.db, ctx.now, happened(ctx, row, sql`'consensus.created'`, sql`1`)),
+  ])
   await objectOf(ctx, row.id).open(timeoutAt.getTime())
+  await ringOutbox(ctx.env, [ctx.tenantId])
   return { ...row, votes: [] }
 }
 
@@ -143,7 +150,11 @@ async function mirror(ctx: Ctx, row: ConsensusRow, ballot: Ballot): Promise<Cons
   const knownIds = new Set(known.map((vote) => vote.agentId))
   const missing = votes.filter((vote) => !knownIds.has(vote.agentId))
   if (missing.length > 0 || row.status !== ballot.status) {
-    await ctx.db.batch([
+    const isOver = ballot.status !== 'pending'
+    const type = ballot.status === 'expired' ? sql`'consensus.expired'` : sql`'consensus.decided'`
+    const isNews = sql`${isOver ? 1 : 0} AND c.status = 'pending'`
+    const [told] = await ctx.db.batch([
+      emit(ctx.db, ctx.now, happened(ctx, row, type, isNews)),
       ctx.db
         .update(consensusRequests)
         .set({ status: ballot.status, decidedAt })
@@ -158,8 +169,16 @@ async function mirror(ctx: Ctx, row: ConsensusRow, ballot: Ballot): Promise<Cons
         ctx.db.insert(consensusVotes).values(some).onConflictDoNothing(),
       ),
     ])
+    if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
   }
   return { ...row, status: ballot.status, decidedAt, votes: ballot.votes }
+}
+
+/** The relation of what happened to a request, where its row says that it did. */
+function happened(ctx: Ctx, row: ConsensusRow, type: SQL, isNews: SQL) {
+  return sql`SELECT c.tenant_id, ${type} AS type, NULL AS mailbox_id, c.requesting_agent_id AS agent_id, 0 AS position,
+      json_object('consensusId', c.id, 'contact', c.contact) AS refs
+    FROM consensus_requests c WHERE c.tenant_id = ${ctx.tenantId} AND c.id = ${row.id} AND ${isNews}`
 }
 
 function statusAt(row: ConsensusRow, now: Date): ConsensusStatus {

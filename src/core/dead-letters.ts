@@ -1,10 +1,12 @@
-import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, ne, sql } from 'drizzle-orm'
 import type { Env } from '../env.ts'
-import { deadLetters, sends } from '../schema.ts'
-import { type Ctx, database, mustBeAllowed } from './ctx.ts'
+import { arrivals, deadLetters, sends } from '../schema.ts'
+import { type Ctx, database, mustBeAllowed, prepared } from './ctx.ts'
 import type { Claimed } from './delivery/claim.ts'
+import { sendEventStatement } from './events/outbox.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
+import { ringArrivals } from './send/ring.ts'
 
 export type DeadLetter = typeof deadLetters.$inferSelect
 
@@ -13,12 +15,12 @@ const NOBODY = ''
 
 /** Ends a send that stopped making progress. One that may already be out becomes `unknown`, never `failed`. */
 export async function bury(
-  { db, send, hold }: Claimed,
+  { env, db, send, hold }: Claimed,
   queue: string,
   reason: string,
   now: Date,
 ): Promise<void> {
-  await db.batch([
+  const statements = [
     db
       .update(sends)
       .set({
@@ -31,14 +33,15 @@ export async function bury(
       })
       .where(and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.claimToken, hold.token))),
     db.insert(deadLetters).values(letter(send.tenantId, queue, send.id, reason, null, now)),
-  ])
+  ].map((query) => prepared(env, query))
+  await env.DB.batch([...statements, sendEventStatement(env, hold, 'message.failed', ['failed'], now)])
 }
 
 /** Keeps a message that a queue gave up on, whatever it holds. A send it names is left to the sweep. */
 export async function keepDeadMessage(env: Env, queue: string, body: unknown, now: Date): Promise<void> {
   const named = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
   const tenantId = typeof named.tenantId === 'string' ? named.tenantId : NOBODY
-  const refId = typeof named.sendId === 'string' ? named.sendId : 'unreadable'
+  const refId = [named.sendId, named.arrivalId].find((id) => typeof id === 'string') ?? 'unreadable'
   const reason = 'the queue gave up after its retries'
   await database(env)
     .insert(deadLetters)
@@ -75,13 +78,34 @@ export async function getDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
 }
 
 /**
- * Puts the send of a dead letter back to work where it stopped. Replaying twice is once. Throws `conflict` where the send
- * has moved on since; one that may already be out is resolved by `resolveUnknown` instead.
+ * Puts the send or arrival of a dead letter back to work where it stopped. Replaying twice is once. Throws `conflict` where
+ * the send has moved on since; one that may already be out is resolved by `resolveUnknown` instead.
  */
 export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
   mustBeAllowed(ctx, 'manage')
   const dead = await getDeadLetter(ctx, id)
   if (dead.replayedAt) return dead
+  if (dead.refId.startsWith('arr_')) await reviveArrival(ctx, dead.refId)
+  else await reviveSend(ctx, dead.refId)
+  const [replayed] = await ctx.db
+    .update(deadLetters)
+    .set({ replayedAt: ctx.now })
+    .where(and(eq(deadLetters.tenantId, ctx.tenantId), eq(deadLetters.id, id)))
+    .returning()
+  return replayed ?? dead
+}
+
+/** What was taken in meanwhile is left as it is. */
+async function reviveArrival(ctx: Ctx, arrivalId: string): Promise<void> {
+  const [revived] = await ctx.db
+    .update(arrivals)
+    .set({ state: 'received', claims: 0, nextAt: ctx.now })
+    .where(and(eq(arrivals.tenantId, ctx.tenantId), eq(arrivals.id, arrivalId), ne(arrivals.state, 'stored')))
+    .returning({ tenantId: arrivals.tenantId, arrivalId: arrivals.id })
+  if (revived) await ringArrivals(ctx.env, [revived])
+}
+
+async function reviveSend(ctx: Ctx, sendId: string): Promise<void> {
   const [revived] = await ctx.db
     .update(sends)
     .set({
@@ -95,7 +119,7 @@ export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter
     .where(
       and(
         eq(sends.tenantId, ctx.tenantId),
-        eq(sends.id, dead.refId),
+        eq(sends.id, sendId),
         eq(sends.state, 'failed'),
         eq(sends.reason, 'dead_letter'),
       ),
@@ -104,18 +128,12 @@ export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter
   const [standing] = await ctx.db
     .select({ state: sends.state })
     .from(sends)
-    .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, dead.refId)))
+    .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, sendId)))
   if (!revived && (!standing || ['failed', 'unknown', 'cancelled', 'blocked'].includes(standing.state))) {
     throw new Fault('conflict', `The send is ${standing?.state ?? 'gone'}; there is nothing to replay.`)
   }
-  const [replayed] = await ctx.db
-    .update(deadLetters)
-    .set({ replayedAt: ctx.now })
-    .where(and(eq(deadLetters.tenantId, ctx.tenantId), eq(deadLetters.id, id)))
-    .returning()
   const queue = revived?.state === 'ready' ? ctx.env.DELIVER : ctx.env.RENDER
-  if (revived) await queue.send({ tenantId: ctx.tenantId, sendId: dead.refId })
-  return replayed ?? dead
+  if (revived) await queue.send({ tenantId: ctx.tenantId, sendId })
 }
 
 function letter(

@@ -1,7 +1,9 @@
-import { and, eq, inArray, lte, sql } from 'drizzle-orm'
+import { and, eq, inArray, lte, type SQL, sql } from 'drizzle-orm'
 import type { Env } from '../env.ts'
-import { approvals, sends } from '../schema.ts'
+import { approvals, type EventType, sends } from '../schema.ts'
 import { type Db, database } from './ctx.ts'
+import { emit } from './events/emit.ts'
+import { ringOutbox } from './send/ring.ts'
 
 /** Ends approvals that nobody decided in time: the sends are rejected, as if by a person. */
 export async function expireApprovals(
@@ -12,20 +14,26 @@ export async function expireApprovals(
 ): Promise<void> {
   if (sendIds.length === 0) return
   const db = database(env)
-  await db.batch([
-    db
-      .update(approvals)
-      .set({ status: 'expired', decidedAt: now, decidedBy: 'system:expiry' })
-      .where(
-        and(
-          eq(approvals.tenantId, tenantId),
-          inArray(approvals.sendId, sendIds),
-          eq(approvals.status, 'pending'),
-          lte(approvals.expiresAt, now),
-        ),
-      ),
+  const isOver = and(
+    eq(approvals.tenantId, tenantId),
+    inArray(approvals.sendId, sendIds),
+    eq(approvals.status, 'pending'),
+    lte(approvals.expiresAt, now),
+  )
+  const [told] = await db.batch([
+    emit(db, now, happened('approval.expired', isOver)),
+    db.update(approvals).set({ status: 'expired', decidedAt: now, decidedBy: 'system:expiry' }).where(isOver),
     closeRefused(db, now, tenantId, sendIds),
   ])
+  if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
+}
+
+/** The relation of what happens to approvals, for the batch that makes it happen. */
+export function happened(type: EventType, which: SQL | undefined): SQL {
+  return sql`SELECT ${approvals.tenantId} AS tenant_id, ${type} AS type, ${approvals.mailboxId} AS mailbox_id,
+      (SELECT s.agent_id FROM sends s WHERE s.tenant_id = ${approvals.tenantId} AND s.id = ${approvals.sendId}) AS agent_id,
+      json_object('approvalId', ${approvals.id}, 'sendId', ${approvals.sendId}) AS refs, ${approvals.id} AS position
+    FROM ${approvals} WHERE ${which}`
 }
 
 /** The statement that ends those held sends whose approval has been refused or has run out; nothing was spent on them. */

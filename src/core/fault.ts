@@ -33,6 +33,10 @@ export const FAULT_CODES = [
   'idempotency_in_progress',
   'idempotency_mismatch',
   'secret_already_shown',
+  'not_a_participant',
+  'not_configured',
+  'too_many_registrations',
+  'expired',
 ] as const
 export type FaultCode = (typeof FAULT_CODES)[number]
 

@@ -1,7 +1,8 @@
-import { and, desc, eq, gt, isNull, lt, or } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, lt, notExists, or } from 'drizzle-orm'
 import type { Env } from '../env.ts'
 import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../schema.ts'
 import { type Ctx, database, mustBeAllowed, newCtx, one, permits } from './ctx.ts'
+import { eventStream } from './events/stream.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
 import { sha256 } from './rendered.ts'
@@ -48,7 +49,7 @@ function checksum(body: string): string {
   return text
 }
 
-/** The context of whoever presents this key. Missing, unknown, revoked and expired keys are one and the same fault. */
+/** The context of whoever presents this key. Missing, unknown, revoked, expired and a banned agent's are one fault. */
 export async function authenticate(env: Env, now: Date, secret: string | null): Promise<Ctx> {
   const row = secret === null ? undefined : await findKey(env, now, secret)
   if (!row) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
@@ -58,12 +59,16 @@ export async function authenticate(env: Env, now: Date, secret: string | null): 
 
 async function findKey(env: Env, now: Date, secret: string): Promise<Key | undefined> {
   const hash = await hashSecret(secret)
-  const [row] = await database(env)
+  const db = database(env)
+  const banned = db
+    .select({ id: agents.id })
+    .from(agents)
+    .where(and(eq(agents.tenantId, keys.tenantId), eq(agents.id, keys.agentId), eq(agents.status, 'banned')))
+  const isLiving = or(isNull(keys.expiresAt), gt(keys.expiresAt, now))
+  const [row] = await db
     .select()
     .from(keys)
-    .where(
-      and(eq(keys.hash, hash), isNull(keys.revokedAt), or(isNull(keys.expiresAt), gt(keys.expiresAt, now))),
-    )
+    .where(and(eq(keys.hash, hash), isNull(keys.revokedAt), isLiving, notExists(banned)))
   return row
 }
 
@@ -144,6 +149,7 @@ export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
     .set({ revokedAt: ctx.now })
     .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
     .returning()
+  await eventStream(ctx.env, ctx.tenantId).leave(id)
   return one(rows)
 }
 

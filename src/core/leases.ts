@@ -10,11 +10,14 @@ import {
   mayActFor,
   mayCoordinate,
   mayLook,
+  ringIfLost,
 } from './agents.ts'
 import type { Ctx } from './ctx.ts'
+import { emit } from './events/emit.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
 import type { Hold, Known, Wanted } from './lease-hold.ts'
+import { ringOutbox } from './send/ring.ts'
 
 export type Lease = typeof leases.$inferSelect
 export type LeaseEvent = typeof leaseEvents.$inferSelect & {
@@ -78,15 +81,18 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
   // A renewal may have come in later and been written before.
   const endedAt = sql`(SELECT max(${ctx.now.getTime()}, max(e.at)) FROM lease_events e
     WHERE e.tenant_id = ${ctx.tenantId} AND e.lease_id = ${id} AND e.kind <> 'refused')`
+  const ended = newId('lev', ctx.now)
   const [, released] = await ctx.db.batch([
     ctx.db.insert(leaseEvents).select(sql`
-      SELECT tenant_id, contact, ${newId('lev', ctx.now)}, 'released', ${endedAt}, id, epoch, agent_id, agent_id,
+      SELECT tenant_id, contact, ${ended}, 'released', ${endedAt}, id, epoch, agent_id, agent_id,
         expires_at FROM ${leases} WHERE ${isLive}`),
     ctx.db.update(leases).set({ endedAt }).where(isLive).returning({ epoch: leases.epoch }),
+    emitted(ctx, lease.contact, [ended]),
   ])
-  const [ended] = released
-  if (!ended) return false
-  await objectOf(ctx, lease.contact).end(ended.epoch)
+  const [over] = released
+  if (!over) return false
+  await objectOf(ctx, lease.contact).end(over.epoch)
+  await ringOutbox(ctx.env, [ctx.tenantId])
   return true
 }
 
@@ -193,15 +199,16 @@ async function mirror(
       WHERE ${of} AND NOT (${isSame}) AND (l.epoch >= ${hold.epoch}
         OR (l.ended_at IS NULL AND l.expires_at > ${now} AND a.last_heartbeat_at >= ${now - ACTIVE_FOR_MS})))`
   const isExtended = sql`EXISTS (SELECT 1 FROM leases l WHERE ${of} AND ${isSame})`
+  const [ended, begun] = [newId('lev', ctx.now), newId('lev', ctx.now)]
   const results = await ctx.db.batch([
     ctx.db.insert(leaseEvents).select(sql`
-      SELECT l.tenant_id, l.contact, ${newId('lev', ctx.now)}, 'expired', min(${now}, l.expires_at, coalesce((
+      SELECT l.tenant_id, l.contact, ${ended}, 'expired', min(${now}, l.expires_at, coalesce((
           SELECT a.last_heartbeat_at + ${ACTIVE_FOR_MS + 1} FROM agents a
           WHERE a.tenant_id = l.tenant_id AND a.id = l.agent_id), l.expires_at)),
         l.id, l.epoch, l.agent_id, l.agent_id, l.expires_at
       FROM leases l WHERE ${of} AND l.ended_at IS NULL AND l.id <> ${hold.id} AND ${isGranted}`),
     ctx.db.insert(leaseEvents).select(sql`
-      SELECT ${ctx.tenantId}, ${contact}, ${newId('lev', ctx.now)}, iif(${isExtended}, 'renewed', 'granted'),
+      SELECT ${ctx.tenantId}, ${contact}, ${begun}, iif(${isExtended}, 'renewed', 'granted'),
         max(${now}, coalesce((SELECT l.ended_at FROM leases l WHERE ${of}), 0)),
         ${hold.id}, ${hold.epoch}, ${agent.id}, ${agent.id}, ${hold.expiresAt} WHERE ${isGranted}`),
     ctx.db
@@ -229,7 +236,9 @@ async function mirror(
       .select()
       .from(leases)
       .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact), eq(leases.id, hold.id))),
+    emitted(ctx, contact, [ended, begun]),
   ])
+  if (results[4].meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
   const [lease] = results[3]
   return lease && lease.endedAt === null && lease.expiresAt.getTime() >= hold.expiresAt ? lease : null
 }
@@ -300,7 +309,8 @@ async function standing(ctx: Ctx, agent: Agent, contact: string): Promise<Known 
       .from(leases)
       .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact))),
   ])
-  const [row] = results[3]
+  await ringIfLost(ctx, results)
+  const [row] = results[4]
   if (!row) return null
   const { id, agentId, intent, epoch, createdAt, expiresAt, endedAt, isLive } = row
   const isOver = endedAt !== null || isLive === 0
@@ -313,6 +323,19 @@ async function standing(ctx: Ctx, agent: Agent, contact: string): Promise<Known 
     expiresAt: expiresAt.getTime(),
     isOver,
   }
+}
+
+/** The statement that tells of what the batch before it has written into a contact's history under these ids. */
+function emitted(ctx: Ctx, contact: string, ids: string[]) {
+  return emit(
+    ctx.db,
+    ctx.now,
+    sql`SELECT h.tenant_id, CASE h.kind WHEN 'granted' THEN 'lease.acquired' ELSE 'lease.' || h.kind END AS type,
+        NULL AS mailbox_id, h.agent_id, json_object('leaseId', h.lease_id, 'contact', h.contact) AS refs, j.key AS position
+      FROM json_each(${JSON.stringify(ids)}) j
+      CROSS JOIN lease_events h ON h.tenant_id = ${ctx.tenantId} AND h.contact = ${contact} AND h.id = j.value
+      WHERE h.kind <> 'renewed'`,
+  )
 }
 
 function isHolderActive(now: Date) {

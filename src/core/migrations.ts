@@ -4,6 +4,8 @@ import coordination from '../../migrations/0002_coordination.sql'
 import batches from '../../migrations/0003_batches.sql'
 import humanizer from '../../migrations/0004_humanizer.sql'
 import inboundIntent from '../../migrations/0005_inbound_intent.sql'
+import inbox from '../../migrations/0006_inbox.sql'
+import events from '../../migrations/0007_events.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -13,6 +15,8 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0003_batches.sql', batches],
   ['0004_humanizer.sql', humanizer],
   ['0005_inbound_intent.sql', inboundIntent],
+  ['0006_inbox.sql', inbox],
+  ['0007_events.sql', events],
 ]
 
 /**

@@ -54,9 +54,11 @@ const KNOWN = `
   SELECT i.contact, i.unknown,
     coalesce(l.scheduled_at, l.created_at) AS last_send_at,
     (SELECT r.value ->> 'name' FROM json_each(l.recipients) r WHERE r.value ->> 'contact' = i.contact) AS name,
-    (SELECT json_object('at', n.received_at, 'intent', n.intent) FROM messages n
-      WHERE n.tenant_id = ?2 AND lower(n.from_address) = i.contact AND ${SEEN('n')}
-      ORDER BY n.received_at DESC LIMIT 1) AS last_inbound,
+    (SELECT json_object('at', n.at / 1000, 'intent', g.intent)
+      FROM views n INDEXED BY views_by_sender
+      CROSS JOIN messages g ON g.tenant_id = n.tenant_id AND g.id = n.message_id
+      WHERE n.tenant_id = ?2 AND n.from_contact = i.contact AND n.folder = 'inbox' AND ${SEEN('n')}
+      ORDER BY n.at DESC LIMIT 1) AS last_inbound,
     (SELECT json_object('scope', x.scope, 'reasonCode', x.reason_code) FROM suppressions x
       WHERE x.tenant_id = ?2 AND x.contact = i.contact AND x.scope <> 'campaign'
         AND (x.expires_at IS NULL OR x.expires_at > ?3) ORDER BY x.scope LIMIT 1) AS suppression,

@@ -15,7 +15,7 @@ export const PLANS: Record<Plan, { day: number; month: number }> = {
 const TIERS = { active: { hour: 20, day: 100 }, trusted: { hour: 50, day: 500 } }
 
 /** Reputation in thousandths from which a mailbox counts as trusted, and below which it is suspended. */
-const TRUSTED_ABOVE = 900
+export const TRUSTED_ABOVE = 900
 export const SUSPENDED_BELOW = 500
 
 export function planLimits(plan: Plan): Limits {

@@ -2,7 +2,11 @@ import { SUSPENDED_BELOW } from './plans.ts'
 import { cooldownRefusal, rateRefusal, type Unit, type WindowSnapshot, type WindowUse } from './windows.ts'
 
 /** Raised with every change to what `judge` answers, so that a stored decision names the rules it was made by. */
-export const POLICY_VERSION = 1
+export const POLICY_VERSION = 2
+
+/** Letters that a mailbox and a contact may each have written to the other within `LOOP_WITHIN_MS` and still go on. */
+export const LOOP_AT = 9
+export const LOOP_WITHIN_MS = 3_600_000
 
 export type ContactFacts = {
   contact: string
@@ -10,6 +14,8 @@ export type ContactFacts = {
   kind: 'to' | 'cc' | 'bcc'
   /** The address lies in our own domains. */
   ours: boolean
+  /** It is a mailbox of ours. */
+  here: boolean
   suppression: { scope: string; reasonCode: string; campaignId: string } | null
   consent: 'granted' | 'revoked' | 'none'
   lease: { agentId: string; agentName: string | null; expiresAt: number } | null
@@ -18,6 +24,11 @@ export type ContactFacts = {
   oldestRecentAt: number | null
   /** The contact has accepted mail from this mailbox before. */
   known: boolean
+  /**
+   * When the contact's ninth-last letter of the last hour came, and what this mailbox has sent it in that hour; null where
+   * fewer came.
+   */
+  exchange: { answeredAt: number; sent: number } | null
 }
 
 export type TemplateFacts =
@@ -36,6 +47,9 @@ export type Facts = {
   campaignId: string | null
   /** A person has approved exactly these bytes. */
   approved: boolean
+  /** The wording will be changed before it leaves. */
+  humanized: boolean
+  content: { urls: number; urlsAtMost: number | null; blockedFile: string | null } | null
   tenant: {
     status: 'active' | 'paused' | 'frozen'
     level: 'sandbox' | 'supervised' | 'trusted' | 'autonomous'
@@ -45,6 +59,7 @@ export type Facts = {
   mailbox: {
     id: string
     status: 'active' | 'paused'
+    frozen: { reason: string | null } | null
     autonomy: 'review' | 'first_contact' | 'auto'
     reputation: number
     monthlyLimit: number | null
@@ -110,6 +125,10 @@ const RULES: Rule[] = [
     isConfigured: never,
     refuse({ facts: { tenant, mailbox, agentStatus } }) {
       if (mailbox.status === 'paused') return { reason: 'mailbox_paused', detail: 'this mailbox is paused' }
+      if (mailbox.frozen) {
+        const why = mailbox.frozen.reason ? `: ${mailbox.frozen.reason}` : ''
+        return { reason: 'mailbox_frozen', detail: `an operator has frozen this mailbox${why}` }
+      }
       if (mailbox.reputation < SUSPENDED_BELOW) {
         return {
           reason: 'mailbox_suspended',
@@ -137,6 +156,21 @@ const RULES: Rule[] = [
       if (template.kind === 'unpublished') {
         return { reason: 'template_not_approved', detail: 'the template has no published version' }
       }
+    },
+  },
+  {
+    name: 'content',
+    isConfigured: (facts) => facts.content !== null,
+    refuse({ facts: { content } }) {
+      if (content === null) return
+      const { urls, urlsAtMost, blockedFile } = content
+      if (urlsAtMost !== null && urls > urlsAtMost) {
+        return {
+          reason: 'too_many_urls',
+          detail: `the body holds ${urls} URLs; at most ${urlsAtMost} may be sent`,
+        }
+      }
+      if (blockedFile !== null) return { reason: 'blocked_attachment_type', detail: blockedFile }
     },
   },
   {
@@ -192,6 +226,24 @@ const RULES: Rule[] = [
         detail: `${tired.email} was sent ${tired.recentSends} messages in ${fatigueDays} days; the limit is ${fatigueLimit}`,
         contact: tired.contact,
         retryAt: (tired.oldestRecentAt ?? facts.now) + fatigueDays * 86_400_000,
+      }
+    },
+  },
+  {
+    // Two agents that answer whatever comes would go on for ever. The owner's own letters are nobody's loop.
+    name: 'reply_loop',
+    isConfigured: never,
+    refuse({ facts }) {
+      const looping = facts.contacts.find(
+        ({ exchange, contact }) =>
+          exchange !== null && exchange.sent >= LOOP_AT && contact !== facts.tenant.ownerContact,
+      )
+      if (!looping?.exchange) return
+      return {
+        reason: 'reply_loop',
+        detail: `${looping.email} and this mailbox have each written ${LOOP_AT} times within an hour`,
+        contact: looping.contact,
+        retryAt: looping.exchange.answeredAt + LOOP_WITHIN_MS,
       }
     },
   },

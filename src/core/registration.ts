@@ -1,13 +1,13 @@
 import { type Env, settings } from '../env.ts'
 import { agents, claims, keys, mailboxes, owners, tenants } from '../schema.ts'
 import { parseAddress, safeHeaderText } from './address.ts'
+import { CLAIM_MS, claimToken } from './claim-link.ts'
 import { database } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId, newToken } from './ids.ts'
 import { hashSecret, newSecret } from './keys.ts'
-
-/** How long an owner has to claim an agent, in ms. */
-const CLAIM_MS = 30 * 86_400_000
+import { isLoopback, networkOf } from './network.ts'
+import { throttle } from './throttle.ts'
 
 export type Registered = {
   tenantId: string
@@ -17,104 +17,151 @@ export type Registered = {
   secret: string
   keyPrefix: string
   claimToken: string
+  owner: { email: string } | null
+}
+
+export type RegistrationRequest = {
+  name: string
+  description: string | null
+  ownerHint: string | null
+  localPart?: string | null
+  /** Where the request came from, as the network's edge tells it; null where it tells nothing. */
+  clientAddress: string | null
 }
 
 /**
  * Opens a tenant with one agent, one mailbox and one key. The key can never approve; until the owner claims the agent
  * it may read and not send. Under AUTO_CLAIM, in local development only, the owner is taken as claimed and verified.
+ * Where a local part is asked for, the mailbox has that address or the fault is `conflict`.
  */
-export async function register(
-  env: Env,
-  now: Date,
-  request: { name: string; description: string | null; ownerHint: string | null },
-): Promise<Registered> {
+export async function register(env: Env, now: Date, request: RegistrationRequest): Promise<Registered> {
   const unsafe = safeHeaderText(request.name)
   if (unsafe !== null) throw new Fault('invalid', `name ${unsafe}`, { field: 'name' })
+  const parts = localParts(request)
+  const giveBack = await countRegistration(env, now, request.clientAddress)
+  for (const localPart of parts) {
+    const registered = await open(env, now, request, localPart)
+    if (registered) return registered
+  }
+  await giveBack()
+  if (request.localPart) throw taken(request.localPart)
+  throw new Fault('conflict', 'No address is free for this name. Choose another.', { field: 'name' })
+}
+
+/** Opens a tenant under one address, or nothing at all where the address is taken. */
+async function open(
+  env: Env,
+  now: Date,
+  request: RegistrationRequest,
+  localPart: string,
+): Promise<Registered | null> {
   const { autoClaim, mailDomain } = settings(env)
   const db = database(env)
   const tenantId = newId('tenant', now)
   const agentId = newId('agent', now)
   const mailboxId = newId('mbx', now)
   const secret = newSecret()
-  const claimToken = `${newToken()}${newToken()}`
+  // Without a TOKEN_SECRET the link is shown this once.
+  const token = claimToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
   const claimedAt = autoClaim ? now : null
   const level = autoClaim ? 'trusted' : 'sandbox'
   const keyPrefix = secret.slice(0, 14)
   const owner = autoClaim ? (parseAddress(request.ownerHint ?? '') ?? ownerOf(tenantId, mailDomain)) : null
-
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const address = `${slug(request.name, attempt)}@${mailDomain}`
-    const [free] = await db
-      .insert(mailboxes)
+  const address = `${localPart}@${mailDomain}`
+  const [free] = await db
+    .insert(mailboxes)
+    .values({
+      tenantId,
+      id: mailboxId,
+      agentId,
+      address,
+      contact: address,
+      displayName: request.name,
+      cooldownMs: 0,
+      createdAt: now,
+      updatedAt: now,
+    })
+    .onConflictDoNothing()
+    .returning()
+  if (!free) return null
+  const [, opened] = await db.batch([
+    db.insert(tenants).values({
+      id: tenantId,
+      name: request.name,
+      level,
+      defaultMailboxId: mailboxId,
+      createdAt: now,
+    }),
+    db
+      .insert(agents)
       .values({
         tenantId,
-        id: mailboxId,
-        agentId,
-        address,
-        contact: address,
-        displayName: request.name,
-        cooldownMs: 0,
-        createdAt: now,
-        updatedAt: now,
-      })
-      .onConflictDoNothing()
-      .returning()
-    if (!free) continue
-    const [, opened] = await db.batch([
-      db.insert(tenants).values({
-        id: tenantId,
+        id: agentId,
         name: request.name,
-        level,
-        defaultMailboxId: mailboxId,
-        createdAt: now,
-      }),
-      db
-        .insert(agents)
-        .values({
-          tenantId,
-          id: agentId,
-          name: request.name,
-          description: request.description,
-          status: autoClaim ? 'active' : 'pending_claim',
-          lastHeartbeatAt: now,
-          registeredAt: now,
-        })
-        .returning(),
-      db.insert(keys).values({
-        id: newId('key', now),
-        tenantId,
-        hash: await hashSecret(secret),
-        prefix: keyPrefix,
-        label: 'registration',
-        agentId,
-        permissions: ['read', 'send', 'manage'],
-        createdAt: now,
-      }),
-      db.insert(claims).values({
-        tokenHash: await hashSecret(claimToken),
-        tenantId,
-        expiresAt: new Date(now.getTime() + CLAIM_MS),
-        usedAt: claimedAt,
-      }),
-      ...(owner
-        ? [
-            db.insert(owners).values({
-              tenantId,
-              id: newId('own', now),
-              email: owner.email,
-              contact: owner.contact,
-              claimedAt: now,
-              verifiedAt: now,
-            }),
-          ]
-        : []),
-    ])
-    const [agent] = opened
-    if (!agent) throw new Error('the agent was not written')
-    return { tenantId, agent, mailbox: free, level, secret, keyPrefix, claimToken }
-  }
-  throw new Fault('conflict', 'No address is free for this name. Choose another.', { field: 'name' })
+        description: request.description,
+        status: autoClaim ? 'active' : 'pending_claim',
+        lastHeartbeatAt: now,
+        registeredAt: now,
+      })
+      .returning(),
+    db.insert(keys).values({
+      id: newId('key', now),
+      tenantId,
+      hash: await hashSecret(secret),
+      prefix: keyPrefix,
+      label: 'registration',
+      agentId,
+      permissions: ['read', 'send', 'manage'],
+      createdAt: now,
+    }),
+    db.insert(claims).values({
+      tokenHash: await hashSecret(token),
+      tenantId,
+      expiresAt: new Date(now.getTime() + CLAIM_MS),
+      usedAt: claimedAt,
+    }),
+    ...(owner
+      ? [
+          db.insert(owners).values({
+            tenantId,
+            id: newId('own', now),
+            email: owner.email,
+            contact: owner.contact,
+            claimedAt: now,
+            verifiedAt: now,
+          }),
+        ]
+      : []),
+  ])
+  const [agent] = opened
+  if (!agent) throw new Error('the agent was not written')
+  return { tenantId, agent, mailbox: free, level, secret, keyPrefix, claimToken: token, owner }
 }
+
+/**
+ * Counts one registration against the network it comes from, and gives the way to take it back. Calls from this machine
+ * itself are not counted in local development; where no address is told, all count together.
+ */
+async function countRegistration(env: Env, now: Date, address: string | null): Promise<() => Promise<void>> {
+  const { isLocal, registrations } = settings(env)
+  if (isLocal && (address === null || isLoopback(address))) return async () => undefined
+  const network = (address === null ? null : networkOf(address)) ?? 'local'
+  const counted = await throttle({ env, now }, `registration:${network}`, registrations)
+  if (counted.isLet) return counted.giveBack
+  const retryAfter = Math.ceil((counted.retryAt.getTime() - now.getTime()) / 1000)
+  const message = `Too many agents have registered from this network. Try again in ${retryAfter} seconds.`
+  throw new Fault('too_many_registrations', message, { retryAfter })
+}
+
+/** The local parts to try, in this order: the one asked for, or five that the name suggests. */
+function localParts({ name, localPart }: { name: string; localPart?: string | null }): string[] {
+  if (!localPart) return Array.from({ length: 5 }, (_, attempt) => slug(name, attempt))
+  if (RESERVED.has(localPart) || RESERVED.has(localPart.replaceAll('-', ''))) throw taken(localPart)
+  return [localPart]
+}
+
+const taken = (localPart: string) =>
+  new Fault('conflict', `"${localPart}" is taken or reserved. Choose another.`, { field: 'agent_id' })
 
 /** The local part that a name asks for; from the second attempt on with something random behind it. */
 function slug(name: string, attempt: number): string {

@@ -1,8 +1,16 @@
 import type { Env } from '../env.ts'
-import type { Mail } from './message.ts'
+import type { StoredFile } from '../schema.ts'
+import type { Attachment, Mail } from './message.ts'
 
-/** A rendered message as it is kept between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF. */
-export type Rendered = Omit<Mail, 'date' | 'attachments'> & { sha256: string; raw: string }
+/**
+ * A rendered message as it is kept between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF; `files`
+ * lie in R2 beside it, for carriers that want them apart.
+ */
+export type Rendered = Omit<Mail, 'date' | 'attachments'> & {
+  sha256: string
+  raw: string
+  files?: StoredFile[]
+}
 
 /** Keeps a rendered message in R2 under its own hash and returns the key. */
 export async function keepRendered(env: Env, sendId: string, rendered: Rendered): Promise<string> {
@@ -16,6 +24,17 @@ export async function readRendered(env: Env, key: string | null): Promise<Render
   if (key === null) return null
   const object = await env.MAIL.get(key)
   return object ? await object.json<Rendered>() : null
+}
+
+/** The contents of stored files. Throws where one is gone: a message is not sent without a file that it names. */
+export async function readFiles(env: Env, files: StoredFile[]): Promise<Attachment[]> {
+  return await Promise.all(
+    files.map(async ({ filename, contentType, key }) => {
+      const object = await env.MAIL.get(key)
+      if (!object) throw new Error('a file of the message is gone')
+      return { filename, contentType, content: new Uint8Array(await object.arrayBuffer()) }
+    }),
+  )
 }
 
 export async function sha256(bytes: Uint8Array | string): Promise<string> {

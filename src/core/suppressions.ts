@@ -2,9 +2,11 @@ import { and, desc, eq, gt, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-o
 import type { Env } from '../env.ts'
 import { suppressions } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
-import { type Ctx, database, mustBeAllowed, one } from './ctx.ts'
+import { type Ctx, type Db, database, mustBeAllowed, one } from './ctx.ts'
+import { emit } from './events/emit.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
+import { ringOutbox } from './send/ring.ts'
 import { mayDecide } from './tenants.ts'
 
 export type Suppression = typeof suppressions.$inferSelect
@@ -50,26 +52,32 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
     throw new Fault('invalid', 'expiresAt must lie in the future.', { field: 'expiresAt' })
   }
   const { email, contact } = addressOf(request.email)
-  const rows = await ctx.db
-    .insert(suppressions)
-    .values({
-      tenantId: ctx.tenantId,
-      contact,
-      scope,
-      campaignId: request.campaignId ?? '',
-      id: newId('sup', ctx.now),
-      email,
-      reasonCode,
-      source,
-      expiresAt,
-      createdAt: ctx.now,
-    })
-    .onConflictDoUpdate({
-      target: PRIMARY,
-      set: { reasonCode, source, expiresAt },
-      setWhere: ne(suppressions.reasonCode, UNSUBSCRIBED),
-    })
-    .returning()
+  const id = newId('sup', ctx.now)
+  const agentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const [rows, told] = await ctx.db.batch([
+    ctx.db
+      .insert(suppressions)
+      .values({
+        tenantId: ctx.tenantId,
+        contact,
+        scope,
+        campaignId: request.campaignId ?? '',
+        id,
+        email,
+        reasonCode,
+        source,
+        expiresAt,
+        createdAt: ctx.now,
+      })
+      .onConflictDoUpdate({
+        target: PRIMARY,
+        set: { reasonCode, source, expiresAt },
+        setWhere: ne(suppressions.reasonCode, UNSUBSCRIBED),
+      })
+      .returning(),
+    created(ctx.db, ctx.now, ctx.tenantId, id, agentId),
+  ])
+  if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
   const [written] = rows
   // Whoever asked to be left alone stays so, whatever list the address is put on again.
   return written ?? (await standing(ctx, contact, scope, request.campaignId ?? ''))
@@ -101,24 +109,30 @@ export async function suppressGlobally(
 ): Promise<void> {
   const { reasonCode, source, expiresAt } = event
   const { email, contact } = addressOf(event.email)
-  await database(env)
-    .insert(suppressions)
-    .values({
-      tenantId,
-      contact,
-      scope: 'global',
-      id: newId('sup', now),
-      email,
-      reasonCode,
-      source,
-      expiresAt,
-      createdAt: now,
-    })
-    .onConflictDoUpdate({
-      target: PRIMARY,
-      set: { reasonCode, source, expiresAt },
-      setWhere: isNotNull(suppressions.expiresAt),
-    })
+  const db = database(env)
+  const id = newId('sup', now)
+  const [, told] = await db.batch([
+    db
+      .insert(suppressions)
+      .values({
+        tenantId,
+        contact,
+        scope: 'global',
+        id,
+        email,
+        reasonCode,
+        source,
+        expiresAt,
+        createdAt: now,
+      })
+      .onConflictDoUpdate({
+        target: PRIMARY,
+        set: { reasonCode, source, expiresAt },
+        setWhere: isNotNull(suppressions.expiresAt),
+      }),
+    created(db, now, tenantId, id, null),
+  ])
+  if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
 }
 
 /** Records for good that the owner of an address wants no more mail from this tenant. Asked again, it writes nothing. */
@@ -129,22 +143,28 @@ export async function suppressUnsubscribed(
 ): Promise<void> {
   const address = addressOf(email)
   const outcome = { reasonCode: UNSUBSCRIBED, source, expiresAt: null }
-  await database(env)
-    .insert(suppressions)
-    .values({
-      tenantId,
-      contact: address.contact,
-      scope: 'tenant',
-      id: newId('sup', now),
-      email: address.email,
-      createdAt: now,
-      ...outcome,
-    })
-    .onConflictDoUpdate({
-      target: PRIMARY,
-      set: outcome,
-      setWhere: sql`${suppressions.reasonCode} <> ${UNSUBSCRIBED} OR ${suppressions.expiresAt} IS NOT NULL`,
-    })
+  const db = database(env)
+  const id = newId('sup', now)
+  const [, told] = await db.batch([
+    db
+      .insert(suppressions)
+      .values({
+        tenantId,
+        contact: address.contact,
+        scope: 'tenant',
+        id,
+        email: address.email,
+        createdAt: now,
+        ...outcome,
+      })
+      .onConflictDoUpdate({
+        target: PRIMARY,
+        set: outcome,
+        setWhere: sql`${suppressions.reasonCode} <> ${UNSUBSCRIBED} OR ${suppressions.expiresAt} IS NOT NULL`,
+      }),
+    created(db, now, tenantId, id, null),
+  ])
+  if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
 }
 
 /** The suppressions of the tenant, newest first, expired ones among them. */
@@ -219,6 +239,17 @@ export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression
 }
 
 const PRIMARY = [suppressions.tenantId, suppressions.contact, suppressions.scope, suppressions.campaignId]
+
+/** The statement that tells of a new row, where the one before it has written it: a standing one keeps its id. */
+function created(db: Db, now: Date, tenantId: string, id: string, agentId: string | null) {
+  return emit(
+    db,
+    now,
+    sql`SELECT u.tenant_id, 'suppression.created' AS type, NULL AS mailbox_id, ${agentId} AS agent_id, 0 AS position,
+        json_object('suppressionId', u.id, 'contact', u.contact, 'reason', u.reason_code) AS refs
+      FROM suppressions u WHERE u.tenant_id = ${tenantId} AND u.id = ${id}`,
+  )
+}
 
 function addressOf(email: string): Address {
   const address = parseAddress(email)

@@ -1,9 +1,11 @@
 import { and, inArray, lte, sql } from 'drizzle-orm'
 import type { Env, SendBell } from '../env.ts'
-import { idempotency, sends } from '../schema.ts'
+import { arrivals, idempotency, sends } from '../schema.ts'
 import { database } from './ctx.ts'
+import { sweepEvents } from './events/sweep.ts'
+import { forgetExpired } from './memory.ts'
 import { RING_AGAIN_MS } from './send/decide.ts'
-import { ringAll } from './send/ring.ts'
+import { ringAll, ringArrivals } from './send/ring.ts'
 import type { SendState } from './states.ts'
 
 /** Rows that one sweep looks at; the rest wait for the next. */
@@ -30,7 +32,8 @@ const QUEUE_OF: Partial<Record<SendState, 'RENDER' | 'DELIVER' | 'JOBS'>> = {
 const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_flight']
 
 /**
- * The one retry authority: rings again for every send whose `next_at` has come, and forgets answers kept long enough.
+ * The one retry authority: rings again for every send, arrival, event and webhook delivery whose `next_at` has come, and
+ * forgets answers and events kept long enough.
  * Leaving out any number of sweeps only delays. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
@@ -55,6 +58,14 @@ export async function sweep(env: Env, now: Date): Promise<number> {
       state: sends.state,
       renderedKey: sends.renderedKey,
     })
+  const waiting = await db
+    .update(arrivals)
+    .set({ nextAt: new Date(now.getTime() + RING_AGAIN_MS) })
+    .where(
+      sql`(${arrivals.tenantId}, ${arrivals.id}) IN (
+        SELECT d.tenant_id, d.id FROM arrivals d WHERE d.next_at <= ${now.getTime()} ORDER BY d.next_at LIMIT ${AT_ONCE})`,
+    )
+    .returning({ tenantId: arrivals.tenantId, arrivalId: arrivals.id })
   await db
     .delete(idempotency)
     .where(lte(idempotency.createdAt, new Date(now.getTime() - IDEMPOTENCY_KEPT_MS)))
@@ -63,10 +74,13 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     const queue = state === 'pending_approval' ? (renderedKey ? 'JOBS' : 'RENDER') : QUEUE_OF[state]
     if (queue) bells[queue].push({ tenantId, sendId })
   }
-  await Promise.all([
+  const [bellsOfEvents] = await Promise.all([
+    sweepEvents(env, now),
     ringAll(env.RENDER, bells.RENDER),
     ringAll(env.DELIVER, bells.DELIVER),
     ringAll(env.JOBS, bells.JOBS),
+    ringArrivals(env, waiting),
+    forgetExpired(env, now),
   ])
-  return bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length
+  return bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length + bellsOfEvents
 }

@@ -9,6 +9,8 @@ export type AttachedFile = { filename: string; contentType: string; content: Uin
  * RFC 5322 form with CRLF line ends and without a Bcc field; the parts beside it serve carriers that want JSON.
  */
 export type OutgoingMessage = {
+  /** With the send's id, what a carrier's events must bear to find their send again. */
+  tenantId: string
   sendId: string
   /** Key under which a carrier with idempotency must answer a repeat as it answered the first. */
   idempotencyKey: string
@@ -56,4 +58,13 @@ export type Carrier = {
   send(message: OutgoingMessage): Promise<Outcome>
 }
 
-export type CarrierName = 'capture' | 'internal' | 'smtp' | 'ses' | 'resend'
+export type CarrierName =
+  | 'capture'
+  | 'internal'
+  | 'smtp'
+  | 'ses'
+  | 'resend'
+  | 'postmark'
+  | 'sendgrid'
+  | 'mailgun'
+  | 'cloudflare'

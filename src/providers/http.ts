@@ -1,4 +1,4 @@
-import type { Outcome } from './carrier.ts'
+import type { Outcome, RefusedRecipient } from './carrier.ts'
 import { quote } from './message.ts'
 
 export type Answer = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
@@ -12,7 +12,7 @@ const ANSWER_LIMIT = 65_536
  */
 export async function post(
   url: string,
-  init: { headers: HeadersInit; body: string },
+  init: { headers: HeadersInit; body: string | FormData },
   timeoutMs: number,
 ): Promise<Answer | (Outcome & { kind: 'ambiguous' })> {
   try {
@@ -34,35 +34,56 @@ export function ambiguous(code: string, detail: string) {
   return { kind: 'ambiguous' as const, code, detail }
 }
 
-/** A definite no, in the carrier's own words. */
-export function refuse(
-  kind: 'refused_permanent' | 'refused_retry',
-  code: string,
-  answer: Answer,
-  secrets: string[],
-) {
-  return { kind, code, detail: saying(answer, secrets), recipients: [] }
+/** What a carrier's file makes out in an answer that is no acceptance. */
+export type Reading = {
+  code: string
+  /** The refusal speaks of the message, not of the account: no other carrier would take it either. */
+  isPermanent: boolean
+  /** Come back later, said otherwise than by 429. */
+  isThrottled?: boolean
+  /** Whom the refusal names. */
+  recipients?: RefusedRecipient[]
+  /** What must not be repeated when the carrier's own words are kept. */
+  secrets: string[]
 }
 
-/** Come back later, and when. */
-export function throttle(code: string, answer: Answer, secrets: string[]): Outcome {
-  return {
-    kind: 'throttled',
-    code,
-    detail: saying(answer, secrets),
-    retryAfterMs: retryAfterMs(answer.headers),
-  }
+/** A request that was given up, or another one with the same key: the message may have been taken all the same. */
+const OPEN = [408, 409, 425, 499]
+
+/** What an answer means that is no acceptance. Only a redirect and a 4xx say no; all else is ambiguous. */
+export function classify(answer: Answer, reading: Reading): Outcome {
+  const { status } = answer
+  const { code, isPermanent, isThrottled = false, recipients = [], secrets } = reading
+  if (status < 300 || status >= 500 || OPEN.includes(status))
+    return ambiguous(code, `${status} is no answer to rely on`)
+  const detail = saying(answer, secrets)
+  if (status === 429 || isThrottled)
+    return { kind: 'throttled', code, detail, retryAfterMs: retryAfterMs(answer.headers) }
+  const kind = isPermanent && status >= 400 ? 'refused_permanent' : 'refused_retry'
+  return { kind, code, detail, recipients }
+}
+
+/** The address of one call, whatever slashes its base ends in. */
+export function under(baseUrl: string, path: string) {
+  return baseUrl.replace(/\/+$/, '') + path
 }
 
 /** The reason in a carrier's answer: its message where there is one, never the request it may have repeated. */
-export function saying({ status, body }: Answer, secrets: string[]) {
-  const words = body.message ?? body.Message
+function saying({ status, body }: Answer, secrets: string[]) {
+  const words = body.message ?? body.Message ?? firstError(body.errors)
   return quote(`${status} ${typeof words === 'string' ? words : ''}`, secrets)
 }
 
+function firstError(errors: unknown): unknown {
+  const [first]: unknown[] = Array.isArray(errors) ? errors : []
+  return typeof first === 'object' && first !== null && 'message' in first ? first.message : null
+}
+
+/** `Retry-After` in seconds or as a date, or the second in which SendGrid's window ends. */
 function retryAfterMs(headers: Headers) {
+  const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN)
   const value = headers.get('retry-after')?.trim()
-  if (!value) return null
+  if (!value) return reset > 0 && reset < 1e10 ? Math.max(0, reset * 1000 - Date.now()) : null
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
   return Number.isFinite(ms) ? Math.max(0, ms) : null
 }

@@ -1,18 +1,24 @@
 import { CAPABILITIES, type CarrierSettings } from './capability.ts'
 import { type CaptureSettings, capture } from './capture.ts'
 import type { Carrier, CarrierName } from './carrier.ts'
+import { cloudflare } from './cloudflare.ts'
 import { type InternalSettings, internal } from './internal.ts'
+import { mailgun } from './mailgun.ts'
+import { postmark } from './postmark.ts'
 import { resend } from './resend.ts'
+import { sendgrid } from './sendgrid.ts'
 import { ses } from './ses.ts'
 import { type SmtpSecurity, smtp } from './smtp.ts'
 
 export type Weights = ReadonlyMap<CarrierName, number>
 
-/** What the carriers need beside settings: our own database and mailboxes, and the name we give in EHLO. */
+/** What the carriers need beside settings: bindings, our own mailboxes, and the name we give in EHLO. */
 export type Surroundings = {
   clientName: string
   capture?: CaptureSettings | undefined
   internal?: InternalSettings | undefined
+  /** The `send_email` binding, where one is configured. */
+  email?: SendEmail | undefined
   timeoutMs?: number | undefined
 }
 
@@ -41,7 +47,7 @@ const chosen = Object.keys(CAPABILITIES).filter((name) => name !== 'internal')
 
 /** Every carrier that the settings describe in full; half a description is an error that names what is missing. */
 export function carriers(settings: CarrierSettings, surroundings: Surroundings): Map<CarrierName, Carrier> {
-  const { clientName, timeoutMs } = surroundings
+  const { clientName, email, timeoutMs } = surroundings
   const found: (Carrier | null)[] = [
     surroundings.capture ? capture(surroundings.capture) : null,
     surroundings.internal ? internal(surroundings.internal) : null,
@@ -75,6 +81,21 @@ export function carriers(settings: CarrierSettings, surroundings: Surroundings):
     described('resend', settings, ({ RESEND_API_KEY: apiKey }) =>
       resend({ apiKey, baseUrl: safeUrl('RESEND_BASE_URL', settings), timeoutMs }),
     ),
+    described('postmark', settings, ({ POSTMARK_SERVER_TOKEN: serverToken }) =>
+      postmark({
+        serverToken,
+        baseUrl: safeUrl('POSTMARK_BASE_URL', settings),
+        stream: settings.POSTMARK_STREAM || undefined,
+        timeoutMs,
+      }),
+    ),
+    described('sendgrid', settings, ({ SENDGRID_API_KEY: apiKey }) =>
+      sendgrid({ apiKey, baseUrl: safeUrl('SENDGRID_BASE_URL', settings), timeoutMs }),
+    ),
+    described('mailgun', settings, ({ MAILGUN_API_KEY: apiKey, MAILGUN_DOMAIN: domain }) =>
+      mailgun({ apiKey, domain, baseUrl: safeUrl('MAILGUN_BASE_URL', settings), timeoutMs }),
+    ),
+    email ? cloudflare({ email, timeoutMs }) : null,
   ]
   return new Map(found.filter((carrier) => carrier !== null).map((carrier) => [carrier.name, carrier]))
 }
@@ -96,7 +117,10 @@ function isSecurity(security: string): security is SmtpSecurity {
 }
 
 /** Keys must not travel in clear, except to this very machine. */
-function safeUrl(key: 'SES_ENDPOINT' | 'RESEND_BASE_URL', settings: CarrierSettings) {
+function safeUrl(
+  key: 'SES_ENDPOINT' | (`${Uppercase<CarrierName>}_BASE_URL` & keyof CarrierSettings),
+  settings: CarrierSettings,
+) {
   const text = settings[key]
   if (!text) return undefined
   const url = URL.canParse(text) ? new URL(text) : null

@@ -1,4 +1,5 @@
-import type { Outcome, OutgoingMessage, Party } from './carrier.ts'
+import { CAPABILITIES } from './capability.ts'
+import type { CarrierName, Outcome, OutgoingMessage, Party, RefusedRecipient } from './carrier.ts'
 
 /** An address that can neither end a line, nor a path, nor a list, in any of the carriers' languages. */
 const ADDRESS = /^[^\s\p{C}<>(),;:@"\\]+@[^\s\p{C}<>(),;@"\\]+$/u
@@ -33,6 +34,7 @@ export function refuseUnsafe(message: OutgoingMessage): Outcome | null {
     message.attachments.every(({ filename, contentType }) => !UNPRINTABLE.test(filename + contentType))
       ? null
       : 'attachments',
+    TOKEN.test(message.tenantId) ? null : 'tenantId',
     TOKEN.test(message.sendId) ? null : 'sendId',
     TOKEN.test(message.messageId) ? null : 'messageId',
     TOKEN.test(message.idempotencyKey) ? null : 'idempotencyKey',
@@ -67,6 +69,55 @@ export function stillToServe(message: OutgoingMessage) {
   const take = (parties: Party[]) => parties.filter(({ email }) => open.delete(email.toLowerCase()))
   const [to, cc, bcc] = [take(message.to), take(message.cc), take(message.bcc)]
   return { to, cc, bcc: [...bcc, ...open.values()] }
+}
+
+type Addresses = Pick<OutgoingMessage, 'to' | 'cc' | 'bcc'>
+
+/**
+ * Which of these recipients one call to a carrier can serve. Blind copies must not see each other: where a carrier
+ * needs somebody in To and only blind copies are left, the first goes alone, and the others have their turn after it.
+ */
+export function servable(carrier: CarrierName, message: Addresses, recipients: string[]): string[] {
+  const visible = new Set([...message.to, ...message.cc].map(({ email }) => email.toLowerCase()))
+  const isSeen = recipients.some((email) => visible.has(email.toLowerCase()))
+  return isSeen || CAPABILITIES[carrier].blindCopiesAlone ? recipients : recipients.slice(0, 1)
+}
+
+/**
+ * The parties of a servable message for a carrier that needs somebody in To: where nobody is left there, the copies
+ * move up, for they see each other anyway, or else the only blind copy.
+ */
+export function addressed(message: OutgoingMessage): Addresses {
+  const { to, cc, bcc } = stillToServe(message)
+  if (to.length > 0) return { to, cc, bcc }
+  if (cc.length > 0) return { to: cc, cc: [], bcc }
+  return { to: bcc.slice(0, 1), cc: [], bcc: bcc.slice(1) }
+}
+
+/** A party as an address field spells it. */
+export function mailbox({ email, name }: Party) {
+  return name ? `"${name.replace(/["\\]/g, '\\$&')}" <${email}>` : email
+}
+
+/** A message id as events spell it, without the angle brackets. */
+export function bareId(id: string) {
+  return id.replace(/^<(.*)>$/, '$1')
+}
+
+/** The recipients that a carrier's words name. */
+export function namedIn(words: string, recipients: string[]): string[] {
+  const named = new Set(words.toLowerCase().split(/[\s,;:<>()"]+|\.(?=\s|$)/))
+  return recipients.filter((email) => named.has(email.toLowerCase()))
+}
+
+/** Recipients whom a carrier keeps on its own list of those it writes to no more. */
+export function inactive(emails: string[], code: string): RefusedRecipient[] {
+  return emails.map((email) => ({
+    email,
+    permanent: true,
+    code,
+    detail: 'on the suppression list of the carrier',
+  }))
 }
 
 /** A carrier's own words, fit to be stored: short, printable, without the secrets it may have repeated. */

@@ -1,7 +1,7 @@
 import { AwsV4Signer } from 'aws4fetch'
 import { CAPABILITIES } from './capability.ts'
 import type { Carrier, Outcome, OutgoingMessage } from './carrier.ts'
-import { type Answer, ambiguous, post, refuse, throttle } from './http.ts'
+import { type Answer, classify, post, under } from './http.ts'
 import { base64, refuseUnsafe, stillToServe } from './message.ts'
 
 export type SesSettings = {
@@ -17,7 +17,7 @@ export type SesSettings = {
 /** Amazon SES, API version 2. It knows no idempotency key: a repeat is a second mail. */
 export function ses(settings: SesSettings): Carrier {
   const endpoint = settings.endpoint ?? `https://email.${settings.region}.amazonaws.com`
-  const url = `${endpoint.replace(/\/+$/, '')}/v2/email/outbound-emails`
+  const url = under(endpoint, '/v2/email/outbound-emails')
   return {
     name: 'ses',
     idempotencyMs: CAPABILITIES.ses.idempotencyMs,
@@ -28,7 +28,7 @@ export function ses(settings: SesSettings): Carrier {
       const headers = { 'content-type': 'application/json' }
       const signed = await signer({ ...settings, service: 'ses', method: 'POST', url, headers, body }).sign()
       const answer = await post(url, { headers: signed.headers, body }, settings.timeoutMs ?? 20_000)
-      return 'kind' in answer ? answer : classify(answer, [settings.accessKeyId, settings.secretAccessKey])
+      return 'kind' in answer ? answer : read(answer, [settings.accessKeyId, settings.secretAccessKey])
     },
   }
 }
@@ -59,9 +59,16 @@ function request(message: OutgoingMessage, configurationSet: string | undefined)
     FromEmailAddress: message.from.email,
     Destination: { ToAddresses: emails(to), CcAddresses: emails(cc), BccAddresses: emails(bcc) },
     Content: { Raw: { Data: base64(message.raw) } },
-    EmailTags: [{ Name: 'send_id', Value: message.sendId.replace(/[^\w.@-]/g, '-') }],
+    EmailTags: [
+      { Name: 'tenant_id', Value: tag(message.tenantId) },
+      { Name: 'send_id', Value: tag(message.sendId) },
+    ],
     ...(configurationSet ? { ConfigurationSetName: configurationSet } : {}),
   }
+}
+
+function tag(id: string) {
+  return id.replace(/[^\w.@-]/g, '-')
 }
 
 /** Exceptions that speak of the message; every other definite refusal speaks of the account, and another may do. */
@@ -73,22 +80,19 @@ const MESSAGE_FAULTS = [
 ]
 const THROTTLES = /^(TooManyRequests|LimitExceeded|Throttling|RequestLimitExceeded|SlowDown)/
 
-function classify(answer: Answer, secrets: string[]): Outcome {
+function read(answer: Answer, secrets: string[]): Outcome {
   const { status, body } = answer
   if (status === 200 && typeof body.MessageId === 'string' && body.MessageId)
     return { kind: 'accepted', providerMessageId: body.MessageId, delivered: false, refused: [] }
-
   const name = exception(answer)
-  const code = name ?? `http_${status}`
-  if (status >= 300 && status < 400) return refuse('refused_retry', code, answer, secrets)
-  if (status < 400 || status >= 500 || [408, 425, 499].includes(status))
-    return ambiguous(code, `${status} is no answer to rely on`)
-  if (status === 429 || THROTTLES.test(name ?? '')) return throttle(code, answer, secrets)
   // An unverified identity comes as MessageRejected, and is the account's fault, not the message's.
-  const unverified = typeof body.message === 'string' && /not verified/i.test(body.message)
-  if (status === 413 || (status === 400 && MESSAGE_FAULTS.includes(name ?? '') && !unverified))
-    return refuse('refused_permanent', code, answer, secrets)
-  return refuse('refused_retry', code, answer, secrets)
+  const isVerified = !(typeof body.message === 'string' && /not verified/i.test(body.message))
+  return classify(answer, {
+    code: name ?? `http_${status}`,
+    isPermanent: status === 413 || (status === 400 && MESSAGE_FAULTS.includes(name ?? '') && isVerified),
+    isThrottled: THROTTLES.test(name ?? ''),
+    secrets,
+  })
 }
 
 /** `aws.protocol#MessageRejected:http://…` is MessageRejected. */

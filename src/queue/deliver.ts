@@ -1,13 +1,15 @@
+import { returnPath } from '../core/bounces/return-path.ts'
 import { bury } from '../core/dead-letters.ts'
 import { depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
 import { CLAIMS_AT_MOST, type Claimed, claimForDelivery } from '../core/delivery/claim.ts'
 import { carriersOf, receive } from '../core/delivery/mailbox.ts'
-import { type Rendered, readRendered } from '../core/rendered.ts'
+import { type Rendered, readFiles, readRendered, sha256 } from '../core/rendered.ts'
 import { ringAll } from '../core/send/ring.ts'
 import { type Env, type SendBell, settings } from '../env.ts'
 import { CAPABILITIES } from '../providers/capability.ts'
-import type { Carrier, CarrierName, OutgoingMessage } from '../providers/carrier.ts'
+import type { Carrier, CarrierName, Outcome, OutgoingMessage } from '../providers/carrier.ts'
 import { carriers, choose, parseWeights, type Weights } from '../providers/index.ts'
+import { servable } from '../providers/message.ts'
 
 /** Carriers of our own, which have no health to watch: they are the database. */
 const OWN: CarrierName[] = ['capture', 'internal']
@@ -52,7 +54,8 @@ export async function deliverSend(env: Env, bell: SendBell, clock: Clock): Promi
   const isPinnedOutside = claimed.send.ambiguousAt !== null && claimed.send.provider !== 'internal'
   if (ours.length > 0 && own && !isPinnedOutside) {
     const then = others.length > 0 ? 'other_recipients' : null
-    const state = await attempt(claimed, own, messageFor(claimed, rendered, ours), then, clock)
+    const message = await messageFor(claimed, rendered, ours)
+    const { state } = await attempt(claimed, own, message, ours, then, clock)
     if (state !== 'claimed') return
   }
   await deliverOutside(claimed, rendered, others, known, clock)
@@ -67,8 +70,10 @@ async function deliverOutside(
 ): Promise<void> {
   const { env, send } = claimed
   const weights = usable(await weightsOf(claimed), known)
-  const message = messageFor(claimed, rendered, recipients)
   const pinned = send.ambiguousAt ? (send.provider as CarrierName) : null
+  let open = recipients
+  // What had no clear answer is repeated to the same recipients, and the others have their turn after it.
+  let repeated = pinned && send.pinnedRecipients
   const excluded = new Set<CarrierName>()
   const healthy = await healthyOf(env, weights, clock())
   const next = () => choose({ weights, healthy, excluded, pinned, random: Math.random })
@@ -80,37 +85,64 @@ async function deliverOutside(
     }
     excluded.add(name)
     const following = pinned === null ? next() : null
-    const state = await attempt(claimed, carrier, message, following ? 'next_carrier' : null, clock)
-    if (state !== 'claimed' || following === null) return
-    name = following
+    const message = await messageFor(claimed, rendered, open)
+    const then = following ? 'next_carrier' : null
+    const asked = repeated ?? servable(name, message, open)
+    const { state, waiting } = await attempt(claimed, carrier, message, asked, then, clock)
+    repeated = null
+    if (state !== 'claimed') return
+    if (waiting.length > 0) open = waiting
+    else if (following === null) return
+    else name = following
   }
 }
 
+/** One call to one carrier for those asked for. `waiting` are the other recipients, where they have their turn now. */
 async function attempt(
   claimed: Claimed,
   carrier: Carrier,
   message: OutgoingMessage,
-  then: 'next_carrier' | 'other_recipients' | null,
+  asked: string[],
+  otherwise: 'next_carrier' | 'other_recipients' | null,
   clock: Clock,
-): Promise<string> {
-  const departure = await depart(claimed, carrier.name, clock())
-  if (!departure.departed) return departure.state === 'claimed' ? 'lost' : departure.state
+): Promise<{ state: string; waiting: string[] }> {
+  const departure = await depart(claimed, carrier.name, asked, clock())
+  if (!departure.departed) {
+    return { state: departure.state === 'claimed' ? 'lost' : departure.state, waiting: [] }
+  }
+  const idempotencyKey = await keyFor(claimed.send.id, asked)
+  const envelopeFrom = carrier.name === 'smtp' ? await bounceAddress(claimed, message) : message.envelopeFrom
   const startedAt = Date.now()
-  const outcome = await carrier.send(message)
+  const outcome = await carrier.send({ ...message, recipients: asked, idempotencyKey, envelopeFrom })
   const latencyMs = Date.now() - startedAt
   if (!OWN.includes(carrier.name)) {
     const isWell = outcome.kind === 'accepted' || outcome.kind === 'refused_permanent'
     await health(claimed.env, carrier.name).report(isWell, clock().getTime())
   }
-  const { state, waitMs } = await recordOutcome(claimed, message.recipients, outcome, {
+  // An answer about those asked leaves the others their turn; any other answer holds for all of the message.
+  const waiting = settles(outcome, asked) ? message.recipients.filter((email) => !asked.includes(email)) : []
+  const then = waiting.length > 0 ? 'other_recipients' : otherwise
+  const attempted = waiting.length > 0 ? asked : message.recipients
+  const { state, waitMs } = await recordOutcome(claimed, attempted, outcome, {
     now: clock(),
     carrier: carrier.name,
+    asked,
     replayableMs: carrier.idempotencyMs,
     then,
     latencyMs,
   })
   await ringAgain(claimed, waitMs)
-  return state
+  return { state, waiting }
+}
+
+function settles(outcome: Outcome, asked: string[]): boolean {
+  if (outcome.kind === 'accepted') return true
+  return outcome.kind === 'refused_permanent' && outcome.recipients.length >= asked.length
+}
+
+/** The same recipients under the same key: for fewer of them it would be another message to the carrier. */
+async function keyFor(sendId: string, recipients: string[]): Promise<string> {
+  return `${sendId}-${(await sha256(recipients.join(','))).slice(0, 16)}`
 }
 
 async function ringAgain({ env, hold }: Claimed, afterMs: number | null): Promise<void> {
@@ -122,10 +154,16 @@ function carriersFor(env: Env, clock: Clock): Map<CarrierName, Carrier> {
     clientName: settings(env).mailDomain,
     timeoutMs: env.CARRIER_TIMEOUT_MS ? Number(env.CARRIER_TIMEOUT_MS) : undefined,
     capture: settings(env).isLocal ? { db: env.DB, now: clock } : undefined,
+    email: env.EMAIL,
     internal: {
       deliver: async (message) => {
         const refused = await receive(env, clock(), message)
-        return refused.map((email) => ({ email, permanent: true, code: '550', detail: 'no such mailbox' }))
+        return refused.map((email) => ({
+          email,
+          permanent: true,
+          code: '550',
+          detail: '5.1.1 no such mailbox',
+        }))
       },
     },
   })
@@ -153,12 +191,22 @@ function health(env: Env, carrier: CarrierName) {
   return env.PROVIDER_HEALTH.get(env.PROVIDER_HEALTH.idFromName(carrier))
 }
 
-function messageFor({ send }: Claimed, rendered: Rendered, recipients: string[]): OutgoingMessage {
+/** Where a relay reports to: an address that names the send and proves it. Other carriers report by events. */
+async function bounceAddress({ env, send }: Claimed, { envelopeFrom }: OutgoingMessage): Promise<string> {
+  const { tokenSecret, mailDomain } = settings(env)
+  return tokenSecret === null ? envelopeFrom : await returnPath(tokenSecret, mailDomain, send.id)
+}
+
+async function messageFor(
+  { env, send }: Claimed,
+  rendered: Rendered,
+  recipients: string[],
+): Promise<OutgoingMessage> {
   const { from, to, cc, bcc, replyTo, subject, text, html, headers, messageId, raw } = rendered
   return {
+    tenantId: send.tenantId,
     sendId: send.id,
-    // The same recipients under the same key: a smaller rest is another message to the carrier.
-    idempotencyKey: `${send.id}-${recipients.length}`,
+    idempotencyKey: send.id,
     messageId,
     envelopeFrom: from.email,
     recipients,
@@ -171,7 +219,7 @@ function messageFor({ send }: Claimed, rendered: Rendered, recipients: string[])
     text,
     html,
     headers: { ...headers, 'Message-ID': `<${messageId}>` },
-    attachments: [],
+    attachments: await readFiles(env, rendered.files ?? []),
     raw: new TextEncoder().encode(raw),
   }
 }

@@ -1,14 +1,25 @@
 import { keepDeadMessage } from '../core/dead-letters.ts'
 import { describeFailure } from '../core/failure.ts'
-import type { Env, SendBell } from '../env.ts'
+import type { ArrivalBell, Env, OutboxBell, SendBell, WebhookBell } from '../env.ts'
 import { deliver } from './deliver.ts'
+import { record } from './events.ts'
 import { attend } from './jobs.ts'
 import { render } from './render.ts'
+import { deliverWebhooks } from './webhook.ts'
 
-/** Works on each bell by itself and says, bell by bell, which broke it. */
-type Consumer = (env: Env, bells: SendBell[]) => Promise<PromiseSettledResult<unknown>[]>
+type Settled = PromiseSettledResult<unknown>
+type Read = { message: Message<unknown>; result: Settled | undefined }
 
-const CONSUMERS: Record<string, Consumer> = { render, deliver, jobs: attend }
+/** Works on the messages that it can read, and says of each what came of it. */
+type Consumer = (env: Env, messages: readonly Message<unknown>[]) => Promise<Read[]>
+
+const CONSUMERS: Record<string, Consumer> = {
+  render: consumer(isSendBell, render),
+  deliver: consumer(isSendBell, deliver),
+  webhook: consumer(isWebhookBell, deliverWebhooks),
+  jobs: consumer((body) => isSendBell(body) || isArrivalBell(body) || isOutboxBell(body), attend),
+  events: consumer(isObject, record),
+}
 
 /**
  * Consume one batch. Messages are bells and are always acknowledged: what a consumer could not finish stands in the rows,
@@ -17,40 +28,55 @@ const CONSUMERS: Record<string, Consumer> = { render, deliver, jobs: attend }
  */
 export async function consume(batch: MessageBatch<unknown>, env: Env): Promise<void> {
   const [name = ''] = batch.queue.split('-')
-  if (batch.queue.endsWith('-dead')) {
-    for (const message of batch.messages) {
-      await keepDeadMessage(env, name, message.body, new Date())
-      message.ack()
-    }
-    return
-  }
-  const consumer = CONSUMERS[name]
-  const bells = batch.messages.filter((message): message is Message<SendBell> => isBell(message.body))
-  for (const message of batch.messages) {
-    if (consumer && isBell(message.body)) continue
+  const consume = batch.queue.endsWith('-dead') ? undefined : CONSUMERS[name]
+  const read = consume ? await consume(env, batch.messages) : []
+  const known = new Set(read.map(({ message }) => message))
+  for (const message of batch.messages.filter((each) => !known.has(each))) {
     await keepDeadMessage(env, name, message.body, new Date())
     message.ack()
   }
-  if (!consumer) return
-  const results = await consumer(
-    env,
-    bells.map((message) => message.body),
-  )
-  for (const [position, message] of bells.entries()) {
-    const result = results[position]
+  for (const { message, result } of read) {
     if (result?.status === 'fulfilled') {
       message.ack()
       continue
     }
     const failure = describeFailure(result?.reason)
-    console.error(
-      JSON.stringify({ event: 'consumer_failed', queue: batch.queue, ...message.body, ...failure }),
-    )
+    const bell = BELLS.some((isBell) => isBell(message.body)) ? (message.body as object) : {}
+    console.error(JSON.stringify({ event: 'consumer_failed', queue: batch.queue, ...bell, ...failure }))
     message.retry()
   }
 }
 
-function isBell(body: unknown): body is SendBell {
-  const { tenantId, sendId } = (body ?? {}) as Record<string, unknown>
-  return typeof tenantId === 'string' && typeof sendId === 'string'
+function consumer<Body>(
+  reads: (body: unknown) => body is Body,
+  work: (env: Env, bodies: Body[]) => Promise<Settled[]>,
+): Consumer {
+  return async (env, messages) => {
+    const readable = messages.filter((message): message is Message<Body> => reads(message.body))
+    const bodies = readable.map((message) => message.body)
+    const results = bodies.length > 0 ? await work(env, bodies) : []
+    return readable.map((message, position) => ({ message, result: results[position] }))
+  }
 }
+
+function isObject(body: unknown): body is Record<string, unknown> {
+  return typeof body === 'object' && body !== null
+}
+
+function isSendBell(body: unknown): body is SendBell {
+  return isObject(body) && typeof body.tenantId === 'string' && typeof body.sendId === 'string'
+}
+
+function isArrivalBell(body: unknown): body is ArrivalBell {
+  return isObject(body) && typeof body.tenantId === 'string' && typeof body.arrivalId === 'string'
+}
+
+function isOutboxBell(body: unknown): body is OutboxBell {
+  return isObject(body) && typeof body.tenantId === 'string' && body.outbox === true
+}
+
+function isWebhookBell(body: unknown): body is WebhookBell {
+  return isObject(body) && typeof body.tenantId === 'string' && typeof body.deliveryId === 'string'
+}
+
+const BELLS = [isSendBell, isArrivalBell, isOutboxBell, isWebhookBell]

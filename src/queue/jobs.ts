@@ -1,14 +1,29 @@
+import { publish } from '../core/events/publish.ts'
+import { takeIn } from '../core/inbox/arrivals.ts'
 import { attendSends } from '../core/send/attend.ts'
-import type { Env, SendBell } from '../env.ts'
+import type { ArrivalBell, Env, OutboxBell, SendBell } from '../env.ts'
 
-/** Decide what waits for a decision, tenant by tenant. */
-export async function attend(env: Env, bells: SendBell[]): Promise<PromiseSettledResult<unknown>[]> {
-  const byTenant = Map.groupBy(bells, (bell) => bell.tenantId)
-  const attended = new Map(
+/** Decide what waits for a decision, tenant by tenant, take in what has arrived, and publish what has happened. */
+export async function attend(
+  env: Env,
+  bells: (SendBell | ArrivalBell | OutboxBell)[],
+): Promise<PromiseSettledResult<unknown>[]> {
+  const byTenant = Map.groupBy(
+    bells.filter((bell) => 'sendId' in bell),
+    (bell) => bell.tenantId,
+  )
+  const decided = new Map(
     [...byTenant].map(([tenantId, theirs]) => {
       const sendIds = theirs.map((bell) => bell.sendId)
       return [tenantId, attendSends(env, new Date(), tenantId, sendIds)]
     }),
   )
-  return await Promise.allSettled(bells.map((bell) => attended.get(bell.tenantId)))
+  const waiting = new Set(bells.filter((bell) => 'outbox' in bell).map((bell) => bell.tenantId))
+  const published = new Map([...waiting].map((tenantId) => [tenantId, publish(env, new Date(), tenantId)]))
+  return await Promise.allSettled(
+    bells.map((bell) => {
+      if ('sendId' in bell) return decided.get(bell.tenantId)
+      return 'outbox' in bell ? published.get(bell.tenantId) : takeIn(env, bell, new Date())
+    }),
+  )
 }

@@ -51,6 +51,7 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
     }
     const status = dialect.status[fault.code]
     const { code, message, details } = fault
+    if (typeof details.retryAfter === 'number') c.header('Retry-After', String(details.retryAfter))
     return c.json(dialect.body({ code, message, status, details }) as object, status)
   })
   return app
@@ -91,8 +92,9 @@ export const idempotent: MiddlewareHandler<App> = async (c, next) => {
   const key = c.req.header('idempotency-key')
   if (c.req.method !== 'POST' || key === undefined) return await next()
   mustBeHeaderKey(key)
-  // Kept per caller too: what one key was told, another of the tenant may not be entitled to.
-  const route = `POST ${c.req.path} ${actorName(c.get('ctx').actor)}`
+  // Kept per caller too: what one key was told, or one agent, another may not be entitled to.
+  const caller = `${actorName(c.get('ctx').actor)} ${c.req.header('x-agent-id') ?? ''}`.trim()
+  const route = `POST ${c.req.path} ${caller}`
   const request = { route, key, body: await c.req.text() }
   const answer = await answerOnce(c.get('ctx'), request, async () => {
     await next()

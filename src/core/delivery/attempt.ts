@@ -1,12 +1,18 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { sendRecipients, sends } from '../../schema.ts'
 import { ACTIVE_FOR_MS } from '../agents.ts'
-import { one } from '../ctx.ts'
+import { classify } from '../bounces/classify.ts'
+import { readReply } from '../bounces/reply.ts'
+import { one, prepared } from '../ctx.ts'
 import { bury } from '../dead-letters.ts'
+import { sendEventStatement } from '../events/outbox.ts'
+import { SUSPENDED_BELOW } from '../plans.ts'
 import { refund } from '../reservations.ts'
+import { ringOutbox } from '../send/ring.ts'
 import type { SendState } from '../states.ts'
 import { appendTrace } from '../traces.ts'
 import { CLAIM_MS, type Claimed, resendAt } from './claim.ts'
+import { resolveStatements, type Signal, signalStatements } from './signals.ts'
 
 /** What a carrier's answer means for the send; the outcome kinds of the carriers, in the core's words. */
 export type AttemptOutcome =
@@ -29,36 +35,45 @@ export type Departure = { departed: true } | { departed: false; state: SendState
  * contact, none of them has been suppressed since, and tenant, mailbox and agent are still in standing; otherwise the
  * send ends `blocked` and its windows are given back.
  */
-export async function depart(claimed: Claimed, carrier: string, now: Date): Promise<Departure> {
-  const { db, send, hold } = claimed
+export async function depart(
+  claimed: Claimed,
+  carrier: string,
+  asked: string[],
+  now: Date,
+): Promise<Departure> {
+  const { env, db, send, hold } = claimed
   const at = now.getTime()
   const isMine = and(
     eq(sends.tenantId, send.tenantId),
     eq(sends.id, send.id),
     eq(sends.claimToken, hold.token),
   )
+  const theirs = theirsOf(send, asked)
   const lease = sql`EXISTS (
     SELECT 1 FROM send_recipients r JOIN leases l ON l.tenant_id = r.tenant_id AND l.contact = r.contact
     JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
-    WHERE ${theirs(send)} AND l.ended_at IS NULL AND l.expires_at > ${at}
+    WHERE ${theirs} AND l.ended_at IS NULL AND l.expires_at > ${at}
       AND a.last_heartbeat_at >= ${at - ACTIVE_FOR_MS} AND l.agent_id IS NOT ${send.agentId})`
   const suppressed = sql`EXISTS (
     SELECT 1 FROM send_recipients r JOIN suppressions x ON x.tenant_id = r.tenant_id AND x.contact = r.contact
-    WHERE ${theirs(send)} AND (x.expires_at IS NULL OR x.expires_at > ${at})
+    WHERE ${theirs} AND (x.expires_at IS NULL OR x.expires_at > ${at})
       AND (x.scope <> 'campaign'
         OR x.campaign_id IN (${send.template ?? ''}, ${send.input?.campaignId ?? ''})))`
   const standing = sql`EXISTS (
     SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = ${send.mailboxId}
     LEFT JOIN agents g ON g.tenant_id = t.id AND g.id = ${send.agentId}
-    WHERE t.id = ${send.tenantId} AND t.status = 'active' AND m.status = 'active' AND m.reputation >= 500
+    WHERE t.id = ${send.tenantId} AND t.status = 'active' AND m.status = 'active' AND m.frozen_at IS NULL
+        AND m.reputation >= ${SUSPENDED_BELOW}
       AND (g.id IS NULL OR g.status IN ('active', 'pending_claim')))`
-  const results = await db.batch([
+  const isAsked = sql`${sendRecipients.contact} IN (${listed(send, asked)})`
+  const statements = [
     db
       .update(sends)
       .set({
         state: 'in_flight',
         provider: carrier,
         attempt: sql`${sends.attempt} + 1`,
+        pinnedRecipients: asked,
         claimUntil: new Date(at + CLAIM_MS),
         nextAt: new Date(at + CLAIM_MS),
         updatedAt: now,
@@ -86,7 +101,11 @@ export async function depart(claimed: Claimed, carrier: string, now: Date): Prom
       .where(and(isMine, sql`(${lease} OR ${suppressed} OR NOT ${standing})`)),
     db
       .update(sendRecipients)
-      .set({ state: sql`iif(s.state = 'in_flight', 'in_flight', 'void')`, updatedAt: now })
+      .set({
+        state: sql`iif(s.state = 'blocked', 'void', iif(${isAsked}, 'in_flight', 'pending'))`,
+        carrier: sql`iif(${isAsked}, ${carrier}, ${sendRecipients.carrier})`,
+        updatedAt: now,
+      })
       .from(sql`sends s`)
       .where(
         sql`s.tenant_id = ${send.tenantId} AND s.id = ${send.id} AND s.claim_token = ${hold.token}
@@ -96,15 +115,22 @@ export async function depart(claimed: Claimed, carrier: string, now: Date): Prom
       ),
     appendTrace(db, hold, 'routing', now, { carrier, attempt: send.attempt + 1 }, 'in_flight'),
     appendTrace(db, hold, 'delivery', now, { outcome: 'stopped', state: 'blocked' }, 'blocked'),
-    db.select({ state: sends.state, reason: sends.reason }).from(sends).where(isMine),
+  ].map((query) => prepared(env, query))
+  const answers = await env.DB.batch<{ state: SendState; reason: string | null }>([
+    ...statements,
+    sendEventStatement(env, hold, 'message.failed', ['blocked'], now),
+    prepared(env, db.select({ state: sends.state, reason: sends.reason }).from(sends).where(isMine)),
   ])
-  const [row] = results[5]
+  const row = answers.at(-1)?.results[0]
   if (row?.state === 'in_flight') {
     send.attempt += 1
     send.provider = carrier
     return { departed: true }
   }
-  if (row?.state === 'blocked') await refund({ env: claimed.env, now }, send.tenantId, [send.id])
+  if (row?.state === 'blocked') {
+    await refund({ env, now }, send.tenantId, [send.id])
+    await ringOutbox(env, [send.tenantId])
+  }
   return { departed: false, state: row?.state ?? 'claimed', reason: row?.reason ?? 'claim_lost' }
 }
 
@@ -136,13 +162,15 @@ export async function recordOutcome(
   options: {
     now: Date
     carrier: string
+    /** Whom the carrier was asked to serve: all of those attempted, unless some must have their turn later. */
+    asked: string[]
     replayableMs: number | null
     then: 'next_carrier' | 'other_recipients' | null
     latencyMs: number
   },
 ): Promise<{ state: SendState; waitMs: number | null }> {
-  const { db, send, hold } = claimed
-  const { now } = options
+  const { env, db, send, hold } = claimed
+  const { now, carrier, asked } = options
   const next = after(send, attempted, outcome, options)
   const refused = 'refused' in outcome ? outcome.refused : 'recipients' in outcome ? outcome.recipients : []
   const states = new Map<(typeof sendRecipients.$inferSelect)['state'], string[]>()
@@ -150,7 +178,7 @@ export async function recordOutcome(
     const state = recipientState(email, outcome, refused, next.state)
     states.set(state, [...(states.get(state) ?? []), contactOf(send, email)])
   }
-  await db.batch([
+  const statements = [
     db
       .update(sends)
       .set({
@@ -161,6 +189,7 @@ export async function recordOutcome(
         claims: 0,
         claimUntil: next.state === 'claimed' ? new Date(now.getTime() + CLAIM_MS) : null,
         ambiguousAt: next.isAmbiguous ? (send.ambiguousAt ?? now) : null,
+        pinnedRecipients: next.isAmbiguous ? asked : null,
         providerMessageId:
           outcome.kind === 'accepted' ? outcome.providerMessageId : sql`${sends.providerMessageId}`,
         updatedAt: now,
@@ -174,7 +203,7 @@ export async function recordOutcome(
         ),
       ),
     appendTrace(db, hold, 'delivery', now, {
-      carrier: options.carrier,
+      carrier,
       attempt: send.attempt,
       outcome: outcome.kind,
       state: next.state,
@@ -192,13 +221,51 @@ export async function recordOutcome(
             eq(sendRecipients.tenantId, send.tenantId),
             inArray(sendRecipients.contact, contacts),
             eq(sendRecipients.sendId, send.id),
+            // What a report has said meanwhile stands.
+            inArray(sendRecipients.state, ['pending', 'in_flight']),
           ),
         ),
     ),
+  ].map((query) => prepared(env, query))
+  const signals = signalsIn(send, attempted, outcome, refused)
+  await env.DB.batch([
+    ...statements,
+    sendEventStatement(env, hold, 'message.sent', ['accepted', 'delivered'], now),
+    sendEventStatement(env, hold, 'message.failed', ['failed'], now),
+    // An address that does not exist is told of by its signal; here is what came back for another reason.
+    ...(signals.length === 0 ? [sendEventStatement(env, hold, 'message.bounced', ['bounced'], now)] : []),
+    ...signalStatements(env, signals, now, hold.token),
+    ...(next.isAmbiguous ? resolveStatements(env, [hold], now) : []),
   ])
+  await ringOutbox(env, [hold.tenantId])
   send.ambiguousAt = next.isAmbiguous ? (send.ambiguousAt ?? now) : null
   const waitMs = next.state === 'retry_wait' && next.nextAt ? next.nextAt.getTime() - now.getTime() : null
   return { state: next.state, waitMs }
+}
+
+/** What the answer itself says for good about recipients: a last hop's delivery, an address that does not exist. */
+function signalsIn(
+  send: Claimed['send'],
+  attempted: string[],
+  outcome: AttemptOutcome,
+  refused: Refused[],
+): Signal[] {
+  const of = (email: string, kind: Signal['kind']): Signal => ({
+    tenantId: send.tenantId,
+    sendId: send.id,
+    contact: contactOf(send, email),
+    kind,
+    carrier: null,
+    trace: null,
+  })
+  const isRefused = (email: string) => refused.some((each) => each.email === email)
+  const served =
+    outcome.kind === 'accepted' && outcome.delivered ? attempted.filter((email) => !isRefused(email)) : []
+  const hard = refused.filter(({ permanent, code, detail }) => permanent && isHard(code, detail))
+  return [
+    ...served.map((email) => of(email, 'delivered')),
+    ...hard.map(({ email }) => of(email, 'hard_bounce')),
+  ]
 }
 
 /**
@@ -292,6 +359,12 @@ function after(
   return wait(Math.max(asked, backOffMs(send.attempt)))
 }
 
+/** Whether a refusal says that the address does not exist, and not only that this mail was unwelcome. */
+function isHard(code: string, detail: string): boolean {
+  const { status } = readReply(detail)
+  return classify({ text: detail, status, code, stage: 'recipient' }).isHard
+}
+
 function isTooOld(send: Claimed['send'], now: Date): boolean {
   return now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
 }
@@ -312,7 +385,11 @@ function contactsOf(send: Claimed['send']): string[] {
   return send.recipients.map((recipient) => recipient.contact)
 }
 
-function theirs(send: Claimed['send']) {
-  return sql`r.tenant_id = ${send.tenantId} AND r.send_id = ${send.id}
-    AND r.contact IN (SELECT value ->> 'contact' FROM json_each(${JSON.stringify(send.recipients)}))`
+function theirsOf(send: Claimed['send'], emails: string[]) {
+  return sql`r.tenant_id = ${send.tenantId} AND r.send_id = ${send.id} AND r.contact IN (${listed(send, emails)})`
+}
+
+/** The contacts behind addresses as one bound value, however many they are: D1 takes 100 in a statement. */
+function listed(send: Claimed['send'], emails: string[]) {
+  return sql`SELECT value FROM json_each(${JSON.stringify(emails.map((email) => contactOf(send, email)))})`
 }

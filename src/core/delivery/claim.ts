@@ -4,6 +4,7 @@ import { mailboxes, sends } from '../../schema.ts'
 import { type Db, database } from '../ctx.ts'
 import { newToken } from '../ids.ts'
 import { appendTrace, type Hold } from '../traces.ts'
+import { resolveStatements } from './signals.ts'
 
 export type Send = typeof sends.$inferSelect
 
@@ -75,16 +76,25 @@ export async function claimForDelivery(
           isSend(bell),
           or(
             eq(sends.state, 'ready'),
-            and(eq(sends.state, 'retry_wait'), lte(sends.nextAt, now)),
+            and(eq(sends.state, 'retry_wait'), lte(sends.nextAt, now), sql`NOT ${hasBeenHeardOf}`),
             and(eq(sends.state, 'claimed'), lte(sends.claimUntil, now)),
           ),
         ),
       )
       .returning(),
   ])
+  const [lostOnes] = results
+  if (lostOnes.meta.changes > 0) await env.DB.batch(resolveStatements(env, [bell], now))
   const [send] = results[2]
   return send ? { env, send, db, hold: { ...bell, token } } : null
 }
+
+/** Something has been heard of the attempt that had no clear answer: its carrier has the message. */
+const hasBeenHeardOf = sql`(${sends.ambiguousAt} IS NOT NULL AND EXISTS (
+  SELECT 1 FROM json_each(${sends.recipients}) j CROSS JOIN send_recipients r
+    ON r.tenant_id = ${sends.tenantId} AND r.contact = j.value ->> 'contact' AND r.send_id = ${sends.id}
+  WHERE r.signals <> 0 AND r.carrier = ${sends.provider}
+    AND r.email IN (SELECT value FROM json_each(${sends.pinnedRecipients}))))`
 
 /** When a send that has become `unknown` is to be sent afresh, if its mailbox says so; else null: a person decides. */
 export function resendAt(now: Date) {

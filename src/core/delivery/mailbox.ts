@@ -1,8 +1,10 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { type CarrierWeight, mailboxes, messages } from '../../schema.ts'
+import { type CarrierWeight, mailboxes, messages, type StoredFile } from '../../schema.ts'
 import { database } from '../ctx.ts'
-import { readIntent } from '../intent/embedded.ts'
+import { bodyKeyOf, bodyOf, keepBody } from '../inbox/body.ts'
+import { inboxStatements, type Letter, messageIdOf } from '../inbox/store.ts'
+import { ringOutbox } from '../send/ring.ts'
 import type { Claimed } from './claim.ts'
 
 /** The carriers that the mailbox of a send chose for itself, or null where it uses everybody's. */
@@ -15,47 +17,65 @@ export async function carriersOf({ db, send }: Claimed): Promise<CarrierWeight[]
 }
 
 /**
- * Puts a message into those of our own mailboxes it is for, once however often it is called, and returns the recipients
- * that are nobody here.
+ * Puts a message of ours into those of our own mailboxes it is for, once however often it is called, and returns the
+ * recipients that are nobody here. What it stores is the copy in the sender's Sent folder.
  */
 export async function receive(
   env: Env,
   now: Date,
-  message: {
-    sendId: string
-    messageId: string
-    from: { email: string }
-    subject: string
-    text: string | null
-    recipients: string[]
-    raw: Uint8Array
-  },
+  { tenantId, sendId, recipients }: { tenantId: string; sendId: string; recipients: string[] },
 ): Promise<string[]> {
   const db = database(env)
-  const wanted = message.recipients.map((email) => email.toLowerCase())
-  const found = await db.select().from(mailboxes).where(inArray(mailboxes.contact, wanted))
-  if (found.length > 0) {
-    const rawKey = `messages/${message.sendId}.eml`
-    await env.MAIL.put(rawKey, message.raw)
-    const { intent } = readIntent({ subject: message.subject, bodyText: message.text ?? '' })
-    const rows = found.map(({ tenantId, id }) => ({
-      tenantId,
-      mailboxId: id,
-      deliveryId: message.sendId,
-      messageId: message.messageId,
-      fromAddress: message.from.email,
-      subject: message.subject,
-      rawKey,
-      intent,
-      receivedAt: now,
-    }))
-    for (let at = 0; at < rows.length; at += 10) {
-      await db
-        .insert(messages)
-        .values(rows.slice(at, at + 10))
-        .onConflictDoNothing()
+  const wanted = recipients.map((email) => email.toLowerCase())
+  const [found, [sent]] = await db.batch([
+    db
+      .select({ tenantId: mailboxes.tenantId, contact: mailboxes.contact })
+      .from(mailboxes)
+      .where(inArray(mailboxes.contact, wanted)),
+    db
+      .select()
+      .from(messages)
+      .where(and(eq(messages.tenantId, tenantId), eq(messages.id, messageIdOf(sendId)))),
+  ])
+  if (!sent) throw new Error('the message is not in the Sent folder of its sender')
+  for (const [reader, theirs] of Map.groupBy(found, (mailbox) => mailbox.tenantId)) {
+    const copy = reader === tenantId ? sent : await copyFor(env, reader, sent)
+    const letter: Letter = {
+      ...copy,
+      senderTenantId: tenantId,
+      fromContact: sent.fromAddress.toLowerCase(),
+      bcc: [],
+      createdAt: now.getTime(),
+      recipients: theirs.map((mailbox) => mailbox.contact),
     }
+    await env.DB.batch(inboxStatements(env, [letter], now, null))
   }
+  await ringOutbox(
+    env,
+    found.map((mailbox) => mailbox.tenantId),
+  )
   const known = new Set(found.map((mailbox) => mailbox.contact))
-  return message.recipients.filter((email) => !known.has(email.toLowerCase()))
+  return recipients.filter((email) => !known.has(email.toLowerCase()))
+}
+
+/** What lies in R2 is copied, so that one tenant's erasure takes nothing from another. */
+async function copyFor(env: Env, tenantId: string, message: typeof messages.$inferSelect) {
+  const body =
+    message.bodyKey === null
+      ? {}
+      : await keepBody(env, bodyKeyOf(tenantId, message.id), await bodyOf(env, message))
+  const files = await Promise.all(message.files.map((file) => copyFile(env, tenantId, message.id, file)))
+  return { ...message, ...body, files }
+}
+
+async function copyFile(
+  env: Env,
+  tenantId: string,
+  messageId: string,
+  file: StoredFile,
+): Promise<StoredFile> {
+  const key = `files/${tenantId}/${messageId}/${file.id}`
+  const object = await env.MAIL.get(file.key)
+  if (object) await env.MAIL.put(key, await object.arrayBuffer())
+  return { ...file, key }
 }

@@ -11,15 +11,22 @@ import {
   tenants,
   traces,
 } from '../../schema.ts'
+import { textOfHtml } from '../content/html.ts'
+import { prepared } from '../ctx.ts'
 import { bury } from '../dead-letters.ts'
+import { sendEventStatement } from '../events/outbox.ts'
 import { type HumanizerNote, humanize } from '../humanizer/humanize.ts'
 import { chosenStyle } from '../humanizer/style.ts'
+import { bodyKeyOf, keepBody } from '../inbox/body.ts'
+import { letterOf } from '../inbox/letter.ts'
+import { messageIdOf, sentStatements } from '../inbox/store.ts'
 import { buildMessage, type Party } from '../message.ts'
-import { keepRendered, type Rendered, sha256 } from '../rendered.ts'
+import { keepRendered, type Rendered, readFiles, sha256 } from '../rendered.ts'
 import { compileTemplate, renderTemplate } from '../rendering.ts'
 import { refund } from '../reservations.ts'
 import { RING_AGAIN_MS } from '../send/decide.ts'
 import { largeInput } from '../send/prepare.ts'
+import { ringOutbox } from '../send/ring.ts'
 import { appendTrace } from '../traces.ts'
 import { oneClickHeaders, unsubscribeUrl } from '../unsubscribe.ts'
 import { CLAIMS_AT_MOST, type Claimed, claimForRendering } from './claim.ts'
@@ -44,7 +51,10 @@ export async function renderSend(env: Env, bell: SendBell, clock: () => Date): P
   return { isReady: await finish(claimed, key, made, clock()) }
 }
 
-type Composed = { rendered: Rendered; humanizer: HumanizerNote | null }
+/** Message-IDs of the thread that a reply names, newest kept. */
+const REFERENCES_AT_MOST = 20
+
+type Composed = { rendered: Rendered; humanizer: HumanizerNote | null; input: SendInput }
 
 async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusal: string }> {
   const { env, db, send } = claimed
@@ -77,7 +87,11 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusa
     cc: parties('cc'),
     bcc: parties('bcc'),
     replyTo: input.replyTo ? { email: input.replyTo, name: null } : null,
-    headers: { ...merged(input.headers, ownHeaders), 'X-Moltpost-Send-Id': send.id },
+    headers: {
+      ...merged(input.headers, { ...replyHeaders(input), ...ownHeaders }),
+      'X-Moltpost-Send-Id': send.id,
+    },
+    attachments: await readFiles(env, input.files ?? []),
   }
   const style = chosenStyle([
     { enabled: input.humanize, style: input.humanizeStyle },
@@ -96,8 +110,30 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusa
   const { messageId, from, to, cc, bcc, replyTo, subject, text, html, headers } = built.mail
   const raw = new TextDecoder().decode(built.raw)
   const hash = await sha256(built.raw)
-  const rendered = { sha256: hash, messageId, from, to, cc, bcc, replyTo, subject, text, html, headers, raw }
-  return { rendered, humanizer }
+  const files = input.files ?? []
+  const rendered = {
+    sha256: hash,
+    messageId,
+    from,
+    to,
+    cc,
+    bcc,
+    replyTo,
+    subject,
+    text,
+    html,
+    headers,
+    raw,
+    files,
+  }
+  return { rendered, humanizer, input }
+}
+
+/** RFC 5322, section 3.6.4: what the message answers, and the thread so far. */
+function replyHeaders({ reply }: SendInput): Record<string, string> {
+  if (!reply) return {}
+  const thread = [...new Set([...reply.references, reply.rfcId])].slice(-REFERENCES_AT_MOST)
+  return { 'In-Reply-To': `<${reply.rfcId}>`, References: thread.map((id) => `<${id}>`).join(' ') }
 }
 
 /** The caller's fields, but for those that the system sets itself, in whatever case they are spelt. */
@@ -114,13 +150,20 @@ type Content = {
   headers: Record<string, string>
 }
 
+/** Mail that brings only HTML gets a text of the same words: many readers, and every other agent, read that. */
+function withText<Written extends { text: string | null; html: string | null }>(written: Written): Written {
+  return written.text === null && written.html !== null
+    ? { ...written, text: textOfHtml(written.html) }
+    : written
+}
+
 /** The content in the version that was judged, whatever has been published since. */
 async function contentOf(
   { env, db, send }: Claimed,
   input: SendInput,
   physicalAddress: string | null,
 ): Promise<Content | { refusal: string }> {
-  if (input.inline) return { ...input.inline, headers: {} }
+  if (input.inline) return { ...withText(input.inline), headers: {} }
   const judged = sql`${traces.body} -> 'facts' -> 'template'`
   const [version] = await db
     .select({
@@ -162,13 +205,14 @@ async function linkOf({ env, send }: Pick<Claimed, 'env' | 'send'>, input: SendI
 }
 
 async function finish(
-  { db, send, hold }: Claimed,
+  claimed: Claimed,
   key: string,
-  { rendered, humanizer }: Composed,
+  { rendered, humanizer, input }: Composed,
   now: Date,
 ): Promise<boolean> {
+  const { env, db, send, hold } = claimed
   const ringAgain = new Date(now.getTime() + RING_AGAIN_MS)
-  const [changed] = await db.batch([
+  const statements = [
     db
       .update(sends)
       .set({
@@ -200,12 +244,41 @@ async function finish(
           eq(approvals.status, 'pending'),
         ),
       ),
-  ])
-  return changed[0]?.state === 'ready'
+  ].map((query) => prepared(env, query))
+  const sent = input.isComposed && humanizer === null ? [] : await sentCopy(claimed, input, rendered, now)
+  const [changed] = await env.DB.batch<{ state: string }>([...statements, ...sent])
+  return changed?.results[0]?.state === 'ready'
+}
+
+/** What was written whole is in Sent already; what a template made, or the humanizer changed, goes there as it leaves. */
+async function sentCopy(
+  { env, send }: Claimed,
+  input: SendInput,
+  rendered: Rendered,
+  now: Date,
+): Promise<D1PreparedStatement[]> {
+  const { subject, text, html, from } = rendered
+  const messageId = messageIdOf(send.id)
+  const letter = letterOf(
+    {
+      sendId: send.id,
+      tenantId: send.tenantId,
+      mailboxId: send.mailboxId,
+      sender: { address: from.email, displayName: from.name },
+      contacts: send.recipients.map((recipient) => ({ ...recipient, here: false })),
+      input: { ...input, inline: { subject, text, html } },
+      isLarge: false,
+      mailDomain: settings(env).mailDomain,
+    },
+    now,
+  )
+  const written = input.inline?.text === null ? { text: null, html } : { text, html }
+  const body = await keepBody(env, bodyKeyOf(send.tenantId, messageId), written)
+  return sentStatements(env, [{ ...letter, ...body }], now, null)
 }
 
 async function fail({ env, db, send, hold }: Claimed, refusal: string, now: Date): Promise<void> {
-  await db.batch([
+  const statements = [
     db
       .update(sends)
       .set({
@@ -229,8 +302,10 @@ async function fail({ env, db, send, hold }: Claimed, refusal: string, now: Date
           eq(approvals.status, 'pending'),
         ),
       ),
-  ])
+  ].map((query) => prepared(env, query))
+  await env.DB.batch([...statements, sendEventStatement(env, hold, 'message.failed', ['failed'], now)])
   await refund({ env, now }, send.tenantId, [send.id])
+  await ringOutbox(env, [send.tenantId])
 }
 
 function isHeld({ send, hold }: Pick<Claimed, 'send' | 'hold'>) {

@@ -66,7 +66,8 @@ export async function attendSends(env: Env, now: Date, tenantId: string, sendIds
     rows.map(async (row): Promise<Candidate | null> => {
       const { send, subject } = found.get(row.id) ?? {}
       if (!send || !subject || abandoned.includes(row) || expired.includes(row)) return null
-      const base = { sendId: row.id, subject, input: null, isRendered: row.renderedKey !== null }
+      const isLarge = send.inputKey !== null
+      const base = { sendId: row.id, subject, input: null, isLarge, isRendered: row.renderedKey !== null }
       if (row.state === 'judging') {
         const input = send.storedInput ?? (await largeInput(env, send.inputKey))
         return { ...base, from: 'judging', input, mayWaitUntil: null }

@@ -1,4 +1,4 @@
-import type { Recipient, SendInput } from '../../schema.ts'
+import type { ContentFacts, Recipient, SendInput } from '../../schema.ts'
 import { AGENT_FITS, CALLER, callerBinds, type Door, MAY_SEND, NAMED_AGENT } from './door.ts'
 
 /** A send that is ready to be claimed: its addresses are parsed and its key is not blank. */
@@ -13,6 +13,7 @@ export type Claim = {
   input: SendInput
   /** Where the input lies in R2, if it is too large for the row. */
   inputKey: string | null
+  content: ContentFacts | null
   batchId: string | null
   scheduledAt: number | null
 }
@@ -36,10 +37,10 @@ const FREE_DEAD_BURNS = `
 const CLAIM = `
   WITH ${CALLER(2, 3, 4)}, ${ITEM}
   INSERT INTO sends (tenant_id, id, batch_id, door, mailbox_id, agent_id, key_id, state, dedupe_key, burned_key,
-    burned_until, body_hash, template, recipients, input, input_key, scheduled_at, next_at, created_at, updated_at)
+    burned_until, body_hash, template, recipients, input, input_key, content, scheduled_at, next_at, created_at, updated_at)
   SELECT c.tenant_id, i.id, i.value ->> 'batchId', ?6, m.id, coalesce(${NAMED_AGENT}, c.agent_id), c.key_id, 'judging',
     i.dedupe_key, i.dedupe_key, ?3 + t.dedupe_window_ms, i.value ->> 'bodyHash', i.value ->> 'template',
-    i.value -> 'recipients', i.value -> 'input', i.value ->> 'inputKey', i.value ->> 'scheduledAt', ?7, ?3, ?3
+    i.value -> 'recipients', i.value -> 'input', i.value ->> 'inputKey', nullif(i.value -> 'content', 'null'), i.value ->> 'scheduledAt', ?7, ?3, ?3
   FROM caller c
   CROSS JOIN tenants t ON t.id = c.tenant_id
   CROSS JOIN item i

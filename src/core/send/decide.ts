@@ -1,5 +1,12 @@
+import { settings } from '../../env.ts'
 import type { SendInput } from '../../schema.ts'
+import { ACTIVE_FOR_MS } from '../agents.ts'
+import { type Signal, signalStatements } from '../delivery/signals.ts'
+import { eventsFrom } from '../events/outbox.ts'
 import { newId, newToken } from '../ids.ts'
+import { letterOf, type Written } from '../inbox/letter.ts'
+import { inboxStatements, sentStatements } from '../inbox/store.ts'
+import { SUSPENDED_BELOW } from '../plans.ts'
 import { judge, POLICY_VERSION, type Verdict } from '../policy.ts'
 import { compileTemplate, missingVariables } from '../rendering.ts'
 import { rateWindow, refund } from '../reservations.ts'
@@ -17,6 +24,8 @@ export type Candidate = {
   subject: Subject
   /** Null where the variables are not to be checked: a simulation without payload, a release. */
   input: SendInput | null
+  /** The input is kept in R2, and so is the body of a message written whole. */
+  isLarge: boolean
   /** The bytes exist already, so that a release goes straight to delivery. */
   isRendered: boolean
   /** Until when a released send may wait for its windows, in ms since 1970; null where a refusal is final. */
@@ -32,6 +41,8 @@ export type Decision = {
   missing: string[]
   approvalId: string | null
   scheduledAt: number | null
+  /** Whose mailboxes have received it. */
+  readers: string[]
   /** This call decided it; otherwise another did and this is what it decided. */
   isMine: boolean
 }
@@ -54,6 +65,9 @@ export const RING_AGAIN_MS = 60_000
 /** How long an approval stands open, in ms. */
 export const APPROVAL_MS = 86_400_000
 
+/** States in which a message is in its sender's Sent folder. */
+const SENT = ['queued', 'scheduled', 'pending_approval', 'delivered', 'bounced']
+
 /** The settlements as rows. Materialised, because JSON that is joined directly is parsed anew for every row it meets. */
 const SETTLED = `
   o AS MATERIALIZED (
@@ -62,8 +76,33 @@ const SETTLED = `
       value ->> 'approvalId' AS approval_id, value ->> 'holdReason' AS hold_reason
     FROM json_each(?1))`
 
-const SETTLE = `
-  WITH ${SETTLED}
+/** What would have stopped a send at its departure: then it is queued, and stopped or delayed there. */
+const FENCED = `EXISTS (
+  SELECT 1 FROM json_each(s.recipients) r
+  LEFT JOIN leases l ON l.tenant_id = s.tenant_id AND l.contact = r.value ->> 'contact' AND l.ended_at IS NULL
+    AND l.expires_at > ?3 AND l.agent_id IS NOT s.agent_id
+  LEFT JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
+    AND a.last_heartbeat_at >= ?3 - ${ACTIVE_FOR_MS}
+  LEFT JOIN suppressions x ON x.tenant_id = s.tenant_id AND x.contact = r.value ->> 'contact'
+    AND x.scope <> 'campaign' AND (x.expires_at IS NULL OR x.expires_at > ?3)
+  WHERE a.id IS NOT NULL OR x.id IS NOT NULL)
+  OR NOT EXISTS (
+    SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = s.mailbox_id
+    WHERE t.id = s.tenant_id AND t.status = 'active' AND m.status = 'active' AND m.frozen_at IS NULL
+      AND m.reputation >= ${SUSPENDED_BELOW})`
+
+/** Settlements that deliver at once, put into the queue instead where the fence has closed since the facts were read. */
+const SETTLED_HERE = `
+  asked AS MATERIALIZED (SELECT value FROM json_each(?1)),
+  o AS MATERIALIZED (
+    SELECT p.value ->> 'id' AS id, p.value ->> 'from' AS was, p.value ->> 'reason' AS reason,
+      p.value ->> 'detail' AS detail, p.value ->> 'scheduledAt' AS scheduled_at,
+      p.value ->> 'approvalId' AS approval_id, p.value ->> 'holdReason' AS hold_reason,
+      iif(${FENCED}, 'queued', p.value ->> 'state') AS state, iif(${FENCED}, ?3 + ${RING_AGAIN_MS}, NULL) AS next_at
+    FROM asked p CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = p.value ->> 'id')`
+
+const SETTLE = (settled: string) => `
+  WITH ${settled}
   UPDATE sends SET state = o.state, reason = o.reason, detail = o.detail, next_at = o.next_at,
     approval_id = coalesce(o.approval_id, sends.approval_id),
     scheduled_at = coalesce(o.scheduled_at, sends.scheduled_at),
@@ -75,8 +114,9 @@ const SETTLE = `
 const RECIPIENTS = `
   WITH ${SETTLED}
   INSERT INTO send_recipients
-    (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, created_at, updated_at)
-  SELECT s.tenant_id, r.value ->> 'contact', s.id, s.mailbox_id, s.agent_id, r.value ->> 'email', 'pending', ?3, ?3
+    (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, carrier, created_at, updated_at)
+  SELECT s.tenant_id, r.value ->> 'contact', s.id, s.mailbox_id, s.agent_id, r.value ->> 'email', 'pending',
+    iif(s.state IN ('delivered', 'bounced'), 'internal', NULL), ?3, ?3
   FROM o
   CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2
     AND s.state NOT IN ('blocked', 'failed')
@@ -92,6 +132,14 @@ const TRACE = `
     'decision', ?3, o.trace
   FROM o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2`
 
+const DELIVERED_HERE = `
+  WITH o AS MATERIALIZED (SELECT value ->> 'id' AS id FROM json_each(?1))
+  INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
+  SELECT s.tenant_id, s.id, 1, 'delivery', ?3,
+    json_object('carrier', 'internal', 'attempt', 1, 'outcome', 'accepted', 'state', s.state)
+  FROM o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2
+  WHERE s.state IN ('delivered', 'bounced') ON CONFLICT DO NOTHING`
+
 const HOLD = `
   WITH ${SETTLED}
   INSERT INTO approvals
@@ -99,6 +147,23 @@ const HOLD = `
   SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', o.hold_reason, ${POLICY_VERSION}, ?5, ?3
   FROM o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2
     AND s.state = 'pending_approval'`
+
+const HELD = eventsFrom(
+  `SELECT s.tenant_id, 'approval.pending' AS type, s.mailbox_id, s.agent_id, o.key AS position,
+      json_object('approvalId', s.approval_id, 'sendId', s.id, 'messageId', 'msg_' || substr(s.id, 5),
+        'reason', o.value ->> 'holdReason') AS refs
+    FROM json_each(?1) o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2
+    WHERE s.state = 'pending_approval'`,
+  '?3',
+)
+
+const DELIVERED = eventsFrom(
+  `SELECT s.tenant_id, 'message.sent' AS type, s.mailbox_id, s.agent_id, o.key AS position,
+      json_object('messageId', 'msg_' || substr(s.id, 5), 'sendId', s.id) AS refs
+    FROM json_each(?1) o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'id' AND s.settle_token = ?2
+    WHERE s.state = 'delivered'`,
+  '?3',
+)
 
 const OUTCOME = `
   SELECT s.id, s.state, s.reason, s.approval_id, s.scheduled_at, s.settle_token = ?2 AS is_mine,
@@ -131,7 +196,8 @@ export async function decide(
   const settlements = candidates.map((candidate) =>
     settlement(door, candidate, missing.get(candidate.sendId) ?? [], windows.get(candidate.sendId)?.snapshot),
   )
-  const outcomes = await settle(door, tenantId, settlements)
+  const written = candidates.flatMap((candidate) => writtenBy(door, tenantId, candidate))
+  const outcomes = await settle(door, tenantId, settlements, written)
 
   const lost = [...outcomes.values()].filter(
     (row) => row.is_mine === 0 && windows.get(row.id)?.spent && !isAccepted(row.state),
@@ -143,6 +209,7 @@ export async function decide(
       lost.map((row) => row.id),
     )
 
+  const subjects = new Map(candidates.map(({ sendId, subject }) => [sendId, subject]))
   const mine = new Map(settlements.map((each) => [each.id, each]))
   return new Map(
     [...outcomes.values()].map((row): [string, Decision] => {
@@ -158,6 +225,7 @@ export async function decide(
           missing: missing.get(row.id) ?? [],
           approvalId: row.approval_id,
           scheduledAt: row.scheduled_at,
+          readers: subjects.get(row.id)?.readers ?? [],
           isMine: row.is_mine === 1,
         },
       ]
@@ -262,7 +330,24 @@ function settlement(
     return { ...base, state: 'pending_approval', approvalId, holdReason: verdict.hold }
   }
   if (facts.leavesAt > now) return { ...base, state: 'scheduled', nextAt: facts.leavesAt }
+  if (staysHere(candidate)) {
+    const state = facts.contacts.some(({ here }) => here) ? 'delivered' : 'bounced'
+    return { ...base, state, nextAt: null }
+  }
   return { ...base, state: candidate.isRendered ? 'ready' : 'queued' }
+}
+
+/** Whether a message can be put into its readers' inboxes by the very statement that settles it. */
+function staysHere({ from, input, isLarge, subject: { facts } }: Candidate): boolean {
+  if (from !== 'judging' || !input?.isComposed || isLarge || (input.files ?? []).length > 0) return false
+  return !facts.humanized && facts.contacts.every(({ ours }) => ours)
+}
+
+function writtenBy({ env }: Door, tenantId: string, { from, sendId, input, isLarge, subject }: Candidate) {
+  if (from !== 'judging' || !input?.isComposed) return []
+  const { mailboxId, sender, facts } = subject
+  const { mailDomain } = settings(env)
+  return [{ sendId, tenantId, mailboxId, sender, contacts: facts.contacts, input, isLarge, mailDomain }]
 }
 
 /** A refusal at release waits where time alone would lift it soon enough; any other ends the send. */
@@ -280,23 +365,85 @@ function refused(
   return { ...base, state: 'blocked', reason, detail, nextAt: null }
 }
 
-async function settle(door: Door, tenantId: string, rows: Settlement[]): Promise<Map<string, OutcomeRow>> {
+async function settle(
+  door: Door,
+  tenantId: string,
+  rows: Settlement[],
+  written: Written[],
+): Promise<Map<string, OutcomeRow>> {
   const { DB } = door.env
   const token = newToken()
   const now = door.now.getTime()
   const statements: D1PreparedStatement[] = []
   const isAnyHeld = rows.some((row) => row.state === 'pending_approval')
-  for (const slice of slices(rows.map(({ trace: _, ...row }) => JSON.stringify(row)))) {
-    statements.push(DB.prepare(SETTLE).bind(slice, token, now, tenantId))
+  const here = rows.filter((row) => isHere(row.state))
+  const leaving = rows.filter((row) => !isHere(row.state))
+  const lean = ({ trace: _, ...row }: Settlement) => JSON.stringify(row)
+  for (const slice of slices(here.map(lean))) {
+    statements.push(DB.prepare(SETTLE(SETTLED_HERE)).bind(slice, token, now, tenantId))
+  }
+  for (const slice of slices(leaving.map(lean))) {
+    statements.push(DB.prepare(SETTLE(SETTLED)).bind(slice, token, now, tenantId))
+  }
+  for (const slice of slices(rows.map(lean))) {
     statements.push(DB.prepare(RECIPIENTS).bind(slice, token, now, tenantId))
-    if (isAnyHeld) statements.push(DB.prepare(HOLD).bind(slice, token, now, tenantId, now + APPROVAL_MS))
+    if (isAnyHeld) {
+      statements.push(DB.prepare(HOLD).bind(slice, token, now, tenantId, now + APPROVAL_MS))
+      statements.push(DB.prepare(HELD).bind(slice, token, now, tenantId))
+    }
   }
   const traces = rows.map(({ id, trace }) => `${JSON.stringify(id)}:${JSON.stringify(trace)}`)
   for (const slice of slices(traces, ['{', '}'])) {
     statements.push(DB.prepare(TRACE).bind(slice, token, now, tenantId))
   }
+  statements.push(...keepWritten(door, token, written, here))
   const ids = JSON.stringify(rows.map((row) => row.id))
   statements.push(DB.prepare(OUTCOME).bind(ids, token, tenantId))
   const answers = (await DB.batch(statements)) as D1Result<OutcomeRow>[]
   return new Map((answers.at(-1)?.results ?? []).map((row) => [row.id, row]))
+}
+
+const isHere = (state: SendState) => state === 'delivered' || state === 'bounced'
+
+/** What was written whole goes to its Sent folder; what was delivered here also to its readers, and counts as heard of. */
+function keepWritten(
+  { env, now }: Door,
+  token: string,
+  written: Written[],
+  here: Settlement[],
+): D1PreparedStatement[] {
+  if (written.length === 0) return []
+  const letters = written.map((each) => letterOf(each, now))
+  const statements = sentStatements(env, letters, now, { settleToken: token, states: SENT })
+  if (here.length === 0) return statements
+  const isDelivered = (sendId: string | null) => here.some(({ id }) => id === sendId)
+  const signals = written
+    .filter(({ sendId }) => isDelivered(sendId))
+    .flatMap(({ sendId, tenantId, contacts }) =>
+      contacts.map(
+        ({ contact, here }): Signal => ({
+          tenantId,
+          sendId,
+          contact,
+          kind: here ? 'delivered' : 'hard_bounce',
+          carrier: 'internal',
+          trace: null,
+        }),
+      ),
+    )
+  const ids = JSON.stringify(here.map(({ id }) => ({ id })))
+  const [first] = written
+  return [
+    ...statements,
+    ...inboxStatements(
+      env,
+      letters.filter(({ sendId }) => isDelivered(sendId)),
+      now,
+      { settleToken: token, states: ['delivered'] },
+    ),
+    ...[DELIVERED_HERE, DELIVERED].map((sql) =>
+      env.DB.prepare(sql).bind(ids, token, now.getTime(), first?.tenantId ?? ''),
+    ),
+    ...signalStatements(env, signals, now, token),
+  ]
 }

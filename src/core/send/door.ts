@@ -14,13 +14,15 @@ export type Door = {
 }
 
 /**
- * Who is asking, as the first term of every statement on the send path: the living key with this hash, or the tenant of
- * an actor already known. Binds the hash, the time in ms and the actor's tenant at the positions given.
+ * Who is asking, as the first term of every statement on the send path: the living key with this hash, unless its agent
+ * is banned, or the tenant of an actor already known. Binds the hash, the time in ms and the actor's tenant at the positions given.
  */
 export const CALLER = (hash: number, now: number, tenant: number) => `
   caller AS (
     SELECT id AS key_id, tenant_id, agent_id, permissions, scopes FROM keys
     WHERE hash = ?${hash} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?${now})
+      AND NOT EXISTS (SELECT 1 FROM agents b
+        WHERE b.tenant_id = keys.tenant_id AND b.id = keys.agent_id AND b.status = 'banned')
     UNION ALL
     SELECT NULL, ?${tenant}, NULL, NULL, NULL WHERE ?${tenant} IS NOT NULL
   )`

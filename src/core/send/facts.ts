@@ -1,6 +1,6 @@
 import { ACTIVE_FOR_MS } from '../agents.ts'
 import type { Plan } from '../plans.ts'
-import type { Facts } from '../policy.ts'
+import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy.ts'
 import type { SendState } from '../states.ts'
 import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
@@ -54,14 +54,25 @@ const CONTACTS = `(
     'known', m.autonomy = 'first_contact' AND EXISTS (
       SELECT 1 FROM send_recipients p
       WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.mailbox_id = u.mailbox_id
-        AND p.state IN ('accepted', 'delivered'))))
+        AND p.state IN ('accepted', 'delivered')),
+    'reader', (SELECT b.tenant_id FROM mailboxes b WHERE b.contact = r.value ->> 'contact'),
+    'exchange', json((
+      SELECT json_object('answeredAt', v.at / 1000, 'sent', (
+        SELECT count(*) FROM send_recipients p
+        WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.mailbox_id = u.mailbox_id
+          AND p.send_id <> u.item_id AND p.created_at > ?3 - ${LOOP_WITHIN_MS} AND p.state <> 'void'))
+      FROM views v INDEXED BY views_by_sender
+      WHERE v.tenant_id = u.tenant_id AND v.from_contact = r.value ->> 'contact' AND v.mailbox_id = u.mailbox_id
+        AND v.folder = 'inbox' AND v.at > (?3 - ${LOOP_WITHIN_MS}) * 1000
+      ORDER BY v.at DESC LIMIT 1 OFFSET ${LOOP_AT - 1}))))
   FROM json_each(u.recipients) r)`
 
 /** One row for each send asked about: what the rules look at that differs from send to send. */
 export const FACTS = `
   WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
   SELECT u.tenant_id, u.asked_mailbox_id, u.in_scope, u.may_send, u.agent_fits, u.agent_exists, u.mailbox_id,
-    u.template, u.scheduled_at, u.campaign_id, u.sender_id, g.status AS agent_status,
+    u.template, u.scheduled_at, u.campaign_id, u.sender_id, g.status AS agent_status, s.content,
+    coalesce(s.input ->> 'humanize', g.config ->> 'humanizer_enabled', m.humanizer_enabled, 0) AS humanized,
     s.id AS send_id, s.state, s.body_hash, s.key_id AS send_key_id, s.approval_id, s.rendered_sha256, s.input_key,
     CASE WHEN s.state = 'judging' AND (u.want_input OR s.id <> u.item_id) THEN s.input END AS stored_input,
     EXISTS (SELECT 1 FROM approvals p WHERE p.tenant_id = u.tenant_id AND p.id = s.approval_id
@@ -77,7 +88,8 @@ export const FACTS = `
 export const SETTINGS = `
   WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
   SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
-    t.require_consent_for_marketing, t.physical_address, m.status AS mailbox_status, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
+    t.require_consent_for_marketing, t.physical_address, m.address, m.display_name, m.status AS mailbox_status,
+    m.frozen_reason, m.frozen_at IS NOT NULL AS frozen, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
     CASE WHEN m.risk_budget IS NOT NULL THEN (
       SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
@@ -104,6 +116,8 @@ export type FactsRow = {
   campaign_id: string | null
   sender_id: string | null
   agent_status: string | null
+  content: string | null
+  humanized: number
   send_id: string | null
   state: SendState
   body_hash: string
@@ -125,6 +139,10 @@ export type SettingsRow = {
   tenant_cooldown_ms: number
   require_consent_for_marketing: number
   physical_address: string | null
+  address: string
+  display_name: string | null
+  frozen: number
+  frozen_reason: string | null
   mailbox_status: Facts['mailbox']['status']
   autonomy: Facts['mailbox']['autonomy']
   reputation: number

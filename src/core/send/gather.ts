@@ -1,5 +1,5 @@
 import { settings } from '../../env.ts'
-import type { Recipient, SendInput } from '../../schema.ts'
+import type { ContentFacts, Recipient, SendInput } from '../../schema.ts'
 import { Fault } from '../fault.ts'
 import { mailboxLimits, planLimits } from '../plans.ts'
 import type { ContactFacts, Facts, TemplateFacts } from '../policy.ts'
@@ -53,6 +53,10 @@ export type Found = {
 export type Subject = {
   facts: Facts
   template: TemplateContent | null
+  /** Whose mailboxes receive it, tenant by tenant. */
+  readers: string[]
+  /** Who the message comes from. */
+  sender: { address: string; displayName: string | null }
   /** What the system fills into a template. */
   system: SystemValues
   templateRef: string | null
@@ -62,9 +66,11 @@ export type Subject = {
   planLimits: Limits
 }
 
-type ContactRow = Omit<ContactFacts, 'ours' | 'recentSends' | 'oldestRecentAt' | 'known'> & {
+type ContactRow = Omit<ContactFacts, 'ours' | 'here' | 'recentSends' | 'oldestRecentAt' | 'known'> & {
   recent: { count: number; oldest: number | null } | null
   known: number
+  /** The tenant whose mailbox it is. Nobody's facts may tell. */
+  reader: string | null
 }
 
 /** The two statements that bring every fact the rules need, for any number of sends. They read only. */
@@ -114,10 +120,12 @@ function standing(row: FactsRow, id: string): Found['send'] {
 function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
   const now = door.now.getTime()
   const { mailDomain } = settings(door.env)
-  const contacts = (JSON.parse(row.contacts) as ContactRow[]).map(
-    ({ recent, known, ...contact }): ContactFacts => ({
+  const rows = JSON.parse(row.contacts) as ContactRow[]
+  const contacts = rows.map(
+    ({ recent, known, reader, ...contact }): ContactFacts => ({
       ...contact,
       ours: contact.contact.endsWith(`@${mailDomain}`),
+      here: reader !== null,
       recentSends: recent?.count ?? 0,
       oldestRecentAt: recent?.oldest ?? null,
       known: known === 1,
@@ -136,6 +144,8 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
       agentStatus: row.agent_status,
       campaignId: row.campaign_id,
       approved: row.approved === 1,
+      humanized: row.humanized === 1,
+      content: row.content === null ? null : (JSON.parse(row.content) as ContentFacts),
       tenant: {
         status: about.tenant_status,
         level: about.level,
@@ -145,6 +155,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
       mailbox: {
         id: about.mailbox_id,
         status: about.mailbox_status,
+        frozen: about.frozen === 1 ? { reason: about.frozen_reason } : null,
         autonomy: about.autonomy,
         reputation: about.reputation,
         monthlyLimit: about.monthly_limit,
@@ -159,6 +170,8 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
     },
     template:
       template.kind === 'published' ? { subject: about.subject, html: about.html, text: about.text } : null,
+    readers: rows.flatMap(({ reader }) => reader ?? []),
+    sender: { address: about.address, displayName: about.display_name },
     system: systemValues(door, about, contacts.length),
     templateRef: row.template,
     mailboxId: about.mailbox_id,

@@ -1,9 +1,10 @@
 import type { Env } from '../../env.ts'
-import type { Recipient, RecipientKind, SendInput } from '../../schema.ts'
+import type { ContentFacts, Recipient, RecipientKind, ReplyTo, SendInput, StoredFile } from '../../schema.ts'
 import { parseAddress } from '../address.ts'
 import type { FaultCode } from '../fault.ts'
 import type { HumanizerStyle } from '../humanizer/style.ts'
 import { newId } from '../ids.ts'
+import { bodyIn, sentBodyKey } from '../inbox/body.ts'
 import { sha256 } from '../rendered.ts'
 import { byteLength, type Claim } from './claim.ts'
 import type { Door } from './door.ts'
@@ -25,10 +26,15 @@ export type SendRequest = {
   headers?: Record<string, string>
   scheduledAt?: Date | null
   batchId?: string | null
+  /** Given where the sender wrote the message whole, as mail is written: its Sent folder has it from the start. */
+  composed?: Composition
   /** Null and undefined leave it to the agent, then to the mailbox. */
   humanize?: boolean | null
   humanizeStyle?: HumanizerStyle | null
 }
+
+/** What mail has beside its text. Its files lie in R2 already; what the content rule looks at has been counted. */
+export type Composition = { reply: ReplyTo | null; files: StoredFile[]; content: ContentFacts | null }
 
 /** A request that could not be judged at all, and why. */
 export type SendError = {
@@ -63,6 +69,7 @@ export async function prepare(door: Door, requests: SendRequest[]): Promise<Prep
         recipients,
         input: inputOf(request),
         inputKey: null,
+        content: request.composed?.content ?? null,
         batchId: request.batchId ?? null,
         scheduledAt: request.scheduledAt?.getTime() ?? null,
       }
@@ -79,7 +86,11 @@ export async function keepLargeInputs(env: Env, claims: Claim[]): Promise<void> 
       // No character takes more than three bytes of UTF-8 for each of its UTF-16 units.
       if (text.length <= LARGE_INPUT / 3 || byteLength(text) <= LARGE_INPUT) return
       claim.inputKey = `inputs/${claim.id}.json`
-      await env.MAIL.put(claim.inputKey, text)
+      const { isComposed, inline } = claim.input
+      await Promise.all([
+        env.MAIL.put(claim.inputKey, text),
+        isComposed && inline ? env.MAIL.put(sentBodyKey(claim.id), JSON.stringify(bodyIn(inline))) : null,
+      ])
     }),
   )
 }
@@ -145,8 +156,15 @@ function inputOf(request: SendRequest): SendInput {
     replyTo: request.replyTo ?? null,
     campaignId: request.campaignId ?? null,
     headers: request.headers ?? {},
+    ...compositionOf(request),
     ...wordingOf(request),
   }
+}
+
+function compositionOf({ composed }: SendRequest): Pick<SendInput, 'isComposed' | 'reply' | 'files'> {
+  if (!composed) return {}
+  const { reply, files } = composed
+  return { isComposed: true, ...(reply ? { reply } : {}), ...(files.length > 0 ? { files } : {}) }
 }
 
 function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'humanize' | 'humanizeStyle'> {
@@ -159,11 +177,15 @@ function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'h
 /** SHA-256 over what was asked, so that a header key used for two different requests is noticed. */
 async function hashOf(request: SendRequest): Promise<string> {
   const { to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt } = request
+  const { composed } = request
+  const files = composed?.files.map(({ filename, contentType, size }) => [filename, contentType, size])
+  const composition = composed ? [composed.reply?.messageId, files] : []
   const wording = Object.entries(wordingOf(request))
   return await sha256(
     JSON.stringify([
       ...[to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt],
       ...wording,
+      ...composition,
     ]),
   )
 }

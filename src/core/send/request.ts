@@ -7,12 +7,17 @@ import { type Found, gatherStatements, mustKnow, readGathered, type Subject } fr
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
 import { ring } from './ring.ts'
 
+/** `bounced` is what was written to nobody but addresses of ours that do not exist. */
+type PublicStatus = 'queued' | 'delivered' | 'bounced' | 'blocked' | 'scheduled' | 'pending_approval'
+
+const AS_THEY_ARE: SendState[] = ['scheduled', 'pending_approval', 'delivered', 'bounced']
+
 /** What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. */
 export type SendResult =
   | SendError
   | { status: 'duplicate'; requestId: string; originalState: SendState }
   | {
-      status: 'queued' | 'delivered' | 'blocked' | 'scheduled' | 'pending_approval'
+      status: PublicStatus
       requestId: string
       verdict: Verdict | null
       approvalId: string | null
@@ -77,7 +82,8 @@ async function candidate(
 ): Promise<Candidate> {
   const input =
     send.id === claim.id ? claim.input : (send.storedInput ?? (await largeInput(door.env, send.inputKey)))
-  return { sendId: send.id, from: 'judging', subject, input, isRendered: false, mayWaitUntil: null }
+  const isLarge = (send.id === claim.id ? claim.inputKey : send.inputKey) !== null
+  return { sendId: send.id, from: 'judging', subject, input, isLarge, isRendered: false, mayWaitUntil: null }
 }
 
 function result(
@@ -110,10 +116,8 @@ function result(
   }
 }
 
-function publicStatus(
-  state: SendState,
-): 'queued' | 'delivered' | 'blocked' | 'scheduled' | 'pending_approval' {
-  if (state === 'scheduled' || state === 'pending_approval' || state === 'delivered') return state
+function publicStatus(state: SendState): PublicStatus {
+  if (AS_THEY_ARE.includes(state)) return state as PublicStatus
   return isAccepted(state) ? 'queued' : 'blocked'
 }
 

@@ -1,4 +1,4 @@
-import type { Env, SendBell } from '../../env.ts'
+import type { ArrivalBell, Env, OutboxBell, SendBell } from '../../env.ts'
 import { describeFailure } from '../failure.ts'
 import type { Decision } from './decide.ts'
 
@@ -26,6 +26,13 @@ export async function ring(env: Env, now: Date, tenantId: string, decisions: Dec
     ringAll(env.RENDER, bellsFor('queued', 'pending_approval')),
     ringAll(env.DELIVER, bellsFor('ready')),
     ringAll(env.JOBS, scheduled),
+    ringOutbox(
+      env,
+      mine.flatMap(({ state, readers }) => {
+        if (state === 'pending_approval') return [tenantId]
+        return state === 'delivered' || state === 'bounced' ? [tenantId, ...readers] : []
+      }),
+    ),
   ])
 }
 
@@ -37,6 +44,27 @@ export async function ringAll(queue: Queue<SendBell>, bells: Bell[]): Promise<vo
       body: { tenantId, sendId },
       ...(afterMs === undefined ? {} : { delaySeconds: Math.ceil(afterMs / 1000) }),
     }))
+  await post(queue, messages)
+}
+
+/** Ring for what the mail exchanger has handed over. */
+export async function ringArrivals(env: Env, bells: ArrivalBell[]): Promise<void> {
+  await post(
+    env.JOBS,
+    bells.map(({ tenantId, arrivalId }) => ({ body: { tenantId, arrivalId } })),
+  )
+}
+
+/** Ring for events that wait to be published, once for each tenant. */
+export async function ringOutbox(env: Env, tenantIds: string[]): Promise<void> {
+  const bells = [...new Set(tenantIds)].map((tenantId): OutboxBell => ({ tenantId, outbox: true }))
+  await post(
+    env.JOBS,
+    bells.map((body) => ({ body })),
+  )
+}
+
+async function post<Body>(queue: Queue<Body>, messages: MessageSendRequest<Body>[]): Promise<void> {
   const [first] = messages
   if (!first) return
   try {

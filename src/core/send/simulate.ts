@@ -41,7 +41,10 @@ export async function simulateSends(
     if (!subject) return []
     const input = request.payload === null ? null : claim.input
     return [
-      { sendId: claim.id, from: 'judging' as const, subject, input, isRendered: false, mayWaitUntil: null },
+      {
+        ...{ sendId: claim.id, from: 'judging' as const, subject, input },
+        ...{ isLarge: false, isRendered: false, mayWaitUntil: null },
+      },
     ]
   })
   const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates, isSequential)

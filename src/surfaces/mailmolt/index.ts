@@ -1,5 +1,20 @@
-import { surface } from '../http.ts'
+import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
+import { agents } from './agents.ts'
+import { claims } from './claims.ts'
+import { inbox } from './inbox.ts'
+import { memory } from './memory.ts'
+import { messages } from './messages.ts'
 import { registration } from './registration.ts'
+import { search } from './search.ts'
+import { send } from './send.ts'
+import { threads } from './threads.ts'
+import { webhooks } from './webhooks.ts'
+
+/** Where this surface needs a key. */
+const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks']
+
+/** Its mail, where nothing but a send is asked for by POST. */
+const MAIL = ['/messages', '/threads', '/inbox']
 
 export const mailmolt = surface({
   status: {
@@ -33,8 +48,26 @@ export const mailmolt = surface({
     idempotency_in_progress: 409,
     idempotency_mismatch: 422,
     secret_already_shown: 409,
+    not_a_participant: 403,
+    not_configured: 503,
+    too_many_registrations: 429,
+    expired: 410,
   },
   body: ({ code, message, details }) => ({ error: code, message, ...details }),
 })
 
 mailmolt.route('/', registration)
+mailmolt.route('/', claims)
+// `/x/*` matches `/x` too.
+for (const area of MAIL) mailmolt.use(`${area}/*`, bearer)
+// A send is known again by its own key, in the send path.
+mailmolt.route('/', send)
+mailmolt.route('/', messages)
+mailmolt.route('/', threads)
+mailmolt.route('/', inbox)
+for (const area of AREAS) mailmolt.use(`${area}/*`, bearer, idempotent)
+mailmolt.route('/', agents)
+mailmolt.route('/', search)
+mailmolt.route('/', memory)
+mailmolt.route('/', webhooks)
+for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)

@@ -1,6 +1,8 @@
+import { claimPage } from '../../core/claim-link.ts'
 import { type Registered, register } from '../../core/registration.ts'
-import { settings } from '../../env.ts'
+import { firstTrustScore } from '../../core/trust-score.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { AgentView, agentView } from './agents.ts'
 
 const Registration = z
   .object({
@@ -10,24 +12,9 @@ const Registration = z
   })
   .openapi('Registration')
 
-const Owner = z.object({}).loose().nullable()
-
-const Agent = z
-  .object({
-    id: z.string(),
-    email: z.string(),
-    display_name: z.string(),
-    api_key_prefix: z.string(),
-    status: z.enum(['pending_claim', 'active', 'paused', 'suspended', 'banned']),
-    permission_level: z.enum(['sandbox', 'supervised', 'trusted', 'autonomous']),
-    trust_score: z.number().int().min(0).max(100),
-    owner: Owner.optional(),
-  })
-  .openapi('Agent')
-
 const RegisteredView = z
   .object({
-    agent: Agent,
+    agent: AgentView,
     api_key: z.string(),
     claim_url: z.string(),
     claim_token: z.string(),
@@ -55,28 +42,27 @@ registration.openapi(
       name,
       description: description ?? null,
       ownerHint: owner_hint ?? null,
+      clientAddress: c.req.header('cf-connecting-ip') ?? null,
     })
     return c.json(view(c, registered), 201)
   },
 )
 
-function view(
-  c: HttpContext,
-  { agent, mailbox, level, ...registered }: Registered,
-): z.infer<typeof RegisteredView> {
+function view(c: HttpContext, registered: Registered): z.infer<typeof RegisteredView> {
+  const { agent, mailbox, level, secret, keyPrefix, claimToken, owner } = registered
   return {
-    agent: {
-      id: agent.id,
-      email: mailbox.address,
-      display_name: agent.name,
-      api_key_prefix: registered.keyPrefix,
-      status: agent.status,
-      permission_level: level,
-      trust_score: Math.round(mailbox.reputation / 10),
-    },
-    api_key: registered.secret,
-    claim_url: `${settings(c.env).publicUrl}/claim/${registered.claimToken}`,
-    claim_token: registered.claimToken,
+    agent: agentView({
+      agent,
+      address: mailbox.address,
+      keyPrefix,
+      level,
+      plan: 'free',
+      trustScore: firstTrustScore({ isClaimed: owner !== null }),
+      owner: owner && { email: owner.email, isVerified: true, xHandle: null },
+    }),
+    api_key: secret,
+    claim_url: claimPage(c.env, claimToken),
+    claim_token: claimToken,
     tenant_id: registered.tenantId,
     mailbox_id: mailbox.id,
   }

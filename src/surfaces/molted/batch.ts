@@ -99,7 +99,7 @@ const ItemView = z
   .object({
     recipientEmail: z.string(),
     requestId: z.string().openapi({ description: 'Empty where an item was too bad to become a request.' }),
-    status: z.enum(['queued', 'delivered', 'blocked', 'error', 'pending_approval', 'scheduled']),
+    status: z.enum(['queued', 'delivered', 'bounced', 'blocked', 'error', 'pending_approval', 'scheduled']),
     ...Refusal,
     approvalQueueId: z.string().optional(),
     scheduledAt: z.string().optional(),

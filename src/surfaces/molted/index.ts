@@ -6,6 +6,7 @@ import { budget } from './budget.ts'
 import { consensus } from './consensus.ts'
 import { consents } from './consents.ts'
 import { deadLetters } from './dead-letters.ts'
+import { events } from './events.ts'
 import { intent } from './intent.ts'
 import { keys } from './keys.ts'
 import { leases } from './leases.ts'
@@ -14,8 +15,10 @@ import { nextAction } from './next-action.ts'
 import { send } from './send.ts'
 import { sends } from './sends.ts'
 import { settings } from './settings.ts'
+import { stream } from './stream.ts'
 import { suppressions } from './suppressions.ts'
 import { templates } from './templates.ts'
+import { webhooks } from './webhooks.ts'
 
 /** Where this surface lives below /v1; MailMolt has the rest. */
 const AREAS = ['/agent', '/ops', '/send', '/templates', '/suppressions', '/consent']
@@ -52,6 +55,10 @@ export const molted = surface({
     idempotency_in_progress: 409,
     idempotency_mismatch: 422,
     secret_already_shown: 409,
+    not_a_participant: 403,
+    not_configured: 503,
+    too_many_registrations: 429,
+    expired: 410,
   },
   body: ({ code, message, status, details }) => ({ statusCode: status, error: code, message, ...details }),
 })
@@ -76,4 +83,7 @@ molted.route('/', suppressions)
 molted.route('/', consents)
 molted.route('/', settings)
 molted.route('/', budget)
+molted.route('/', webhooks)
+molted.route('/', events)
+molted.route('/', stream)
 for (const area of AREAS) molted.all(`${area}/*`, noSuchRoute)

@@ -26,7 +26,7 @@ const NAMES: Record<z.infer<typeof AutonomyLevel>, Autonomy> = { 1: 'review', 2:
 const Limit = z.number().int().min(0).max(1_000_000).nullable()
 
 const Carrier = z.object({
-  carrier: z.enum(['smtp', 'ses', 'resend', 'capture']),
+  carrier: z.enum(['smtp', 'ses', 'resend', 'postmark', 'sendgrid', 'mailgun', 'cloudflare', 'capture']),
   weight: z.number().int().min(1).max(999_999),
 })
 

@@ -61,7 +61,15 @@ export const LeaseHolder = z.object({
 const SendView = z
   .object({
     requestId: z.string(),
-    status: z.enum(['queued', 'delivered', 'blocked', 'duplicate', 'scheduled', 'pending_approval']),
+    status: z.enum([
+      'queued',
+      'delivered',
+      'bounced',
+      'blocked',
+      'duplicate',
+      'scheduled',
+      'pending_approval',
+    ]),
     reason: z.string().optional(),
     policyTrace: PolicyTrace.optional(),
     approvalQueueId: z.string().optional(),

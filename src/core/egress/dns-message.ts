@@ -1,0 +1,111 @@
+import { addressOf } from './address.ts'
+
+/** Record types of RFC 1035 and RFC 3596. */
+export const TYPE = { A: 1, CNAME: 5, AAAA: 28 } as const
+const IN = 1
+const OCTETS = { [TYPE.A]: 4, [TYPE.AAAA]: 16 }
+/** More than a name of 255 octets can need. */
+const POINTERS_AT_MOST = 127
+
+export type AddressType = typeof TYPE.A | typeof TYPE.AAAA
+
+/** What an answer says of the name asked for: names in lower case, without their last dot. */
+export type DnsAnswer = {
+  name: string
+  type: number
+  rcode: number
+  aliases: { name: string; target: string }[]
+  addresses: { name: string; address: string }[]
+}
+
+/** The question for a host's addresses of one type, with id 0, by which equal questions are equal URLs (RFC 8484, 4.1). */
+export function encodeQuestion(host: string, type: AddressType): Uint8Array {
+  const labels = host.split('.').flatMap((label) => [label.length, ...new TextEncoder().encode(label)])
+  const header = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+  return Uint8Array.from([...header, ...labels, 0, 0, type, 0, IN])
+}
+
+/** A whole answer to one question with id 0, or null: it is no answer, cut, or not as RFC 1035 has it. Never throws. */
+export function decodeAnswer(bytes: Uint8Array): DnsAnswer | null {
+  try {
+    return readAnswer(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  } catch {
+    return null
+  }
+}
+
+/** Reading beyond the end throws, as does whatever is malformed. */
+function readAnswer(view: DataView): DnsAnswer {
+  const flags = view.getUint16(2)
+  const isWholeAnswer = (flags & 0xfa00) === 0x8000
+  if (!isWholeAnswer || view.getUint16(0) !== 0 || view.getUint16(4) !== 1) throw malformed()
+  const { name, end } = readName(view, 12)
+  if (view.getUint16(end + 2) !== IN) throw malformed()
+  const answer: DnsAnswer = {
+    name,
+    type: view.getUint16(end),
+    rcode: flags & 0xf,
+    aliases: [],
+    addresses: [],
+  }
+  let at = end + 4
+  for (let left = view.getUint16(6); left > 0; left -= 1) at = readRecord(view, at, answer)
+  return answer
+}
+
+function readRecord(view: DataView, start: number, answer: DnsAnswer) {
+  const { name, end } = readName(view, start)
+  const type = view.getUint16(end)
+  const at = end + 10
+  const next = at + view.getUint16(end + 8)
+  if (view.getUint16(end + 2) !== IN || next > view.byteLength) throw malformed()
+  if (type === TYPE.CNAME) {
+    const target = readName(view, at)
+    if (target.end !== next) throw malformed()
+    answer.aliases.push({ name, target: target.name })
+  }
+  if (type === TYPE.A || type === TYPE.AAAA) {
+    if (next - at !== OCTETS[type]) throw malformed()
+    const octets = new Uint8Array(view.buffer, view.byteOffset + at, next - at)
+    answer.addresses.push({ name, address: addressOf(octets) })
+  }
+  return next
+}
+
+/** A pointer leads to before whatever has been read of its name, so every name ends. */
+function readName(view: DataView, start: number) {
+  const labels: string[] = []
+  let end: number | null = null
+  let at = start
+  let floor = start
+  let octets = 1
+  for (let pointers = 0; pointers <= POINTERS_AT_MOST; ) {
+    const length = view.getUint8(at)
+    if (length === 0) return { name: labels.join('.'), end: end ?? at + 1 }
+    if (length >= 0xc0) {
+      end ??= at + 2
+      at = view.getUint16(at) & 0x3fff
+      if (at >= floor) throw malformed()
+      floor = at
+      pointers += 1
+    } else {
+      octets += length + 1
+      if (length > 63 || octets > 255) throw malformed()
+      labels.push(readLabel(view, at + 1, length))
+      at += length + 1
+    }
+  }
+  throw malformed()
+}
+
+/** Octets that no host name has are escaped, so that a dot inside a label is no boundary. */
+function readLabel(view: DataView, at: number, length: number) {
+  let label = ''
+  for (let index = at; index < at + length; index += 1) {
+    const letter = String.fromCharCode(view.getUint8(index))
+    label += /[\w-]/.test(letter) ? letter.toLowerCase() : `\\${letter.charCodeAt(0)}`
+  }
+  return label
+}
+
+const malformed = () => new RangeError('not a DNS message')

@@ -1,0 +1,24 @@
+import type { Env } from '../../env.ts'
+import { describeFailure } from '../failure.ts'
+import { autoReplyTo } from '../inbox/auto-reply.ts'
+import { indexMessages } from '../search/messages.ts'
+import type { Due } from './payload.ts'
+
+/**
+ * What a message sets off before its event is published: it can be found, and a mailbox that answers by itself
+ * answers. Done again it changes nothing. A failure here is logged and holds up nobody's webhooks.
+ */
+export async function followUp(env: Env, now: Date, tenantId: string, events: Due[]): Promise<void> {
+  const moved = (...types: Due['type'][]) =>
+    events.flatMap(({ type, mailboxId, refs: { messageId } }) =>
+      types.includes(type) && mailboxId && messageId ? [{ messageId, mailboxId }] : [],
+    )
+  const attempts = await Promise.allSettled([
+    indexMessages(env, now, tenantId, moved('message.received', 'message.sent')),
+    autoReplyTo(env, now, tenantId, moved('message.received')),
+  ])
+  for (const attempt of attempts) {
+    if (attempt.status === 'fulfilled') continue
+    console.error(JSON.stringify({ event: 'follow_up_failed', tenantId, ...describeFailure(attempt.reason) }))
+  }
+}

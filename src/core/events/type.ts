@@ -1,0 +1,21 @@
+/** Everything that webhooks, the stream and the history can tell of. */
+export const EVENT_TYPES = [
+  'message.received',
+  'message.sent',
+  'message.delivered',
+  'message.bounced',
+  'message.failed',
+  'message.complained',
+  'approval.pending',
+  'approval.decided',
+  'approval.expired',
+  'lease.acquired',
+  'lease.released',
+  'lease.expired',
+  'consensus.created',
+  'consensus.decided',
+  'consensus.expired',
+  'suppression.created',
+  'ping',
+] as const
+export type EventType = (typeof EVENT_TYPES)[number]

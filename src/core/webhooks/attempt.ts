@@ -1,0 +1,152 @@
+import type { Env } from '../../env.ts'
+import { guardedPost, type Posted } from '../egress/post.ts'
+import type { Claimed } from './claim.ts'
+import { FAILING_MS } from './claim.ts'
+import { ringDeliveries } from './ring.ts'
+import { ATTEMPT_MS, FAILING_AT_MOST_MS, TRIED_ALONE_AFTER_MS, waitAfter } from './schedule.ts'
+import { signatureHeaders } from './secret.ts'
+
+export type Attempted = { delivered: boolean; statusCode: number | null; error: string | null }
+
+/** What of a request and of its answer is kept, in characters. */
+const KEPT = 1_024
+/** Deliveries that are let go at once when a webhook that failed answers again; the rest follow by themselves. */
+const RELEASED_AT_ONCE = 500
+
+/**
+ * Numbered over all replays; nothing is written by whom the delivery was taken from meanwhile. A signature is no secret,
+ * but not kept either.
+ */
+const ATTEMPT = `
+  INSERT INTO webhook_attempts (tenant_id, delivery_id, attempt, at, duration_ms, status_code, error, request, response)
+  SELECT tenant_id, id, 1 + coalesce((SELECT max(a.attempt) FROM webhook_attempts a
+    WHERE a.tenant_id = ?1 AND a.delivery_id = ?2), 0), ?4, ?5, ?6, ?7, ?8, ?9
+  FROM webhook_deliveries WHERE tenant_id = ?1 AND id = ?2 AND claim_token = ?3`
+
+const isHeld = `EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.claim_token = ?3)`
+
+/** It was tried alone, and those that wait for it may go. */
+const RECOVER = `
+  UPDATE webhooks SET failing_since = NULL
+  WHERE tenant_id = ?1 AND id = ?4 AND failing_since <= ?5 - ${TRIED_ALONE_AFTER_MS} AND ${isHeld}`
+
+const ANSWER = `
+  UPDATE webhooks SET failing_since = NULL WHERE tenant_id = ?1 AND id = ?4 AND failing_since IS NOT NULL AND ${isHeld}`
+
+const FAIL = `
+  UPDATE webhooks SET failing_since = coalesce(failing_since, ?5),
+    is_active = iif(?7 OR failing_since <= ?6 - ${FAILING_AT_MOST_MS}, 0, is_active),
+    disabled_reason = CASE WHEN is_active = 0 THEN disabled_reason WHEN ?7 THEN 'gone'
+      WHEN failing_since <= ?6 - ${FAILING_AT_MOST_MS} THEN 'failing' END
+  WHERE tenant_id = ?1 AND id = ?4 AND ${isHeld}`
+
+const SETTLE = `
+  UPDATE webhook_deliveries SET state = ?4, status_code = ?5, error = ?6, next_at = ?7, claim_token = NULL,
+    claim_until = NULL, updated_at = ?8
+  WHERE tenant_id = ?1 AND id = ?2 AND claim_token = ?3`
+
+const RELEASE = `
+  UPDATE webhook_deliveries SET next_at = ?3 WHERE (tenant_id, id) IN (
+    SELECT o.tenant_id, o.id FROM webhook_deliveries o INDEXED BY webhook_deliveries_due
+    WHERE o.next_at > ?3 AND o.next_at <= ?3 + ${2 * FAILING_MS} AND o.claim_token IS NULL AND o.attempts = 0
+      AND o.tenant_id = ?1 AND o.webhook_id = ?2 LIMIT ${RELEASED_AT_ONCE})
+  RETURNING id`
+
+/**
+ * Makes one attempt of a claimed delivery and writes down what came of it: delivered by any 2xx, else tried again by the
+ * plan, and dead after the last attempt. 410 switches the webhook off, and so do five days of nothing but failures.
+ */
+export async function attemptDelivery(
+  env: Env,
+  claimed: Claimed,
+  { clock, random = Math.random }: { clock: () => Date; random?: () => number },
+): Promise<Attempted> {
+  const { tenantId, id, token, webhookId, payload, eventType } = claimed
+  const startedAt = clock()
+  const begun = Date.now()
+  const posted = await guardedPost(env, claimed.url, {
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'Moltpost',
+      ...signatureHeaders(claimed, claimed.eventId, startedAt, payload),
+    },
+    body: payload,
+    timeoutMs: ATTEMPT_MS,
+  })
+  const durationMs = Date.now() - begun
+  const outcome = outcomeOf(posted)
+  const { delivered, statusCode, error } = outcome
+  const now = clock()
+  // A test says at once what came of it, and is not repeated.
+  const isLast = delivered || isGone(outcome) || eventType === 'ping'
+  const wait = isLast ? null : waitAfter(claimed.attempts, random())
+  const state = delivered ? 'delivered' : wait === null ? 'dead' : 'pending'
+  const hold = [tenantId, id, token]
+  const { DB } = env
+  const [, recovered] = await DB.batch([
+    DB.prepare(ATTEMPT).bind(
+      ...hold,
+      startedAt.getTime(),
+      durationMs,
+      statusCode,
+      error,
+      payload.slice(0, KEPT),
+      posted.kind === 'answered' ? posted.body.slice(0, KEPT) : null,
+    ),
+    ...standing(env, claimed, outcome, startedAt, now),
+    DB.prepare(SETTLE).bind(
+      ...hold,
+      state,
+      statusCode,
+      error,
+      wait === null ? null : now.getTime() + wait,
+      now.getTime(),
+    ),
+  ])
+  if (wait !== null) await ringDeliveries(env, [{ tenantId, deliveryId: id, afterMs: wait }])
+  if (delivered && (recovered?.meta.changes ?? 0) > 0) await release(env, tenantId, webhookId, now)
+  return outcome
+}
+
+/** What the attempt says of the webhook. A test that fails says nothing, unless that it is gone. */
+function standing(
+  { DB }: Env,
+  { tenantId, id, token, webhookId, eventType }: Claimed,
+  outcome: Attempted,
+  startedAt: Date,
+  now: Date,
+): D1PreparedStatement[] {
+  const hold = [tenantId, id, token, webhookId]
+  if (outcome.delivered) {
+    return [DB.prepare(RECOVER).bind(...hold, now.getTime()), DB.prepare(ANSWER).bind(...hold)]
+  }
+  if (eventType === 'ping' && !isGone(outcome)) return []
+  return [DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0)]
+}
+
+function isGone({ statusCode }: Attempted): boolean {
+  return statusCode === 410
+}
+
+async function release(env: Env, tenantId: string, webhookId: string, now: Date): Promise<void> {
+  const { results } = await env.DB.prepare(RELEASE)
+    .bind(tenantId, webhookId, now.getTime())
+    .all<{ id: string }>()
+  await ringDeliveries(
+    env,
+    results.map(({ id }) => ({ tenantId, deliveryId: id })),
+  )
+}
+
+function outcomeOf(posted: Posted): Attempted {
+  switch (posted.kind) {
+    case 'answered': {
+      const delivered = posted.status >= 200 && posted.status < 300
+      return { delivered, statusCode: posted.status, error: delivered ? null : `http_${posted.status}` }
+    }
+    case 'refused':
+      return { delivered: false, statusCode: null, error: `egress_refused: ${posted.reason}` }
+    case 'failed':
+      return { delivered: false, statusCode: null, error: posted.reason }
+  }
+}

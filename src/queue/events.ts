@@ -1,0 +1,13 @@
+import { recordReports } from '../core/delivery/reports.ts'
+import type { Env } from '../env.ts'
+import { cloudflareEvents } from '../providers/events/cloudflare.ts'
+
+/** Count what Cloudflare's own sending reports, which comes by a queue and needs no further proof. */
+export async function record(
+  env: Env,
+  bodies: Record<string, unknown>[],
+): Promise<PromiseSettledResult<unknown>[]> {
+  return await Promise.allSettled(
+    bodies.map((body) => recordReports(env, cloudflareEvents(body), new Date())),
+  )
+}

@@ -1,0 +1,255 @@
+import type { MiddlewareHandler } from 'hono'
+import { csrf } from 'hono/csrf'
+import { HTTPException } from 'hono/http-exception'
+import {
+  type Claim,
+  claimAgent,
+  findClaim,
+  findVerification,
+  type Mailed,
+  mailAgain,
+  type Verification,
+  verifyOwner,
+} from '../../core/claims.ts'
+import { describeFailure } from '../../core/failure.ts'
+import { Fault } from '../../core/fault.ts'
+import { type App, type HttpContext, router } from '../http.ts'
+import { Page } from './page.tsx'
+
+/** The token stands in the address, so it is told to nobody, kept nowhere and framed by no one. */
+const guarded: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  c.header('Cache-Control', 'no-store')
+  c.header('Referrer-Policy', 'no-referrer')
+  c.header('X-Content-Type-Options', 'nosniff')
+  c.header('X-Frame-Options', 'DENY')
+  c.header('X-Robots-Tag', 'noindex')
+  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; style-src 'nonce-${c.get('requestId')}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+  )
+}
+
+/** Where a person becomes the owner of an agent, and proves an address. It works without scripts. */
+export const claiming = router()
+
+for (const area of ['/claim/*', '/verify/*']) claiming.use(area, guarded, csrf())
+
+claiming.onError((error, c) => {
+  if (error instanceof Fault) return faultPage(c, error)
+  if (error instanceof HTTPException && error.status === 403)
+    return page(c, 'Nothing was done', <p>The form was sent from another site. Open the link itself.</p>, 403)
+  const requestId = c.get('requestId')
+  console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
+  return page(c, 'Something broke on our side', <p>Quote request {requestId}.</p>, 500)
+})
+
+claiming.get('/claim/:token', async (c) => {
+  const claim = await findClaim(at(c), c.req.param('token'))
+  return claim ? claimPage(c, claim) : unknownLink(c)
+})
+
+claiming.post('/claim/:token', async (c) => {
+  const token = c.req.param('token')
+  const claim = await findClaim(at(c), token)
+  if (!claim) return unknownLink(c)
+  const form = await formOf(c)
+  if (form.again !== undefined && claim.owner && !claim.owner.verifiedAt) {
+    return mailedPage(c, claim.owner.email, (await mailAgain(at(c), token)).mailed)
+  }
+  if (claim.state !== 'open') return claimPage(c, claim)
+  const { email = '', x_handle = '' } = form
+  try {
+    const { owner, mailed } = await claimAgent(at(c), token, { email, xHandle: x_handle })
+    return mailedPage(c, owner.email, mailed)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
+    return claimPage(c, claim, { wrong: error.message, email, xHandle: x_handle })
+  }
+})
+
+/** Where the mailed link leads: only the button verifies, because mail programs and scanners follow every link. */
+claiming.get('/verify/:token', async (c) => {
+  const verification = await findVerification(at(c), c.req.param('token'))
+  return verification ? verifyPage(c, verification) : unknownLink(c)
+})
+
+claiming.post('/verify/:token', async (c) => {
+  const { email, agentName } = await verifyOwner(at(c), c.req.param('token'))
+  return page(
+    c,
+    'Your address is confirmed',
+    <p>
+      {email} is the owner of {agentName}, which may now write to any address within its limits. You can close
+      this page.
+    </p>,
+  )
+})
+
+const at = (c: HttpContext) => ({ env: c.env, now: c.get('now') })
+
+/** The text fields of a posted form; none where it cannot be read. */
+async function formOf(c: HttpContext): Promise<Record<string, string | undefined>> {
+  const form = await c.req.parseBody().catch(() => ({}))
+  return Object.fromEntries(
+    Object.entries(form).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+  )
+}
+
+type Status = 200 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 500 | 503
+
+function page(c: HttpContext, title: string, children: unknown, status: Status = 200) {
+  return c.html(
+    <Page title={title} nonce={c.get('requestId')}>
+      {children}
+    </Page>,
+    status,
+  )
+}
+
+type Refilled = { wrong: string; email: string; xHandle: string }
+
+function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
+  const { agent, address, owner, state } = claim
+  if (state === 'used') {
+    const text = (
+      <>
+        <p>{agent.name} has an owner, and an agent has only one.</p>
+        {owner && !owner.verifiedAt ? <Again /> : null}
+      </>
+    )
+    return page(c, 'This agent has been claimed', text, 409)
+  }
+  if (state === 'expired') {
+    const text = <p>A claim link is good for 30 days. {agent.name} can be asked for a new one.</p>
+    return page(c, 'This link has run out', text, 410)
+  }
+  return page(
+    c,
+    `Claim ${agent.name}`,
+    <>
+      <p>Who claims an agent answers for what it sends. Claim it only if it is yours.</p>
+      <dl>
+        <dt>Name</dt>
+        <dd>{agent.name}</dd>
+        {address === null ? null : (
+          <>
+            <dt>Address</dt>
+            <dd>{address}</dd>
+          </>
+        )}
+        {agent.description === null ? null : (
+          <>
+            <dt>About itself</dt>
+            <dd>{agent.description}</dd>
+          </>
+        )}
+        <dt>Registered</dt>
+        <dd>{agent.registeredAt.toISOString().slice(0, 10)}</dd>
+      </dl>
+      {refilled ? <p role="alert">{refilled.wrong}</p> : null}
+      <form method="post">
+        <label>
+          Your email address
+          <input
+            type="email"
+            name="email"
+            required
+            maxlength={320}
+            autocomplete="email"
+            value={refilled?.email}
+          />
+          <small>You will be sent a link that confirms it.</small>
+        </label>
+        <label>
+          Your handle on X, if you like
+          <input name="x_handle" maxlength={50} autocomplete="off" value={refilled?.xHandle} />
+          <small>It is shown as unverified.</small>
+        </label>
+        <button type="submit">Claim {agent.name}</button>
+      </form>
+    </>,
+    refilled ? 422 : 200,
+  )
+}
+
+function mailedPage(c: HttpContext, email: string, mailed: Mailed) {
+  if (mailed.isSent) {
+    const text = (
+      <>
+        <p>
+          The agent is yours. A link was sent to {email}: open it within 24 hours to confirm the address.
+          Until then what the agent writes to the outside waits for approval.
+        </p>
+        <Again />
+      </>
+    )
+    return page(c, 'Check your mail', text)
+  }
+  const { detail, retryAt } = mailed
+  if (retryAt) c.header('Retry-After', String(Math.ceil((retryAt.getTime() - c.get('now').getTime()) / 1000)))
+  const text = (
+    <>
+      <p>
+        The agent is yours, but no link could be sent to {email}: {detail}.
+        {retryAt ? ` Try again after ${retryAt.toISOString()}.` : ''}
+      </p>
+      <Again />
+    </>
+  )
+  return page(c, 'No mail was sent', text, retryAt ? 429 : 200)
+}
+
+function Again() {
+  return (
+    <form method="post">
+      <button type="submit" name="again" value="1">
+        Send the link again
+      </button>
+    </form>
+  )
+}
+
+function verifyPage(c: HttpContext, { email, agentName, state }: Verification) {
+  if (state === 'used')
+    return page(c, 'This address is confirmed already', <p>There is nothing left to do.</p>, 409)
+  if (state === 'expired') {
+    const text = <p>The mailed link is good for 24 hours. The agent’s claim page sends another.</p>
+    return page(c, 'This link has run out', text, 410)
+  }
+  return page(
+    c,
+    'Confirm your address',
+    <>
+      <p>
+        {email} was given as the address of the owner of {agentName}. Confirm it, and the agent may write to
+        any address within its limits.
+      </p>
+      <form method="post">
+        <button type="submit">Confirm {email}</button>
+      </form>
+    </>,
+  )
+}
+
+function unknownLink(c: HttpContext) {
+  return page(
+    c,
+    'This link is not valid',
+    <p>It may have been cut short on its way. Open it again from where you had it, or copy all of it.</p>,
+    404,
+  )
+}
+
+const FAULTS: Partial<Record<Fault['code'], { status: Status; title: string }>> = {
+  conflict: { status: 409, title: 'This link has been used' },
+  expired: { status: 410, title: 'This link has run out' },
+  invalid: { status: 422, title: 'Something is missing' },
+  payload_too_large: { status: 413, title: 'That is too much' },
+}
+
+function faultPage(c: HttpContext, { code, message }: Fault) {
+  const known = FAULTS[code]
+  return known ? page(c, known.title, <p>{message}</p>, known.status) : unknownLink(c)
+}

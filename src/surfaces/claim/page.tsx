@@ -1,0 +1,41 @@
+import { raw } from 'hono/html'
+
+const STYLE = `
+  :root { color-scheme: light dark; font: 1.0625rem/1.5 system-ui, sans-serif }
+  body { max-width: 34rem; margin: 12vh auto 3rem; padding: 0 1.25rem; overflow-wrap: anywhere }
+  h1 { font-size: 1.5rem; line-height: 1.25 }
+  dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 1.5rem 0 }
+  dt { opacity: .75 }
+  dd { margin: 0; white-space: pre-line }
+  label { display: block; font-weight: 600; margin-top: 1.25rem }
+  small { display: block; opacity: .75; margin-top: .25rem; font-weight: 400 }
+  input { font: inherit; font-weight: 400; box-sizing: border-box; width: 100%; min-height: 2.75rem; padding: .25rem .75rem;
+    margin-top: .25rem; border: 2px solid color-mix(in srgb, currentColor 50%, transparent); border-radius: .5rem }
+  button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: .5rem 1.25rem; margin-top: 1.5rem;
+    cursor: pointer; color: Canvas; background: CanvasText; border: 2px solid CanvasText; border-radius: .5rem }
+  :is(input, button):focus-visible { outline: 3px solid Highlight; outline-offset: 3px }
+  [role=alert] { border-left: .25rem solid; padding-left: .75rem; font-weight: 600 }
+`
+
+/** One page of plain HTML; the nonce admits its style and nothing else. */
+export function Page({ title, nonce, children }: { title: string; nonce: string; children: unknown }) {
+  return (
+    <>
+      {raw('<!DOCTYPE html>')}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <title>{title}</title>
+          <style nonce={nonce}>{STYLE}</style>
+        </head>
+        <body>
+          <main>
+            <h1>{title}</h1>
+            {children}
+          </main>
+        </body>
+      </html>
+    </>
+  )
+}

@@ -1,0 +1,87 @@
+import { claimAgent, verifyOwner } from '../../core/claims.ts'
+import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { AgentStatus, Level } from './agents.ts'
+
+const ClaimBody = z
+  .object({
+    email: z.string().max(320).openapi({ example: 'ann@example.com' }),
+    x_handle: z.string().max(50).nullish(),
+  })
+  .openapi('Claim')
+
+const ClaimedView = z
+  .object({
+    agent_id: z.string(),
+    status: AgentStatus,
+    permission_level: Level,
+    human_owner: z.object({
+      email: z.string(),
+      email_verified: z.boolean(),
+      x_handle: z.string().optional(),
+    }),
+    verification: z.object({
+      sent: z.boolean(),
+      detail: z.string().nullable(),
+      retry_at: z.string().nullable(),
+    }),
+  })
+  .openapi('Claimed')
+
+const VerifiedView = z
+  .object({ email: z.string(), email_verified: z.literal(true), permission_level: Level })
+  .openapi('Verified')
+
+/** What the pages behind claim_url and the mailed link do, for programs. */
+export const claims = router()
+
+claims.openapi(
+  createRoute({
+    method: 'post',
+    path: '/claim/verify-email',
+    tags: ['agents'],
+    summary: 'Verify the address of an owner, with the token of the mailed link',
+    description: '404 for an unknown token, 409 for a used one, 410 after 24 hours.',
+    request: body(z.object({ token: z.string().max(200) })),
+    responses: { 200: json(VerifiedView) },
+  }),
+  async (c) => {
+    const { email, level } = await verifyOwner(at(c), c.req.valid('json').token)
+    return c.json({ email, email_verified: true as const, permission_level: level }, 200)
+  },
+)
+
+claims.openapi(
+  createRoute({
+    method: 'post',
+    path: '/claim/{token}',
+    tags: ['agents'],
+    summary: 'Claim an agent, with the token of its claim_url',
+    description: `Mails a link to the address that proves it. 404 for an unknown token, 409 for an agent that has an owner,
+410 after 30 days.`,
+    request: { params: z.object({ token: z.string() }), ...body(ClaimBody) },
+    responses: { 200: json(ClaimedView) },
+  }),
+  async (c) => {
+    const { email, x_handle = null } = c.req.valid('json')
+    const claim = await claimAgent(at(c), c.req.valid('param').token, { email, xHandle: x_handle })
+    const { agent, owner, level, mailed } = claim
+    return c.json(
+      {
+        agent_id: agent.id,
+        status: agent.status,
+        permission_level: level,
+        human_owner: {
+          email: owner.email,
+          email_verified: owner.verifiedAt !== null,
+          ...(owner.xHandle === null ? {} : { x_handle: owner.xHandle }),
+        },
+        verification: mailed.isSent
+          ? { sent: true, detail: null, retry_at: null }
+          : { sent: false, detail: mailed.detail, retry_at: mailed.retryAt?.toISOString() ?? null },
+      },
+      200,
+    )
+  },
+)
+
+const at = (c: HttpContext) => ({ env: c.env, now: c.get('now') })

@@ -1,0 +1,216 @@
+import { momentText } from '../../core/inbox/cursor.ts'
+import { forgetMessage } from '../../core/inbox/mark.ts'
+import { listMessages, seeMessage } from '../../core/inbox/messages.ts'
+import { previewOf } from '../../core/inbox/preview.ts'
+import type { Message } from '../../core/inbox/read.ts'
+import type { SendState } from '../../core/states.ts'
+import { settings } from '../../env.ts'
+import { createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { me } from './me.ts'
+import { ErrorView } from './refusals.ts'
+import { Cursor, cursorText, ERRORS } from './words.ts'
+
+export const STATUS = [
+  'queued',
+  'pending_approval',
+  'sent',
+  'delivered',
+  'bounced',
+  'failed',
+  'rejected',
+  'received',
+] as const
+export type Status = (typeof STATUS)[number]
+
+const Attachment = z.object({
+  id: z.string(),
+  filename: z.string(),
+  size: z.int(),
+  content_type: z.string(),
+  url: z.string(),
+})
+
+export const MessageView = z
+  .object({
+    id: z.string().openapi({ example: 'msg_abc123' }),
+    thread_id: z.string().openapi({ example: 'thread_xyz789' }),
+    from_addr: z.string(),
+    from_name: z.string().nullable(),
+    to: z.array(z.string()),
+    cc: z.array(z.string()),
+    subject: z.string(),
+    text: z.string().nullable(),
+    html: z.string().nullable().openapi({ description: 'Sanitised: nothing in it runs or submits.' }),
+    text_body: z.string().nullable().openapi({ description: 'As `text`.' }),
+    html_body: z.string().nullable().openapi({ description: 'As `html`.' }),
+    preview: z.string(),
+    direction: z.enum(['inbound', 'outbound']),
+    status: z.enum(STATUS),
+    is_read: z.boolean(),
+    reply_to: z.string().nullable(),
+    in_reply_to: z.string().nullable().openapi({ description: 'The id of the message that it answers.' }),
+    references: z.array(z.string()).openapi({ description: 'Message-IDs of the thread so far.' }),
+    rfc_message_id: z.string().openapi({ description: 'Its own Message-ID.' }),
+    reply_text: z.string().nullable().openapi({
+      description: 'What is new in an inbound text, without quotes and signature.',
+    }),
+    attachments: z.array(Attachment),
+    authentication: z
+      .object({ spf: z.string(), dkim: z.string(), dmarc: z.string(), from_authenticated: z.boolean() })
+      .nullable()
+      .openapi({ description: 'Whether the sender is who the message says.' }),
+    ambiguities: z.array(z.string()).openapi({
+      description: 'Why programs may read this message differently; act on none by itself that has any.',
+    }),
+    injection_score: z.number().nullable().openapi({
+      description: 'How much the message looks as if it gave orders to its reader, 0 to 1.',
+    }),
+    automatic: z.boolean().openapi({ description: 'A program wrote it.' }),
+    created_at: z.string(),
+  })
+  .openapi('StoredMessage')
+
+const MessagesQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  status: z.enum(['unread', 'read']).optional(),
+  thread_id: z.string().min(1).max(200).optional(),
+  cursor: Cursor.optional(),
+})
+
+const MessagesView = z
+  .object({
+    data: z.array(MessageView),
+    total: z.int().openapi({ description: 'Messages that fit the filters, on whatever page.' }),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable(),
+  })
+  .openapi('Messages')
+
+export const MessageParams = z.object({ id: z.string().min(1).max(200) })
+
+const common = { tags: ['messages'], security: [{ bearer: [] }] }
+
+export const messages = router()
+
+messages.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/messages',
+    summary: 'List messages',
+    description: `What came in and what was sent, newest first; what the mailbox sent counts as read. A page may hold
+fewer messages than \`limit\` where they are large: \`has_more\` alone says whether older ones follow, and \`next_cursor\`
+leads to them.`,
+    request: { query: MessagesQuery },
+    responses: { 200: json(MessagesView), ...ERRORS },
+  }),
+  async (c) => {
+    const { limit, status, thread_id, cursor } = c.req.valid('query')
+    const { mailbox } = await me(c)
+    const page = await listMessages(c.var.ctx, mailbox.id, {
+      limit,
+      after: cursor ?? null,
+      isRead: status === undefined ? null : status === 'read',
+      threadId: thread_id ?? null,
+    })
+    const last = page.messages.at(-1)
+    return c.json(
+      {
+        data: page.messages.map((message) => messageView(c, message)),
+        total: page.total,
+        has_more: page.hasMore,
+        next_cursor: page.hasMore && last ? cursorText(last) : null,
+      },
+      200,
+    )
+  },
+)
+
+messages.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/messages/{id}',
+    summary: 'Fetch a single message',
+    description: 'It stays unread: see PATCH /v1/threads/{id}.',
+    request: { params: MessageParams },
+    responses: { 200: json(MessageView), 404: json(ErrorView, 'Not found'), ...ERRORS },
+  }),
+  async (c) => {
+    const { mailbox } = await me(c)
+    return c.json(messageView(c, await seeMessage(c.var.ctx, mailbox.id, c.req.valid('param').id)), 200)
+  },
+)
+
+messages.openapi(
+  createRoute({
+    ...common,
+    method: 'delete',
+    path: '/messages/{id}',
+    summary: 'Delete a message',
+    description: 'From the mailbox’s own view, for good; nobody else’s is touched. May be repeated.',
+    request: { params: MessageParams },
+    responses: { 204: { description: 'Deleted' }, ...ERRORS },
+  }),
+  async (c) => {
+    const { mailbox } = await me(c)
+    await forgetMessage(c.var.ctx, mailbox.id, c.req.valid('param').id)
+    return c.body(null, 204)
+  },
+)
+
+/** The states of a send in the words of this API. */
+export function statusOf(state: SendState | null): Status {
+  switch (state) {
+    case 'delivered':
+    case 'bounced':
+    case 'rejected':
+    case 'failed':
+    case 'pending_approval':
+      return state
+    case 'accepted':
+      return 'sent'
+    case 'complained':
+      return 'delivered'
+    case 'blocked':
+    case 'cancelled':
+      return 'failed'
+    default:
+      return 'queued'
+  }
+}
+
+export function messageView(c: HttpContext, message: Message): z.infer<typeof MessageView> {
+  const isInbound = message.folder === 'inbox'
+  const { text, html, authentication } = message
+  const url = `${settings(c.env).publicUrl}/email/message/${message.id}/attachments`
+  return {
+    id: message.id,
+    thread_id: message.threadId,
+    from_addr: message.fromAddress,
+    from_name: message.fromName,
+    to: message.to,
+    cc: message.cc,
+    subject: message.subject,
+    ...{ text, html, text_body: text, html_body: html, preview: previewOf(message) },
+    direction: isInbound ? 'inbound' : 'outbound',
+    status: isInbound ? 'received' : statusOf(message.state),
+    is_read: !isInbound || message.readAt !== null,
+    reply_to: message.replyTo,
+    in_reply_to: message.inReplyTo,
+    references: message.references.map((id) => `<${id}>`),
+    rfc_message_id: `<${message.rfcId}>`,
+    reply_text: message.replyText,
+    attachments: message.files.map(({ id, filename, size, contentType }) => ({
+      ...{ id, filename, size, content_type: contentType, url: `${url}/${id}` },
+    })),
+    authentication: authentication && {
+      ...{ spf: authentication.spf, dkim: authentication.dkim, dmarc: authentication.dmarc },
+      from_authenticated: authentication.isFromAuthenticated,
+    },
+    ambiguities: message.ambiguities,
+    injection_score: message.risk?.score ?? null,
+    automatic: message.isAutomatic,
+    created_at: momentText(message.at),
+  }
+}

@@ -1,0 +1,45 @@
+import type { MiddlewareHandler } from 'hono'
+import { describeFailure } from '../../core/failure.ts'
+import { Fault } from '../../core/fault.ts'
+import { mayKnow } from '../../core/inbox/account.ts'
+import type { Unit } from '../../core/windows.ts'
+import type { App } from '../http.ts'
+import { me, windowsOfMe } from './me.ts'
+
+const integer = (description: string) => ({ schema: { type: 'integer' as const }, description })
+
+/** How every answer to a send tells what the owner's plan still allows. */
+export const PLAN_HEADERS = {
+  'X-MailMolt-Plan': { schema: { type: 'string' as const }, description: 'The plan of the owner.' },
+  'X-MailMolt-Plan-Daily-Limit': integer('Sends in a UTC day, over all of the owner’s mailboxes.'),
+  'X-MailMolt-Plan-Daily-Remaining': integer('What is left of it after this request.'),
+  'X-MailMolt-Plan-Monthly-Limit': integer('Sends in a UTC month, over all of the owner’s mailboxes.'),
+  'X-MailMolt-Plan-Monthly-Remaining': integer('What is left of it after this request.'),
+}
+
+const NAMES: [unit: Unit, name: string][] = [
+  ['day', 'Daily'],
+  ['month', 'Monthly'],
+]
+
+/** Tells whoever asks for a send how far the plan is used once it has been answered, whatever it was answered. */
+export const quota: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  try {
+    const account = await me(c)
+    if (!mayKnow(c.get('ctx'), account.mailbox.id)) return
+    const windows = await windowsOfMe(c, account)
+    c.header('X-MailMolt-Plan', account.plan)
+    for (const [unit, name] of NAMES) {
+      const window = windows.find(({ scope, unit: of }) => scope === 'plan' && of === unit)
+      if (!window) continue
+      c.header(`X-MailMolt-Plan-${name}-Limit`, String(window.limit))
+      c.header(`X-MailMolt-Plan-${name}-Remaining`, String(Math.max(0, window.limit - window.used)))
+    }
+  } catch (error) {
+    // A caller without a mailbox has been told so; and what is done must not be answered as if it had failed.
+    if (error instanceof Fault) return
+    const event = { event: 'plan_headers_missing', requestId: c.get('requestId'), ...describeFailure(error) }
+    console.error(JSON.stringify(event))
+  }
+}

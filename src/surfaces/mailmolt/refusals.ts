@@ -1,0 +1,57 @@
+import { type Account, exhausted } from '../../core/inbox/account.ts'
+import type { Refusal } from '../../core/policy.ts'
+import { settings } from '../../env.ts'
+import type { HttpContext } from '../http.ts'
+import { z } from '../http.ts'
+import { windowsOfMe } from './me.ts'
+
+export const ErrorView = z
+  .object({
+    error: z.string().openapi({ example: 'plan_limit_exceeded' }),
+    message: z.string(),
+    upgrade_url: z.url().optional().openapi({ description: 'Set on 402 responses' }),
+    plan: z.string().optional().openapi({ description: 'Set on 402 responses' }),
+  })
+  .openapi('MailMoltError')
+
+/** Reasons that have a status of their own; any other is 403 under its own name. */
+const STATUS: Record<string, 422 | 429> = {
+  too_many_urls: 422,
+  blocked_attachment_type: 422,
+  dlp_blocked: 422,
+  canary_violation: 422,
+  cooldown: 429,
+  reply_loop: 429,
+}
+
+/** Answers a send that was refused. Whoever should come back later is told when; whom only a larger plan helps, that. */
+export async function refusalAnswer(c: HttpContext, account: Account, refusal: Refusal) {
+  const { reason, detail, retryAt } = refusal
+  if (reason === 'rate_limited') return await rateLimited(c, account, refusal)
+  const status = STATUS[reason] ?? 403
+  if (status === 429 && retryAt !== undefined) retryAfter(c, retryAt)
+  return c.json({ error: reason, message: `Not sent: ${detail}.` }, status)
+}
+
+async function rateLimited(c: HttpContext, account: Account, { window, detail, retryAt }: Refusal) {
+  const windows = await windowsOfMe(c, account)
+  // Where the plan is used up too, no other window's turn would help.
+  const cap = [...windows.filter(({ used, limit }) => used >= limit), ...(window ? [window] : [])]
+    .filter(({ scope }) => scope === 'plan')
+    .sort((a, b) => b.resetsAt - a.resetsAt)[0]
+  if (cap) {
+    const { plan } = account
+    const day = cap.unit === 'day' ? 'daily' : 'monthly'
+    const until = new Date(cap.resetsAt).toISOString()
+    const message = `The ${day} limit of ${cap.limit} sends of the plan "${plan}" is reached. It starts anew at ${until}.`
+    const upgrade_url = `${settings(c.env).publicUrl}/billing`
+    return c.json({ error: 'plan_limit_exceeded', message, upgrade_url, plan }, 402)
+  }
+  retryAfter(c, exhausted(windows)?.resetsAt ?? retryAt ?? c.get('now').getTime())
+  return c.json({ error: 'rate_limited', message: `Not sent: ${detail}.` }, 429)
+}
+
+/** In whole seconds, at least one. */
+function retryAfter(c: HttpContext, until: number) {
+  c.header('Retry-After', String(Math.max(1, Math.ceil((until - c.get('now').getTime()) / 1000))))
+}

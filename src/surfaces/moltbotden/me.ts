@@ -1,0 +1,51 @@
+import type { MiddlewareHandler } from 'hono'
+import type { Ctx } from '../../core/ctx.ts'
+import { describeFailure } from '../../core/failure.ts'
+import { Fault } from '../../core/fault.ts'
+import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/inbox/account.ts'
+import type { WindowUse } from '../../core/windows.ts'
+import type { App, HttpContext } from '../http.ts'
+
+const accounts = new WeakMap<Ctx, Promise<Account>>()
+const windows = new WeakMap<Ctx, Promise<WindowUse[]>>()
+
+/** The mailbox that the caller calls its own, looked up once for each request. */
+export function me(c: HttpContext): Promise<Account> {
+  const ctx = c.get('ctx')
+  return once(accounts, ctx, () => accountOf(ctx, c.req.header('x-agent-id') || null))
+}
+
+/** How far its windows are used, looked up once for each request: ask for it after what the request spends. */
+export function windowsOfMe(c: HttpContext, account: Account): Promise<WindowUse[]> {
+  const ctx = c.get('ctx')
+  return once(windows, ctx, () => windowsOf(ctx, account))
+}
+
+/** Tells every caller that has shown its key what it may still send, whatever else it is answered. */
+export const metered: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  if (!('ctx' in c.var)) return
+  try {
+    const account = await me(c)
+    if (!mayKnow(c.get('ctx'), account.mailbox.id)) return
+    const { limit, remaining, resetsAt } = bindingAllowance(
+      account,
+      await windowsOfMe(c, account),
+      c.get('now'),
+    )
+    c.header('X-RateLimit-Limit', String(limit))
+    c.header('X-RateLimit-Remaining', String(remaining))
+    c.header('X-RateLimit-Reset', String(resetsAt.getTime() / 1000))
+  } catch (error) {
+    // A caller without a mailbox has been told so; and what is done must not be answered as if it had failed.
+    if (error instanceof Fault) return
+    const event = { event: 'rate_headers_missing', requestId: c.get('requestId'), ...describeFailure(error) }
+    console.error(JSON.stringify(event))
+  }
+}
+
+function once<Value>(known: WeakMap<Ctx, Promise<Value>>, ctx: Ctx, look: () => Promise<Value>) {
+  const value = known.get(ctx) ?? look()
+  known.set(ctx, value)
+  return value
+}

@@ -1,0 +1,229 @@
+import { parseAddress, safeHeaderText } from '../../core/address.ts'
+import { countUrls } from '../../core/content/links.ts'
+import { mustBeAllowed } from '../../core/ctx.ts'
+import { Fault } from '../../core/fault.ts'
+import type { Account } from '../../core/inbox/account.ts'
+import { areOurs, barOf, findReplied, firstAnswer, requestOf } from '../../core/inbox/compose.ts'
+import { blockedAmong, dropFiles, dropUnnamed, type GivenFile, keepFiles } from '../../core/inbox/files.ts'
+import { messageIdOf, threadIdOf } from '../../core/inbox/store.ts'
+import type { Door } from '../../core/send/door.ts'
+import { requestSends, type SendResult } from '../../core/send/request.ts'
+import { body, createRoute, type HttpContext, headerKey, json, keyHashOf, z } from '../http.ts'
+import { me } from './me.ts'
+import { STATUS, type Status } from './message.ts'
+import { refusalAnswer } from './refusals.ts'
+import { ERRORS, ErrorView, RATE_HEADERS, routes } from './words.ts'
+
+const RECIPIENTS_AT_MOST = 10
+const URLS_AT_MOST = 10
+const BODY_AT_MOST = 256 * 1024
+const FILES_AT_MOST = 7 * 1024 * 1024
+
+/** So many entries are read at all; more than ten are refused by the rule that says so. */
+const Addresses = z
+  .array(
+    z
+      .string()
+      .max(320)
+      .refine((text) => parseAddress(text) !== null, 'is not an email address'),
+  )
+  .max(1_000)
+
+/** A body as mail can hold it: well-formed, without NUL (RFC 5322, section 4). */
+const Body = z
+  .string()
+  .transform((text) => text.toWellFormed().replaceAll('\0', ''))
+  .refine((text) => new TextEncoder().encode(text).byteLength <= BODY_AT_MOST, 'is above 256 KB of UTF-8')
+  .openapi({ type: 'string' })
+
+const File = z.object({
+  filename: z.string().min(1).max(1_000),
+  content_type: z.string().max(200).default('application/octet-stream'),
+  content_base64: z
+    .string()
+    .transform((text, context) => {
+      const content = bytesOf(text)
+      if (content === null) context.addIssue({ code: 'custom', message: 'is not base64' })
+      return content ?? new Uint8Array()
+    })
+    .openapi({ type: 'string', format: 'byte' }),
+})
+
+const SendBody = z
+  .object({
+    to: Addresses.min(1),
+    subject: z
+      .string()
+      .refine((text) => [...text].length <= 256, 'is longer than 256 characters')
+      .refine((text) => safeHeaderText(text) === null, 'holds characters that no header may hold')
+      .openapi({ description: 'At most 256 characters.' }),
+    body_text: Body.nullish(),
+    body_html: Body.nullish().openapi({ description: 'Sanitised before it is kept or sent.' }),
+    cc: Addresses.nullish(),
+    bcc: Addresses.nullish(),
+    in_reply_to: z.string().min(1).max(1_000).nullish().openapi({
+      description: 'The message_id, or the RFC 5322 Message-ID, of a message that the caller sees.',
+    }),
+    attachments: z
+      .array(File)
+      .max(10)
+      .refine((files) => sizeOf(files) <= FILES_AT_MOST, 'are above 7 MB in all')
+      .nullish(),
+  })
+  .refine(({ body_text, body_html }) => body_text || body_html, {
+    message: 'At least one of body_text or body_html is required.',
+    path: ['body_text'],
+  })
+  .openapi('EmailSend')
+
+const SentView = z
+  .object({
+    message_id: z.string().openapi({ example: 'msg_abc123' }),
+    status: z.enum(STATUS),
+    delivery_type: z.enum(['internal', 'external']),
+    thread_id: z.string().openapi({ example: 'thread_xyz789' }),
+    message: z.string(),
+  })
+  .openapi('EmailSendAnswer')
+
+type Wanted = z.infer<typeof SendBody>
+
+export const send = routes()
+
+send.openapi(
+  createRoute({
+    method: 'post',
+    path: '/email/send',
+    tags: ['email'],
+    summary: 'Send an email from the caller’s address',
+    description: `To addresses of this service alone a message is delivered at once; where no such address exists its status
+is \`bounced\`. \`sending\` is on its way, \`queued\` waits: for a person's approval, as \`message\` then says, or for its
+time. An Idempotency-Key makes a repeat safe: it is answered as the first one was.`,
+    security: [{ bearer: [] }],
+    request: body(SendBody),
+    responses: {
+      200: { ...json(SentView), headers: RATE_HEADERS },
+      400: json(ErrorView, 'Too many recipients or URLs, no subject, a blocked attachment'),
+      403: json(ErrorView, 'Suspended, frozen or provisional; or a rule refused, which is the code'),
+      429: json(ErrorView, 'The hour or the day is used up: Retry-After says when it is not'),
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    const wanted = c.req.valid('json')
+    const { ctx } = c.var
+    const own = await me(c)
+    mustBeAllowed(ctx, 'send', own.mailbox.id)
+    const door = await doorOf(c, own)
+    const given = wanted.in_reply_to
+    const reply = given ? await findReplied(ctx, own.mailbox.id, given) : null
+
+    const wrong = breachOf(wanted) ?? (given && reply === null ? noSuchMessage() : null)
+    if (wrong) {
+      const bar = await barOf(door, own.mailbox.id)
+      if (bar) return await refusalAnswer(c, own, bar)
+      if (wrong instanceof Fault) throw wrong
+      return await refusalAnswer(c, own, wrong)
+    }
+
+    const attached = filesOf(wanted)
+    const text = wanted.body_text || null
+    const html = wanted.body_html || null
+    const content = {
+      urls: countUrls(text, html),
+      urlsAtMost: URLS_AT_MOST,
+      blockedFile: blockedAmong(attached),
+    }
+    const mayGo = content.blockedFile === null && content.urls <= URLS_AT_MOST
+    const files = mayGo ? await keepFiles(ctx, attached) : []
+    const draft = {
+      ...{ mailboxId: own.mailbox.id, subject: wanted.subject, text, html, reply, files, content },
+      ...{ to: wanted.to, cc: wanted.cc ?? [], bcc: wanted.bcc ?? [], key: headerKey(c) },
+    }
+    const [result] = await requestSends(door, [requestOf(draft)])
+    if (!result) throw new Error('a request was given no result')
+    if (result.status === 'error' || result.status === 'blocked') await dropFiles(c.env, files)
+    else if (draft.key !== null) await dropUnnamed(ctx, messageIdOf(result.requestId), files)
+    if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
+    const refusal = result.status === 'blocked' ? result.verdict?.refusal : null
+    if (refusal) return await refusalAnswer(c, own, refusal)
+    const { status } = result.status === 'duplicate' ? await firstAnswer(ctx, result.requestId) : result
+    const isInternal = areOurs(ctx, [...draft.to, ...draft.cc, ...draft.bcc])
+    return c.json(
+      {
+        message_id: messageIdOf(result.requestId),
+        ...outcomeOf(status),
+        delivery_type: isInternal ? ('internal' as const) : ('external' as const),
+        thread_id: reply?.threadId ?? threadIdOf(result.requestId),
+      },
+      200,
+    )
+  },
+)
+
+const SENT = 'Email sent successfully'
+
+/** What became of a message as it was asked for; a repeat is told what the first one was. */
+function outcomeOf(status: Exclude<SendResult['status'], 'error' | 'duplicate'>): {
+  status: Status
+  message: string
+} {
+  switch (status) {
+    case 'delivered':
+      return { status: 'delivered', message: SENT }
+    case 'bounced':
+      return { status: 'bounced', message: 'Email bounced: no such address' }
+    case 'queued':
+      return { status: 'sending', message: SENT }
+    case 'pending_approval':
+      return { status: 'queued', message: 'Email held for approval' }
+    case 'scheduled':
+      return { status: 'queued', message: 'Email scheduled' }
+    case 'blocked':
+      return { status: 'failed', message: 'Email not sent' }
+  }
+}
+
+/** What this API refuses by rules of its own, where nothing speaks against the account itself. */
+function breachOf({ to, cc, bcc, subject }: Wanted) {
+  const recipients = to.length + (cc?.length ?? 0) + (bcc?.length ?? 0)
+  if (recipients > RECIPIENTS_AT_MOST) {
+    const detail = `${recipients} of at most ${RECIPIENTS_AT_MOST} in to, cc and bcc together`
+    return { reason: 'too_many_recipients', detail }
+  }
+  return subject.trim() === '' ? { reason: 'subject_required', detail: 'the subject is empty' } : null
+}
+
+const noSuchMessage = () =>
+  new Fault('not_found', 'in_reply_to: Message not found.', { field: 'in_reply_to' })
+
+async function doorOf(c: HttpContext, { mailbox }: Account): Promise<Door> {
+  return {
+    env: c.env,
+    now: c.get('now'),
+    name: 'moltbotden',
+    credential: { keyHash: await keyHashOf(c) },
+    tenantId: null,
+    agent: mailbox.agentId === null ? null : { id: mailbox.agentId, name: null },
+  }
+}
+
+function filesOf({ attachments }: Wanted): GivenFile[] {
+  return (attachments ?? []).map(({ filename, content_type, content_base64 }) => ({
+    filename,
+    contentType: content_type,
+    content: content_base64,
+  }))
+}
+
+function sizeOf(files: { content_base64: Uint8Array }[]): number {
+  return files.reduce((sum, file) => sum + file.content_base64.byteLength, 0)
+}
+
+function bytesOf(base64: string): Uint8Array | null {
+  try {
+    return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,141 @@
+import { bodyLimit } from 'hono/body-limit'
+import { Fault } from '../../core/fault.ts'
+import {
+  type App,
+  createRoute,
+  type Dialect,
+  type HttpContext,
+  json,
+  noSuchRoute,
+  surface,
+  z,
+} from '../http.ts'
+
+const CARRIERS = {
+  ses: 'Amazon SES',
+  resend: 'Resend',
+  postmark: 'Postmark',
+  sendgrid: 'SendGrid',
+  mailgun: 'Mailgun',
+}
+type Carrier = keyof typeof CARRIERS
+
+type Report<Event> =
+  | { kind: 'events'; events: Event[] }
+  | { kind: 'refused' | 'unavailable'; reason: string }
+  | { kind: 'unconfigured' }
+
+/** What the surface is given: how a report is read and proven, and what is done with the events in it. */
+export type EventDoors<Event> = {
+  read: (
+    carrier: Carrier,
+    request: { headers: Headers; body: Uint8Array },
+    env: App['Bindings'],
+    now: Date,
+  ) => Promise<Report<Event>>
+  /** Throws where the events could not be kept: the carrier is answered 500 and reports again. */
+  record: (env: App['Bindings'], now: Date, events: Event[]) => Promise<void>
+}
+
+/** The largest report, in bytes; SendGrid's batches, the largest known, end at 768 KB. */
+const REPORT_AT_MOST = 1024 * 1024
+
+const Failure = z.object({ error: z.string(), message: z.string() })
+
+/** Where the carriers report what became of mail, each by the way that it proves itself. */
+export function providerEvents<Event>({ read, record }: EventDoors<Event>) {
+  const app = surface(dialect)
+  app.use(
+    bodyLimit({
+      maxSize: REPORT_AT_MOST,
+      onError: () => {
+        throw new Fault('payload_too_large', 'A report is at most 1 MiB.')
+      },
+    }),
+  )
+  for (const carrier of Object.keys(CARRIERS) as Carrier[]) {
+    app.openapi(route(carrier), async (c) => {
+      const { env, req } = c
+      const now = c.get('now')
+      const body = new Uint8Array(await req.arrayBuffer())
+      const report = await read(carrier, { headers: req.raw.headers, body }, env, now)
+      if (report.kind === 'events') {
+        if (report.events.length > 0) await record(env, now, report.events)
+        return c.json({ received: report.events.length }, 200)
+      }
+      if (report.kind === 'unconfigured')
+        throw new Fault('not_configured', 'This carrier is not set up to report here.')
+      note(c, carrier, report)
+      if (report.kind === 'refused')
+        throw new Fault('unauthorized', 'The report is not proven to be the carrier’s.')
+      return c.json(
+        { error: 'unavailable', message: 'The report cannot be checked now: send it again.' },
+        503,
+      )
+    })
+  }
+  app.all('*', noSuchRoute)
+  return app
+}
+
+function route(carrier: Carrier) {
+  return createRoute({
+    method: 'post',
+    path: `/${carrier}`,
+    tags: ['provider-events'],
+    summary: `What became of mail, as ${CARRIERS[carrier]} reports it`,
+    // Of any type, for it is proven as it came, byte by byte, before it is parsed.
+    request: { body: { required: true, content: { '*/*': { schema: z.any() } } } },
+    responses: {
+      200: json(z.object({ received: z.int() }), 'How many events were understood and kept'),
+      401: json(Failure, 'Not proven to be the carrier’s'),
+      413: json(Failure, 'Above 1 MiB'),
+      503: json(Failure, 'The carrier is not set up to report here, or the report cannot be checked now'),
+    },
+  })
+}
+
+function note(c: HttpContext, carrier: Carrier, { kind, reason }: { kind: string; reason: string }) {
+  const event = `provider_report_${kind}`
+  console.warn(JSON.stringify({ event, requestId: c.get('requestId'), carrier, reason }))
+}
+
+const dialect: Dialect = {
+  status: {
+    unauthorized: 401,
+    insufficient_scope: 403,
+    mailbox_scope_denied: 403,
+    tenant_mismatch: 403,
+    agent_mismatch: 403,
+    agent_required: 403,
+    human_decision_required: 403,
+    global_scope_not_allowed: 403,
+    not_found: 404,
+    agent_not_found: 404,
+    mailbox_not_found: 404,
+    template_not_found: 404,
+    malformed_json: 400,
+    invalid: 422,
+    dedupe_key_required: 422,
+    batch_too_large: 422,
+    template_render_failed: 422,
+    template_lint_failed: 422,
+    payload_too_large: 413,
+    conflict: 409,
+    not_rendered: 409,
+    approval_stale: 409,
+    already_decided: 409,
+    already_voted: 409,
+    consensus_closed: 409,
+    agent_inactive: 403,
+    not_cancellable: 409,
+    idempotency_in_progress: 409,
+    idempotency_mismatch: 422,
+    secret_already_shown: 409,
+    not_a_participant: 403,
+    not_configured: 503,
+    too_many_registrations: 429,
+    expired: 410,
+  },
+  body: ({ code, message }) => ({ error: code, message }),
+}
