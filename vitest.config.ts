@@ -8,7 +8,7 @@ const { cloudflareTest, readD1Migrations } = await import('@cloudflare/vitest-pl
 /** What runs inside workerd, beside the real D1, objects and queues. */
 const worker = ['test/contract/**', 'test/core/**', 'test/objects/**', 'test/queue/**', 'test/providers/**']
 /** What runs in Node, against programs: the dev command, the README, real servers. */
-const node = ['test/dev/**', 'test/cli/**', 'test/simulation/**']
+const node = ['test/dev/**', 'test/cli/**', 'test/browser/**', 'test/simulation/**']
 
 const tests = (folders: string[]) => folders.map((folder) => `${folder}/*.test.ts`)
 
@@ -16,7 +16,8 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/peers.ts'],
     testTimeout: 60_000,
-    maxWorkers: 2,
+    // One more than the cores of the smallest machine: programs that start leave them idle.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,
@@ -25,8 +26,10 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
+                EGRESS_ALLOW: new URL(String(inject<Record<string, string | number>>('peers').webhooks)).host,
                 LOCAL: '1',
                 AUTO_CLAIM: '1',
+                OPERATOR_KEY: 'operator-of-the-tests-and-nobody-else',
                 TEST_MIGRATIONS: await readD1Migrations('migrations'),
                 PEERS: inject<Record<string, string | number>>('peers'),
               },

@@ -177,7 +177,9 @@ test('what the old holder queued does not leave once another holds the contact, 
 
   const claimed = await claimForDelivery(muted, kept, new Date(later + 4), [])
   if (!claimed) throw new Error('the send was not to be had')
-  expect(await depart(claimed, 'capture', new Date(later + 4))).toEqual({ departed: true })
+  expect(await depart(claimed, 'capture', ['ann@example.com'], new Date(later + 4))).toEqual({
+    departed: true,
+  })
   const refused = await acquire(tenant.id, next, later + 5)
   expect(refused).toMatchObject({ held: false, by: { agentId: old, agentName: 'old' } })
   const untilMs = refused.held ? 0 : refused.by.expiresAt.getTime() - (later + 5)
@@ -190,8 +192,16 @@ test('what the old holder queued does not leave once another holds the contact, 
 
   const then = null
   const accepted = { kind: 'accepted' as const, providerMessageId: null, delivered: true, refused: [] }
-  const recorded = { now: new Date(later + 7), carrier: 'capture', replayableMs: null, then, latencyMs: 1 }
-  await recordOutcome(claimed, ['ann@example.com'], accepted, recorded)
+  const asked = ['ann@example.com']
+  const recorded = {
+    now: new Date(later + 7),
+    carrier: 'capture',
+    asked,
+    replayableMs: null,
+    then,
+    latencyMs: 1,
+  }
+  await recordOutcome(claimed, asked, accepted, recorded)
   expect(await acquire(tenant.id, next, later + 8)).toMatchObject({ held: true })
 
   // A lease whose holder fell silent stops nobody: what was queued before it leaves.
@@ -210,7 +220,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   const [sender = '', waiting = ''] = await agentsOf(ctxOf(lost.id, now), ['sender', 'waiting'])
   const bell = await ready(lost, sender, 'lost', now)
   const attempt = await claimForDelivery(muted, bell, new Date(now), [])
-  if (attempt) await depart(attempt, 'capture', new Date(now))
+  if (attempt) await depart(attempt, 'capture', ['ann@example.com'], new Date(now))
   expect(await acquire(lost.id, waiting, now + 89_999)).toMatchObject({
     held: false,
     by: { agentId: sender, expiresAt: new Date(now + 90_000) },

@@ -4,9 +4,10 @@ import { expect, test } from 'vitest'
 import { CAPABILITIES } from '../../src/providers/capability.ts'
 import type { CarrierName } from '../../src/providers/carrier.ts'
 import { carriers, choose, parseWeights } from '../../src/providers/index.ts'
+import { seen } from '../support/peer-carrier.ts'
 import { arrived, letter, peers } from '../support/peer-letter.ts'
 
-const names = ['capture', 'smtp', 'ses', 'resend'] as const
+const names = ['capture', 'smtp', 'ses', 'resend', 'mailgun'] as const
 const subset = fc.subarray([...names]).map((list) => new Set<CarrierName>(list))
 const weights = fc
   .dictionary(fc.constantFrom(...names), fc.integer({ min: 1, max: 1_000 }), {
@@ -81,7 +82,10 @@ test('weights are read strictly', () => {
   const wrong: [string, RegExp][] = [
     ['', /names no carrier/],
     ['smtp:1,', /names no carrier/],
-    ['postbox:1', /"postbox:1" names no carrier; known are capture, smtp, ses, resend/],
+    [
+      'postbox:1',
+      /"postbox:1" names no carrier; known are capture, smtp, ses, resend, postmark, sendgrid, mailgun, cloudflare/,
+    ],
     ['toString:1', /names no carrier/],
     ['internal:1', /names no carrier/],
     ...['smtp', 'smtp:', 'smtp:0', 'smtp:-1', 'smtp:1.5', 'smtp:1e3', 'smtp:1:2', 'smtp:1234567'].map(
@@ -93,7 +97,11 @@ test('weights are read strictly', () => {
 })
 
 test('carriers are those that the settings describe in full, and half a description is an error', async () => {
-  const own = { clientName: 'moltpost.test', capture: { db: env.DB }, internal: { deliver: async () => [] } }
+  const { EMAIL: email } = env as { EMAIL?: SendEmail }
+  const own = {
+    ...{ clientName: 'moltpost.test', email },
+    ...{ capture: { db: env.DB }, internal: { deliver: async () => [] } },
+  }
   const full = {
     ...{ SMTP_HOST: '127.0.0.1', SMTP_PORT: String(peers.smtp.starttls), SMTP_SECURITY: 'starttls' },
     ...{ SMTP_USERNAME: peers.login.username, SMTP_PASSWORD: peers.login.password },
@@ -104,9 +112,16 @@ test('carriers are those that the settings describe in full, and half a descript
       SES_ENDPOINT: peers.ses,
     },
     ...{ RESEND_API_KEY: 'c', RESEND_BASE_URL: peers.resend },
+    ...{
+      POSTMARK_SERVER_TOKEN: 'd',
+      POSTMARK_STREAM: 'news',
+      POSTMARK_BASE_URL: `${peers.http}/ok.described`,
+    },
+    ...{ SENDGRID_API_KEY: 'e', SENDGRID_BASE_URL: `${peers.http}/ok.described` },
+    ...{ MAILGUN_API_KEY: 'f', MAILGUN_DOMAIN: 'x.test', MAILGUN_BASE_URL: `${peers.http}/ok.described` },
   }
   const all = carriers(full, own)
-  expect([...all.keys()]).toEqual(['capture', 'internal', 'smtp', 'ses', 'resend'])
+  expect([...all.keys()].sort()).toEqual(Object.keys(CAPABILITIES).sort())
   for (const [name, carrier] of all) {
     expect([carrier.name, carrier.idempotencyMs]).toEqual([name, CAPABILITIES[name].idempotencyMs])
     if (name === 'capture') continue
@@ -117,6 +132,13 @@ test('carriers are those that the settings describe in full, and half a descript
     })
     expect(await arrived(message.recipient)).toHaveLength(name === 'smtp' ? 1 : 0)
   }
+  const { taken } = await seen('ok.described')
+  expect(taken.map(({ path, authorization }) => [path, authorization])).toEqual([
+    ['/ok.described/email', 'd'],
+    ['/ok.described/v3/mail/send', 'Bearer e'],
+    ['/ok.described/v3/x.test/messages.mime', `Basic ${btoa('api:f')}`],
+  ])
+  expect(taken[0]?.body).toMatchObject({ MessageStream: 'news' })
   expect(CAPABILITIES.resend.idempotencyMs).toBeLessThan(24 * 3_600_000)
   expect([...carriers({ SMTP_HOST: '', RESEND_API_KEY: '' }, { clientName: 'x' }).keys()]).toEqual([])
 
@@ -133,6 +155,14 @@ test('carriers are those that the settings describe in full, and half a descript
       /RESEND_BASE_URL must be an https address/,
     ],
     [{ RESEND_API_KEY: 'a', RESEND_BASE_URL: 'nonsense' }, /RESEND_BASE_URL must be an https address/],
+    [{ POSTMARK_STREAM: 'a' }, /^postmark needs POSTMARK_SERVER_TOKEN$/],
+    [{ POSTMARK_SERVER_TOKEN: 'a', POSTMARK_BASE_URL: 'http://x.test' }, /POSTMARK_BASE_URL must be/],
+    [{ SENDGRID_BASE_URL: 'https://x.test' }, /^sendgrid needs SENDGRID_API_KEY$/],
+    [{ SENDGRID_API_KEY: 'a\n' }, /SENDGRID_API_KEY holds a control character/],
+    [{ SENDGRID_API_KEY: 'a', SENDGRID_BASE_URL: 'ftp://x.test' }, /SENDGRID_BASE_URL must be/],
+    [{ MAILGUN_API_KEY: 'a' }, /^mailgun needs MAILGUN_DOMAIN$/],
+    [{ MAILGUN_DOMAIN: 'a' }, /^mailgun needs MAILGUN_API_KEY$/],
+    [{ MAILGUN_API_KEY: 'a', MAILGUN_DOMAIN: 'a', MAILGUN_BASE_URL: 'x' }, /MAILGUN_BASE_URL must be/],
   ]
   for (const [settings, message] of wrong)
     expect(() => carriers(settings, own), JSON.stringify(settings)).toThrow(message)

@@ -45,7 +45,7 @@ test('a send reaches a real SMTP server by STARTTLS and login, exactly as it was
     { kind: 'cc' as const, email: `cc.${id}@example.com` },
     { kind: 'bcc' as const, email: `bcc.${id}@example.com` },
   ]
-  const { tenant, sendId } = await deliverOver(
+  const { sendId } = await deliverOver(
     {
       CARRIERS: 'smtp:1',
       SMTP_HOST: 'localhost',
@@ -62,7 +62,8 @@ test('a send reaches a real SMTP server by STARTTLS and login, exactly as it was
   expect(mails).toHaveLength(1)
   const [mail] = mails
   expect(mail?.envelope).toMatchObject({
-    from: tenant.address,
+    // Where it bounces to names the send and proves it.
+    from: expect.stringMatching(new RegExp(`^bounce\\+${sendId}-[a-z2-7]{16}@moltpost\\.test$`)),
     to: to.map(({ email }) => email),
     user: peers.login.username,
     secure: true,
@@ -137,12 +138,82 @@ test('recipients in our own domain are served at once, the others by a carrier, 
     'bounced',
     'accepted',
   ])
-  const { results } = await env.DB.prepare('SELECT mailbox_id, delivery_id FROM messages WHERE tenant_id = ?')
+  const { results } = await env.DB.prepare(
+    'SELECT mailbox_id, folder, message_id FROM views WHERE tenant_id = ?',
+  )
     .bind(neighbour.id)
     .all()
-  expect(results).toEqual([{ mailbox_id: neighbour.mailboxId, delivery_id: sendId }])
+  const messageId = sendId.replace('req_', 'msg_')
+  expect(results).toEqual([{ mailbox_id: neighbour.mailboxId, folder: 'inbox', message_id: messageId }])
   const mails = await (await fetch(`${peers.inspector}/mail?recipient=out.${id}@example.com`)).json<
     Received[]
   >()
   expect(mails.map((mail) => mail.envelope.to)).toEqual([[`out.${id}@example.com`]])
+})
+
+test('a blind copy is never seen by another, whatever the carrier, and each is served once', async () => {
+  const id = crypto.randomUUID()
+  const hidden = ['b1', 'b2', 'b3'].map((name) => ({
+    kind: 'bcc' as const,
+    email: `${name}.${id}@example.com`,
+  }))
+  const base = `${peers.http}/ok.blind-${id}`
+  const resend = { CARRIERS: 'resend:1', RESEND_API_KEY: 're_test', RESEND_BASE_URL: base }
+  const { trace } = await deliverOver(resend, hidden)
+  const statuses = (of: typeof trace) => of.recipients.map(({ status }: { status: string }) => status)
+  expect(statuses(trace)).toEqual(['accepted', 'accepted', 'accepted'])
+  expect(trace.attempts.map((each: { outcome: string }) => each.outcome)).toEqual(
+    Array.from({ length: 3 }, () => 'accepted'),
+  )
+  const { taken } = await (await fetch(base)).json<{ taken: { key: string; body: { to: string[] } }[] }>()
+  expect(taken.map(({ body }) => body.to)).toEqual(hidden.map(({ email }) => [email]))
+  expect(new Set(taken.map(({ key }) => key)).size).toBe(3)
+
+  // One whom Postmark no longer writes to does not stand in the way of the next.
+  const other = `${peers.http}/blind-${id}`
+  const gone = { ErrorCode: 406, Message: `Found inactive addresses: ${hidden[0]?.email}. Inactive` }
+  const conduct = async (body: object) => fetch(other, { method: 'PUT', body: JSON.stringify(body) })
+  await conduct({ mode: 'say', status: 422, body: gone })
+  await conduct({ mode: 'ok', after: 1 })
+  const postmark = { CARRIERS: 'postmark:1', POSTMARK_SERVER_TOKEN: 'pm_test', POSTMARK_BASE_URL: other }
+  const { trace: second } = await deliverOver(postmark, hidden)
+  expect(statuses(second)).toEqual(['bounced', 'accepted', 'accepted'])
+  const asked = await (await fetch(other)).json<{ requests: number; taken: { body: { To: string } }[] }>()
+  expect(asked.requests).toBe(3)
+  expect(asked.taken.map(({ body }) => body.To)).toEqual(hidden.slice(1).map(({ email }) => email))
+})
+
+test('an answer that is lost between blind copies is made good by its own key, and the others follow', async () => {
+  const id = crypto.randomUUID()
+  const hidden = ['b1', 'b2', 'b3'].map((name) => ({
+    kind: 'bcc' as const,
+    email: `${name}.${id}@example.com`,
+  }))
+  const base = `${peers.http}/lost-${id}`
+  const tenant = await newTenant()
+  const with_: Env = {
+    ...counted(env, { mute: true }).env,
+    ...{ CARRIERS: 'resend:1', RESEND_API_KEY: 're_test', RESEND_BASE_URL: base },
+  }
+  const [sent] = await requestSends(await doorFor(with_, tenant.key), [
+    { to: hidden, template: '_default', dedupeKey: 'a', payload: { subject, text, html } },
+  ])
+  const bell = { tenantId: tenant.id, sendId: String(sent?.requestId) }
+  await renderSend(with_, bell, () => new Date())
+  const conduct = async (mode: string) => fetch(base, { method: 'PUT', body: JSON.stringify({ mode }) })
+  await conduct('cut')
+  await deliverSend(with_, bell, () => new Date())
+  expect((await tenant.get(`/v1/agent/sends/${bell.sendId}`)).body.status).toBe('retry_wait')
+  await conduct('ok')
+  await deliverSend(with_, bell, () => new Date(Date.now() + 60_000))
+  const { body } = await tenant.get(`/v1/agent/sends/${bell.sendId}`)
+  expect(body.recipients.map(({ status }: { status: string }) => status)).toEqual(
+    hidden.map(() => 'accepted'),
+  )
+  const { requests, taken } = await (await fetch(base)).json<{
+    requests: number
+    taken: { body: { to: string[] } }[]
+  }>()
+  expect(taken.map(({ body }) => body.to)).toEqual(hidden.map(({ email }) => [email]))
+  expect(requests).toBe(4)
 })

@@ -142,7 +142,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
     },
     async send(agentId: string) {
       const claimed = claimSend(world, tenantId, agentId, contact, clock.now)
-      const departure = await depart(claimed, 'capture', new Date(clock.now))
+      const departure = await depart(claimed, 'capture', [contact], new Date(clock.now))
       if (!departure.departed) return String(departure.reason)
       const robbed = beliefs(agentId)
       if (robbed.length > 0) problems.push(`mail of ${agentId} left during ${JSON.stringify(robbed)}`)
@@ -155,6 +155,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
       await recordOutcome(claimed, [contact], accepted, {
         now: new Date(clock.now),
         carrier: 'capture',
+        asked: [contact],
         replayableMs: null,
         then,
         latencyMs: 0,

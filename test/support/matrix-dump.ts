@@ -10,11 +10,12 @@ const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail']
 /** A row here would say that the tenant is being erased. */
 export const NEVER_SEEDED = ['erasures']
 
-/** The tables of the database, with their columns. */
+/** The tables of the database, with their columns; the full-text index has only row numbers of `search_entries`. */
 export async function tables(): Promise<Map<string, string[]>> {
   const { results } = await env.DB.prepare(
     `SELECT t.name AS tbl, c.name AS col FROM sqlite_master t JOIN pragma_table_info(t.name) c
-     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY t.name, c.cid`,
+     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '\\_cf%' ESCAPE '\\'
+       AND t.name NOT LIKE 'search\\_fts%' ESCAPE '\\' ORDER BY t.name, c.cid`,
   ).all<{ tbl: string; col: string }>()
   const found = new Map<string, string[]>()
   for (const { tbl, col } of results) found.set(tbl, [...(found.get(tbl) ?? []), col])
@@ -53,11 +54,11 @@ export function differences(before: string, after: string): string[] {
   return gone.length + come.length === 0 ? ['the order of the rows'] : [...gone, ...come].slice(0, 20)
 }
 
-/** Waits until no send is on its way, so that what changes from then on was changed by somebody. */
+/** Waits until no send and no event is on its way, so that what changes from then on was changed by somebody. */
 export async function quiet(): Promise<void> {
   await eventually(async () => {
     const row = await env.DB.prepare(
-      `SELECT count(*) AS busy FROM sends WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
+      `SELECT (SELECT count(*) FROM events WHERE next_at IS NOT NULL) + count(*) AS busy FROM sends WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
        OR (state = 'pending_approval' AND rendered_key IS NULL)`,
     ).first<{ busy: number }>()
     return row?.busy === 0 ? true : undefined

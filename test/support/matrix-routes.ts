@@ -7,7 +7,14 @@ declare global {
 type Surface = { routes: { method: string; path: string }[] }
 
 /** Where the Worker mounts each surface, by its folder. A folder that is not named here counts as a route itself. */
-const MOUNTED: Record<string, string> = { molted: '/v1', mailmolt: '/v1', dev: '/dev', unsubscribe: '/u' }
+const MOUNTED: Record<string, string> = {
+  moltbotden: '',
+  molted: '/v1',
+  mailmolt: '/v1',
+  dev: '/dev',
+  unsubscribe: '/u',
+  claim: '',
+}
 
 /** What ends in an area's name or `/*` and answers every method is a middleware, or the end of a surface. */
 const isWholeArea = (path: string) => path.endsWith('*') || /^\/[a-z]*$/.test(path)
@@ -25,7 +32,7 @@ export async function undocumentedRoutes(documented: string[]): Promise<string[]
       return found.flatMap(({ routes }) =>
         routes
           .filter(({ method, path }) => method !== 'ALL' || !isWholeArea(path))
-          .map(({ method, path }) => `${method} ${at}${path.replace(/:([A-Za-z]+)/g, '{$1}')}`),
+          .map(({ method, path }) => `${method} ${at}${path.replace(/:([A-Za-z_]+)/g, '{$1}')}`),
       )
     }),
   )

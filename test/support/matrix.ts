@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { fillEmptyTables, sql } from './matrix-dump.ts'
+import { peers } from './peer-letter.ts'
 import { call, eventually, grant, newTenant } from './tenant.ts'
 
 /** What a tenant of the matrix holds: each field is something another tenant may try to name. */
@@ -21,18 +22,25 @@ export type Ids = {
   deadLetterId: string
   leaseId: string
   consensusId: string
+  messageId: string
+  threadId: string
+  fileId: string
+  webhookId: string
+  deliveryId: string
 }
 
 export type Permission = 'read' | 'send' | 'manage' | 'approve'
 
 export type Entry = {
-  /** What a key must hold; null where any living key will do, `open` where none is needed. */
-  needs: Permission | null | 'open'
+  /** What a key must hold; null where any living key will do, `open` where none is needed, `operator` where no tenant's. */
+  needs: Permission | null | 'open' | 'operator'
   /**
    * What a key scoped to another mailbox of the tenant is told: `filtered` is 200 with nothing of this mailbox, `own` is
    * 200 with facts about the key itself. `shared` belongs to the tenant's agents together, whatever their mailboxes.
    */
   scoped?: 'filtered' | 'own' | 'shared'
+  /** The published exception: that others have a message or thread is told, by 403 instead of 404. */
+  tellsOthers?: true
   /** A valid request. The ids that it reads from its argument are the ids that the route bears. */
   request: (ids: Ids) => { query?: Record<string, string>; path: string; body?: Record<string, unknown> }
 }
@@ -49,10 +57,152 @@ const CONTENT = { subjectTemplate: 'Hello', textTemplate: 'Hello' }
 
 /** Every route of the application, by method and path as the published document of the application names them. */
 export const ENTRIES: Record<string, Entry> = {
+  'POST /events/ses': { needs: 'open', request: () => ({ path: '/events/ses', body: {} }) },
+  'POST /events/resend': { needs: 'open', request: () => ({ path: '/events/resend', body: {} }) },
+  'POST /events/postmark': { needs: 'open', request: () => ({ path: '/events/postmark', body: {} }) },
+  'POST /events/sendgrid': { needs: 'open', request: () => ({ path: '/events/sendgrid', body: {} }) },
+  'POST /events/mailgun': { needs: 'open', request: () => ({ path: '/events/mailgun', body: {} }) },
   'POST /v1/agents/register': {
     needs: 'open',
     request: () => ({ path: '/v1/agents/register', body: { name: 'Matrix Agent' } }),
   },
+  'POST /agents/register': {
+    needs: 'open',
+    request: () => ({ path: '/agents/register', body: { name: 'Matrix Agent' } }),
+  },
+
+  'GET /v1/search': { needs: 'read', request: () => ({ path: '/v1/search', query: { q: 'matrix' } }) },
+  'GET /v1/search/threads': {
+    needs: 'read',
+    request: () => ({ path: '/v1/search/threads', query: { q: 'matrix' } }),
+  },
+  'GET /v1/agents/me/memory': { needs: 'read', request: () => ({ path: '/v1/agents/me/memory' }) },
+  'POST /v1/agents/me/memory/search': {
+    needs: 'read',
+    request: () => ({ path: '/v1/agents/me/memory/search', body: { q: 'matrix' } }),
+  },
+  'GET /v1/agents/me/memory/{key}': {
+    needs: 'read',
+    request: () => ({ path: '/v1/agents/me/memory/matrix' }),
+  },
+  'PUT /v1/agents/me/memory/{key}': {
+    needs: 'send',
+    request: () => ({ path: '/v1/agents/me/memory/matrix', body: { value: 'matrix' } }),
+  },
+  'DELETE /v1/agents/me/memory/{key}': {
+    needs: 'send',
+    request: () => ({ path: '/v1/agents/me/memory/matrix' }),
+  },
+  'POST /v1/claim/{token}': {
+    needs: 'open',
+    request: () => ({ path: '/v1/claim/nobodys', body: { email: 'fresh@example.com' } }),
+  },
+  'POST /v1/claim/verify-email': {
+    needs: 'open',
+    request: () => ({ path: '/v1/claim/verify-email', body: { token: 'nobodys' } }),
+  },
+
+  'GET /v1/agents/me': { needs: 'read', request: () => ({ path: '/v1/agents/me' }) },
+  'GET /v1/agents/heartbeat': { needs: 'read', request: () => ({ path: '/v1/agents/heartbeat' }) },
+
+  'GET /v1/messages': {
+    needs: 'read',
+    request: (ids) => ({ path: '/v1/messages', query: { thread_id: ids.threadId } }),
+  },
+  'GET /v1/messages/{id}': { needs: 'read', request: (ids) => ({ path: `/v1/messages/${ids.messageId}` }) },
+  'POST /v1/messages/{id}/reply': {
+    needs: 'send',
+    request: (ids) => ({
+      path: `/v1/messages/${ids.messageId}/reply`,
+      body: { to: 'fresh@example.com', text: 'Hello' },
+    }),
+  },
+  'POST /v1/messages': {
+    needs: 'send',
+    request: (ids) => ({
+      path: '/v1/messages',
+      body: { to: 'fresh@example.com', subject: 'Hello', text: 'Hello', in_reply_to: ids.messageId },
+    }),
+  },
+  'GET /v1/threads': {
+    needs: 'read',
+    request: () => ({ path: '/v1/threads', query: { label: 'matrix' } }),
+  },
+  'GET /v1/threads/{id}': { needs: 'read', request: (ids) => ({ path: `/v1/threads/${ids.threadId}` }) },
+  'PATCH /v1/threads/{id}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/threads/${ids.threadId}`, body: { starred: true } }),
+  },
+  'DELETE /v1/messages/{id}': {
+    needs: 'send',
+    request: (ids) => ({ path: `/v1/messages/${ids.messageId}` }),
+  },
+  'GET /v1/inbox': { needs: 'read', request: () => ({ path: '/v1/inbox' }) },
+  'GET /v1/inbox/stats': { needs: 'read', request: () => ({ path: '/v1/inbox/stats' }) },
+  'PATCH /v1/inbox': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/inbox', body: { auto_reply: { enabled: true, text: 'Away' } } }),
+  },
+
+  'GET /email/account': { needs: 'read', request: () => ({ path: '/email/account' }) },
+  'POST /email/send': {
+    needs: 'send',
+    request: (ids) => ({
+      path: '/email/send',
+      body: {
+        to: ['fresh@example.com'],
+        subject: 'Hello',
+        body_text: 'Hello',
+        in_reply_to: ids.messageId,
+      },
+    }),
+  },
+  'GET /email/inbox': {
+    needs: 'read',
+    request: (ids) => ({ path: '/email/inbox', query: { from_address: ids.contact } }),
+  },
+  'GET /email/sent': { needs: 'read', request: () => ({ path: '/email/sent' }) },
+  'GET /email/thread/{thread_id}': {
+    needs: 'read',
+    tellsOthers: true,
+    request: (ids) => ({ path: `/email/thread/${ids.threadId}` }),
+  },
+  'GET /email/message/{message_id}': {
+    needs: 'read',
+    tellsOthers: true,
+    request: (ids) => ({ path: `/email/message/${ids.messageId}` }),
+  },
+  'POST /email/message/{message_id}/read': {
+    needs: 'read',
+    tellsOthers: true,
+    request: (ids) => ({ path: `/email/message/${ids.messageId}/read` }),
+  },
+  'POST /email/message/{message_id}/star': {
+    needs: 'read',
+    tellsOthers: true,
+    request: (ids) => ({ path: `/email/message/${ids.messageId}/star` }),
+  },
+  'DELETE /email/message/{message_id}': {
+    needs: 'send',
+    tellsOthers: true,
+    request: (ids) => ({ path: `/email/message/${ids.messageId}` }),
+  },
+  'GET /email/message/{message_id}/attachments/{attachment_id}': {
+    needs: 'read',
+    tellsOthers: true,
+    request: (ids) => ({ path: `/email/message/${ids.messageId}/attachments/${ids.fileId}` }),
+  },
+
+  'GET /admin/email/accounts': { needs: 'operator', request: () => ({ path: '/admin/email/accounts' }) },
+  'POST /admin/email/accounts/{agent_id}/freeze': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/email/accounts/nobody/freeze', body: { reason: 'matrix' } }),
+  },
+  'POST /admin/email/accounts/{agent_id}/unfreeze': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/email/accounts/nobody/unfreeze' }),
+  },
+  'GET /admin/email/stats': { needs: 'operator', request: () => ({ path: '/admin/email/stats' }) },
 
   'POST /v1/agent/request-send': {
     needs: 'send',
@@ -369,6 +519,112 @@ export const ENTRIES: Record<string, Entry> = {
     }),
   },
 
+  'GET /v1/agent/events/stream': {
+    needs: 'read',
+    request: (ids) => ({
+      path: '/v1/agent/events/stream',
+      query: { follow: 'false', mailboxId: ids.mailboxId },
+    }),
+  },
+  'GET /v1/agent/events': {
+    needs: 'read',
+    request: (ids) => ({
+      path: '/v1/agent/events',
+      query: { mailboxId: ids.mailboxId, agentId: ids.agentId },
+    }),
+  },
+  'GET /v1/agent/webhooks/{webhookId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}` }),
+  },
+  'PATCH /v1/agent/webhooks/{webhookId}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}`, body: { description: 'matrix' } }),
+  },
+  'POST /v1/agent/webhooks/{webhookId}/test': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}/test` }),
+  },
+  'POST /v1/agent/webhooks/{webhookId}/rotate-secret': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}/rotate-secret` }),
+  },
+  'GET /v1/agent/webhooks/{webhookId}/deliveries': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}/deliveries` }),
+  },
+  'POST /v1/agent/webhooks/{webhookId}/replay': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: `/v1/agent/webhooks/${ids.webhookId}/replay`,
+      body: { since: '2026-01-01T00:00:00Z' },
+    }),
+  },
+  'GET /v1/agent/webhooks/{webhookId}/deliveries/{deliveryId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}/deliveries/${ids.deliveryId}` }),
+  },
+  'POST /v1/agent/webhooks/{webhookId}/deliveries/{deliveryId}/replay': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}/deliveries/${ids.deliveryId}/replay` }),
+  },
+  'DELETE /v1/agent/webhooks/{webhookId}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/webhooks/${ids.webhookId}` }),
+  },
+  'GET /v1/agent/webhooks': { needs: 'read', request: () => ({ path: '/v1/agent/webhooks' }) },
+  'POST /v1/agent/webhooks': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: '/v1/agent/webhooks',
+      body: { agentId: ids.agentId, url: `${peers.webhooks}/matrix` },
+    }),
+  },
+  'GET /v1/webhooks/{id}': { needs: 'read', request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}` }) },
+  'PATCH /v1/webhooks/{id}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}`, body: { description: 'matrix' } }),
+  },
+  'POST /v1/webhooks/{id}/test': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}/test` }),
+  },
+  'POST /v1/webhooks/{id}/rotate-secret': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}/rotate-secret` }),
+  },
+  'GET /v1/webhooks/{id}/deliveries': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}/deliveries` }),
+  },
+  'POST /v1/webhooks/{id}/replay': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: `/v1/webhooks/${ids.webhookId}/replay`,
+      body: { since: '2026-01-01T00:00:00Z' },
+    }),
+  },
+  'GET /v1/webhooks/{id}/deliveries/{deliveryId}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}/deliveries/${ids.deliveryId}` }),
+  },
+  'POST /v1/webhooks/{id}/deliveries/{deliveryId}/replay': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}/deliveries/${ids.deliveryId}/replay` }),
+  },
+  'DELETE /v1/webhooks/{id}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}` }),
+  },
+  'GET /v1/webhooks': { needs: 'read', request: () => ({ path: '/v1/webhooks' }) },
+  'POST /v1/webhooks': {
+    needs: 'manage',
+    request: () => ({
+      path: '/v1/webhooks',
+      body: { url: `${peers.webhooks}/matrix`, event_types: ['ping'] },
+    }),
+  },
+
   // At the end: from here on the other tenant has rows of its own that bear this one's words.
   'POST /v1/agent/coordination/lease': {
     needs: 'send',
@@ -568,6 +824,17 @@ export async function newWorld() {
       source: canary,
     }),
   )
+  await receive(tenantId, mailboxId, canary)
+  await subscribe(tenantId, canary)
+  await made(
+    'a memory',
+    tenant.put('/v1/agents/me/memory/matrix', { value: `matrix ${canary}`, kind: canary }),
+  )
+  await sql(
+    'UPDATE keys SET default_agent_id = ?2 WHERE hash = ?1',
+    await hashOf(tenant.ownerKey),
+    tenant.agentId,
+  )
   await fillEmptyTables(tenantId, canary)
   const revoked = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
   const expired = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
@@ -594,8 +861,71 @@ export async function newWorld() {
     deadLetterId: `dlq_${canary}`,
     leaseId: String(lease.id),
     consensusId: String(consensus.id),
+    messageId: `msg_${canary}`,
+    threadId: `thread_${canary}`,
+    fileId: `file_${canary}`,
+    webhookId: `wh_${canary}`,
+    deliveryId: `whd_${canary}`,
   }
   return { canary, tenant, ids, key: tenant.ownerKey, keys: { revoked, expired, elsewhere } }
+}
+
+/** A message in the mailbox's inbox, with a file. */
+async function receive(tenantId: string, mailboxId: string, canary: string) {
+  const key = `files/${tenantId}/${canary}`
+  const file = { id: `file_${canary}`, filename: `${canary}.txt`, contentType: 'text/plain', size: 4, key }
+  await env.MAIL.put(key, canary)
+  await sql(
+    `INSERT INTO messages (tenant_id, id, thread_id, rfc_id, delivery_type, from_address, to_addresses, cc_addresses,
+       subject, text, files, reference_ids, ambiguities, created_at)
+     VALUES (?1, 'msg_' || ?2, 'thread_' || ?2, ?2, 'external', ?2 || '@example.com', '[]', '[]', ?2, ?2, ?3, '[]', '[]', 1)`,
+    tenantId,
+    canary,
+    JSON.stringify([file]),
+  )
+  await sql(
+    `INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
+     VALUES (?1, ?2, 'inbox', 1000, 'msg_' || ?3, 'thread_' || ?3, ?3 || '@example.com')`,
+    tenantId,
+    mailboxId,
+    canary,
+  )
+  await sql(
+    `INSERT INTO threads (tenant_id, mailbox_id, id, subject, last_at) VALUES (?1, ?2, 'thread_' || ?3, ?3, 1000)`,
+    tenantId,
+    mailboxId,
+    canary,
+  )
+}
+
+/** A webhook that has been told of one event, and was not reached. */
+async function subscribe(tenantId: string, canary: string) {
+  await sql(
+    `INSERT INTO webhooks (tenant_id, id, url, event_types, description, secret, created_at, updated_at)
+     VALUES (?1, 'wh_' || ?2, 'https://' || ?2 || '.invalid/', '["ping"]', ?2, ?3, 1, 1)`,
+    tenantId,
+    canary,
+    `whsec_${btoa(canary)}`,
+  )
+  await sql(
+    `INSERT INTO events (tenant_id, seq, id, type, refs, payload, created_at)
+     VALUES (?1, 1, 'evt_' || ?2, 'ping', '{}', json_object('id', 'evt_' || ?2, 'type', 'ping', 'data', ?2), ?3)`,
+    tenantId,
+    canary,
+    Date.now(),
+  )
+  await sql(
+    `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, error, created_at, updated_at)
+     VALUES (?1, 'whd_' || ?2, 'wh_' || ?2, 'evt_' || ?2, 'ping', 'dead', 1, ?2, 1, 1)`,
+    tenantId,
+    canary,
+  )
+  await sql(
+    `INSERT INTO webhook_attempts (tenant_id, delivery_id, attempt, at, duration_ms, error, request)
+     VALUES (?1, 'whd_' || ?2, 1, 1, 1, ?2, ?2)`,
+    tenantId,
+    canary,
+  )
 }
 
 /** Sends one request of an entry; `tenantId` names a tenant in the query or, where there is one, in the body. */
@@ -623,9 +953,11 @@ export async function probe(
     key === null ? {} : header === 'authorization' ? { authorization: `Bearer ${key}` } : { 'x-api-key': key }
   const answer = await call(method, text, { body: sent, headers: { ...credential, ...headers } })
   const shown = JSON.stringify(answer.body)
+  // One surface keeps the code of its errors a level further in.
+  const code = answer.body?.error?.code
   return {
     status: answer.status,
-    body: answer.body,
+    body: code === undefined ? answer.body : { ...answer.body, error: code },
     shown,
     asked: `${route} as ${text} ${JSON.stringify(sent)}`,
   }

@@ -4,6 +4,8 @@ import { peers } from './peer-letter.ts'
 export type Says = {
   when?: string
   content?: string | Record<string, unknown>
+  /** The vector of every text it is given. */
+  embedding?: number[]
   error?: { message: string; type?: string }
   status?: number
   latency?: number

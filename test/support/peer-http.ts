@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 
 /**
- * `refuse` is a definite no that another carrier may still say yes to (403), `reject` is about the message (422).
+ * `refuse` is a definite no that another carrier may still say yes to (403), `reject` is about the message (400, 422).
  * `cut`, `hang`, `garbage`, `stall` and `503-taken` take the message and lose the answer; `503` takes nothing.
  */
 export const modes = [
@@ -43,7 +43,7 @@ type CarrierState = {
 /**
  * An HTTP carrier whose conduct the test chooses. Its base is `/<name>`: a name that begins with a mode behaves so from
  * the start (`503`, `503.mine`), any other begins `ok`. `PUT /<name>` with `{mode, after?}` changes it, after that many
- * more requests; mode `say` answers with the given `status`, `headers` and `body`. `GET /<name>` tells what it took,
+ * more requests; which API it speaks is told by the path. Mode `say` answers with the given `status`, `headers` and `body`. `GET /<name>` tells what it took,
  * `DELETE /<name>` forgets. It honours Idempotency-Key, so `taken` counts mails, not requests.
  */
 export async function startHttpCarrier() {
@@ -51,6 +51,7 @@ export async function startHttpCarrier() {
   const server = createServer(async (request, response) => {
     const [, name = '', ...rest] = new URL(request.url ?? '/', 'http://x').pathname.split('/')
     const body = await text(request)
+    const shape = shapes.find(({ path }) => path.test(`/${rest.join('/')}`)) ?? resend
     if (request.method === 'DELETE') carriers.delete(name)
     const carrier = carriers.get(name) ?? begin(name)
     carriers.set(name, carrier)
@@ -64,7 +65,7 @@ export async function startHttpCarrier() {
     carrier.requests += 1
     if (carrier.next && carrier.requests > (carrier.next.after ?? 0))
       Object.assign(carrier, { conduct: carrier.next, next: null })
-    serve(carrier, `/${rest.join('/')}`, request, body, response)
+    await serve(carrier, shape, request, body, response)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return {
@@ -81,33 +82,66 @@ function begin(name: string): CarrierState {
   return { conduct: { mode }, next: null, requests: 0, taken: [], keys: new Map() }
 }
 
-function serve(
+/** How a carrier's API spells acceptance and the refusal of a message. */
+type Shape = {
+  path: RegExp
+  accept: (response: ServerResponse, id: string) => void
+  reject: [status: number, name: string]
+}
+
+const resend: Shape = {
+  path: /^\/emails$/,
+  accept: (response, id) => json(response, 200, { id }),
+  reject: [422, 'validation_error'],
+}
+
+const shapes: Shape[] = [
+  {
+    path: /^\/(.+\/)?v2\/email\/outbound-emails$/,
+    accept: (response, id) => json(response, 200, { MessageId: id }),
+    reject: [400, 'MessageRejected'],
+  },
+  {
+    path: /^\/email$/,
+    accept: (response, id) => json(response, 200, { ErrorCode: 0, Message: 'OK', MessageID: id }),
+    reject: [422, 'InvalidEmailRequest'],
+  },
+  {
+    path: /^\/v3\/mail\/send$/,
+    accept: (response, id) => response.writeHead(202, { 'x-message-id': id }).end(),
+    reject: [400, 'bad_request'],
+  },
+  {
+    path: /^\/v3\/[^/]+\/messages\.mime$/,
+    accept: (response, id) => json(response, 200, { id: `<${id}>`, message: 'Queued. Thank you.' }),
+    reject: [400, 'bad_request'],
+  },
+]
+
+async function serve(
   carrier: CarrierState,
-  path: string,
+  shape: Shape,
   request: IncomingMessage,
   body: string,
   response: ServerResponse,
 ) {
   const { mode, status = 500, headers = {}, body: words = {} } = carrier.conduct
   if (mode === 'say') return json(response, status, words, headers)
-  const ses = path.includes('/v2/email/')
   const refusal = (status: number, name: string, headers: Record<string, string> = {}) =>
     json(
       response,
       status,
-      { statusCode: status, name, message: `${name} said ${mode}` },
+      { statusCode: status, name, ErrorCode: status === 422 ? 300 : status, message: `${name} said ${mode}` },
       {
         'x-amzn-errortype': name,
         ...headers,
       },
     )
-  const answer = (id: string) => json(response, 200, ses ? { MessageId: id } : { id })
 
-  if (mode === 'refuse') return refusal(403, ses ? 'AccessDeniedException' : 'invalid_api_key')
-  if (mode === 'reject') return refusal(ses ? 400 : 422, ses ? 'MessageRejected' : 'validation_error')
+  if (mode === 'refuse') return refusal(403, 'invalid_api_key')
+  if (mode === 'reject') return refusal(...shape.reject)
   if (mode === 'conflict') return refusal(409, 'concurrent_idempotent_requests')
-  if (mode === '429')
-    return refusal(429, ses ? 'TooManyRequestsException' : 'rate_limit_exceeded', { 'retry-after': '7' })
+  if (mode === '429') return refusal(429, 'rate_limit_exceeded', { 'retry-after': '7' })
   if (mode === '429-date')
     return refusal(429, 'rate_limit_exceeded', { 'retry-after': new Date(Date.now() + 60_000).toUTCString() })
   if (mode === '503') return refusal(503, 'unavailable')
@@ -122,8 +156,10 @@ function serve(
   if (replayed && replayed.body !== body) return refusal(409, 'invalid_idempotent_request')
   const id = replayed?.id ?? `taken-${crypto.randomUUID()}`
   if (!replayed) {
-    const authorization = request.headers.authorization ?? null
-    carrier.taken.push({ id, key, path, body: JSON.parse(body), authorization })
+    const { authorization = null, 'x-postmark-server-token': token = null } = request.headers
+    const path = new URL(request.url ?? '/', 'http://x').pathname
+    const read = await parse(body, request.headers['content-type'] ?? '')
+    carrier.taken.push({ id, key, path, body: read, authorization: authorization ?? String(token) })
     if (key !== null) carrier.keys.set(key, { id, body })
   }
   if (mode === 'cut') return void request.socket.resetAndDestroy()
@@ -138,7 +174,16 @@ function serve(
     response.on('drain', go)
     return go()
   }
-  answer(id)
+  shape.accept(response, id)
+}
+
+/** JSON, or a form as the list of its fields. */
+async function parse(body: string, type: string): Promise<unknown> {
+  if (type.startsWith('application/json')) return JSON.parse(body)
+  const form = await new Response(body, { headers: { 'content-type': type } }).formData()
+  return Promise.all(
+    [...form].map(async ([name, value]) => [name, typeof value === 'string' ? value : await value.text()]),
+  )
 }
 
 /** The body of a request, as text. */

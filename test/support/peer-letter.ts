@@ -21,6 +21,7 @@ export function letter(change: Partial<OutgoingMessage> = {}): OutgoingMessage &
   }
   return {
     recipient,
+    tenantId: 'tenant_test',
     sendId: `snd_${id}`,
     idempotencyKey: `key-${id}`,
     messageId: `<${id}@moltpost.test>`,

@@ -7,16 +7,18 @@ import { json, startHttpCarrier } from './peer-http.ts'
 import { startModel } from './peer-model.ts'
 import { startPrograms } from './peer-programs.ts'
 import { login, type Received, startSmtpServers } from './peer-smtp.ts'
+import { startWebhookEndpoints } from './peer-webhooks.ts'
 
 /** The far sides of the tests: real servers on loopback, started once for the whole run. */
 export default async function peers(project: TestProject) {
   const received: Received[] = []
-  const [smtp, faults, http, programs, model] = await Promise.all([
+  const [smtp, faults, http, programs, model, webhooks] = await Promise.all([
     startSmtpServers(received),
     startFaultServers(),
     startHttpCarrier(),
     startPrograms(),
     startModel(),
+    startWebhookEndpoints(),
   ])
   const inspector = await startInspector(received, faults)
   project.provide('peers', {
@@ -28,6 +30,7 @@ export default async function peers(project: TestProject) {
     ses: programs.ses,
     resend: programs.resend,
     model: model.url,
+    webhooks: webhooks.url,
   })
   return async () => {
     await Promise.all([
@@ -37,6 +40,7 @@ export default async function peers(project: TestProject) {
       http.stop(),
       programs.stop(),
       model.stop(),
+      webhooks.stop(),
     ])
   }
 }
@@ -83,6 +87,7 @@ export type Peers = {
   ses: string
   resend: string
   model: string
+  webhooks: string
 }
 
 declare module 'vitest' {

@@ -28,7 +28,7 @@ test('an agent registers as published: 201, its record, and a key that is shown 
   })
   expect(status).toBe(201)
   expect(body).toMatchObject(PUBLISHED)
-  expect(body.agent).toMatchObject({ display_name: 'Research Bot', trust_score: 80 })
+  expect(body.agent).toMatchObject({ display_name: 'Research Bot', trust_score: 55 })
   expect(body.agent.email).toMatch(/^research-bot/)
   expect(Number.isInteger(body.agent.trust_score)).toBe(true)
   expect(body.api_key.startsWith(body.agent.api_key_prefix)).toBe(true)

@@ -16,12 +16,18 @@ async function age(tenant: Tenant, contact: string, ms: number) {
 }
 
 async function receive(tenant: Tenant, from: string, at: number) {
-  await env.DB.prepare(
-    `INSERT INTO messages (tenant_id, mailbox_id, delivery_id, message_id, from_address, subject, raw_key, received_at)
-     VALUES (?1, ?2, ?3, ?3, ?4, 'Re', 'none', ?5)`,
-  )
-    .bind(tenant.id, tenant.mailboxId, crypto.randomUUID(), from, at)
-    .run()
+  const id = crypto.randomUUID()
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO messages (tenant_id, id, thread_id, rfc_id, delivery_type, from_address, to_addresses, cc_addresses,
+         subject, files, reference_ids, ambiguities, created_at)
+       VALUES (?1, ?2, ?2, ?2, 'external', ?3, '[]', '[]', 'Re', '[]', '[]', '[]', ?4)`,
+    ).bind(tenant.id, id, from, at),
+    env.DB.prepare(
+      `INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
+       VALUES (?1, ?2, 'inbox', ?3, ?4, ?4, ?5)`,
+    ).bind(tenant.id, tenant.mailboxId, at * 1000, id, from.toLowerCase()),
+  ])
 }
 
 test('what to do next is drawn from what is known, and says which fact it rests on', async () => {

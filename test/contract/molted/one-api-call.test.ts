@@ -521,7 +521,7 @@ test('what else the owner has configured refuses under its own rule', async () =
   )
   await sql('UPDATE templates SET published_version = NULL WHERE tenant_id = ?1', edge.id)
   expectBlocked(await edge.send('a@example.com', 'k2'), 'template', 'template_not_approved')
-  await sql(`UPDATE agents SET status = 'banned' WHERE tenant_id = ?1`, edge.id)
+  await sql(`UPDATE agents SET status = 'suspended' WHERE tenant_id = ?1`, edge.id)
   expectBlocked(
     await edge.send('a@example.com', 'k2', { templateId: '_default', payload: { subject: 'S', text: 'T' } }),
     'standing',

@@ -1,0 +1,225 @@
+import { expect, test } from 'vitest'
+import { call, eventually, grant, newTenant } from '../../support/tenant.ts'
+import { BELIEVED, newEndpoint } from '../../support/webhooks.ts'
+
+const SECRET = /^whsec_[A-Za-z0-9+/]{43}=$/
+const types = [
+  'message.received',
+  'message.sent',
+  'message.delivered',
+  'message.bounced',
+  'message.failed',
+  'ping',
+]
+
+test('a webhook is registered, read with its last delivery, changed and deleted, and its secret is shown once', async () => {
+  const tenant = await newTenant()
+  const endpoint = await newEndpoint()
+  const created = await tenant.post('/v1/webhooks', { url: endpoint.url, event_types: [...types, 'ping'] })
+  expect(created).toMatchObject({
+    status: 201,
+    body: { url: endpoint.url, event_types: types, is_active: true, disabled_reason: null },
+  })
+  expect(created.body.secret).toMatch(SECRET)
+  const { id, secret } = created.body
+
+  const listed = await tenant.get('/v1/webhooks')
+  expect(listed).toMatchObject({ status: 200, body: { data: [{ id }], total: 1, has_more: false } })
+  expect((await tenant.get(`/v1/webhooks/${id}`)).body).toMatchObject({ id, last_delivery: null })
+
+  const tested = await tenant.post(`/v1/webhooks/${id}/test`)
+  expect(tested).toMatchObject({ status: 200, body: { delivered: true, status_code: 200 } })
+  const [ping] = await endpoint.heard()
+  if (!ping) throw new Error('no ping was heard')
+  expect(await endpoint.believed(secret, ping)).toEqual(BELIEVED)
+  expect(JSON.parse(ping.body)).toMatchObject({
+    type: 'ping',
+    agent_id: tenant.agentId,
+    data: { webhook_id: id },
+  })
+
+  const fetched = await tenant.get(`/v1/webhooks/${id}`)
+  expect(fetched.body.last_delivery).toMatchObject({
+    ...{ event: 'ping', ok: true, status_code: 200, attempts: 1, error: null },
+    attempted_at: expect.stringMatching(/Z$/),
+  })
+
+  const changed = await tenant.patch(`/v1/webhooks/${id}`, {
+    event_types: ['ping'],
+    is_active: false,
+    description: 'off',
+  })
+  expect(changed).toMatchObject({
+    status: 200,
+    body: { event_types: ['ping'], is_active: false, description: 'off' },
+  })
+  const rotated = await tenant.post(`/v1/webhooks/${id}/rotate-secret`)
+  expect(rotated).toMatchObject({ status: 200, body: { id, secret: expect.stringMatching(SECRET) } })
+
+  const shown = [
+    listed,
+    tested,
+    fetched,
+    changed,
+    await tenant.get('/v1/webhooks'),
+    await tenant.get('/v1/agent/events'),
+  ]
+  for (const each of [secret, rotated.body.secret]) expect(JSON.stringify(shown)).not.toContain(each)
+
+  expect(await tenant.del(`/v1/webhooks/${id}`)).toMatchObject({ status: 204, body: '' })
+  expect((await tenant.get(`/v1/webhooks/${id}`)).status).toBe(404)
+  expect((await tenant.del(`/v1/webhooks/${id}`)).status).toBe(404)
+})
+
+test('what may not be a webhook is refused with the field and the rule, at once and when it is changed', async () => {
+  const tenant = await newTenant()
+  const { url } = await newEndpoint()
+  const refusals: [string, RegExp][] = [
+    ['http://hooks.example.com/', /https/],
+    ['https://metadata.google.internal/', /not public/],
+    ['https://10.0.0.8/', /not public/],
+    ['https://169.254.169.254/latest/meta-data', /not public/],
+    ['https://2130706433/', /not public/],
+    ['https://[::ffff:7f00:1]/', /not public/],
+    ['https://user:word@hooks.example.com/', /password/],
+    ['nonsense', /URL/],
+  ]
+  const { body: hook } = await tenant.post('/v1/webhooks', { url, event_types: ['ping'] })
+  for (const [bad, rule] of refusals) {
+    const refused = {
+      status: 422,
+      body: { error: 'invalid', field: 'url', message: expect.stringMatching(rule) },
+    }
+    expect(await tenant.post('/v1/webhooks', { url: bad, event_types: ['ping'] })).toMatchObject(refused)
+    expect(await tenant.patch(`/v1/webhooks/${hook.id}`, { url: bad })).toMatchObject(refused)
+  }
+  for (const event_types of [[], ['message.opened'], 'ping', undefined]) {
+    const answer = await tenant.post('/v1/webhooks', { url, event_types })
+    expect(answer).toMatchObject({ status: 422, body: { error: 'invalid' } })
+  }
+  const own = ['approval.decided', 'lease.acquired', 'consensus.created', 'suppression.created']
+  expect(await tenant.post('/v1/webhooks', { url, event_types: own })).toMatchObject({ status: 201 })
+  expect(await call('POST', '/v1/webhooks', { body: { url, event_types: ['ping'] } })).toMatchObject({
+    status: 401,
+  })
+  expect(
+    await call('POST', '/v1/webhooks', {
+      key: await grant(tenant.id, ['read']),
+      body: { url, event_types: ['ping'] },
+    }),
+  ).toMatchObject({
+    status: 403,
+    body: { error: 'insufficient_scope' },
+  })
+})
+
+test('an agent has a hundred webhooks and no more, also of those asked for at once', async () => {
+  const tenant = await newTenant()
+  const { url } = await newEndpoint()
+  const answers = await Promise.all(
+    Array.from({ length: 102 }, () => tenant.post('/v1/webhooks', { url, event_types: ['ping'] })),
+  )
+  expect(answers.map(({ status }) => status).sort()).toEqual([...Array(100).fill(201), 409, 409])
+  expect((await tenant.get('/v1/webhooks')).body.total).toBe(100)
+})
+
+test('a call that shows a secret is not answered from memory', async () => {
+  const tenant = await newTenant()
+  const { url } = await newEndpoint()
+  const headers = { 'idempotency-key': 'once' }
+  const body = { url, event_types: ['ping'] }
+  expect(await tenant.post('/v1/webhooks', body, headers)).toMatchObject({ status: 201 })
+  expect(await tenant.post('/v1/webhooks', body, headers)).toMatchObject({
+    status: 409,
+    body: { error: 'secret_already_shown' },
+  })
+  expect((await tenant.get('/v1/webhooks')).body.total).toBe(1)
+})
+
+test('a test that fails is 200 all the same and says so', async () => {
+  const tenant = await newTenant()
+  const endpoint = await newEndpoint([500], { body: 'not today' })
+  const { body: hook } = await tenant.post('/v1/webhooks', { url: endpoint.url, event_types: ['ping'] })
+  expect(await tenant.post(`/v1/webhooks/${hook.id}/test`)).toMatchObject({
+    status: 200,
+    body: { delivered: false, status_code: 500 },
+  })
+  const { body: dead } = await tenant.get(`/v1/webhooks/${hook.id}/deliveries?state=dead`)
+  expect(dead).toMatchObject({ data: [{ event: 'ping', attempts: 1, error: 'http_500' }], has_more: false })
+  const one = await tenant.get(`/v1/webhooks/${hook.id}/deliveries/${dead.data[0].id}`)
+  expect(one.body.attempt_log).toMatchObject([{ attempt: 1, status_code: 500, response: 'not today' }])
+  expect(JSON.parse(one.body.attempt_log[0].request)).toMatchObject({
+    type: 'ping',
+    data: { webhook_id: hook.id },
+  })
+  expect((await tenant.get(`/v1/webhooks/${hook.id}`)).body).toMatchObject({
+    is_active: true,
+    failing_since: null,
+  })
+})
+
+test('a message is told to its sender and its reader, without blind copies, and can be replayed', async () => {
+  const [sender, reader, hidden] = [await newTenant(), await newTenant(), await newTenant()]
+  const [sent, received] = [await newEndpoint(), await newEndpoint([410])]
+  await sender.post('/v1/webhooks', { url: sent.url, event_types: types })
+  const { body: hook } = await reader.post('/v1/webhooks', {
+    url: received.url,
+    event_types: ['message.received'],
+  })
+  const answer = await sender.post('/email/send', {
+    to: [reader.address],
+    bcc: [hidden.address],
+    subject: 'Lobster 🦞',
+    body_text: `Hello\n${'ü'.repeat(40_000)}`,
+  })
+  expect(answer.status).toBe(200)
+  const [arrived] = await eventually(async () =>
+    ((all) => (all.length > 0 ? all : undefined))(await received.heard()),
+  )
+  const event = JSON.parse(arrived?.body ?? '{}')
+  expect(event).toMatchObject({
+    type: 'message.received',
+    tenant_id: reader.id,
+    mailbox_id: reader.mailboxId,
+    data: {
+      message: {
+        ...{
+          from_addr: sender.address,
+          to: [reader.address],
+          cc: [],
+          subject: 'Lobster 🦞',
+          attachments: [],
+        },
+        ...{ direction: 'inbound', status: 'received', truncated: true },
+      },
+      authentication: { isFromAuthenticated: true },
+      ambiguities: [],
+    },
+  })
+  expect(new TextEncoder().encode(event.data.message.text_body).length).toBeLessThanOrEqual(65_536)
+  expect(event.data.message.preview.length).toBe(200)
+  const told = await eventually(async () => ((all) => (all.length > 0 ? all : undefined))(await sent.heard()))
+  expect(JSON.parse(told[0]?.body ?? '{}').data.message).toMatchObject({
+    direction: 'outbound',
+    to: [reader.address],
+  })
+  for (const { body } of [...told, ...(await received.heard())]) expect(body).not.toContain(hidden.address)
+
+  await eventually(async () =>
+    (await reader.get(`/v1/webhooks/${hook.id}`)).body.is_active ? undefined : true,
+  )
+  expect(
+    await reader.post(`/v1/webhooks/${hook.id}/replay`, { since: '2026-01-01T00:00:00Z' }),
+  ).toMatchObject({ status: 409 })
+  await received.answer([200])
+  await reader.patch(`/v1/webhooks/${hook.id}`, { is_active: true })
+  const { body: deliveries } = await reader.get(`/v1/webhooks/${hook.id}/deliveries`)
+  const path = `/v1/webhooks/${hook.id}/deliveries/${deliveries.data[0].id}`
+  expect(await reader.post(`${path}/replay`)).toMatchObject({ status: 200 })
+  const delivered = await eventually(async () => {
+    const { body } = await reader.get(path)
+    return body.state === 'delivered' ? body : undefined
+  })
+  expect(delivered.event_id).toBe(event.id)
+  expect(new Set((await received.heard()).map(({ body }) => body)).size).toBe(1)
+})

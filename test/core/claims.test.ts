@@ -1,0 +1,246 @@
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import { CLAIM_MS } from '../../src/core/claim-link.ts'
+import { claimAgent, findClaim, findVerification, mailAgain, verifyOwner } from '../../src/core/claims.ts'
+import { newCtx } from '../../src/core/ctx.ts'
+import { getHeartbeat } from '../../src/core/heartbeat.ts'
+import { authenticate } from '../../src/core/keys.ts'
+import { networkOf } from '../../src/core/network.ts'
+import { type RegistrationRequest, register } from '../../src/core/registration.ts'
+import { trustScore } from '../../src/core/trust-score.ts'
+import { mailedTokens, someone } from '../support/claim.ts'
+import { sql } from '../support/matrix-dump.ts'
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+/** As in production: nobody is claimed by himself. */
+const real = { ...env, AUTO_CLAIM: '0' }
+
+const REQUEST = { name: 'Core Bot', description: null, ownerHint: null, clientAddress: null }
+const newAgent = (now: Date, more: Partial<RegistrationRequest> = {}, on: Cloudflare.Env = real) =>
+  register(on, now, { ...REQUEST, ...more })
+
+async function count(table: string, tenantId: string, where = 'true'): Promise<number> {
+  const statement = `SELECT count(*) AS count FROM ${table} WHERE tenant_id = ?1 AND ${where}`
+  return (await env.DB.prepare(statement).bind(tenantId).first<{ count: number }>())?.count ?? -1
+}
+
+async function levelOf(tenantId: string) {
+  const row = await env.DB.prepare('SELECT level FROM tenants WHERE id = ?1').bind(tenantId).first()
+  return row?.level
+}
+
+const code = (asked: Promise<unknown>) =>
+  asked.then(
+    () => 'done',
+    (error: { code?: string }) => error.code ?? String(error),
+  )
+
+test('of a hundred people who claim one agent at once one is its owner, and one is written to', async () => {
+  const now = new Date()
+  const { tenantId, claimToken } = await newAgent(now)
+  const emails = Array.from({ length: 100 }, someone)
+  const codes = await Promise.all(
+    emails.map((email) => code(claimAgent({ env: real, now }, claimToken, { email, xHandle: null }))),
+  )
+  expect(codes.filter((each) => each === 'done')).toHaveLength(1)
+  expect(codes.filter((each) => each === 'conflict')).toHaveLength(99)
+  expect(await count('owners', tenantId)).toBe(1)
+  expect(await count('verifications', tenantId)).toBe(1)
+  expect(await count('claims', tenantId, 'used_at IS NOT NULL')).toBe(1)
+  expect(await count('agents', tenantId, `status = 'active'`)).toBe(1)
+  expect(await levelOf(tenantId)).toBe('supervised')
+
+  const email = emails[codes.indexOf('done')] ?? ''
+  const [token = ''] = await mailedTokens(email)
+  const verified = await Promise.all(
+    Array.from({ length: 100 }, () => code(verifyOwner({ env: real, now }, token))),
+  )
+  expect(verified.filter((each) => each === 'done')).toHaveLength(1)
+  expect(verified.filter((each) => each === 'conflict')).toHaveLength(99)
+  expect(await levelOf(tenantId)).toBe('trusted')
+})
+
+test('a claim link is good for 30 days and a mailed one for 24 hours, to the millisecond', async () => {
+  const now = new Date()
+  const later = (ms: number) => ({ env: real, now: new Date(now.getTime() + ms) })
+  const claim = (ms: number, token: string) =>
+    code(claimAgent(later(ms), token, { email: someone(), xHandle: null }))
+  const [late, last] = [await newAgent(now), await newAgent(now)]
+  expect((await findClaim(later(CLAIM_MS - 1), late.claimToken))?.state).toBe('open')
+  expect((await findClaim(later(CLAIM_MS), late.claimToken))?.state).toBe('expired')
+  expect(await claim(CLAIM_MS, late.claimToken)).toBe('expired')
+  expect(await count('owners', late.tenantId)).toBe(0)
+  expect(await levelOf(late.tenantId)).toBe('sandbox')
+  expect(await claim(CLAIM_MS - 1, last.claimToken)).toBe('done')
+
+  const email = someone()
+  const agent = await newAgent(now)
+  await claimAgent(later(0), agent.claimToken, { email, xHandle: null })
+  const [token = ''] = await mailedTokens(email)
+  expect((await findVerification(later(DAY_MS - 1), token))?.state).toBe('open')
+  expect((await findVerification(later(DAY_MS), token))?.state).toBe('expired')
+  expect(await code(verifyOwner(later(DAY_MS), token))).toBe('expired')
+  expect(await levelOf(agent.tenantId)).toBe('supervised')
+  expect(await code(verifyOwner(later(DAY_MS - 1), token))).toBe('done')
+  expect(await levelOf(agent.tenantId)).toBe('trusted')
+  expect(await code(verifyOwner(later(DAY_MS), token))).toBe('conflict')
+  // Whoever looks at the claim link of an agent that has an owner learns that, and not its age.
+  expect((await findClaim(later(CLAIM_MS), agent.claimToken))?.state).toBe('used')
+})
+
+test('only hashes of links are kept, and the claim link can be shown again without keeping more', async () => {
+  const now = new Date()
+  const { tenantId, secret, claimToken } = await newAgent(now)
+  const linkAt = async (ms: number, on = real) => {
+    const at = new Date(now.getTime() + ms)
+    const { actor } = await authenticate(on, at, secret)
+    return (await getHeartbeat(newCtx(on, at, tenantId, actor), null)).claimUrl?.split('/').at(-1) ?? null
+  }
+  const kept = async () =>
+    JSON.stringify(
+      (await env.DB.prepare('SELECT * FROM claims WHERE tenant_id = ?1').bind(tenantId).all()).results,
+    )
+  for (const ms of [0, DAY_MS, CLAIM_MS - 1]) expect(await linkAt(ms)).toBe(claimToken)
+  expect(await count('claims', tenantId)).toBe(1)
+  expect(await kept()).not.toContain(claimToken)
+
+  const renewed = await Promise.all([CLAIM_MS, CLAIM_MS + DAY_MS, 2 * CLAIM_MS - 1].map((ms) => linkAt(ms)))
+  expect(new Set(renewed).size).toBe(1)
+  expect(renewed[0]).not.toBe(claimToken)
+  expect(await count('claims', tenantId)).toBe(2)
+  const at = { env: real, now: new Date(now.getTime() + CLAIM_MS) }
+  expect((await findClaim(at, renewed[0] ?? ''))?.state).toBe('open')
+
+  // Another secret gives another link, and the first is still good; without one there is none to show.
+  const other = { ...real, TOKEN_SECRET: 'another secret of 32 characters, at least' }
+  const changed = await linkAt(1, other)
+  expect(changed).not.toBe(claimToken)
+  const secretless = { ...real, LOCAL: '0', TOKEN_SECRET: undefined }
+  expect(await linkAt(1, secretless)).toBeNull()
+  const once = await newAgent(now, { clientAddress: '198.51.100.7' }, secretless)
+  expect(once.claimToken).toMatch(/^[0-9a-f]{64}$/)
+  expect((await findClaim({ env: secretless, now }, once.claimToken))?.state).toBe('open')
+
+  // Whichever is used, the others are used with it.
+  expect(await code(claimAgent({ env: real, now }, changed ?? '', { email: someone(), xHandle: null }))).toBe(
+    'done',
+  )
+  for (const token of [claimToken, renewed[0] ?? '']) {
+    expect((await findClaim({ env: real, now }, token))?.state).toBe('used')
+    expect(await code(claimAgent({ env: real, now }, token, { email: someone(), xHandle: null }))).toBe(
+      'conflict',
+    )
+  }
+  expect(await count('owners', tenantId)).toBe(1)
+})
+
+test('letters of the service spend nothing of an agent’s, and bounces of strangers do not silence it', async () => {
+  const now = new Date()
+  const at = { env: real, now }
+  const agent = await newAgent(now)
+  const email = someone()
+  const { mailed } = await claimAgent(at, agent.claimToken, { email, xHandle: null })
+  expect(mailed).toEqual({ isSent: true })
+  await mailedTokens(email)
+  expect(await count('sends', agent.tenantId)).toBe(0)
+  expect(await count('sends', 'tenant_system')).toBeGreaterThan(0)
+  expect(await count('keys', 'tenant_system')).toBe(0)
+  const { actor } = await authenticate(real, now, agent.secret)
+  const beating = await getHeartbeat(newCtx(real, now, agent.tenantId, actor), null)
+  expect(beating.limits).toMatchObject({ sentToday: 0, monthlyRemaining: 3_000 })
+
+  await sql(`UPDATE mailboxes SET reputation = 0 WHERE tenant_id = 'tenant_system'`)
+  expect((await mailAgain(at, agent.claimToken)).mailed).toEqual({ isSent: true })
+
+  // Who has refused our mail is not written to, and the link that was never sent is not kept.
+  await sql(
+    `INSERT INTO suppressions (tenant_id, contact, scope, campaign_id, id, email, reason_code, created_at)
+     VALUES ('tenant_system', ?1, 'global', '', ?1, ?1, 'complaint', 1)`,
+    email,
+  )
+  const links = await count('verifications', agent.tenantId)
+  expect((await mailAgain(at, agent.claimToken)).mailed).toMatchObject({
+    isSent: false,
+    detail: expect.stringContaining('suppression'),
+    retryAt: null,
+  })
+  expect(await count('verifications', agent.tenantId)).toBe(links)
+})
+
+test('so many registrations from one network in an hour and in a day, by UTC windows', async () => {
+  const on = { ...real, REGISTRATIONS_PER_HOUR: '3', REGISTRATIONS_PER_DAY: '5' }
+  const midnight = Math.ceil(Date.now() / DAY_MS) * DAY_MS
+  const at = (ms: number, clientAddress: string) =>
+    register(on, new Date(midnight + ms), { ...REQUEST, clientAddress }).then(
+      () => 'registered',
+      ({ code, details }) => `${code} ${details.retryAfter}`,
+    )
+  const hosts = (many: number, ms: number) =>
+    Promise.all(Array.from({ length: many }, (_, host) => at(ms, `203.0.113.${host}`)))
+  const registered = (many: number) => Array(many).fill('registered')
+  expect((await hosts(5, HOUR_MS - 1_000)).sort()).toEqual([
+    ...registered(3),
+    ...Array(2).fill('too_many_registrations 1'),
+  ])
+  const rest = DAY_MS / 1000 - 3_600
+  expect((await hosts(5, HOUR_MS)).sort()).toEqual([
+    ...registered(2),
+    ...Array(3).fill(`too_many_registrations ${rest}`),
+  ])
+  expect(await hosts(3, DAY_MS)).toEqual(registered(3))
+  expect(await at(0, '203.0.112.1')).toBe('registered')
+  expect(await at(0, '127.0.0.1')).toBe('registered')
+
+  // In production nothing goes uncounted: not this machine, not what bears no address at all.
+  const production = { ...on, LOCAL: '0' }
+  for (const clientAddress of ['127.0.0.1', null, 'garbage, more']) {
+    const codes = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        code(register(production, new Date(midnight + 2 * DAY_MS), { ...REQUEST, clientAddress })),
+      ),
+    )
+    const expected = clientAddress === 'garbage, more' ? 0 : 3
+    expect(codes.filter((each) => each === 'done')).toHaveLength(expected)
+  }
+})
+
+test('addresses are counted by the network that one customer has', () => {
+  for (const [address, network] of [
+    ['192.0.2.200', '192.0.2.0/24'],
+    ['::ffff:192.0.2.7', '192.0.2.0/24'],
+    ['::ffff:c000:207', '192.0.2.0/24'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
+    ['2001:0DB8:0001:ffff::', '2001:db8:1::/48'],
+    ['2001:db8:2::1', '2001:db8:2::/48'],
+    ['fe80::1%eth0', 'fe80::/48'],
+    ['::1', '::/48'],
+    ['', null],
+    ['192.0.2.1, 192.0.2.2', null],
+    ['192.0.2.1:80', null],
+    ['localhost', null],
+  ] as const)
+    expect({ address, network: networkOf(address) }).toEqual({ address, network })
+})
+
+test('the trust score is the published sum, whole and between 0 and 100', () => {
+  const fresh = {
+    ...{ isClaimed: false, isVerified: false, hasBond: false, ageDays: 0, approved: 0, rejected: 0 },
+    ...{ sent: 0, delivered: 0, bounced: 0, complained: 0 },
+  }
+  const owned = { ...fresh, isClaimed: true, isVerified: true }
+  expect(trustScore(fresh)).toBe(20)
+  expect(trustScore({ ...fresh, isClaimed: true })).toBe(40)
+  expect(trustScore(owned)).toBe(55)
+  expect(trustScore({ ...owned, hasBond: true, ageDays: 30 })).toBe(80)
+  expect(trustScore({ ...owned, hasBond: true, ageDays: 400, approved: 9, sent: 900, delivered: 900 })).toBe(
+    100,
+  )
+  expect(trustScore({ ...owned, approved: 1, rejected: 3 })).toBe(58)
+  expect(trustScore({ ...owned, sent: 19, bounced: 19, complained: 19 })).toBe(55)
+  expect(trustScore({ ...owned, sent: 20, bounced: 20 })).toBe(15)
+  expect(trustScore({ ...owned, sent: 1_000, complained: 1 })).toBe(49)
+  expect(trustScore({ ...owned, sent: 20, complained: 20, bounced: 20 })).toBe(0)
+  expect(trustScore({ ...fresh, ageDays: -3 })).toBe(20)
+})

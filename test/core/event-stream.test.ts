@@ -1,0 +1,151 @@
+import { env, exports } from 'cloudflare:workers'
+import { expect, onTestFinished, test } from 'vitest'
+import { eventStatements, type Happening } from '../../src/core/events/outbox.ts'
+import { publish } from '../../src/core/events/publish.ts'
+import { call, grant, newTenant, type Tenant } from '../support/tenant.ts'
+
+type Told = { id: string; type: string; mailbox_id: string | null }
+
+/** Something that happened to the tenant, published at once. */
+async function happen(tenant: Pick<Tenant, 'id'>, ...happenings: Happening[]): Promise<void> {
+  await env.DB.batch(eventStatements(env, tenant.id, happenings, new Date()))
+  await publish(env, new Date(), tenant.id)
+}
+
+const about = (mailboxId: string | null, type: Happening['type'] = 'message.received'): Happening => ({
+  type,
+  mailboxId,
+  refs: { messageId: 'msg_x' },
+})
+
+async function listen(key: string, query = '', headers: Record<string, string> = {}) {
+  const response = await exports.default.fetch(`http://moltpost.test/v1/agent/events/stream${query}`, {
+    headers: { authorization: `Bearer ${key}`, ...headers },
+  })
+  if (response.status !== 200) return { status: response.status, next: async () => [], text: '' }
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  onTestFinished(() => reader.cancel().catch(() => {}))
+  const decoder = new TextDecoder()
+  let text = ''
+  const events: Told[] = []
+  /** The next so many events, or as many as come within a second. */
+  const next = async (count: number): Promise<Told[]> => {
+    const deadline = Date.now() + 1_000
+    while (events.length < count && Date.now() < deadline) {
+      const read = await Promise.race([
+        reader.read(),
+        new Promise<null>((resolve) => setTimeout(resolve, deadline - Date.now(), null)),
+      ])
+      if (read === null || read.done) break
+      text += decoder.decode(read.value, { stream: true })
+      const frames = text.split('\n\n')
+      text = frames.pop() ?? ''
+      for (const frame of frames) {
+        const data = /^data: (.*)$/m.exec(frame)?.[1]
+        if (data !== undefined) events.push(JSON.parse(data))
+        if (data !== undefined)
+          expect(frame).toContain(`id: ${JSON.parse(data).id}\nevent: ${JSON.parse(data).type}\n`)
+      }
+    }
+    return events.splice(0, count)
+  }
+  return { status: 200, next, text: response.headers.get('content-type') }
+}
+
+async function socket(key: string, query = '') {
+  const response = await exports.default.fetch(`http://moltpost.test/v1/agent/events/stream${query}`, {
+    headers: { authorization: `Bearer ${key}`, upgrade: 'websocket' },
+  })
+  expect(response.status).toBe(101)
+  const { webSocket } = response
+  if (!webSocket) throw new Error('there is no socket')
+  const heard: Told[] = []
+  let closed: number | null = null
+  webSocket.accept()
+  webSocket.addEventListener('message', ({ data }) => {
+    heard.push(data === 'pong' ? { id: 'pong', type: 'pong', mailbox_id: null } : JSON.parse(String(data)))
+  })
+  webSocket.addEventListener('close', ({ code }) => {
+    closed = code
+  })
+  onTestFinished(() => webSocket.close())
+  const next = async (count: number) => {
+    for (let left = 50; heard.length < count && left > 0; left--)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    return heard.splice(0, count)
+  }
+  return { next, say: (text: string) => webSocket.send(text), closed: () => closed }
+}
+
+async function history({ id }: Tenant): Promise<Told[]> {
+  const { results } = await env.DB.prepare('SELECT payload FROM events WHERE tenant_id = ? ORDER BY seq')
+    .bind(id)
+    .all<{ payload: string }>()
+  return results.map(({ payload }) => JSON.parse(payload) as Told)
+}
+
+const types = (events: Told[]) => events.map(({ type }) => type)
+
+test('what happens is told as it happens, to each listener what it may hear, and never another tenant’s', async () => {
+  const [tenant, stranger] = await Promise.all([newTenant(), newTenant()])
+  const other = await tenant.owner.post('/v1/agent/mailboxes', { address: `o-${crypto.randomUUID()}` })
+  const scoped = await grant(tenant.id, ['read'], [{ mailboxId: other.body.id, permissions: ['read'] }])
+  const [all, bounced, mine, foreign, ws, confined] = await Promise.all([
+    listen(tenant.key),
+    listen(tenant.key, '?types=message.bounced,lease.acquired'),
+    listen(tenant.key, `?mailboxId=${tenant.mailboxId}`),
+    listen(stranger.key),
+    socket(tenant.key),
+    listen(scoped),
+  ])
+  expect(all.text).toContain('text/event-stream')
+  await happen(
+    tenant,
+    about(tenant.mailboxId),
+    about(other.body.id, 'message.bounced'),
+    about(null, 'lease.acquired'),
+  )
+  await happen(stranger, about(stranger.mailboxId, 'message.failed'))
+  const heard = await all.next(4)
+  expect(types(heard)).toEqual(['message.received', 'message.bounced', 'lease.acquired'])
+  expect(await ws.next(3)).toEqual(heard)
+  expect(types(await bounced.next(3))).toEqual(['message.bounced', 'lease.acquired'])
+  expect(types(await mine.next(2))).toEqual(['message.received'])
+  expect(types(await confined.next(3))).toEqual(['message.bounced'])
+  expect(types(await foreign.next(2))).toEqual(['message.failed'])
+  ws.say('ping')
+  expect(types(await ws.next(1))).toEqual(['pong'])
+  expect(await history(tenant)).toEqual(heard)
+})
+
+test('who connects again hears what it missed, in order, once, and then what comes', async () => {
+  const tenant = await newTenant()
+  await happen(tenant, about(null, 'lease.acquired'))
+  const [first] = await history(tenant)
+  for (let batch = 0; batch < 5; batch++) {
+    await happen(tenant, ...Array.from({ length: 100 }, () => about(tenant.mailboxId)))
+  }
+  const sse = await listen(tenant.key, '', { 'last-event-id': first?.id ?? '' })
+  const ws = await socket(tenant.key, `?lastEventId=${first?.id}`)
+  await happen(tenant, about(null, 'lease.released'))
+  for (const heard of [await sse.next(600), await ws.next(600)]) {
+    expect(heard).toHaveLength(501)
+    expect(new Set(heard.map(({ id }) => id)).size).toBe(501)
+    expect(heard.at(-1)).toMatchObject({ type: 'lease.released' })
+  }
+  expect((await listen(tenant.key, '', { 'last-event-id': 'evt_unknown' })).status).toBe(404)
+  expect((await listen(tenant.key, '?types=nonsense')).status).toBe(400)
+  expect((await call('GET', '/v1/agent/events/stream')).status).toBe(401)
+})
+
+test('a stream ends with the key that opened it', async () => {
+  const tenant = await newTenant()
+  const made = await tenant.owner.post('/v1/agent/keys', { label: 'listener', permissions: ['read'] })
+  const ws = await socket(made.body.rawKey)
+  await happen(tenant, about(null, 'lease.acquired'))
+  expect(await ws.next(1)).toHaveLength(1)
+  await tenant.owner.del(`/v1/agent/keys/${made.body.id}`)
+  await happen(tenant, about(null, 'lease.released'))
+  expect(await ws.next(1)).toEqual([])
+  expect(ws.closed()).toBe(4001)
+})

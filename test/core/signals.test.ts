@@ -1,0 +1,229 @@
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import { type DeliveryReport, recordReports } from '../../src/core/delivery/reports.ts'
+import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
+
+const KINDS = ['accepted', 'delivered', 'soft_bounce', 'hard_bounce', 'complaint', 'rejected'] as const
+
+/** A send that a carrier has accepted and of which nothing more is known. */
+async function sent(tenant: Tenant, to: string, state: Record<string, unknown> = {}) {
+  const { body } = await tenant.send(to, crypto.randomUUID())
+  await tenant.settled(body.requestId)
+  const columns = { state: 'accepted', provider: 'ses', delivered_at: null, ...state }
+  await env.DB.batch([
+    ...Object.entries(columns).map(([column, value]) =>
+      env.DB.prepare(`UPDATE sends SET ${column} = ?3 WHERE tenant_id = ?1 AND id = ?2`).bind(
+        ...[tenant.id, body.requestId, value],
+      ),
+    ),
+    env.DB.prepare(
+      `UPDATE send_recipients SET state = ?3, carrier = 'ses', signals = 0 WHERE tenant_id = ?1 AND send_id = ?2`,
+    ).bind(tenant.id, body.requestId, columns.state === 'accepted' ? 'accepted' : 'pending'),
+    env.DB.prepare('UPDATE mailboxes SET reputation = 800 WHERE tenant_id = ?1').bind(tenant.id),
+  ])
+  return body.requestId as string
+}
+
+function report(tenant: Tenant, sendId: string, kind: DeliveryReport['kind'], more = {}): DeliveryReport {
+  return {
+    carrier: 'ses',
+    kind,
+    tenantId: tenant.id,
+    sendId,
+    messageId: null,
+    providerMessageId: null,
+    recipients: [],
+    at: new Date(),
+    code: null,
+    detail: null,
+    ...more,
+  }
+}
+
+async function standing(tenant: Tenant, sendId: string): Promise<Record<string, unknown>> {
+  const [send, mailbox, suppressed, steps] = await env.DB.batch<Record<string, unknown>>([
+    env.DB.prepare(
+      `SELECT s.state, r.state AS recipient, r.signals FROM sends s JOIN send_recipients r
+         ON r.tenant_id = s.tenant_id AND r.send_id = s.id WHERE s.tenant_id = ?1 AND s.id = ?2`,
+    ).bind(tenant.id, sendId),
+    env.DB.prepare(
+      'SELECT reputation, bounced_count AS bounced, complaint_count AS complaints FROM mailboxes WHERE tenant_id = ?1',
+    ).bind(tenant.id),
+    env.DB.prepare(
+      `SELECT contact, reason_code AS reason, expires_at IS NULL AS forever FROM suppressions WHERE tenant_id = ?1`,
+    ).bind(tenant.id),
+    env.DB.prepare(
+      `SELECT body ->> 'outcome' AS outcome FROM traces WHERE tenant_id = ?1 AND send_id = ?2
+         AND body ->> 'reportedAt' IS NOT NULL`,
+    ).bind(tenant.id, sendId),
+  ])
+  return {
+    ...send?.results[0],
+    ...mailbox?.results[0],
+    suppressed: suppressed?.results,
+    reported: steps?.results.map(({ outcome }) => outcome).sort(),
+  }
+}
+
+function shuffled<Item>(items: Item[], random: () => number): Item[] {
+  return items
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+/** Mulberry32: the same seed, the same numbers. */
+function seeded(seed: number) {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+test('in whatever order and however often events are told, a send and its mailbox stand the same', async () => {
+  const random = seeded(5)
+  for (const kinds of [
+    KINDS,
+    ['delivered'],
+    ['delivered', 'complaint'],
+    ['soft_bounce', 'delivered'],
+    ['rejected'],
+  ] as const) {
+    const seen = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const tenant = await newTenant()
+        const sendId = await sent(tenant, 'ann@example.com')
+        const told = shuffled(
+          kinds.flatMap((kind) => Array.from({ length: 5 }, () => kind)),
+          random,
+        )
+        // Some one by one, some in one call, some at the same time.
+        const half = Math.floor(told.length / 2)
+        for (const kind of told.slice(0, half))
+          await recordReports(env, [report(tenant, sendId, kind)], new Date())
+        await Promise.all([
+          recordReports(
+            env,
+            told.slice(half).map((kind) => report(tenant, sendId, kind)),
+            new Date(),
+          ),
+          recordReports(
+            env,
+            told.slice(half).map((kind) => report(tenant, sendId, kind)),
+            new Date(),
+          ),
+        ])
+        return await standing(tenant, sendId)
+      }),
+    )
+    for (const each of seen) expect(each).toEqual(seen[0])
+    if (kinds === KINDS) {
+      expect(seen[0]).toMatchObject({
+        state: 'complained',
+        recipient: 'complained',
+        reputation: 800 + 1 - 50 - 100,
+        bounced: 1,
+        complaints: 1,
+        suppressed: [{ contact: 'ann@example.com', reason: 'complaint', forever: 1 }],
+        reported: [...KINDS].sort(),
+      })
+    }
+  }
+})
+
+test('a report counts only for a send of that tenant, through that carrier, to that recipient', async () => {
+  const tenant = await newTenant()
+  const stranger = await newTenant()
+  const sendId = await sent(tenant, 'ann@example.com', { provider_message_id: `ses-${crypto.randomUUID()}` })
+  const before = await standing(tenant, sendId)
+  const told = (more: object) => recordReports(env, [report(tenant, sendId, 'complaint', more)], new Date())
+  await told({ tenantId: stranger.id })
+  await told({ sendId: 'req_none' })
+  await told({ carrier: 'resend' })
+  await told({ recipients: ['bob@example.com'] })
+  await told({ tenantId: null, sendId: null, providerMessageId: 'ses-unknown' })
+  await told({ tenantId: null, sendId: null })
+  await recordReports(env, [report(tenant, sendId, 'delayed')], new Date())
+  expect(await standing(tenant, sendId)).toEqual(before)
+
+  // A carrier that gives back only its own id is understood too.
+  const row = await env.DB.prepare('SELECT provider_message_id AS id FROM sends WHERE id = ?')
+    .bind(sendId)
+    .first<{ id: string }>()
+  await told({ tenantId: null, sendId: null, providerMessageId: row?.id, kind: 'delivered' })
+  expect(await standing(tenant, sendId)).toMatchObject({ state: 'delivered', reputation: 801 })
+})
+
+test('three soft bounces of one address over different sends suppress it for a month', async () => {
+  const tenant = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  for (let nth = 1; nth <= 3; nth++) {
+    const sendId = await sent(tenant, 'full@example.com')
+    await recordReports(
+      env,
+      [report(tenant, sendId, 'soft_bounce'), report(tenant, sendId, 'soft_bounce')],
+      new Date(),
+    )
+    const { suppressed, reputation, state } = await standing(tenant, sendId)
+    expect({ reputation, state }).toEqual({ reputation: 800, state: 'accepted' })
+    expect(suppressed).toEqual(
+      nth < 3 ? [] : [{ contact: 'full@example.com', reason: 'soft_bounces', forever: 0 }],
+    )
+  }
+  const refused = await tenant.send('full@example.com', 'after')
+  expect(refused.body).toMatchObject({ status: 'blocked', reason: 'suppressed' })
+})
+
+test('whatever is heard of a send whose attempt had no clear answer settles it', async () => {
+  const tenant = await newTenant()
+  for (const state of ['unknown', 'retry_wait']) {
+    for (const kind of ['accepted', 'delivered', 'soft_bounce', 'hard_bounce'] as const) {
+      const to = `${kind.replace('_', '-')}.${state.replace('_', '-')}@example.com`
+      const sendId = await sent(tenant, to, {
+        state,
+        ambiguous_at: Date.now(),
+        pinned_recipients: JSON.stringify([to]),
+        next_at: Date.now() + 3_600_000,
+      })
+      await recordReports(env, [report(tenant, sendId, kind, { recipients: [to] })], new Date())
+      const expected = {
+        accepted: 'accepted',
+        delivered: 'delivered',
+        soft_bounce: 'accepted',
+        hard_bounce: 'bounced',
+      }
+      const { body } = await tenant.get(`/v1/agent/sends/${sendId}`)
+      expect(body).toMatchObject({ status: expected[kind] })
+      const row = await env.DB.prepare(
+        'SELECT next_at, ambiguous_at, pinned_recipients FROM sends WHERE id = ?',
+      )
+        .bind(sendId)
+        .first()
+      expect(row).toEqual({ next_at: null, ambiguous_at: null, pinned_recipients: null })
+    }
+  }
+})
+
+test('a mailbox below 0.500 is suspended, one above 0.900 trusted, and what it sends itself earns nothing', async () => {
+  const tenant = await newTenant({ mailbox: { reputation: 501 } })
+  const { body } = await tenant.send(tenant.address, 'self')
+  await eventually(async () => {
+    const { body: seen } = await tenant.get(`/v1/agent/sends/${body.requestId}`)
+    return seen.status === 'delivered' ? true : undefined
+  })
+  const row = await env.DB.prepare(
+    'SELECT reputation, sent_count, received_count FROM mailboxes WHERE id = ?',
+  )
+    .bind(tenant.mailboxId)
+    .first()
+  expect(row).toEqual({ reputation: 501, sent_count: 1, received_count: 1 })
+  const sendId = await sent(tenant, 'ann@example.com')
+  await env.DB.prepare('UPDATE mailboxes SET reputation = 549 WHERE id = ?').bind(tenant.mailboxId).run()
+  await recordReports(env, [report(tenant, sendId, 'hard_bounce')], new Date())
+  expect((await tenant.send('bob@example.com', 'next')).body).toMatchObject({
+    status: 'blocked',
+    reason: 'mailbox_suspended',
+  })
+})

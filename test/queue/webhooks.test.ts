@@ -1,0 +1,426 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import { Webhook as SvixWebhook } from 'svix'
+import { expect, test } from 'vitest'
+import { newCtx } from '../../src/core/ctx.ts'
+import { eventStatements, type Happening } from '../../src/core/events/outbox.ts'
+import { publish } from '../../src/core/events/publish.ts'
+import { sweepEvents } from '../../src/core/events/sweep.ts'
+import { attemptDelivery } from '../../src/core/webhooks/attempt.ts'
+import { claimDeliveries } from '../../src/core/webhooks/claim.ts'
+import {
+  getDelivery,
+  listDeliveries,
+  replayDead,
+  replayDelivery,
+} from '../../src/core/webhooks/deliveries.ts'
+import { newWebhookSecret, signatureHeaders } from '../../src/core/webhooks/secret.ts'
+import {
+  createWebhook,
+  getWebhook,
+  updateWebhook,
+  type WebhookRequest,
+} from '../../src/core/webhooks/webhooks.ts'
+import type { Env } from '../../src/env.ts'
+import { eventually, newTenant } from '../support/tenant.ts'
+import { BELIEVED, NOT_BELIEVED, newEndpoint } from '../support/webhooks.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** So far off that no sweep of the Worker under test looks at it: here only the test moves time on. */
+const LATER = new Date(Date.now() + 400 * DAY)
+const at = (ms: number) => new Date(LATER.getTime() + ms)
+
+const deaf = { send: async () => undefined, sendBatch: async () => undefined } as unknown
+/** Nobody is rung for, so that nothing happens but by the test's own hand. */
+const quiet = { ...env, JOBS: deaf, WEBHOOK: deaf } as Env
+
+const SUPPRESSED: Happening = {
+  type: 'suppression.created',
+  refs: { suppressionId: 'sup_gone', contact: 'a@example.com' },
+}
+
+/** A tenant with a webhook, both as the core knows them. */
+async function newHook(url: string, request: Partial<WebhookRequest> = {}, when = LATER) {
+  const tenant = await newTenant()
+  const ctx = newCtx(quiet, when, tenant.id, { kind: 'system', name: 'test' })
+  const wanted = { url, eventTypes: [], description: null, isActive: true, agentId: null }
+  const webhook = await createWebhook(ctx, { ...wanted, ...request })
+  return { tenant, ctx, webhook }
+}
+
+/** As many events as asked for, published; gives the bells of their deliveries, oldest first. */
+async function happen(tenantId: string, count: number, when: Date) {
+  const happenings = Array.from({ length: count }, () => SUPPRESSED)
+  await env.DB.batch(eventStatements(env, tenantId, happenings, when))
+  while ((await publish(quiet, when, tenantId)) > 0);
+  const { results } = await env.DB.prepare(
+    `SELECT d.id FROM webhook_deliveries d JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
+     WHERE d.tenant_id = ?1 AND d.created_at = ?2 ORDER BY e.seq`,
+  )
+    .bind(tenantId, when.getTime())
+    .all<{ id: string }>()
+  return results.map(({ id }) => ({ tenantId, deliveryId: id }))
+}
+
+/** One turn of the consumer at one moment. */
+async function work(bells: { tenantId: string; deliveryId: string }[], when: Date, with_ = quiet) {
+  const claimed = await claimDeliveries(with_, bells, when, () => 0.5)
+  return await Promise.all(
+    claimed.map((each) => attemptDelivery(with_, each, { clock: () => when, random: () => 0.5 })),
+  )
+}
+
+type Row = {
+  state: string
+  attempts: number
+  next_at: number | null
+  error: string | null
+  status_code: number | null
+}
+
+async function rowOf({ tenantId, deliveryId }: { tenantId: string; deliveryId: string }) {
+  const row = await env.DB.prepare('SELECT * FROM webhook_deliveries WHERE tenant_id = ?1 AND id = ?2')
+    .bind(tenantId, deliveryId)
+    .first<Row>()
+  if (!row) throw new Error('no such delivery')
+  return row
+}
+
+test('what happens is told to a webhook at once, in bytes that two libraries of receivers believe', async () => {
+  const tenant = await newTenant()
+  const endpoint = await newEndpoint()
+  const { body: hook } = await tenant.post('/v1/webhooks', {
+    url: endpoint.url,
+    event_types: ['suppression.created'],
+  })
+  await tenant.post('/v1/suppressions', {
+    recipientEmail: 'ann@example.com',
+    reasonCode: 'manual_dnc',
+    source: '“a\u2028b”\\"🦞',
+  })
+  const heard = await eventually(async () => {
+    const all = await endpoint.heard()
+    return all.length > 0 ? all : undefined
+  })
+  const [first] = heard
+  if (!first) throw new Error('nothing was heard')
+  expect(await endpoint.believed(hook.secret, first)).toEqual(BELIEVED)
+  expect(await endpoint.believed(newWebhookSecret(), first)).toEqual(NOT_BELIEVED)
+  expect(await endpoint.believed(hook.secret, { ...first, body: `${first.body} ` })).toEqual(NOT_BELIEVED)
+  expect(first.headers).toMatchObject({ 'content-type': 'application/json', 'user-agent': 'Moltpost' })
+  const event = JSON.parse(first.body)
+  expect(event).toMatchObject({
+    id: first.headers['webhook-id'],
+    type: 'suppression.created',
+    tenant_id: tenant.id,
+    data: { suppression: { recipient_email: 'ann@example.com', scope: 'tenant', source: '“a\u2028b”\\"🦞' } },
+  })
+  const history = await tenant.get('/v1/agent/events?type=suppression.created')
+  expect(history.body.items[0]).toEqual(event)
+  // Asked for again, the address is on the list already: nothing new has happened.
+  await tenant.post('/v1/suppressions', { recipientEmail: 'ann@example.com', reasonCode: 'manual_dnc' })
+  expect((await tenant.get('/v1/agent/events?type=suppression.created')).body.items).toHaveLength(
+    history.body.items.length,
+  )
+})
+
+test('every body is signed so that two independent verifiers take it, and no changed one', () => {
+  const secrets = { secret: newWebhookSecret(), previousSecret: null, previousUntil: null }
+  expect(atob(secrets.secret.slice('whsec_'.length))).toHaveLength(32)
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
+      const body = JSON.stringify({ value, text })
+      const headers = signatureHeaders(secrets, 'evt_1', new Date(), body)
+      for (const Library of [StandardWebhook, SvixWebhook]) {
+        expect(() => new Library(secrets.secret).verify(body, headers)).not.toThrow()
+        expect(() => new Library(secrets.secret).verify(`${body}\n`, headers)).toThrow()
+      }
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('ten publishers at once publish each event once, to those webhooks that want it', async () => {
+  const { tenant, ctx, webhook } = await newHook((await newEndpoint()).url)
+  const hook = async (request: Partial<WebhookRequest>) => {
+    const url = (await newEndpoint()).url
+    return await createWebhook(ctx, {
+      url,
+      eventTypes: [],
+      description: null,
+      isActive: true,
+      agentId: null,
+      ...request,
+    })
+  }
+  const bounces = await hook({ eventTypes: ['message.bounced', 'message.bounced'] })
+  const off = await hook({ isActive: false })
+  const ofAgent = await hook({ agentId: tenant.agentId })
+  const { body: other } = await tenant.owner.post('/v1/agent/register', { agentName: 'other' })
+  const ofOther = await hook({ agentId: other.id })
+  const young = await createWebhook(newCtx(quiet, at(1), tenant.id, ctx.actor), {
+    ...{ url: webhook.url, eventTypes: [], description: null, isActive: true, agentId: null },
+  })
+  const bounced: Happening = {
+    type: 'message.bounced',
+    mailboxId: tenant.mailboxId,
+    refs: { recipient: 'b@example.com', code: '5.1.1' },
+  }
+  const happenings = Array.from({ length: 250 }, (_, index) => (index % 5 === 0 ? bounced : SUPPRESSED))
+  await env.DB.batch(eventStatements(env, tenant.id, happenings, LATER))
+  let published = 0
+  for (let round = 0; round < 4; round++) {
+    const counts = await Promise.all(Array.from({ length: 10 }, () => publish(quiet, LATER, tenant.id)))
+    published += counts.reduce((sum, count) => sum + count, 0)
+  }
+  expect(published).toBe(250)
+  const { results } = await env.DB.prepare(
+    'SELECT webhook_id, count(*) AS n, count(DISTINCT event_id) AS events FROM webhook_deliveries WHERE tenant_id = ?1 GROUP BY 1',
+  )
+    .bind(tenant.id)
+    .all<{ webhook_id: string; n: number; events: number }>()
+  const counts = Object.fromEntries(results.map(({ webhook_id, n, events }) => [webhook_id, [n, events]]))
+  expect(counts).toEqual({ [webhook.id]: [250, 250], [bounces.id]: [50, 50], [ofAgent.id]: [50, 50] })
+  expect([off, ofOther, young].map(({ id }) => counts[id])).toEqual([undefined, undefined, undefined])
+})
+
+test('a failed delivery is tried again by the plan, under one id and with the same bytes, until it arrives', async () => {
+  const endpoint = await newEndpoint([500, 404, 302, 204], {
+    headers: { location: `${(await newEndpoint()).url}` },
+  })
+  const { tenant, ctx, webhook } = await newHook(endpoint.url)
+  const [bell] = await happen(tenant.id, 1, LATER)
+  if (!bell) throw new Error('no delivery')
+  let now = LATER
+  for (const wait of [5 * SECOND, 5 * MINUTE, 30 * MINUTE]) {
+    expect(await work([bell], now)).toMatchObject([{ delivered: false }])
+    const { next_at } = await rowOf(bell)
+    expect(next_at).toBe(now.getTime() + wait)
+    expect(await work([bell], new Date((next_at ?? 0) - 1))).toEqual([])
+    now = new Date(next_at ?? 0)
+  }
+  expect(await work([bell], now)).toEqual([{ delivered: true, statusCode: 204, error: null }])
+  expect(await work([bell], at(30 * DAY))).toEqual([])
+  const heard = await endpoint.heard()
+  expect(heard).toHaveLength(4)
+  expect(new Set(heard.map(({ body }) => body)).size).toBe(1)
+  expect(new Set(heard.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
+  expect(new Set(heard.map(({ headers }) => headers['webhook-timestamp'])).size).toBe(4)
+  const { delivery, attempts } = await getDelivery(ctx, webhook.id, bell.deliveryId)
+  expect(delivery).toMatchObject({
+    state: 'delivered',
+    attempts: 4,
+    statusCode: 204,
+    error: null,
+    nextAt: null,
+  })
+  expect(attempts.map(({ statusCode, error }) => [statusCode, error])).toEqual([
+    [500, 'http_500'],
+    [404, 'http_404'],
+    [302, 'http_302'],
+    [204, null],
+  ])
+  expect(attempts[0]).toMatchObject({ response: 'thank you', request: heard[0]?.body.slice(0, 1_024) })
+  expect((await getWebhook(ctx, webhook.id)).webhook.failingSince).toBeNull()
+})
+
+test('after ten attempts in three days a delivery is dead and listed, and its replay begins anew under the same id', async () => {
+  const endpoint = await newEndpoint([503])
+  const { tenant, ctx, webhook } = await newHook(endpoint.url)
+  const [bell] = await happen(tenant.id, 1, LATER)
+  if (!bell) throw new Error('no delivery')
+  let now = LATER
+  for (let attempt = 1; attempt <= 10; attempt++) {
+    expect(await work([bell], now)).toHaveLength(1)
+    const { next_at } = await rowOf(bell)
+    now = new Date(next_at ?? now)
+  }
+  expect(now.getTime() - LATER.getTime()).toBe(5 * SECOND + 35 * MINUTE + (2 + 5 + 10 + 14 + 20 + 24) * HOUR)
+  expect(await listDeliveries(ctx, webhook.id, { state: 'dead', limit: 10 })).toMatchObject([
+    { id: bell.deliveryId, attempts: 10, statusCode: 503, error: 'http_503' },
+  ])
+  await endpoint.answer([200])
+  const after = newCtx(quiet, new Date(now.getTime() + DAY), tenant.id, ctx.actor)
+  expect(await replayDead(after, webhook.id, new Date(now.getTime() + 1))).toBe(0)
+  expect(await replayDead(after, webhook.id, LATER)).toBe(1)
+  expect(await work([bell], after.now)).toMatchObject([{ delivered: true }])
+  expect(await replayDelivery(after, webhook.id, bell.deliveryId)).toMatchObject({
+    state: 'pending',
+    attempts: 0,
+  })
+  expect(await work([bell], after.now)).toMatchObject([{ delivered: true }])
+  const heard = await endpoint.heard()
+  expect(heard).toHaveLength(12)
+  expect(new Set(heard.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size).toBe(1)
+  const { attempts } = await getDelivery(ctx, webhook.id, bell.deliveryId)
+  expect(attempts.map(({ attempt }) => attempt)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1))
+})
+
+test('410 switches a webhook off, and so do five days of nothing but failures; switched on it begins anew', async () => {
+  const gone = await newEndpoint([410])
+  const { tenant, ctx, webhook } = await newHook(gone.url)
+  const [first, second] = await happen(tenant.id, 2, LATER)
+  if (!first || !second) throw new Error('no deliveries')
+  await work([first], LATER)
+  expect((await getWebhook(ctx, webhook.id)).webhook).toMatchObject({
+    isActive: false,
+    disabledReason: 'gone',
+  })
+  expect(await work([first, second], at(MINUTE))).toEqual([])
+  expect(await rowOf(second)).toMatchObject({ state: 'dead', error: 'webhook_disabled', attempts: 0 })
+  expect(await happen(tenant.id, 1, at(2 * MINUTE))).toEqual([])
+  expect(await gone.heard()).toHaveLength(1)
+  await expect(replayDelivery(ctx, webhook.id, second.deliveryId)).rejects.toMatchObject({ code: 'conflict' })
+  expect(await updateWebhook(ctx, webhook.id, { isActive: true })).toMatchObject({
+    ...{ isActive: true, disabledReason: null, failingSince: null },
+  })
+
+  const failing = await newHook((await newEndpoint([500])).url)
+  for (const [ms, isActive] of [
+    [0, true],
+    [4 * DAY, true],
+    [5 * DAY - 1, true],
+    [5 * DAY, false],
+  ] as const) {
+    await work(await happen(failing.tenant.id, 1, at(ms)), at(ms))
+    const { webhook: now } = await getWebhook(failing.ctx, failing.webhook.id)
+    expect([ms, now.isActive, now.disabledReason]).toEqual([ms, isActive, isActive ? null : 'failing'])
+    expect(now.failingSince).toEqual(LATER)
+  }
+})
+
+test('for a day after a rotation both secrets sign, and then the new one alone', async () => {
+  const tenant = await newTenant()
+  const endpoint = await newEndpoint()
+  const { body: hook } = await tenant.post('/v1/webhooks', { url: endpoint.url, event_types: ['ping'] })
+  const { body: rotated } = await tenant.post(`/v1/webhooks/${hook.id}/rotate-secret`)
+  expect(rotated.secret).not.toBe(hook.secret)
+  await tenant.post(`/v1/webhooks/${hook.id}/test`)
+  await env.DB.prepare('UPDATE webhooks SET previous_until = ?3 WHERE tenant_id = ?1 AND id = ?2')
+    .bind(tenant.id, hook.id, Date.now() - 1)
+    .run()
+  await tenant.post(`/v1/webhooks/${hook.id}/test`)
+  const [during, after] = await endpoint.heard()
+  if (!during || !after) throw new Error('nothing was heard')
+  expect(during.headers['webhook-signature']?.split(' ')).toHaveLength(2)
+  expect(await endpoint.believed(hook.secret, during)).toEqual(BELIEVED)
+  expect(await endpoint.believed(rotated.secret, during)).toEqual(BELIEVED)
+  expect(await endpoint.believed(hook.secret, after)).toEqual(NOT_BELIEVED)
+  expect(await endpoint.believed(rotated.secret, after)).toEqual(BELIEVED)
+})
+
+test('a redirect is an answer and never followed, and what must not be called is a failed attempt without a call', async () => {
+  const target = await newEndpoint()
+  const redirecting = await newEndpoint([307], { headers: { location: target.url } })
+  const { tenant, ctx, webhook } = await newHook(redirecting.url)
+  const [bell] = await happen(tenant.id, 1, LATER)
+  if (!bell) throw new Error('no delivery')
+  expect(await work([bell], LATER)).toEqual([{ delivered: false, statusCode: 307, error: 'http_307' }])
+  expect(await target.heard()).toEqual([])
+
+  const [refused] = await work([bell], at(MINUTE), { ...quiet, EGRESS_ALLOW: '' })
+  expect(refused).toMatchObject({ delivered: false, statusCode: null })
+  expect(refused?.error).toMatch(/^egress_refused: must /)
+  expect(await redirecting.heard()).toHaveLength(1)
+  const { attempts } = await getDelivery(ctx, webhook.id, bell.deliveryId)
+  expect(attempts[1]).toMatchObject({ statusCode: null, error: refused?.error, response: null })
+})
+
+test('of ten consumers one gets a delivery; who comes back too late with an answer changes nothing', async () => {
+  const endpoint = await newEndpoint([500, 200])
+  const { tenant, ctx, webhook } = await newHook(endpoint.url)
+  const [bell] = await happen(tenant.id, 1, LATER)
+  if (!bell) throw new Error('no delivery')
+  const claims = await Promise.all(Array.from({ length: 10 }, () => claimDeliveries(quiet, [bell], LATER)))
+  const [slow, ...others] = claims.flat()
+  if (!slow) throw new Error('nobody got it')
+  expect(others).toEqual([])
+  expect(await claimDeliveries(quiet, [bell], at(29 * SECOND))).toEqual([])
+  const [next] = await claimDeliveries(quiet, [bell], at(31 * SECOND))
+  if (!next) throw new Error('nobody took it over')
+  await attemptDelivery(quiet, slow, { clock: () => at(32 * SECOND) })
+  expect(await rowOf(bell)).toMatchObject({ state: 'pending', attempts: 2, status_code: null, error: null })
+  expect((await getWebhook(ctx, webhook.id)).webhook.failingSince).toBeNull()
+  await attemptDelivery(quiet, next, { clock: () => at(33 * SECOND) })
+  await attemptDelivery(quiet, { ...next, token: '' }, { clock: () => at(34 * SECOND) })
+  const { delivery, attempts } = await getDelivery(ctx, webhook.id, bell.deliveryId)
+  expect(delivery).toMatchObject({ state: 'delivered', statusCode: 200 })
+  expect(attempts).toMatchObject([{ attempt: 1, statusCode: 200 }])
+})
+
+test('a webhook that only fails is tried one at a time while its others wait, and all go once it answers', async () => {
+  const endpoint = await newEndpoint([500])
+  const { tenant } = await newHook(endpoint.url)
+  const healthy = await claimDeliveries(quiet, await happen(tenant.id, 30, LATER), LATER, () => 0.5)
+  expect(healthy).toHaveLength(20)
+  await Promise.all(healthy.map((each) => attemptDelivery(quiet, each, { clock: () => LATER })))
+  const waiting = async (at: Date) => {
+    const row = await env.DB.prepare(
+      'SELECT count(*) AS n FROM webhook_deliveries WHERE tenant_id = ?1 AND next_at > ?2 AND attempts = 0',
+    )
+      .bind(tenant.id, at.getTime())
+      .first<{ n: number }>()
+    return row?.n
+  }
+  // After ten seconds of failures: one in hand, the others put off.
+  const bells = await happen(tenant.id, 20, at(11 * SECOND))
+  const alone = await claimDeliveries(quiet, bells, at(11 * SECOND), () => 0.5)
+  expect(alone).toHaveLength(1)
+  expect(await waiting(at(70 * SECOND))).toBe(19)
+  expect(await claimDeliveries(quiet, bells, at(12 * SECOND))).toEqual([])
+
+  await endpoint.answer([200])
+  await Promise.all(alone.map((each) => attemptDelivery(quiet, each, { clock: () => at(13 * SECOND) })))
+  expect(await waiting(at(13 * SECOND))).toBe(0)
+  expect(await claimDeliveries(quiet, bells, at(13 * SECOND))).toHaveLength(19)
+})
+
+test('whoever hangs keeps nobody waiting, neither in its batch nor behind it', async () => {
+  const [hanging, healthy] = [await newEndpoint(['hang']), await newEndpoint()]
+  const tenant = await newTenant()
+  for (const { url } of [hanging, healthy]) {
+    await tenant.post('/v1/webhooks', { url, event_types: ['suppression.created'] })
+  }
+  const begun = Date.now()
+  for (let count = 0; count < 12; count++) {
+    await tenant.post('/v1/suppressions', {
+      recipientEmail: `hang.${count}@example.com`,
+      reasonCode: 'manual_dnc',
+    })
+  }
+  const heard = await eventually(async () => {
+    const all = await healthy.heard()
+    return all.length === 12 ? all : undefined
+  })
+  expect((await hanging.heard()).length).toBeGreaterThan(0)
+  expect(Date.now() - begun).toBeLessThan(12_000)
+  expect(new Set(heard.map(({ headers }) => headers['webhook-id'])).size).toBe(12)
+})
+
+test('the sweep rings for what is due, many waiting for one webhook leave room for others, and old events are forgotten', async () => {
+  const { tenant, ctx, webhook } = await newHook((await newEndpoint()).url, {}, at(-40 * DAY))
+  const rung: unknown[] = []
+  const recording = {
+    ...quiet,
+    WEBHOOK: { sendBatch: async (messages: Iterable<{ body: unknown }>) => void rung.push(...messages) },
+    JOBS: { send: async (body: unknown) => void rung.push({ body }) },
+  } as unknown as Env
+  await happen(tenant.id, 70, at(-31 * DAY))
+  await env.DB.batch(eventStatements(env, tenant.id, [SUPPRESSED], at(-MINUTE)))
+  await sweepEvents(recording, LATER)
+  const bells = rung
+    .map((message) => (message as { body: Record<string, unknown> }).body)
+    .filter((bell) => bell.tenantId === tenant.id)
+  expect(bells.filter((bell) => 'deliveryId' in bell)).toHaveLength(50)
+  expect(bells.filter((bell) => 'outbox' in bell)).toHaveLength(1)
+  expect(await listDeliveries(ctx, webhook.id, { limit: 100 })).toEqual([])
+  const left = await env.DB.prepare('SELECT count(*) AS n FROM events WHERE tenant_id = ?1')
+    .bind(tenant.id)
+    .first()
+  expect(left).toEqual({ n: 1 })
+})
