@@ -189,11 +189,14 @@ async function startSlowCarrier() {
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = []
     for await (const part of request) parts.push(part)
-    const { to } = JSON.parse(Buffer.concat(parts).toString()) as { to: string[] }
+    const { to, tags } = JSON.parse(Buffer.concat(parts).toString()) as {
+      to: string[]
+      tags: { name: string; value: string }[]
+    }
+    const sendId = tags.find(({ name }) => name === 'send_id')?.value ?? ''
     const key = String(request.headers['idempotency-key'])
     await sleep(SLOW_MS / 2)
-    if (!keys.has(key))
-      for (const recipient of to) taken.push({ sendId: key.replace(/-\d+$/, ''), recipient })
+    if (!keys.has(key)) for (const recipient of to) taken.push({ sendId, recipient })
     keys.add(key)
     await sleep(SLOW_MS / 2)
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: key }))

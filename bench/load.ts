@@ -10,7 +10,12 @@ export type Shot = {
   expects: (answer: Answer) => boolean
 }
 
-export type Answer = { status?: string; requestId?: string; results?: { status: string }[] }
+export type Answer = {
+  status?: string
+  requestId?: string
+  results?: { status?: string }[]
+  data?: unknown[]
+}
 
 /** Fires shots over that many connections for some ms and returns the mean time per request, in ms. */
 export async function slice(

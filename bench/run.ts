@@ -2,6 +2,7 @@ import { Agent } from 'node:http'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Answer, fire, type Shot, slice } from './load.ts'
+import { MAILS, measureSearch } from './search-latency.ts'
 import { openWorld, type Tenant, type World } from './world.ts'
 
 const { values: options } = parseArgs({
@@ -20,7 +21,7 @@ if (options.help) {
 Compares what requests cost with what the least possible send costs on the same machine, at the same time. Prints
 ratios, since a bare time says more about the machine than about us.
 
-  --quick      4 short pairs of each, in about 30 seconds
+  --quick      4 short pairs of each, in about a minute
   --pairs N    pairs of slices for each comparison (default 16)
   --only TEXT  only the comparisons whose name contains this
   --json       print one JSON document
@@ -136,14 +137,18 @@ type Row = {
 }
 
 const chosen = COMPARISONS.filter(({ name }) => name.includes(options.only ?? ''))
+/** Requests of each kind in a pair of rounds of search. */
+const SEARCHES = options.quick ? 48 : 112
+const isSearched = 'search p50 p99'.includes(options.only ?? '')
 
 // A plan has a cap a day, so that no tenant serves more than one pair.
-const world: World = await openWorld(chosen.length * CONNECTIONS.length * (pairs + 1))
+const world: World = await openWorld(chosen.length * CONNECTIONS.length * (pairs + 1) + 1)
 const rows: Row[] = []
 try {
   for (const connections of CONNECTIONS) {
     for (const comparison of chosen) rows.push(await compare(comparison, connections))
   }
+  if (isSearched) rows.push(...(await compareSearch()))
 } finally {
   await world.end()
 }
@@ -173,6 +178,16 @@ async function compare(
   }
   const [q1, median, q3] = [quantile(ratios, 0.25), quantile(ratios, 0.5), quantile(ratios, 0.75)]
   return { name, over, connections, median, q1, q3, target, isMet: target === null ? null : median <= target }
+}
+
+async function compareSearch(): Promise<Row[]> {
+  const tenant = world.tenants.pop()
+  if (!tenant) throw new Error('there is no tenant left to search')
+  const measured = await measureSearch(world, tenant, pairs, SEARCHES)
+  return measured.map(({ name, ratios }) => {
+    const [q1, median, q3] = [quantile(ratios, 0.25), quantile(ratios, 0.5), quantile(ratios, 0.75)]
+    return { name, over: 'bare FTS query', connections: 1, median, q1, q3, target: null, isMet: null }
+  })
 }
 
 function quantile(values: number[], at: number): number {
@@ -205,7 +220,7 @@ function report() {
   console.log(`Time per request as a ratio: the median of ${pairs} pairs of slices, and their quartiles.
 Node ${conditions.node}, ${conditions.cores} cores, state ${world.isInMemory ? 'in memory' : 'on disk (syncs take part)'}. \
 No queue has a consumer: what is compared is the request.
-"floor / floor" is the noise of this machine.
+"floor / floor" is the noise of this machine. A search is over ${MAILS} messages.
 `)
   for (const line of table([['', 'connections', 'median', 'quartiles', 'target', ''], ...cells]))
     console.log(line)

@@ -7,6 +7,7 @@ import { requestSends } from '../src/core/send/request.ts'
 import worker from '../src/index.ts'
 import { keys, mailboxes, owners, suppressions, templates, templateVersions, tenants } from '../src/schema.ts'
 import { type BenchEnv, floor } from './floor.ts'
+import { search } from './search.ts'
 
 export * from '../src/index.ts'
 export { BenchWindow } from './floor.ts'
@@ -14,6 +15,7 @@ export { BenchWindow } from './floor.ts'
 const bench = new Hono<{ Bindings: BenchEnv }>()
 
 bench.route('/bench/floor', floor)
+bench.route('/bench/search', search)
 
 const List = z.object({
   messages: z
