@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Outcome, OutgoingMessage } from '../../src/providers/carrier.ts'
-import { type SmtpSettings, smtp } from '../../src/providers/smtp.ts'
+import { type SmtpSettings, type SmtpTimeouts, smtp } from '../../src/providers/smtp.ts'
 import { arrived, fault, letter, peers, write } from '../support/peer-letter.ts'
 
 /** For servers that never answer; all others are given the time that a busy machine needs. */
@@ -235,7 +235,7 @@ const reasons: Record<string, RegExp> = {
 }
 
 /** Only the answer that never comes is given up quickly: after the final dot that is another limit than before. */
-function patience(stage: string, action: string): SmtpSettings['timeouts'] {
+function patience(stage: string, action: string): Partial<SmtpTimeouts> {
   if (!['hang', 'drip'].includes(action) || stage === 'quit') return {}
   return ['body', 'dot'].includes(stage) ? { finalMs: quick.finalMs } : quick
 }
