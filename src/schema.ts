@@ -767,6 +767,9 @@ export const webhookDeliveries = sqliteTable(
     uniqueIndex('webhook_deliveries_by_event').on(t.tenantId, t.webhookId, t.eventId),
     index('webhook_deliveries_by_webhook').on(t.tenantId, t.webhookId, t.id),
     index('webhook_deliveries_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('webhook_deliveries_claimed')
+      .on(t.tenantId, t.webhookId, t.claimUntil)
+      .where(sql`claim_until IS NOT NULL`),
   ],
 )
 

@@ -6,6 +6,7 @@ import humanizer from '../../migrations/0004_humanizer.sql'
 import inboundIntent from '../../migrations/0005_inbound_intent.sql'
 import inbox from '../../migrations/0006_inbox.sql'
 import events from '../../migrations/0007_events.sql'
+import webhookClaims from '../../migrations/0008_webhook_claims.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -17,6 +18,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0005_inbound_intent.sql', inboundIntent],
   ['0006_inbox.sql', inbox],
   ['0007_events.sql', events],
+  ['0008_webhook_claims.sql', webhookClaims],
 ]
 
 /**

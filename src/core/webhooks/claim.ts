@@ -39,15 +39,14 @@ const END = `
 const isFailing = (now: string) => `w.failing_since <= ${now} - ${TRIED_ALONE_AFTER_MS}`
 
 /**
- * A claim bears its end as `next_at`, so those that stand are a short range of that index. They are one where the webhook
- * has done nothing but fail of late: whoever hangs holds up itself.
+ * The claims that stand are counted in an index of their own, however much waits beside them. They are one where the
+ * webhook has done nothing but fail of late: whoever hangs holds up itself.
  */
 const CLAIM = `
   UPDATE webhook_deliveries SET claim_token = ?3, claim_until = ?5, next_at = ?5, attempts = attempts + 1, updated_at = ?4
   WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?4
-    AND (SELECT count(*) FROM webhook_deliveries o INDEXED BY webhook_deliveries_due
-        WHERE o.next_at > ?4 AND o.next_at <= ?5 AND o.claim_token IS NOT NULL
-          AND o.tenant_id = ?1 AND o.webhook_id = webhook_deliveries.webhook_id)
+    AND (SELECT count(*) FROM webhook_deliveries o INDEXED BY webhook_deliveries_claimed
+        WHERE o.tenant_id = ?1 AND o.webhook_id = webhook_deliveries.webhook_id AND o.claim_until > ?4)
       < (SELECT iif(${isFailing('?4')}, 1, ${TOGETHER_AT_MOST})
         FROM webhooks w WHERE w.tenant_id = ?1 AND w.id = webhook_deliveries.webhook_id)`
 
