@@ -2,6 +2,7 @@ import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
 import { agents, claims, mailboxes, owners, tenants, verifications } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
+import { hasBond } from './bonds/bond.ts'
 import { database } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId, newToken } from './ids.ts'
@@ -95,8 +96,8 @@ export async function findVerification({ env, now }: At, token: string): Promise
 }
 
 /**
- * Takes an owner's address as proved, once, and raises `supervised` to `trusted`; no level is ever lowered. Faults:
- * `not_found`, `conflict`, `expired`.
+ * Takes an owner's address as proved, once, and raises `supervised` to `trusted`, or `autonomous` where a bond is posted;
+ * no level is ever lowered. Faults: `not_found`, `conflict`, `expired`.
  */
 export async function verifyOwner(at: At, token: string): Promise<Verification> {
   if (!TOKEN.test(token)) throw unknownLink()
@@ -142,7 +143,7 @@ const VERIFY = `
     SELECT v.tenant_id, v.owner_id FROM verifications v WHERE v.token_hash = ?1 AND v.used_at = ?2)`
 
 const TRUST = `
-  UPDATE tenants SET level = 'trusted'
+  UPDATE tenants SET level = iif(${hasBond('tenants.id')}, 'autonomous', 'trusted')
   WHERE level = 'supervised'
     AND id = (SELECT v.tenant_id FROM verifications v WHERE v.token_hash = ?1 AND v.used_at = ?2)`
 

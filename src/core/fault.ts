@@ -37,6 +37,8 @@ export const FAULT_CODES = [
   'not_configured',
   'too_many_registrations',
   'expired',
+  'not_claimed',
+  'payment_unavailable',
 ] as const
 export type FaultCode = (typeof FAULT_CODES)[number]
 

@@ -1,6 +1,7 @@
 import { and, eq, gt, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import { agents, approvals, keys, memories, owners, tenants, views } from '../schema.ts'
 import { beat, ringIfLost } from './agents.ts'
+import { type BondRow, type BondState, bondStatement, bondStateOf } from './bonds/bond.ts'
 import { claimUrl } from './claim-link.ts'
 import { type Ctx, mustBeAllowed, permits, prepared } from './ctx.ts'
 import { Fault } from './fault.ts'
@@ -30,7 +31,7 @@ export type Heartbeat = Profile & {
   limits: { daily: number; sentToday: number; remainingToday: number; monthlyRemaining: number }
   activity: { unread: number; pendingApprovals: number; memoryKeys: number }
   dlp: { mode: 'monitor'; rulesVersion: string }
-  bond: { status: 'none'; tier: null; nextReauthAt: null }
+  bond: BondState
   network: { score: number; level: 'newcomer' }
   actions: Action[]
 }
@@ -40,6 +41,9 @@ export type Action = { priority: 'high' | 'medium' | 'low'; action: string; desc
 /** The date of the rules by which outgoing content is watched. */
 const RULES_VERSION = '2026-11-01'
 
+/** How long before a bond is authorised anew its agents are told, in ms. */
+const REAUTH_NEAR_MS = 86_400_000
+
 /** The caller's own agent, or the one that a key of the whole tenant names. To ask is a heartbeat of that agent. */
 export async function getProfile(ctx: Ctx, named: string | null): Promise<Profile> {
   return (await look(ctx, named)).profile
@@ -47,7 +51,7 @@ export async function getProfile(ctx: Ctx, named: string | null): Promise<Profil
 
 /** What an agent that looks in now and then must know: its standing, what it may still send and what waits for it. */
 export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Heartbeat> {
-  const { profile, account, createdAt, activity } = await look(ctx, named)
+  const { profile, account, createdAt, activity, bond } = await look(ctx, named)
   const { owner } = profile
   const [windows, link] = await Promise.all([
     windowsOf(ctx, account),
@@ -61,10 +65,10 @@ export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Hear
     limits: limitsOf(account, windows),
     activity,
     dlp: { mode: 'monitor' as const, rulesVersion: RULES_VERSION },
-    bond: { status: 'none' as const, tier: null, nextReauthAt: null },
+    bond,
     network: { score: 0, level: 'newcomer' as const },
   }
-  return { ...beating, actions: actionsFor(beating, account.mailbox.sentCount) }
+  return { ...beating, actions: actionsFor(beating, account.mailbox.sentCount, ctx.now) }
 }
 
 async function look(ctx: Ctx, named: string | null) {
@@ -77,11 +81,13 @@ async function look(ctx: Ctx, named: string | null) {
   const answers = await ctx.env.DB.batch([
     ...[...beats, factsQuery(ctx, agentId, mailbox.id)].map((query) => prepared(ctx.env, query)),
     recordStatement(ctx, { tenantId: ctx.tenantId, agentId, mailboxId: mailbox.id }),
+    bondStatement(ctx.env, ctx.tenantId),
   ])
   const [lost] = answers
   if (lost && beats.length > 0) await ringIfLost(ctx, [lost])
-  const [facts] = (answers.at(-2)?.results ?? []) as FactsRow[]
-  const [record] = (answers.at(-1)?.results ?? []) as RecordRow[]
+  const [facts] = (answers.at(-3)?.results ?? []) as FactsRow[]
+  const [record] = (answers.at(-2)?.results ?? []) as RecordRow[]
+  const [bond] = (answers.at(-1)?.results ?? []) as BondRow[]
   if (!facts || !record) throw new Fault('agent_not_found', 'No such agent.')
   const { name, status, owner_email: email, x_handle: xHandle } = facts
   const profile: Profile = {
@@ -95,7 +101,8 @@ async function look(ctx: Ctx, named: string | null) {
   }
   const { unread, pending: pendingApprovals, memory_keys: memoryKeys } = facts
   const createdAt = new Date(facts.created_at)
-  return { profile, account, createdAt, activity: { unread, pendingApprovals, memoryKeys } }
+  const activity = { unread, pendingApprovals, memoryKeys }
+  return { profile, account, createdAt, activity, bond: bondStateOf(bond) }
 }
 
 type FactsRow = {
@@ -194,7 +201,7 @@ function limitsOf(account: Account, windows: WindowUse[]): Heartbeat['limits'] {
 }
 
 type Beating = Omit<Heartbeat, 'actions'>
-type Rule = Action & { isDue: (beating: Beating, sentCount: number) => boolean }
+type Rule = Action & { isDue: (beating: Beating, sentCount: number, now: Date) => boolean }
 
 /** In the order of their priority. */
 const ACTIONS: Rule[] = [
@@ -215,6 +222,15 @@ const ACTIONS: Rule[] = [
     action: 'review_approvals',
     description: 'Messages of yours wait for a person to approve them: ask your owner.',
     isDue: ({ activity }) => activity.pendingApprovals > 0,
+  },
+  {
+    priority: 'high',
+    action: 'reauth_bond',
+    description: 'The bond is authorised anew within a day: ask your owner to see that the card can bear it.',
+    isDue: ({ bond }, _, now) =>
+      bond.status === 'posted' &&
+      bond.nextReauthAt !== null &&
+      bond.nextReauthAt.getTime() - now.getTime() <= REAUTH_NEAR_MS,
   },
   {
     priority: 'medium',
@@ -244,6 +260,8 @@ const ACTIONS: Rule[] = [
   },
 ]
 
-function actionsFor(beating: Beating, sentCount: number): Action[] {
-  return ACTIONS.filter(({ isDue }) => isDue(beating, sentCount)).map(({ isDue: _, ...action }) => action)
+function actionsFor(beating: Beating, sentCount: number, now: Date): Action[] {
+  return ACTIONS.filter(({ isDue }) => isDue(beating, sentCount, now)).map(
+    ({ isDue: _, ...action }) => action,
+  )
 }

@@ -7,6 +7,7 @@ import inboundIntent from '../../migrations/0005_inbound_intent.sql'
 import inbox from '../../migrations/0006_inbox.sql'
 import events from '../../migrations/0007_events.sql'
 import webhookClaims from '../../migrations/0008_webhook_claims.sql'
+import billing from '../../migrations/0009_billing.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -19,6 +20,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0006_inbox.sql', inbox],
   ['0007_events.sql', events],
   ['0008_webhook_claims.sql', webhookClaims],
+  ['0009_billing.sql', billing],
 ]
 
 /**

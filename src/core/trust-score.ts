@@ -1,4 +1,5 @@
 import type { Env } from '../env.ts'
+import { hasBond } from './bonds/bond.ts'
 import { idFloor } from './ids.ts'
 
 /** What an agent's trust score is made of; counts are those of its newest sends and approvals of the last 30 days. */
@@ -52,6 +53,7 @@ export type RecordRow = {
   registered_at: number
   claimed_at: number | null
   verified_at: number | null
+  has_bond: number
   approved: number
   rejected: number
   sent: number
@@ -76,12 +78,12 @@ export function recordStatement(
 }
 
 export function readRecord(row: RecordRow, now: Date): TrustRecord {
-  const { registered_at, claimed_at, verified_at, ...counts } = row
+  const { registered_at, claimed_at, verified_at, has_bond, ...counts } = row
   return {
     ...counts,
     isClaimed: claimed_at !== null,
     isVerified: verified_at !== null,
-    hasBond: false,
+    hasBond: has_bond === 1,
     ageDays: (now.getTime() - registered_at) / DAY_MS,
   }
 }
@@ -96,7 +98,7 @@ const RECORD = `
   decision AS (
     SELECT count(*) FILTER (WHERE status = 'approved') AS approved, count(*) FILTER (WHERE status = 'rejected') AS rejected
     FROM approvals WHERE tenant_id = ?1 AND id >= ?5 AND mailbox_id = ?3)
-  SELECT a.registered_at, o.claimed_at, o.verified_at, decision.*, outcome.*
+  SELECT a.registered_at, o.claimed_at, o.verified_at, ${hasBond('a.tenant_id')} AS has_bond, decision.*, outcome.*
   FROM agents a CROSS JOIN outcome CROSS JOIN decision
   LEFT JOIN owners o ON o.tenant_id = a.tenant_id AND o.claimed_at IS NOT NULL
   WHERE a.tenant_id = ?1 AND a.id = ?2 LIMIT 1`

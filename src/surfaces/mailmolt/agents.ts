@@ -139,7 +139,7 @@ function heartbeatView(beating: Heartbeat): z.infer<typeof HeartbeatView> {
       memory_keys: activity.memoryKeys,
     },
     dlp: { mode: dlp.mode, rules_version: dlp.rulesVersion },
-    bond: { status: bond.status, tier: bond.tier, next_reauth_at: bond.nextReauthAt },
+    bond: { status: bond.status, tier: bond.tier, next_reauth_at: bond.nextReauthAt?.toISOString() ?? null },
     network: beating.network,
     action_items: actions,
   }

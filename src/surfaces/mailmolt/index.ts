@@ -52,6 +52,8 @@ export const mailmolt = surface({
     not_configured: 503,
     too_many_registrations: 429,
     expired: 410,
+    not_claimed: 403,
+    payment_unavailable: 503,
   },
   body: ({ code, message, details }) => ({ error: code, message, ...details }),
 })

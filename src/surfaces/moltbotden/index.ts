@@ -46,6 +46,8 @@ export const moltbotden = surface({
     not_configured: 503,
     too_many_registrations: 429,
     expired: 410,
+    not_claimed: 403,
+    payment_unavailable: 503,
   },
   body({ code, message, status, details: { issues, retryAfter, ...details } }) {
     const place = typeof details.field === 'string' ? details.field : 'body'

@@ -59,6 +59,8 @@ export const molted = surface({
     not_configured: 503,
     too_many_registrations: 429,
     expired: 410,
+    not_claimed: 403,
+    payment_unavailable: 503,
   },
   body: ({ code, message, status, details }) => ({ statusCode: status, error: code, message, ...details }),
 })

@@ -136,6 +136,8 @@ const dialect: Dialect = {
     not_configured: 503,
     too_many_registrations: 429,
     expired: 410,
+    not_claimed: 403,
+    payment_unavailable: 503,
   },
   body: ({ code, message }) => ({ error: code, message }),
 }
