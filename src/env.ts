@@ -10,7 +10,12 @@ export type SendBell = { tenantId: string; sendId: string }
 export type ArrivalBell = { tenantId: string; arrivalId: string }
 /** Events of the tenant wait to be published. */
 export type OutboxBell = { tenantId: string; outbox: true }
+/** Audit entries of the tenant wait to be chained. */
+export type AuditBell = { tenantId: string; audit: true }
 export type WebhookBell = { tenantId: string; deliveryId: string }
+
+/** What the queue `jobs` is rung for. */
+export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell
 
 export interface Env {
   DB: D1Database
@@ -18,7 +23,7 @@ export interface Env {
   RENDER: Queue<SendBell>
   DELIVER: Queue<SendBell>
   WEBHOOK: Queue<WebhookBell>
-  JOBS: Queue<SendBell | ArrivalBell | OutboxBell>
+  JOBS: Queue<JobBell>
   RATE_WINDOW: DurableObjectNamespace<RateWindow>
   PROVIDER_HEALTH: DurableObjectNamespace<ProviderHealth>
   CONTACT_LEASE: DurableObjectNamespace<ContactLease>
@@ -43,6 +48,8 @@ export interface Env {
   OPERATOR_KEY?: string | undefined
   /** How long an HTTP carrier may take to answer, in ms; 20,000 where not given. */
   CARRIER_TIMEOUT_MS?: string
+  /** Signs the heads of audit logs: 32 random bytes in base64, a secret. Without it they are chained and not signed. */
+  AUDIT_SIGNING_KEY?: string | undefined
   SMTP_HOST?: string
   SMTP_PORT?: string
   SMTP_SECURITY?: string
@@ -126,6 +133,11 @@ const Settings = z.object({
   CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
   AUTHSERV_IDS: z.string().default(''),
   TOKEN_SECRET: z.string().min(32, 'TOKEN_SECRET must be 32 characters or more').optional(),
+  AUDIT_SIGNING_KEY: z
+    .base64('AUDIT_SIGNING_KEY must be base64')
+    .transform((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)))
+    .refine((seed) => seed.length === 32, 'AUDIT_SIGNING_KEY must be 32 bytes')
+    .optional(),
   OPERATOR_KEY: z.string().min(32).optional().catch(undefined),
   MODEL_BASE_URL: z
     .url({ error: 'MODEL_BASE_URL must be the address of an OpenAI-compatible API' })
@@ -153,6 +165,8 @@ export type Settings = {
   authservIds: string[]
   /** Null where production has none. */
   tokenSecret: string | null
+  /** The seed of the Ed25519 key that signs audit logs; null where production has none. */
+  auditSeed: Uint8Array | null
   /** Null where /admin is closed. */
   operatorKey: string | null
   /** The URL of the resolver that webhooks' hosts are looked up at. */
@@ -169,6 +183,8 @@ export type Settings = {
   embeddingModel: string | null
 }
 
+/** Known to everybody. */
+const LOCAL_AUDIT_SEED = new TextEncoder().encode('local development only, 32 bytes')
 const LOCAL_TOKEN_SECRET = 'local development only, known to everybody'
 
 const parsed = new WeakMap<object, Settings>()
@@ -184,6 +200,7 @@ export function settings(env: Env): Settings {
     publicUrl: PUBLIC_URL.replace(/\/$/, ''),
     authservIds: listOf(AUTHSERV_IDS),
     tokenSecret: TOKEN_SECRET ?? (isLocal ? LOCAL_TOKEN_SECRET : null),
+    auditSeed: given.AUDIT_SIGNING_KEY ?? (isLocal ? LOCAL_AUDIT_SEED : null),
     operatorKey: OPERATOR_KEY ?? null,
     dnsResolver: given.DNS_RESOLVER,
     egressAllow: isLocal ? listOf(given.EGRESS_ALLOW.toLowerCase()) : [],

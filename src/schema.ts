@@ -401,6 +401,54 @@ export const erasures = sqliteTable('erasures', {
   startedAt: time().notNull(),
 })
 
+/**
+ * Governed changes, in the order of `seq`, which has no gaps within a tenant. An entry names nobody: what it says beside
+ * its ids stands in `audit_details`, and is bound to it by `commitment`. Linked later, each is chained to the one before by
+ * its hash. The database refuses to change or delete an entry.
+ */
+export const auditEntries = sqliteTable(
+  'audit_entries',
+  {
+    tenantId: text().notNull(),
+    seq: integer().notNull(),
+    id: text().notNull(),
+    at: time().notNull(),
+    actor: text().notNull(),
+    action: text().notNull(),
+    target: text(),
+    commitment: text().notNull(),
+    prevHash: text(),
+    hash: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.seq] }),
+    index('audit_entries_unlinked').on(t.tenantId).where(sql`hash IS NULL`),
+  ],
+)
+
+/** What an audit entry tells beside its ids, which may be personal: outside the chain, so that it can be erased. */
+export const auditDetails = sqliteTable(
+  'audit_details',
+  {
+    tenantId: text().notNull(),
+    entryId: text().notNull(),
+    salt: text().notNull(),
+    /** JSON, kept as the text that was committed to. */
+    detail: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.entryId] })],
+)
+
+/** The last entry of each tenant that is linked, and our signature of it; null where no key is configured. */
+export const auditHeads = sqliteTable('audit_heads', {
+  tenantId: text().primaryKey(),
+  seq: integer().notNull(),
+  hash: text().notNull(),
+  at: time().notNull(),
+  keyId: text(),
+  signature: text(),
+})
+
 /** A decision a person owes: bound to the bytes that will leave, single use, void after 24 h. */
 export const approvals = sqliteTable(
   'approvals',

@@ -1,6 +1,7 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { type AgentConfig, agents, keys, leaseEvents, leases, type Permission } from '../schema.ts'
 import { safeHeaderText } from './address.ts'
+import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, one, permits } from './ctx.ts'
 import { emit } from './events/emit.ts'
 import { Fault } from './fault.ts'
@@ -39,13 +40,14 @@ export async function registerAgent(
   if (actor.kind === 'key' && actor.agentId !== null && actor.agentId !== known?.id)
     mustBeAllowed(ctx, 'manage')
 
+  const id = newId('agent', ctx.now)
   const results = await ctx.db.batch([
     ...beat(ctx, known?.id ?? ''),
     ctx.db
       .insert(agents)
       .values({
         tenantId: ctx.tenantId,
-        id: newId('agent', ctx.now),
+        id,
         name,
         role,
         status: 'active',
@@ -54,6 +56,11 @@ export async function registerAgent(
       })
       .onConflictDoUpdate({ target: [agents.tenantId, agents.name], set: { role } })
       .returning(),
+    ...audited(
+      ctx,
+      [{ action: 'agent.registered', target: id, detail: { name, role } }],
+      sql`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${ctx.tenantId} AND a.id = ${id})`,
+    ),
   ])
   await ringIfLost(ctx, results)
   const agent = one(results[4])
@@ -123,10 +130,13 @@ export async function agentConfig(ctx: Ctx, agentId: string): Promise<AgentConfi
 export async function storeAgentConfig(ctx: Ctx, agentId: string, config: AgentConfig): Promise<AgentConfig> {
   mayCoordinate(ctx)
   const agent = await mayActFor(ctx, { id: agentId, name: null })
-  await ctx.db
-    .update(agents)
-    .set({ config })
-    .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agent.id)))
+  await ctx.db.batch([
+    ctx.db
+      .update(agents)
+      .set({ config })
+      .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agent.id))),
+    ...audited(ctx, [{ action: 'agent.configured', target: agent.id, detail: config }]),
+  ])
   return config
 }
 

@@ -1,5 +1,6 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { approvals, sends } from '../schema.ts'
+import { audited } from './audit/record.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from './ctx.ts'
 import { emit } from './events/emit.ts'
 import { closeRefused, expireApprovals, happened } from './expiry.ts'
@@ -105,6 +106,13 @@ export async function decideApproval(
       .set({ status, decidedAt: ctx.now, decidedBy: actorName(ctx.actor), decisionReason: decision.reason })
       .where(isPending)
       .returning({ id: approvals.id }),
+    ...audited(ctx, [
+      {
+        action: decision.approve ? 'approval.approved' : 'approval.rejected',
+        target: id,
+        detail: { sendId: send.id, sha256: approval.sha256, reason: decision.reason },
+      },
+    ]),
     closeRefused(ctx.db, ctx.now, ctx.tenantId, [send.id]),
   ])
   if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
@@ -144,6 +152,9 @@ export async function editHeld(
       })
       .where(and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, id), eq(approvals.status, 'pending')))
       .returning({ id: approvals.id }),
+    ...audited(ctx, [
+      { action: 'approval.edited', target: id, detail: { sendId: send.id, approvalId: newApprovalId } },
+    ]),
     ctx.db
       .update(sends)
       .set({

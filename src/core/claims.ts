@@ -2,8 +2,9 @@ import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
 import { agents, claims, mailboxes, owners, tenants, verifications } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
+import { audited } from './audit/record.ts'
 import { hasBond } from './bonds/bond.ts'
-import { database } from './ctx.ts'
+import { database, prepared } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId, newToken } from './ids.ts'
 import { hashSecret } from './keys.ts'
@@ -63,8 +64,18 @@ export async function claimAgent(
   if (!TOKEN.test(token)) throw unknownLink()
   const { DB } = at.env
   const [hash, ownerId, now] = [await hashSecret(token), newId('own', at.now), at.now.getTime()]
+  const author = {
+    db: database(at.env),
+    now: at.now,
+    tenantId: sql`(SELECT c.tenant_id FROM claims c WHERE c.token_hash = ${hash})`,
+    actor: { kind: 'human', ownerId } as const,
+  }
+  const detail = { email: address.email, xHandle }
   await DB.batch([
     DB.prepare(TAKE).bind(hash, ownerId, now, address.email, address.contact, xHandle),
+    ...audited(author, [{ action: 'owner.claimed', target: ownerId, detail }]).map((query) =>
+      prepared(at.env, query),
+    ),
     DB.prepare(SPEND).bind(hash, ownerId, now),
     ...[ADMIT, ACTIVATE].map((statement) => DB.prepare(statement).bind(hash, ownerId)),
   ])
@@ -102,10 +113,22 @@ export async function findVerification({ env, now }: At, token: string): Promise
 export async function verifyOwner(at: At, token: string): Promise<Verification> {
   if (!TOKEN.test(token)) throw unknownLink()
   const { DB } = at.env
-  const binds = [await hashSecret(token), at.now.getTime()]
-  const [won] = await DB.batch(
-    [PROVE, VERIFY, TRUST].map((statement) => DB.prepare(statement).bind(...binds)),
-  )
+  const hash = await hashSecret(token)
+  const db = database(at.env)
+  const [asked] = await db
+    .select({ tenantId: verifications.tenantId, ownerId: verifications.ownerId })
+    .from(verifications)
+    .where(eq(verifications.tokenHash, hash))
+  const { tenantId, ownerId } = asked ?? { tenantId: '', ownerId: '' }
+  const change = (statement: string) => DB.prepare(statement).bind(hash, at.now.getTime())
+  const [won] = await DB.batch([
+    change(PROVE),
+    ...audited({ db, now: at.now, tenantId, actor: { kind: 'human', ownerId } }, [
+      { action: 'owner.verified', target: ownerId },
+    ]).map((query) => prepared(at.env, query)),
+    change(VERIFY),
+    change(TRUST),
+  ])
   const verification = await findVerification(at, token)
   if (!verification) throw unknownLink()
   if (won?.results.length === 1) return verification

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import { consents } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
+import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, one } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
@@ -36,11 +37,14 @@ export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<
     revokedAt,
     updatedAt: ctx.now,
   }
-  const rows = await ctx.db
-    .insert(consents)
-    .values({ tenantId: ctx.tenantId, contact, ...record })
-    .onConflictDoUpdate({ target: [consents.tenantId, consents.contact], set: record })
-    .returning()
+  const [rows] = await ctx.db.batch([
+    ctx.db
+      .insert(consents)
+      .values({ tenantId: ctx.tenantId, contact, ...record })
+      .onConflictDoUpdate({ target: [consents.tenantId, consents.contact], set: record })
+      .returning(),
+    ...audited(ctx, [{ action: 'consent.recorded', target: record.id, detail: record }]),
+  ])
   return one(rows)
 }
 

@@ -1,6 +1,7 @@
 import { and, desc, eq, gt, isNull, lt, notExists, or } from 'drizzle-orm'
 import type { Env } from '../env.ts'
 import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../schema.ts'
+import { audited } from './audit/record.ts'
 import { type Ctx, database, mustBeAllowed, newCtx, one, permits } from './ctx.ts'
 import { eventStream } from './events/stream.ts'
 import { Fault } from './fault.ts'
@@ -90,17 +91,22 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
   const request = { ...asked, agentId: asked.agentId ?? ownAgentId }
   await mustBeGrantable(ctx, request)
   const secret = newSecret()
-  const rows = await ctx.db
-    .insert(keys)
-    .values({
-      id: newId('key', ctx.now),
-      tenantId: ctx.tenantId,
-      hash: await hashSecret(secret),
-      prefix: secret.slice(0, SHOWN),
-      createdAt: ctx.now,
-      ...request,
-    })
-    .returning()
+  const id = newId('key', ctx.now)
+  const hash = await hashSecret(secret)
+  const [rows] = await ctx.db.batch([
+    ctx.db
+      .insert(keys)
+      .values({
+        id,
+        tenantId: ctx.tenantId,
+        hash,
+        prefix: secret.slice(0, SHOWN),
+        createdAt: ctx.now,
+        ...request,
+      })
+      .returning(),
+    ...audited(ctx, [{ action: 'key.created', target: id, detail: request }]),
+  ])
   return { key: one(rows), secret }
 }
 
@@ -130,11 +136,14 @@ export async function updateKey(
   if (standing.revokedAt) throw new Fault('conflict', 'This key is revoked and cannot be changed.')
   await mustBeGrantable(ctx, { ...standing, ...change })
   if (Object.keys(change).length === 0) return standing
-  const rows = await ctx.db
-    .update(keys)
-    .set(change)
-    .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
-    .returning()
+  const [rows] = await ctx.db.batch([
+    ctx.db
+      .update(keys)
+      .set(change)
+      .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
+      .returning(),
+    ...audited(ctx, [{ action: 'key.changed', target: id, detail: change }]),
+  ])
   return one(rows)
 }
 
@@ -144,11 +153,14 @@ export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   const standing = await keyOf(ctx, id)
   mustGovern(ctx, standing)
   if (standing.revokedAt) return standing
-  const rows = await ctx.db
-    .update(keys)
-    .set({ revokedAt: ctx.now })
-    .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
-    .returning()
+  const [rows] = await ctx.db.batch([
+    ctx.db
+      .update(keys)
+      .set({ revokedAt: ctx.now })
+      .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
+      .returning(),
+    ...audited(ctx, [{ action: 'key.revoked', target: id }]),
+  ])
   await eventStream(ctx.env, ctx.tenantId).leave(id)
   return one(rows)
 }

@@ -2,6 +2,7 @@ import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
 import { agents, mailboxes, sends, tenants } from '../schema.ts'
 import { type Address, parseAddress, safeHeaderText } from './address.ts'
+import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, visibleMailboxes } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
@@ -97,21 +98,27 @@ export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: s
   const usual = standing[0]?.autonomy ?? 'auto'
   const autonomy = config.autonomy ?? usual
   if (AUTONOMY.indexOf(autonomy) > AUTONOMY.indexOf(usual) && !mayDecide(ctx)) throw needsPerson(null)
-  const [opened] = await ctx.db
-    .insert(mailboxes)
-    .values({
-      ...config,
-      tenantId: ctx.tenantId,
-      id: newId('mbx', ctx.now),
-      agentId,
-      address: email,
-      contact,
-      autonomy,
-      createdAt: ctx.now,
-      updatedAt: ctx.now,
-    })
-    .onConflictDoNothing()
-    .returning()
+  const id = newId('mbx', ctx.now)
+  const [[opened]] = await ctx.db.batch([
+    ctx.db
+      .insert(mailboxes)
+      .values({
+        ...config,
+        tenantId: ctx.tenantId,
+        id,
+        agentId,
+        address: email,
+        contact,
+        autonomy,
+        createdAt: ctx.now,
+        updatedAt: ctx.now,
+      })
+      .onConflictDoNothing()
+      .returning(),
+    ...audited(ctx, [
+      { action: 'mailbox.opened', target: id, detail: { ...config, address: email, autonomy } },
+    ]),
+  ])
   if (!opened)
     throw new Fault('conflict', `The address ${email} is taken. Choose another.`, { field: 'address' })
   return { ...opened, isDefault: false }
@@ -158,12 +165,13 @@ export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange)
     autonomy === undefined || mayDecide(ctx, id)
       ? undefined
       : inArray(mailboxes.autonomy, AUTONOMY.slice(AUTONOMY.indexOf(autonomy)))
-  const [changed, rows] = await ctx.db.batch([
+  const [changed, , , rows] = await ctx.db.batch([
     ctx.db
       .update(mailboxes)
       .set({ ...change, updatedAt: ctx.now })
       .where(and(isMailbox(ctx, id), mayGoThere))
       .returning({ id: mailboxes.id }),
+    ...audited(ctx, [{ action: 'mailbox.changed', target: id, detail: change }]),
     withDefault(ctx).where(isMailbox(ctx, id)),
   ])
   const mailbox = mustExist(rows)
@@ -179,7 +187,7 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
     eq(sends.mailboxId, id),
     notInArray(sends.state, [...OVER]),
   )
-  const [deleted, rows] = await ctx.db.batch([
+  const [deleted, , , rows] = await ctx.db.batch([
     ctx.db
       .delete(mailboxes)
       .where(
@@ -191,6 +199,7 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
         ),
       )
       .returning({ id: mailboxes.id }),
+    ...audited(ctx, [{ action: 'mailbox.deleted', target: id }]),
     withDefault(ctx).where(isMailbox(ctx, id)),
   ])
   if (deleted.length > 0) return

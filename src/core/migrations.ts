@@ -8,6 +8,7 @@ import inbox from '../../migrations/0006_inbox.sql'
 import events from '../../migrations/0007_events.sql'
 import webhookClaims from '../../migrations/0008_webhook_claims.sql'
 import billing from '../../migrations/0009_billing.sql'
+import audit from '../../migrations/0010_audit.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -21,6 +22,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0007_events.sql', events],
   ['0008_webhook_claims.sql', webhookClaims],
   ['0009_billing.sql', billing],
+  ['0010_audit.sql', audit],
 ]
 
 /**

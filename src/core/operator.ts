@@ -16,7 +16,8 @@ import {
 } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
 import { agents, mailboxes, messages, tenants } from '../schema.ts'
-import { database } from './ctx.ts'
+import { type AuditRecord, audited } from './audit/record.ts'
+import { type Actor, database } from './ctx.ts'
 import { Fault } from './fault.ts'
 import type { Account } from './inbox/account.ts'
 import { SUSPENDED_BELOW } from './plans.ts'
@@ -73,14 +74,14 @@ export async function listAccounts(env: Env, filter: OperatorFilter): Promise<Ac
 /** Stops a mailbox from sending until it is unfrozen. Freezing again replaces the reason. */
 export async function freeze(env: Env, now: Date, localPart: string, reason: string): Promise<Account> {
   const change = { frozenAt: now, frozenReason: reason, frozenBy: 'operator', updatedAt: now }
-  return await changed(env, localPart, change)
+  return await changed(env, now, localPart, change, { action: 'mailbox.frozen', detail: { reason } })
 }
 
 /** Lets a mailbox send again; a reputation that had suspended it is raised to the least that does not. */
 export async function unfreeze(env: Env, now: Date, localPart: string): Promise<Account> {
   const reputation = sql<number>`max(${mailboxes.reputation}, ${SUSPENDED_BELOW})`
   const change = { frozenAt: null, frozenReason: null, frozenBy: null, reputation, updatedAt: now }
-  return await changed(env, localPart, change)
+  return await changed(env, now, localPart, change, { action: 'mailbox.unfrozen' })
 }
 
 /** Sums over all that there is: it reads every mailbox and every message. */
@@ -140,13 +141,29 @@ function hasStatus(status: 'active' | 'suspended' | 'deactivated'): SQL | undefi
   return status === 'active' ? and(isTrusted, isUsed) : and(isTrusted, sql`NOT ${isUsed}`)
 }
 
+const OPERATOR: Actor = { kind: 'system', name: 'operator' }
+
 type Change = Partial<Omit<typeof mailboxes.$inferInsert, 'reputation'>> & { reputation?: SQL<number> }
 
-async function changed(env: Env, localPart: string, change: Change): Promise<Account> {
+async function changed(
+  env: Env,
+  now: Date,
+  localPart: string,
+  change: Change,
+  record: Omit<AuditRecord, 'target'>,
+): Promise<Account> {
   const contact = `${localPart.toLowerCase()}@${settings(env).mailDomain}`
-  const [, rows] = await database(env).batch([
-    database(env).update(mailboxes).set(change).where(eq(mailboxes.contact, contact)),
-    withStanding(env).where(eq(mailboxes.contact, contact)),
+  const db = database(env)
+  const [found] = await db
+    .select({ tenantId: mailboxes.tenantId, id: mailboxes.id })
+    .from(mailboxes)
+    .where(eq(mailboxes.contact, contact))
+  const { tenantId, id } = found ?? { tenantId: '', id: '' }
+  const isIt = and(eq(mailboxes.tenantId, tenantId), eq(mailboxes.id, id))
+  const [, , , rows] = await db.batch([
+    db.update(mailboxes).set(change).where(isIt),
+    ...audited({ db, now, tenantId, actor: OPERATOR }, [{ ...record, target: id }]),
+    withStanding(env).where(isIt),
   ])
   const [account] = rows
   if (!account) throw new Fault('not_found', 'No such account.', { field: 'agent_id' })

@@ -1,8 +1,9 @@
 import { type Env, settings } from '../env.ts'
 import { agents, claims, keys, mailboxes, owners, tenants } from '../schema.ts'
 import { parseAddress, safeHeaderText } from './address.ts'
+import { audited } from './audit/record.ts'
 import { CLAIM_MS, claimToken } from './claim-link.ts'
-import { database } from './ctx.ts'
+import { type Actor, database } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId, newToken } from './ids.ts'
 import { hashSecret, newSecret } from './keys.ts'
@@ -48,6 +49,8 @@ export async function register(env: Env, now: Date, request: RegistrationRequest
   throw new Fault('conflict', 'No address is free for this name. Choose another.', { field: 'name' })
 }
 
+const REGISTRATION: Actor = { kind: 'system', name: 'registration' }
+
 /** Opens a tenant under one address, or nothing at all where the address is taken. */
 async function open(
   env: Env,
@@ -60,6 +63,7 @@ async function open(
   const tenantId = newId('tenant', now)
   const agentId = newId('agent', now)
   const mailboxId = newId('mbx', now)
+  const keyId = newId('key', now)
   const secret = newSecret()
   // Without a TOKEN_SECRET the link is shown this once.
   const token = claimToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
@@ -105,7 +109,7 @@ async function open(
       })
       .returning(),
     db.insert(keys).values({
-      id: newId('key', now),
+      id: keyId,
       tenantId,
       hash: await hashSecret(secret),
       prefix: keyPrefix,
@@ -132,6 +136,11 @@ async function open(
           }),
         ]
       : []),
+    ...audited({ db, now, tenantId, actor: REGISTRATION }, [
+      { action: 'tenant.opened', target: tenantId, detail: { name: request.name, level } },
+      { action: 'agent.registered', target: agentId, detail: { name: request.name, address } },
+      { action: 'key.created', target: keyId, detail: { agentId } },
+    ]),
   ])
   const [agent] = opened
   if (!agent) throw new Error('the agent was not written')

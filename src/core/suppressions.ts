@@ -2,7 +2,8 @@ import { and, desc, eq, gt, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-o
 import type { Env } from '../env.ts'
 import { suppressions } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
-import { type Ctx, type Db, database, mustBeAllowed, one } from './ctx.ts'
+import { audited } from './audit/record.ts'
+import { type Actor, type Ctx, type Db, database, mustBeAllowed, one } from './ctx.ts'
 import { emit } from './events/emit.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
@@ -54,7 +55,7 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
   const { email, contact } = addressOf(request.email)
   const id = newId('sup', ctx.now)
   const agentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
-  const [rows, told] = await ctx.db.batch([
+  const [rows, , , told] = await ctx.db.batch([
     ctx.db
       .insert(suppressions)
       .values({
@@ -75,6 +76,7 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
         setWhere: ne(suppressions.reasonCode, UNSUBSCRIBED),
       })
       .returning(),
+    ...audited(ctx, [{ action: 'suppression.created', target: id, detail: { ...request, contact } }]),
     created(ctx.db, ctx.now, ctx.tenantId, id, agentId),
   ])
   if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
@@ -111,7 +113,7 @@ export async function suppressGlobally(
   const { email, contact } = addressOf(event.email)
   const db = database(env)
   const id = newId('sup', now)
-  const [, told] = await db.batch([
+  const [, , , told] = await db.batch([
     db
       .insert(suppressions)
       .values({
@@ -130,6 +132,9 @@ export async function suppressGlobally(
         set: { reasonCode, source, expiresAt },
         setWhere: isNotNull(suppressions.expiresAt),
       }),
+    ...audited({ db, now, tenantId, actor: REPORTED }, [
+      { action: 'suppression.created', target: id, detail: { ...event, scope: 'global' } },
+    ]),
     created(db, now, tenantId, id, null),
   ])
   if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
@@ -145,7 +150,7 @@ export async function suppressUnsubscribed(
   const outcome = { reasonCode: UNSUBSCRIBED, source, expiresAt: null }
   const db = database(env)
   const id = newId('sup', now)
-  const [, told] = await db.batch([
+  const [, , , told] = await db.batch([
     db
       .insert(suppressions)
       .values({
@@ -162,6 +167,9 @@ export async function suppressUnsubscribed(
         set: outcome,
         setWhere: sql`${suppressions.reasonCode} <> ${UNSUBSCRIBED} OR ${suppressions.expiresAt} IS NOT NULL`,
       }),
+    ...audited({ db, now, tenantId, actor: RECIPIENT }, [
+      { action: 'suppression.created', target: id, detail: { email, scope: 'tenant', ...outcome } },
+    ]),
     created(db, now, tenantId, id, null),
   ])
   if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
@@ -222,8 +230,9 @@ export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression
   const mayLift = mayDecide(ctx)
     ? undefined
     : and(ne(suppressions.scope, 'global'), ne(suppressions.reasonCode, UNSUBSCRIBED))
-  const [lifted, found] = await ctx.db.batch([
+  const [lifted, , , found] = await ctx.db.batch([
     ctx.db.delete(suppressions).where(and(isIt, mayLift)).returning(),
+    ...audited(ctx, [{ action: 'suppression.lifted', target: id }]),
     ctx.db.select({ id: suppressions.id }).from(suppressions).where(isIt),
   ])
   const [row] = lifted
@@ -237,6 +246,10 @@ export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression
     loosens: ['suppression'],
   })
 }
+
+/** Who suppresses where nobody of the tenant does. */
+const REPORTED: Actor = { kind: 'system', name: 'carrier-report' }
+const RECIPIENT: Actor = { kind: 'system', name: 'recipient' }
 
 const PRIMARY = [suppressions.tenantId, suppressions.contact, suppressions.scope, suppressions.campaignId]
 

@@ -1,6 +1,7 @@
 import { and, inArray, lte, sql } from 'drizzle-orm'
 import type { Env, SendBell } from '../env.ts'
 import { arrivals, idempotency, sends } from '../schema.ts'
+import { sweepAudit } from './audit/sweep.ts'
 import { database } from './ctx.ts'
 import { sweepEvents } from './events/sweep.ts'
 import { forgetExpired } from './memory.ts'
@@ -33,7 +34,7 @@ const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_f
 
 /**
  * The one retry authority: rings again for every send, arrival, event and webhook delivery whose `next_at` has come, and
- * forgets answers and events kept long enough.
+ * forgets answers and events kept long enough Chains of audit logs are taken up too.
  * Leaving out any number of sweeps only delays. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
@@ -74,13 +75,15 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     const queue = state === 'pending_approval' ? (renderedKey ? 'JOBS' : 'RENDER') : QUEUE_OF[state]
     if (queue) bells[queue].push({ tenantId, sendId })
   }
-  const [bellsOfEvents] = await Promise.all([
+  const [bellsOfEvents, bellsOfAudits] = await Promise.all([
     sweepEvents(env, now),
+    sweepAudit(env),
     ringAll(env.RENDER, bells.RENDER),
     ringAll(env.DELIVER, bells.DELIVER),
     ringAll(env.JOBS, bells.JOBS),
     ringArrivals(env, waiting),
     forgetExpired(env, now),
   ])
-  return bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length + bellsOfEvents
+  const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
+  return rung + bellsOfEvents + bellsOfAudits
 }

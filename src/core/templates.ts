@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
 import { settings } from '../env.ts'
 import { type TemplateVariable, templates, templateVersions, tenants } from '../schema.ts'
+import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, one } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
@@ -67,6 +68,10 @@ export async function createTemplate(
       })
       .onConflictDoNothing()
       .returning(),
+    ...audited(ctx, [
+      { action: 'template.created', target: id, detail: { slug, name, type, approvalRequired } },
+      ...(isLive ? [{ action: 'template.published', target: id, detail: { version: 1 } } as const] : []),
+    ]),
     ...(content
       ? [insertVersion(ctx, id, content, isLive ? 'published' : publish ? 'pending_approval' : 'draft')]
       : []),
@@ -196,6 +201,7 @@ export async function deleteTemplate(ctx: Ctx, ref: string): Promise<Template> {
   const template = await templateOf(ctx, ref)
   await ctx.db.batch([
     ctx.db.delete(templates).where(and(eq(templates.tenantId, ctx.tenantId), eq(templates.id, template.id))),
+    ...audited(ctx, [{ action: 'template.deleted', target: template.id }]),
     ctx.db
       .delete(templateVersions)
       .where(
@@ -278,7 +284,7 @@ async function goLive(
     eq(templateVersions.status, from),
   )
   const isLive = sql`EXISTS (SELECT 1 FROM ${templates} WHERE ${isTemplate} AND ${templates.publishedVersion} = ${version})`
-  const [moved, , , rows] = await ctx.db.batch([
+  const [moved, , , , , rows] = await ctx.db.batch([
     ctx.db
       .update(templates)
       .set({ publishedVersion: version, updatedAt: ctx.now })
@@ -290,6 +296,7 @@ async function goLive(
         ),
       )
       .returning({ id: templates.id }),
+    ...audited(ctx, [{ action: 'template.published', target: template.id, detail: { version } }]),
     ctx.db
       .update(templateVersions)
       .set({ status: 'published', publishedAt: ctx.now })
@@ -319,19 +326,23 @@ async function mark(
   template: Template,
   version: number,
   from: TemplateVersion['status'],
-  status: TemplateVersion['status'],
+  status: 'rejected' | 'pending_approval',
 ): Promise<TemplateVersion> {
-  const [changed] = await ctx.db
-    .update(templateVersions)
-    .set({ status })
-    .where(
-      and(
-        isVersionOf(ctx, template),
-        eq(templateVersions.version, version),
-        eq(templateVersions.status, from),
-      ),
-    )
-    .returning()
+  const action = status === 'rejected' ? 'template.rejected' : 'template.submitted'
+  const [[changed]] = await ctx.db.batch([
+    ctx.db
+      .update(templateVersions)
+      .set({ status })
+      .where(
+        and(
+          isVersionOf(ctx, template),
+          eq(templateVersions.version, version),
+          eq(templateVersions.status, from),
+        ),
+      )
+      .returning(),
+    ...audited(ctx, [{ action, target: template.id, detail: { version } }]),
+  ])
   if (!changed) throw changedMeanwhile()
   return changed
 }

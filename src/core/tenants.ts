@@ -1,5 +1,6 @@
 import { and, eq, exists, ne } from 'drizzle-orm'
 import { mailboxes, tenants } from '../schema.ts'
+import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, permits } from './ctx.ts'
 import { Fault } from './fault.ts'
 
@@ -46,17 +47,20 @@ export async function updateTenant(ctx: Ctx, change: TenantChange): Promise<Tena
             .from(mailboxes)
             .where(and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, defaultMailboxId))),
         )
-  const [changed] = await ctx.db
-    .update(tenants)
-    .set(change)
-    .where(
-      and(
-        eq(tenants.id, ctx.tenantId),
-        isOwnMailbox,
-        status === undefined ? undefined : ne(tenants.status, 'frozen'),
-      ),
-    )
-    .returning()
+  const [[changed]] = await ctx.db.batch([
+    ctx.db
+      .update(tenants)
+      .set(change)
+      .where(
+        and(
+          eq(tenants.id, ctx.tenantId),
+          isOwnMailbox,
+          status === undefined ? undefined : ne(tenants.status, 'frozen'),
+        ),
+      )
+      .returning(),
+    ...audited(ctx, [{ action: 'tenant.changed', target: ctx.tenantId, detail: change }]),
+  ])
   if (changed) return changed
   if (status !== undefined && (await own(ctx)).status === 'frozen') {
     throw new Fault('conflict', 'This tenant is frozen: its status cannot be changed by itself.', {

@@ -1,6 +1,6 @@
 import { keepDeadMessage } from '../core/dead-letters.ts'
 import { describeFailure } from '../core/failure.ts'
-import type { ArrivalBell, Env, OutboxBell, SendBell, WebhookBell } from '../env.ts'
+import type { ArrivalBell, AuditBell, Env, JobBell, OutboxBell, SendBell, WebhookBell } from '../env.ts'
 import { deliver } from './deliver.ts'
 import { record } from './events.ts'
 import { attend } from './jobs.ts'
@@ -17,7 +17,7 @@ const CONSUMERS: Record<string, Consumer> = {
   render: consumer(isSendBell, render),
   deliver: consumer(isSendBell, deliver),
   webhook: consumer(isWebhookBell, deliverWebhooks),
-  jobs: consumer((body) => isSendBell(body) || isArrivalBell(body) || isOutboxBell(body), attend),
+  jobs: consumer(isJobBell, attend),
   events: consumer(isObject, record),
 }
 
@@ -75,8 +75,16 @@ function isOutboxBell(body: unknown): body is OutboxBell {
   return isObject(body) && typeof body.tenantId === 'string' && body.outbox === true
 }
 
+function isAuditBell(body: unknown): body is AuditBell {
+  return isObject(body) && typeof body.tenantId === 'string' && body.audit === true
+}
+
+function isJobBell(body: unknown): body is JobBell {
+  return isSendBell(body) || isArrivalBell(body) || isOutboxBell(body) || isAuditBell(body)
+}
+
 function isWebhookBell(body: unknown): body is WebhookBell {
   return isObject(body) && typeof body.tenantId === 'string' && typeof body.deliveryId === 'string'
 }
 
-const BELLS = [isSendBell, isArrivalBell, isOutboxBell, isWebhookBell]
+const BELLS = [isJobBell, isWebhookBell]

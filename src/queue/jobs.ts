@@ -1,13 +1,11 @@
+import { linkEntries } from '../core/audit/link.ts'
 import { publish } from '../core/events/publish.ts'
 import { takeIn } from '../core/inbox/arrivals.ts'
 import { attendSends } from '../core/send/attend.ts'
-import type { ArrivalBell, Env, OutboxBell, SendBell } from '../env.ts'
+import type { Env, JobBell } from '../env.ts'
 
-/** Decide what waits for a decision, tenant by tenant, take in what has arrived, and publish what has happened. */
-export async function attend(
-  env: Env,
-  bells: (SendBell | ArrivalBell | OutboxBell)[],
-): Promise<PromiseSettledResult<unknown>[]> {
+/** Decide what waits for a decision, tenant by tenant, take in what has arrived, publish what has happened, chain audit logs. */
+export async function attend(env: Env, bells: JobBell[]): Promise<PromiseSettledResult<unknown>[]> {
   const byTenant = Map.groupBy(
     bells.filter((bell) => 'sendId' in bell),
     (bell) => bell.tenantId,
@@ -23,6 +21,7 @@ export async function attend(
   return await Promise.allSettled(
     bells.map((bell) => {
       if ('sendId' in bell) return decided.get(bell.tenantId)
+      if ('audit' in bell) return linkEntries(env, new Date(), bell.tenantId)
       return 'outbox' in bell ? published.get(bell.tenantId) : takeIn(env, bell, new Date())
     }),
   )

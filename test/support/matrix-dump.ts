@@ -9,6 +9,8 @@ const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail']
 
 /** A row here would say that the tenant is being erased. */
 export const NEVER_SEEDED = ['erasures']
+/** The end of each audit log, which is written when it is chained. */
+const WRITTEN_LATER = ['audit_heads']
 
 /** The tables of the database, with their columns; the full-text index has only row numbers of `search_entries`. */
 export async function tables(): Promise<Map<string, string[]>> {
@@ -54,11 +56,16 @@ export function differences(before: string, after: string): string[] {
   return gone.length + come.length === 0 ? ['the order of the rows'] : [...gone, ...come].slice(0, 20)
 }
 
-/** Waits until no send and no event is on its way, so that what changes from then on was changed by somebody. */
+/** Waits until no send and no event is on its way and audit logs are chained, so that what changes from then on was changed by somebody. */
 export async function quiet(): Promise<void> {
+  const { results } = await env.DB.prepare(
+    'SELECT DISTINCT tenant_id FROM audit_entries WHERE hash IS NULL',
+  ).all<{ tenant_id: string }>()
+  for (const row of results) await env.JOBS.send({ tenantId: row.tenant_id, audit: true })
   await eventually(async () => {
     const row = await env.DB.prepare(
-      `SELECT (SELECT count(*) FROM events WHERE next_at IS NOT NULL) + count(*) AS busy FROM sends WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
+      `SELECT (SELECT count(*) FROM events WHERE next_at IS NOT NULL)
+         + (SELECT count(*) FROM audit_entries WHERE hash IS NULL) + count(*) AS busy FROM sends WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
        OR (state = 'pending_approval' AND rendered_key IS NULL)`,
     ).first<{ busy: number }>()
     return row?.busy === 0 ? true : undefined
@@ -85,7 +92,7 @@ export async function dumpTenant(tenantId: string): Promise<Map<string, Row[]>> 
 /** Gives the tenant a row in each table where it has none yet: `word` in every text that must be, and 1 in every number. */
 export async function fillEmptyTables(tenantId: string, word: string): Promise<void> {
   for (const [table, rows] of await dumpTenant(tenantId)) {
-    if (rows.length > 0 || NEVER_SEEDED.includes(table)) continue
+    if (rows.length > 0 || [...NEVER_SEEDED, ...WRITTEN_LATER].includes(table)) continue
     const { results } = await env.DB.prepare(
       `SELECT name, type, "notnull" AS must FROM pragma_table_info(?1)`,
     )

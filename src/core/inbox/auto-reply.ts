@@ -1,6 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { type AutoReply, mailboxes } from '../../schema.ts'
+import { audited } from '../audit/record.ts'
 import { sanitizeHtml } from '../content/html.ts'
 import { type Ctx, mustBeAllowed } from '../ctx.ts'
 import { Fault } from '../fault.ts'
@@ -37,10 +38,13 @@ export async function setAutoReply(
   if (startAt !== null && endAt !== null && Date.parse(endAt) <= Date.parse(startAt)) {
     throw invalid('end_at', 'must come after start_at')
   }
-  await ctx.db
-    .update(mailboxes)
-    .set({ autoReply, updatedAt: ctx.now })
-    .where(and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, mailbox.id)))
+  await ctx.db.batch([
+    ctx.db
+      .update(mailboxes)
+      .set({ autoReply, updatedAt: ctx.now })
+      .where(and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, mailbox.id))),
+    ...audited(ctx, [{ action: 'mailbox.changed', target: mailbox.id, detail: { autoReply } }]),
+  ])
   return autoReply
 }
 

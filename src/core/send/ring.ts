@@ -1,4 +1,4 @@
-import type { ArrivalBell, Env, OutboxBell, SendBell } from '../../env.ts'
+import type { ArrivalBell, Env, JobBell, OutboxBell, SendBell } from '../../env.ts'
 import { describeFailure } from '../failure.ts'
 import type { Decision } from './decide.ts'
 
@@ -58,6 +58,14 @@ export async function ringArrivals(env: Env, bells: ArrivalBell[]): Promise<void
 /** Ring for events that wait to be published, once for each tenant. */
 export async function ringOutbox(env: Env, tenantIds: string[]): Promise<void> {
   const bells = [...new Set(tenantIds)].map((tenantId): OutboxBell => ({ tenantId, outbox: true }))
+  await post(
+    env.JOBS,
+    bells.map((body) => ({ body })),
+  )
+}
+
+/** Ring for other jobs. */
+export async function ringJobs(env: Env, bells: JobBell[]): Promise<void> {
   await post(
     env.JOBS,
     bells.map((body) => ({ body })),

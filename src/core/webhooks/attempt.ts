@@ -1,4 +1,7 @@
+import { sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
+import { audited } from '../audit/record.ts'
+import { type Actor, database, prepared } from '../ctx.ts'
 import { guardedPost, type Posted } from '../egress/post.ts'
 import type { Claimed } from './claim.ts'
 import { FAILING_MS } from './claim.ts'
@@ -108,20 +111,35 @@ export async function attemptDelivery(
   return outcome
 }
 
+/** Who switches off what cannot be delivered to. */
+const DELIVERY: Actor = { kind: 'system', name: 'webhook-delivery' }
+
 /** What the attempt says of the webhook. A test that fails says nothing, unless that it is gone. */
 function standing(
-  { DB }: Env,
+  env: Env,
   { tenantId, id, token, webhookId, eventType }: Claimed,
   outcome: Attempted,
   startedAt: Date,
   now: Date,
 ): D1PreparedStatement[] {
+  const { DB } = env
   const hold = [tenantId, id, token, webhookId]
   if (outcome.delivered) {
     return [DB.prepare(RECOVER).bind(...hold, now.getTime()), DB.prepare(ANSWER).bind(...hold)]
   }
   if (eventType === 'ping' && !isGone(outcome)) return []
-  return [DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0)]
+  const isOver = sql`EXISTS (
+    SELECT 1 FROM webhooks w JOIN webhook_deliveries d ON d.tenant_id = w.tenant_id AND d.webhook_id = w.id
+    WHERE w.tenant_id = ${tenantId} AND w.id = ${webhookId} AND w.is_active = 1
+      AND d.id = ${id} AND d.claim_token = ${token}
+      AND (${isGone(outcome) ? 1 : 0} OR w.failing_since <= ${now.getTime() - FAILING_AT_MOST_MS}))`
+  const record = { action: 'webhook.disabled', target: webhookId } as const
+  return [
+    ...audited({ db: database(env), now, tenantId, actor: DELIVERY }, [record], isOver).map((query) =>
+      prepared(env, query),
+    ),
+    DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0),
+  ]
 }
 
 function isGone({ statusCode }: Attempted): boolean {

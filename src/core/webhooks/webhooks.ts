@@ -1,5 +1,6 @@
 import { and, desc, eq, sql } from 'drizzle-orm'
 import { agents, webhookAttempts, webhookDeliveries, webhooks } from '../../schema.ts'
+import { audited } from '../audit/record.ts'
 import { type Ctx, mustBeAllowed } from '../ctx.ts'
 import { findTarget } from '../egress/post.ts'
 import { EVENT_TYPES, type EventType } from '../events/type.ts'
@@ -37,15 +38,18 @@ export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<
   await mustBeCallable(ctx, request.url)
   const id = newId('wh', ctx.now)
   const now = ctx.now.getTime()
-  const [created] = await ctx.db
-    .insert(webhooks)
-    .select(
-      sql`SELECT ${ctx.tenantId}, ${id}, ${agentId}, ${request.url}, ${JSON.stringify(unique(request.eventTypes))},
+  const [[created]] = await ctx.db.batch([
+    ctx.db
+      .insert(webhooks)
+      .select(
+        sql`SELECT ${ctx.tenantId}, ${id}, ${agentId}, ${request.url}, ${JSON.stringify(unique(request.eventTypes))},
         ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, NULL, NULL, NULL, ${now}, ${now}
       WHERE (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ${ctx.tenantId} AND w.agent_id IS ${agentId})
         < ${WEBHOOKS_AT_MOST}`,
-    )
-    .returning()
+      )
+      .returning(),
+    ...audited(ctx, [{ action: 'webhook.created', target: id, detail: { ...request, agentId } }]),
+  ])
   if (created) return created
   throw new Fault('conflict', `There are ${WEBHOOKS_AT_MOST} webhooks already. Delete one first.`, {
     limit: WEBHOOKS_AT_MOST,
@@ -99,19 +103,22 @@ export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange)
   const { url = webhook.url, isActive = webhook.isActive, eventTypes, description } = change
   if (url !== webhook.url) await mustBeCallable(ctx, url)
   const isFresh = url !== webhook.url || (isActive && !webhook.isActive)
-  const [changed] = await ctx.db
-    .update(webhooks)
-    .set({
-      url,
-      isActive,
-      ...(eventTypes === undefined ? {} : { eventTypes: unique(eventTypes) }),
-      ...(description === undefined ? {} : { description }),
-      ...(isFresh ? { failingSince: null } : {}),
-      ...(isActive ? { disabledReason: null } : {}),
-      updatedAt: ctx.now,
-    })
-    .where(isIt(ctx, id))
-    .returning()
+  const [[changed]] = await ctx.db.batch([
+    ctx.db
+      .update(webhooks)
+      .set({
+        url,
+        isActive,
+        ...(eventTypes === undefined ? {} : { eventTypes: unique(eventTypes) }),
+        ...(description === undefined ? {} : { description }),
+        ...(isFresh ? { failingSince: null } : {}),
+        ...(isActive ? { disabledReason: null } : {}),
+        updatedAt: ctx.now,
+      })
+      .where(isIt(ctx, id))
+      .returning(),
+    ...audited(ctx, [{ action: 'webhook.changed', target: id, detail: change }]),
+  ])
   if (!changed) throw noSuchWebhook()
   return changed
 }
@@ -132,22 +139,26 @@ export async function deleteWebhook(ctx: Ctx, id: string): Promise<void> {
       ),
     ctx.db.delete(webhookDeliveries).where(isOfIt),
     ctx.db.delete(webhooks).where(isIt(ctx, id)),
+    ...audited(ctx, [{ action: 'webhook.deleted', target: id }]),
   ])
 }
 
 /** Gives a webhook a new secret, shown once. The old one signs beside it for 24 hours. */
 export async function rotateSecret(ctx: Ctx, id: string): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
-  const [rotated] = await ctx.db
-    .update(webhooks)
-    .set({
-      previousSecret: sql`${webhooks.secret}`,
-      previousUntil: new Date(ctx.now.getTime() + OVERLAP_MS),
-      secret: newWebhookSecret(),
-      updatedAt: ctx.now,
-    })
-    .where(isIt(ctx, id))
-    .returning()
+  const [[rotated]] = await ctx.db.batch([
+    ctx.db
+      .update(webhooks)
+      .set({
+        previousSecret: sql`${webhooks.secret}`,
+        previousUntil: new Date(ctx.now.getTime() + OVERLAP_MS),
+        secret: newWebhookSecret(),
+        updatedAt: ctx.now,
+      })
+      .where(isIt(ctx, id))
+      .returning(),
+    ...audited(ctx, [{ action: 'webhook.secret_rotated', target: id }]),
+  ])
   if (!rotated) throw noSuchWebhook()
   return rotated
 }
