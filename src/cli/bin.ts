@@ -2,6 +2,7 @@
 import { CommanderError } from '@commander-js/extra-typings'
 import { agents } from './agents.ts'
 import { approvals } from './approvals.ts'
+import { audit } from './audit.ts'
 import { auth } from './auth.ts'
 import { completion } from './completion.ts'
 import { Failure } from './failure.ts'
@@ -18,6 +19,7 @@ for (const add of [
   auth,
   send,
   trace,
+  audit,
   approvals,
   agents,
   suppressions,

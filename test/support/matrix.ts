@@ -102,6 +102,15 @@ export const ENTRIES: Record<string, Entry> = {
     request: () => ({ path: '/v1/claim/verify-email', body: { token: 'nobodys' } }),
   },
 
+  'GET /v1/compliance/audit-log': {
+    needs: 'read',
+    request: () => ({ path: '/v1/compliance/audit-log' }),
+  },
+  'GET /v1/compliance/audit-key': {
+    needs: 'open',
+    request: () => ({ path: '/v1/compliance/audit-key' }),
+  },
+
   'GET /v1/agents/me': { needs: 'read', request: () => ({ path: '/v1/agents/me' }) },
   'GET /v1/agents/heartbeat': { needs: 'read', request: () => ({ path: '/v1/agents/heartbeat' }) },
 

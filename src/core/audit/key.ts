@@ -3,11 +3,14 @@ import { type Env, settings } from '../../env.ts'
 import { Fault } from '../fault.ts'
 import { type Head, headBytes } from './chain.ts'
 
-export type PublicKey = { keyId: string; publicKey: string }
+export type PublicKey = { keyId: string; publicKey: string; pem: string }
 type Signer = PublicKey & { sign: CryptoKey }
 
 /** An Ed25519 private key in PKCS #8 is this and the 32 bytes of its seed (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** A public one in SPKI is this and its 32 bytes. */
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
 const signers = new WeakMap<object, Promise<Signer | null>>()
 
@@ -43,5 +46,7 @@ async function load(seed: Uint8Array | null): Promise<Signer | null> {
   if (x === undefined) throw new Error('an Ed25519 key has no public half')
   const raw = Buffer.from(x, 'base64url')
   const keyId = createHash('sha256').update(raw).digest('hex').slice(0, 16)
-  return { sign, keyId, publicKey: raw.toString('base64') }
+  const spki = Buffer.concat([SPKI, raw]).toString('base64')
+  const pem = `-----BEGIN PUBLIC KEY-----\n${spki}\n-----END PUBLIC KEY-----\n`
+  return { sign, keyId, publicKey: raw.toString('base64'), pem }
 }

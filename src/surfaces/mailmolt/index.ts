@@ -1,5 +1,6 @@
 import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
 import { agents } from './agents.ts'
+import { audit, auditKeys } from './audit.ts'
 import { claims } from './claims.ts'
 import { inbox } from './inbox.ts'
 import { memory } from './memory.ts'
@@ -11,7 +12,7 @@ import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Where this surface needs a key. */
-const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks']
+const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks', '/compliance']
 
 /** Its mail, where nothing but a send is asked for by POST. */
 const MAIL = ['/messages', '/threads', '/inbox']
@@ -60,6 +61,7 @@ export const mailmolt = surface({
 
 mailmolt.route('/', registration)
 mailmolt.route('/', claims)
+mailmolt.route('/', auditKeys)
 // `/x/*` matches `/x` too.
 for (const area of MAIL) mailmolt.use(`${area}/*`, bearer)
 // A send is known again by its own key, in the send path.
@@ -72,4 +74,5 @@ mailmolt.route('/', agents)
 mailmolt.route('/', search)
 mailmolt.route('/', memory)
 mailmolt.route('/', webhooks)
+mailmolt.route('/', audit)
 for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)

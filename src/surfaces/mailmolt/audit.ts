@@ -1,0 +1,142 @@
+import { auditKey } from '../../core/audit/key.ts'
+import { listEntries, logLines, logTable } from '../../core/audit/log.ts'
+import { createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { Cursor, cursorText, ERRORS, stamp } from './words.ts'
+
+const EntryView = z.object({
+  id: z.string(),
+  at: z.string(),
+  actor: z.string().openapi({ example: 'key:key_abc123' }),
+  action: z.string().openapi({ example: 'suppression.created' }),
+  target: z.string().nullable(),
+  /** Null once it is erased. */
+  detail: z.record(z.string(), z.unknown()).nullable(),
+  seq: z.number().int(),
+  hash: z.string().nullable(),
+})
+
+const LogView = z
+  .object({
+    data: z.array(EntryView),
+    total: z.number().int(),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable(),
+    chain: z.object({
+      head: z
+        .object({
+          seq: z.number().int(),
+          hash: z.string(),
+          at: z.string(),
+          key_id: z.string().nullable(),
+          signature: z.string().nullable(),
+        })
+        .nullable(),
+      unlinked: z.number().int(),
+    }),
+  })
+  .openapi('AuditLog')
+
+const LogQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: Cursor.optional(),
+  format: z.enum(['json', 'csv', 'ndjson']).default('json'),
+})
+
+const DESCRIPTION = `Newest first. \`format=ndjson\` gives the whole log, oldest first, with its chain and signed head, for \
+\`molted audit verify\`; \`format=csv\` the same for people. \`chain.unlinked\` counts the newest entries that are not chained yet.`
+
+/** Open to anybody: whoever verifies a log need not be one of ours. */
+export const auditKeys = router()
+
+auditKeys.openapi(
+  createRoute({
+    method: 'get',
+    path: '/compliance/audit-key',
+    tags: ['compliance'],
+    summary: 'The public key by which heads of audit logs are verified',
+    responses: {
+      200: json(
+        z.object({
+          algorithm: z.literal('Ed25519'),
+          key_id: z.string(),
+          public_key: z.string(),
+          pem: z.string(),
+        }),
+      ),
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    const { keyId, publicKey, pem } = await auditKey(c.env)
+    const answer = { algorithm: 'Ed25519' as const, key_id: keyId, public_key: publicKey, pem }
+    return c.json(answer, 200, { 'cache-control': 'public, max-age=300' })
+  },
+)
+
+export const audit = router()
+
+audit.openapi(
+  createRoute({
+    method: 'get',
+    path: '/compliance/audit-log',
+    tags: ['compliance'],
+    security: [{ bearer: [] }],
+    summary: 'Audit log of governance events',
+    description: DESCRIPTION,
+    request: { query: LogQuery },
+    responses: {
+      200: {
+        ...json(LogView),
+        content: { 'application/json': { schema: LogView }, 'application/x-ndjson': {}, 'text/csv': {} },
+      },
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    const { limit, cursor, format } = c.req.valid('query')
+    if (format === 'csv') return await file(c, logTable(c.var.ctx), 'text/csv; charset=utf-8', 'csv')
+    if (format === 'ndjson') return await file(c, logLines(c.var.ctx), 'application/x-ndjson', 'ndjson')
+    const { entries, total, head, unlinked } = await listEntries(c.var.ctx, {
+      before: cursor?.at ?? null,
+      limit,
+    })
+    const last = entries.at(-1)
+    const hasMore = last !== undefined && last.seq > 1
+    const data = entries.map(({ id, at, actor, action, target, detail, seq, hash }) => ({
+      ...{ id, at: stamp(at), actor, action, target },
+      detail: detail === null ? null : (JSON.parse(detail) as Record<string, unknown>),
+      seq,
+      hash,
+    }))
+    const signed = head && {
+      ...{ seq: head.seq, hash: head.hash, at: head.at.toISOString() },
+      ...{ key_id: head.keyId, signature: head.signature },
+    }
+    const next_cursor = hasMore ? cursorText({ at: last.seq, id: last.id }) : null
+    return c.json({ data, total, has_more: hasMore, next_cursor, chain: { head: signed, unlinked } }, 200)
+  },
+)
+
+/** A file that is made while it is read. What is wrong with the request is found before its first byte. */
+async function file(c: HttpContext, parts: AsyncGenerator<string>, type: string, ending: string) {
+  const encoder = new TextEncoder()
+  const first = await parts.next()
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (!first.done) controller.enqueue(encoder.encode(first.value))
+    },
+    async pull(controller) {
+      const { done, value } = await parts.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await parts.return(undefined)
+    },
+  })
+  return c.body(body, 200, {
+    'content-type': type,
+    'content-disposition': `attachment; filename="audit-log.${ending}"`,
+    'cache-control': 'no-store',
+  })
+}
