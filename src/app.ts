@@ -56,6 +56,7 @@ app.onError((error, c: HttpContext) => {
 
 app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
 app.openAPIRegistry.registerComponent('securitySchemes', 'operator', { type: 'http', scheme: 'bearer' })
+app.openAPIRegistry.registerComponent('securitySchemes', 'smtp', { type: 'http', scheme: 'basic' })
 
 type Document = ReturnType<typeof app.getOpenAPI31Document>
 

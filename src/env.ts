@@ -55,6 +55,10 @@ export interface Env {
   SMTP_SECURITY?: string
   SMTP_USERNAME?: string
   SMTP_PASSWORD?: string
+  /** Where the SMTP bridge of this installation is reached: host name and ports (STARTTLS, implicit TLS). */
+  SMTP_SUBMISSION_HOST?: string
+  SMTP_SUBMISSION_PORT?: string
+  SMTP_SUBMISSION_TLS_PORT?: string
   SES_REGION?: string
   SES_ACCESS_KEY_ID?: string
   SES_SECRET_ACCESS_KEY?: string
@@ -125,6 +129,8 @@ const atLeastOne = (name: string) =>
     .int()
     .min(1, `${name} must be 1 or more`)
 
+const port = (name: string) => atLeastOne(name).max(65_535, `${name} must be a port number`)
+
 const Settings = z.object({
   MAIL_DOMAIN: z
     .string()
@@ -155,6 +161,9 @@ const Settings = z.object({
     .url({ protocol: /^https?$/, error: 'DNS_RESOLVER must be the URL of an RFC 8484 resolver' })
     .default('https://cloudflare-dns.com/dns-query'),
   EGRESS_ALLOW: z.string().default(''),
+  SMTP_SUBMISSION_HOST: z.string().min(1).optional(),
+  SMTP_SUBMISSION_PORT: port('SMTP_SUBMISSION_PORT').default(587),
+  SMTP_SUBMISSION_TLS_PORT: port('SMTP_SUBMISSION_TLS_PORT').default(465),
   REGISTRATIONS_PER_HOUR: atLeastOne('REGISTRATIONS_PER_HOUR').default(10),
   REGISTRATIONS_PER_DAY: atLeastOne('REGISTRATIONS_PER_DAY').default(30),
 })
@@ -173,6 +182,8 @@ export type Settings = {
   dnsResolver: string
   /** `host:port` each, empty in production. */
   egressAllow: string[]
+  /** Where mail is handed in over SMTP. */
+  smtpSubmission: { host: string; ports: number[] }
   /** From one network, in a UTC hour and day. */
   registrations: { hour: number; day: number }
   isLocal: boolean
@@ -204,6 +215,10 @@ export function settings(env: Env): Settings {
     operatorKey: OPERATOR_KEY ?? null,
     dnsResolver: given.DNS_RESOLVER,
     egressAllow: isLocal ? listOf(given.EGRESS_ALLOW.toLowerCase()) : [],
+    smtpSubmission: {
+      host: given.SMTP_SUBMISSION_HOST ?? (isLocal ? 'localhost' : `smtp.${MAIL_DOMAIN}`),
+      ports: [given.SMTP_SUBMISSION_PORT, given.SMTP_SUBMISSION_TLS_PORT],
+    },
     registrations: { hour: given.REGISTRATIONS_PER_HOUR, day: given.REGISTRATIONS_PER_DAY },
     isLocal,
     autoClaim: isLocal && env.AUTO_CLAIM === '1',

@@ -169,6 +169,28 @@ export const keys = sqliteTable(
   (t) => [uniqueIndex('keys_by_hash').on(t.hash), index('keys_by_tenant').on(t.tenantId, t.id)],
 )
 
+/** Passwords by which programs hand in mail over SMTP, each for one mailbox while it belongs to the same agent. */
+export const smtpCredentials = sqliteTable(
+  'smtp_credentials',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    mailboxId: text().notNull(),
+    agentId: text(),
+    name: text(),
+    hash: text().notNull(),
+    createdBy: text().notNull(),
+    createdAt: time().notNull(),
+    lastUsedAt: time(),
+    revokedAt: time(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('smtp_credentials_by_hash').on(t.hash),
+    index('smtp_credentials_by_mailbox').on(t.tenantId, t.mailboxId, t.id),
+  ],
+)
+
 export const templates = sqliteTable(
   'templates',
   {
@@ -286,6 +308,8 @@ export type StoredFile = {
   size: number
   key: string
   blocked?: string
+  /** What the HTML of the message names it by, where that shows it. */
+  contentId?: string
 }
 
 /** What the content rule looks at, counted when the message was written. */
@@ -304,6 +328,7 @@ export const sends = sqliteTable(
     door: text().notNull(),
     mailboxId: text().notNull(),
     agentId: text(),
+    /** The key that asked, or at the door `smtp` the credential. */
     keyId: text(),
     state: text({ enum: SEND_STATES }).notNull(),
     reason: text(),

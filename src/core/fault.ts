@@ -36,6 +36,7 @@ export const FAULT_CODES = [
   'not_a_participant',
   'not_configured',
   'too_many_registrations',
+  'too_many_attempts',
   'expired',
   'not_claimed',
   'payment_unavailable',

@@ -10,26 +10,30 @@ import { sha256 } from './rendered.ts'
 
 export type Key = typeof keys.$inferSelect
 
+/** What the secrets of each kind begin with: keys of the API, and passwords for SMTP. */
+type SecretPrefix = 'mm_live_' | 'mm_smtp_'
+
 const PREFIX = 'mm_live_'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-const WELL_FORMED = /^mm_live_[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/
+const WELL_FORMED = /^[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/
 /** Characters of a key that may be shown again, to tell one from another. */
 const SHOWN = PREFIX.length + 6
 
-/** A new secret key: `mm_live_`, 32 random bytes in base62 and a CRC32 in base62, so that a typo is told from a guess. */
-export function newSecret(): string {
+/** A new secret: its prefix, 32 random bytes in base62 and a CRC32 in base62, so that a typo is told from a guess. */
+export function newSecret(prefix: SecretPrefix = PREFIX): string {
   let value = crypto.getRandomValues(new Uint8Array(32)).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
   let body = ''
   for (let i = 0; i < 43; i++) {
     body = BASE62.charAt(Number(value % 62n)) + body
     value /= 62n
   }
-  return `${PREFIX}${body}${checksum(body)}`
+  return `${prefix}${body}${checksum(body)}`
 }
 
-/** Whether a text could be a key of ours at all; a false one needs no look-up. */
-export function isWellFormed(secret: string): boolean {
-  return WELL_FORMED.test(secret) && checksum(secret.slice(PREFIX.length, -6)) === secret.slice(-6)
+/** Whether a text could be a secret of ours at all; a false one needs no look-up. */
+export function isWellFormed(secret: string, prefix: SecretPrefix = PREFIX): boolean {
+  const rest = secret.slice(prefix.length)
+  return secret.startsWith(prefix) && WELL_FORMED.test(rest) && checksum(rest.slice(0, -6)) === rest.slice(-6)
 }
 
 /** SHA-256 of a key in hex: all that is stored of it. */

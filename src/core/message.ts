@@ -5,7 +5,13 @@ import { MAX_SUBJECT, parseAddress, safeHeaderText } from './address.ts'
 
 export type Party = { email: string; name: string | null }
 
-export type Attachment = { filename: string; contentType: string; content: Uint8Array }
+export type Attachment = {
+  filename: string
+  contentType: string
+  content: Uint8Array
+  /** What the HTML names it by (`cid:`), without angle brackets: the file is shown there, and not beside the text. */
+  contentId?: string
+}
 
 export type Draft = {
   /** Without angle brackets. */
@@ -39,6 +45,7 @@ const MAX_HEADER = 8_000
 const MAX_WORD = 900
 const LINE = 76
 const MSG_ID = /^(?=.{3,250}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$/
+const CONTENT_ID = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,250}$/
 const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{0,75}$/
 const MEDIA_TYPE =
   /^(?=.{3,127}$)(?!multipart|message)[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/i
@@ -128,6 +135,11 @@ function normalise(draft: Draft): Mail | Refusal {
         `${field}.contentType`,
         !MEDIA_TYPE.test(attachment.contentType) && 'is not a type one file may have',
       )
+      const { contentId } = attachment
+      check(
+        `${field}.contentId`,
+        contentId !== undefined && !CONTENT_ID.test(contentId) && 'is not a content id',
+      )
       return { ...attachment, filename, contentType: attachment.contentType.toLowerCase() }
     }),
   }
@@ -138,6 +150,11 @@ const refuse = (field: string, detail: string): Refusal => ({ ok: false, field, 
 
 const tooLong = (text: string, limit: number) =>
   text.length > limit ? `is longer than ${limit} characters` : null
+
+/** Why a caller may not set a header field to this value, or null where they may. */
+export function fieldFault(name: string, value: string): string | null {
+  return faultInField(name, value, value.trim().replace(/ +/g, ' '))
+}
 
 function faultInField(name: string, value: string, trimmed: string) {
   if (!FIELD_NAME.test(name)) return 'is not a header name'
@@ -230,15 +247,24 @@ function assemble(mail: Mail, fields: Field[]) {
     if (body === null) continue
     message.addMessage({ contentType, encoding: 'base64', data: base64Lines(body.replaceAll('\n', '\r\n')) })
   }
-  for (const { filename, contentType, content } of mail.attachments) {
+  for (const file of mail.attachments) {
+    const { filename, contentType, content } = file
     const data = base64Lines(content)
     const part = message.addAttachment({ filename: 'file', contentType, encoding: 'base64', data })
+    const isShown = isInline(mail, file)
     part.setHeader('Content-Type', contentType)
-    part.setHeader('Content-Disposition', dispositionOf(filename))
-    // mimetext looks for the word "inline" in the whole field, file name and all.
-    part.isInlineAttachment = () => false
+    part.setHeader('Content-Disposition', dispositionOf(filename, isShown ? 'inline' : 'attachment'))
+    if (isShown) part.setHeader('Content-ID', `<${file.contentId}>`)
+    // mimetext looks for the words "inline" and "attachment" in the whole field, file name and all.
+    part.isInlineAttachment = () => isShown
+    part.isAttachment = () => !isShown
   }
   return `${message.asRaw()}\r\n`
+}
+
+/** Whether the HTML shows the file itself; without HTML nothing can. */
+function isInline({ html }: Mail, { contentId }: Attachment) {
+  return html !== null && contentId !== undefined
 }
 
 function base64Lines(content: string | Uint8Array) {
@@ -247,8 +273,8 @@ function base64Lines(content: string | Uint8Array) {
 }
 
 /** RFC 2183, or RFC 2231 in numbered sections where the name is long or not plain. */
-function dispositionOf(filename: string) {
-  if (/^[A-Za-z0-9 _.,()+-]{1,50}$/.test(filename)) return `attachment; filename="${filename}"`
+function dispositionOf(filename: string, disposition: 'inline' | 'attachment') {
+  if (/^[A-Za-z0-9 _.,()+-]{1,50}$/.test(filename)) return `${disposition}; filename="${filename}"`
   const octets = [...Buffer.from(filename)].map(
     (octet) => `%${octet.toString(16).toUpperCase().padStart(2, '0')}`,
   )
@@ -257,7 +283,7 @@ function dispositionOf(filename: string) {
     const charset = at === 0 ? "UTF-8''" : ''
     sections.push(`filename*${at / 18}*=${charset}${octets.slice(at, at + 18).join('')}`)
   }
-  return ['attachment', ...sections].join(';\r\n ')
+  return [disposition, ...sections].join(';\r\n ')
 }
 
 function faultInBytes(raw: Uint8Array) {
@@ -297,7 +323,7 @@ function faultInMessage(read: Email, mail: Mail, fields: Field[]) {
   const text = read.text?.replaceAll('\r\n', '\n') ?? ''
   const html = read.html?.replaceAll('\r\n', '\n') ?? ''
   if (text !== (mail.text ?? '') || html !== (mail.html ?? '')) return 'reads back with another body'
-  return sameFiles(read, mail.attachments) ? null : 'reads back with other attachments'
+  return sameFiles(read, mail) ? null : 'reads back with other attachments'
 }
 
 const same = (left: string[], right: string[]) =>
@@ -312,16 +338,21 @@ function sameParties(found: Found[] | undefined, meant: Party[]) {
   return meant.every(isPlain) && same((found ?? []).map(label), meant.map(label))
 }
 
-function sameFiles(read: Email, meant: Attachment[]) {
-  const label = (type: string, name: string | null, content: Uint8Array) =>
-    JSON.stringify([type, name, digestible(type, Buffer.from(content))])
-  const found = read.attachments.map(({ mimeType, filename, content }) =>
-    label(mimeType, filename, typeof content === 'string' ? Buffer.from(content) : new Uint8Array(content)),
-  )
-  return same(
-    found,
-    meant.map(({ contentType, filename, content }) => label(contentType, filename, content)),
-  )
+function sameFiles(read: Email, mail: Mail) {
+  const label = (type: string, name: string | null, id: string | undefined, content: Uint8Array) =>
+    JSON.stringify([type, name, id ?? '', digestible(type, Buffer.from(content))])
+  const found = read.attachments.map(({ mimeType, filename, contentId, content }) => {
+    const octets = typeof content === 'string' ? Buffer.from(content) : new Uint8Array(content)
+    return label(mimeType, filename, contentId?.replace(/^<|>$/g, ''), octets)
+  })
+  // Those that the HTML shows stand before those beside the text.
+  const inline = mail.attachments.filter((file) => isInline(mail, file))
+  const beside = mail.attachments.filter((file) => !isInline(mail, file))
+  const meant = [
+    ...inline.map((file) => label(file.contentType, file.filename, file.contentId, file.content)),
+    ...beside.map((file) => label(file.contentType, file.filename, undefined, file.content)),
+  ]
+  return same(found, meant)
 }
 
 /** The reader rewrites the line ends of calendars; all else must come back to the octet. */

@@ -9,6 +9,7 @@ import events from '../../migrations/0007_events.sql'
 import webhookClaims from '../../migrations/0008_webhook_claims.sql'
 import billing from '../../migrations/0009_billing.sql'
 import audit from '../../migrations/0010_audit.sql'
+import smtpCredentials from '../../migrations/0011_smtp_credentials.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -23,6 +24,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0008_webhook_claims.sql', webhookClaims],
   ['0009_billing.sql', billing],
   ['0010_audit.sql', audit],
+  ['0011_smtp_credentials.sql', smtpCredentials],
 ]
 
 /**

@@ -29,10 +29,11 @@ export async function readRendered(env: Env, key: string | null): Promise<Render
 /** The contents of stored files. Throws where one is gone: a message is not sent without a file that it names. */
 export async function readFiles(env: Env, files: StoredFile[]): Promise<Attachment[]> {
   return await Promise.all(
-    files.map(async ({ filename, contentType, key }) => {
+    files.map(async ({ filename, contentType, contentId, key }) => {
       const object = await env.MAIL.get(key)
       if (!object) throw new Error('a file of the message is gone')
-      return { filename, contentType, content: new Uint8Array(await object.arrayBuffer()) }
+      const content = new Uint8Array(await object.arrayBuffer())
+      return { filename, contentType, content, ...(contentId === undefined ? {} : { contentId }) }
     }),
   )
 }

@@ -2,7 +2,13 @@
 export type Party = { email: string; name: string | null }
 
 /** A file that `raw` holds as well, for carriers that want it beside the text. */
-export type AttachedFile = { filename: string; contentType: string; content: Uint8Array }
+export type AttachedFile = {
+  filename: string
+  contentType: string
+  content: Uint8Array
+  /** What the HTML shows it by, without angle brackets, where it does. */
+  contentId?: string
+}
 
 /**
  * One message as every carrier receives it: already validated, rendered and checked. `raw` is the whole message in

@@ -50,8 +50,11 @@ function party({ email, name }: Party) {
   return name ? { email, name } : email
 }
 
-function attached({ filename, contentType, content }: AttachedFile): EmailAttachment {
-  return { filename, type: contentType, content, disposition: 'attachment' }
+function attached({ filename, contentType, content, contentId }: AttachedFile): EmailAttachment {
+  const file = { filename, type: contentType, content }
+  return contentId === undefined
+    ? { ...file, disposition: 'attachment' }
+    : { ...file, disposition: 'inline', contentId }
 }
 
 /** The answer, or null when none came in time; a call cannot be taken back, so that it may still succeed. */

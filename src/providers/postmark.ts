@@ -60,8 +60,9 @@ function list(parties: Party[]) {
   return parties.map(mailbox).join(', ')
 }
 
-function attached({ filename, contentType, content }: AttachedFile) {
-  return { Name: filename, ContentType: contentType, Content: base64(content) }
+function attached({ filename, contentType, content, contentId }: AttachedFile) {
+  const shown = contentId === undefined ? {} : { ContentID: `cid:${contentId}` }
+  return { Name: filename, ContentType: contentType, Content: base64(content), ...shown }
 }
 
 const INACTIVE = 406

@@ -58,8 +58,9 @@ function request(message: OutgoingMessage) {
   }
 }
 
-function attached({ filename, contentType, content }: AttachedFile) {
-  return { filename, content_type: contentType, content: base64(content) }
+function attached({ filename, contentType, content, contentId }: AttachedFile) {
+  const shown = contentId === undefined ? {} : { content_id: contentId }
+  return { filename, content_type: contentType, content: base64(content), ...shown }
 }
 
 function tag(id: string) {

@@ -62,8 +62,11 @@ function party({ email, name }: Party) {
   return name ? { email, name } : { email }
 }
 
-function attached({ filename, contentType, content }: AttachedFile) {
-  return { filename, type: contentType, content: base64(content), disposition: 'attachment' }
+function attached({ filename, contentType, content, contentId }: AttachedFile) {
+  const file = { filename, type: contentType, content: base64(content) }
+  return contentId === undefined
+    ? { ...file, disposition: 'attachment' }
+    : { ...file, disposition: 'inline', content_id: contentId }
 }
 
 /** An acceptance has no body: the message's id comes as a header. */

@@ -22,11 +22,13 @@ const BY_SEALED_LINK = ['u', 'claim', 'verify'].flatMap((area) => [
   `POST /${area}/{token}`,
 ])
 
-const guarded = Object.entries(ENTRIES).filter(([, { needs }]) => needs !== 'open' && needs !== 'operator')
+const guarded = Object.entries(ENTRIES).filter(
+  ([, { needs }]) => needs !== 'open' && needs !== 'operator' && needs !== 'smtp',
+)
 
 /** The scheme of the credential that a route declares to need. */
 const schemes = ({ needs }: Entry) =>
-  needs === 'open' ? [] : [needs === 'operator' ? { operator: [] } : { bearer: [] }]
+  needs === 'open' ? [] : [needs === 'operator' || needs === 'smtp' ? { [needs]: [] } : { bearer: [] }]
 
 const GARBAGE = [
   'garbage',
@@ -177,7 +179,7 @@ async function keysThatLack(a: World): Promise<Lacking[]> {
 /** A key of the tenant itself that lacks what the route needs. */
 function withWrongPermission(route: string, entry: Entry, a: World, keys: Lacking[]): Promise<Probed>[] {
   const { needs, scoped } = entry
-  if (needs === null || needs === 'open' || needs === 'operator') return []
+  if (needs === null || needs === 'open' || needs === 'operator' || needs === 'smtp') return []
   const sets: string[] = OTHERS[needs].map((permissions) => permissions.join())
   const lacking = keys.filter(({ permissions }) => sets.includes(permissions))
   return lacking.map(async ({ permissions, isScoped, key }): Promise<Probed> => {
@@ -250,7 +252,7 @@ async function foreignLikeUnknown(
       .replace(/[a-z]+_[0-9a-z]{36}/g, '<new id>')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
       .replace(/(m-)?[0-9a-f]{8}-[0-9a-f-]{27}/g, '<new id>')
-      .replace(/"(keyPrefix|rawKey|secret|secretPrefix)":"[^"]+"/g, '')
+      .replace(/"(keyPrefix|rawKey|secret|secretPrefix|password)":"[^"]+"/g, '')
   const isAlike = foreign.status === unknown.status && plain(foreign, theirs) === plain(unknown, nobodys)
   const isTold =
     foreign.status === 403 && foreign.body.error === 'not_a_participant' && unknown.status === 404

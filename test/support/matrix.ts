@@ -27,13 +27,17 @@ export type Ids = {
   fileId: string
   webhookId: string
   deliveryId: string
+  smtpCredentialId: string
 }
 
 export type Permission = 'read' | 'send' | 'manage' | 'approve'
 
 export type Entry = {
-  /** What a key must hold; null where any living key will do, `open` where none is needed, `operator` where no tenant's. */
-  needs: Permission | null | 'open' | 'operator'
+  /**
+   * What a key must hold; null where any living key will do, `open` where none is needed, `operator` where no tenant's,
+   * `smtp` where no key but an SMTP credential.
+   */
+  needs: Permission | null | 'open' | 'operator' | 'smtp'
   /**
    * What a key scoped to another mailbox of the tenant is told: `filtered` is 200 with nothing of this mailbox, `own` is
    * 200 with facts about the key itself. `shared` belongs to the tenant's agents together, whatever their mailboxes.
@@ -634,6 +638,22 @@ export const ENTRIES: Record<string, Entry> = {
     }),
   },
 
+  'GET /v1/smtp-credentials': { needs: 'manage', request: () => ({ path: '/v1/smtp-credentials' }) },
+  'POST /v1/smtp-credentials': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/smtp-credentials', body: { name: 'matrix' } }),
+  },
+  'DELETE /v1/smtp-credentials/{id}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/smtp-credentials/${ids.smtpCredentialId}` }),
+  },
+  'GET /v1/smtp/session': { needs: 'smtp', request: () => ({ path: '/v1/smtp/session' }) },
+  'POST /v1/smtp/recipients': {
+    needs: 'smtp',
+    request: (ids) => ({ path: '/v1/smtp/recipients', body: { recipient: ids.contact } }),
+  },
+  'POST /v1/smtp/submissions': { needs: 'smtp', request: () => ({ path: '/v1/smtp/submissions' }) },
+
   // At the end: from here on the other tenant has rows of its own that bear this one's words.
   'POST /v1/agent/coordination/lease': {
     needs: 'send',
@@ -840,6 +860,14 @@ export async function newWorld() {
     tenant.put('/v1/agents/me/memory/matrix', { value: `matrix ${canary}`, kind: canary }),
   )
   await sql(
+    `INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, created_at)
+     VALUES (?1, 'smtp_' || ?2, ?3, ?4, ?2, ?2, ?2, 1)`,
+    tenantId,
+    canary,
+    mailboxId,
+    agentId,
+  )
+  await sql(
     'UPDATE keys SET default_agent_id = ?2 WHERE hash = ?1',
     await hashOf(tenant.ownerKey),
     tenant.agentId,
@@ -875,6 +903,7 @@ export async function newWorld() {
     fileId: `file_${canary}`,
     webhookId: `wh_${canary}`,
     deliveryId: `whd_${canary}`,
+    smtpCredentialId: `smtp_${canary}`,
   }
   return { canary, tenant, ids, key: tenant.ownerKey, keys: { revoked, expired, elsewhere } }
 }

@@ -7,7 +7,7 @@ import { newId } from '../ids.ts'
 import { absent, standingOf } from './read.ts'
 
 /** A file as its sender gave it. */
-export type GivenFile = { filename: string; contentType: string; content: Uint8Array }
+export type GivenFile = { filename: string; contentType: string; content: Uint8Array; contentId?: string }
 
 /** The octets that a text of base64 stands for; null where it is none. */
 export function bytesOf(base64: string): Uint8Array | null {
@@ -31,14 +31,22 @@ export function blockedAmong(files: GivenFile[]): string | null {
 export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[]): Promise<StoredFile[]> {
   const folder = `files/${tenantId}/${newId('upload', now)}`
   return await Promise.all(
-    files.map(async ({ filename, contentType, content }) => {
+    files.map(async ({ filename, contentType, content, contentId }) => {
       const id = newId('file', now)
       const key = `${folder}/${id}`
       await env.MAIL.put(key, content)
       const type = /^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(contentType)
         ? contentType.toLowerCase()
         : 'application/octet-stream'
-      return { id, filename: safeFilename(filename), contentType: type, size: content.byteLength, key }
+      const shown = contentId === undefined ? {} : { contentId }
+      return {
+        id,
+        filename: safeFilename(filename),
+        contentType: type,
+        size: content.byteLength,
+        key,
+        ...shown,
+      }
     }),
   )
 }

@@ -38,7 +38,7 @@ const CLAIM = `
   WITH ${CALLER(2, 3, 4)}, ${ITEM}
   INSERT INTO sends (tenant_id, id, batch_id, door, mailbox_id, agent_id, key_id, state, dedupe_key, burned_key,
     burned_until, body_hash, template, recipients, input, input_key, content, scheduled_at, next_at, created_at, updated_at)
-  SELECT c.tenant_id, i.id, i.value ->> 'batchId', ?6, m.id, coalesce(${NAMED_AGENT}, c.agent_id), c.key_id, 'judging',
+  SELECT c.tenant_id, i.id, i.value ->> 'batchId', ?6, m.id, coalesce(${NAMED_AGENT}, c.agent_id), coalesce(c.key_id, ?8), 'judging',
     i.dedupe_key, i.dedupe_key, ?3 + t.dedupe_window_ms, i.value ->> 'bodyHash', i.value ->> 'template',
     i.value -> 'recipients', i.value -> 'input', i.value ->> 'inputKey', nullif(i.value -> 'content', 'null'), i.value ->> 'scheduledAt', ?7, ?3, ?3
   FROM caller c
@@ -69,10 +69,15 @@ export function claimStatements(door: Door, claims: Claim[]): D1PreparedStatemen
         door.tenantId,
         door.name,
         door.now.getTime() + JUDGE_WITHIN_MS,
+        smtpCredentialOf(door),
       ),
     )
   }
   return statements
+}
+
+function smtpCredentialOf({ credential }: Door): string | null {
+  return 'actor' in credential && credential.actor.kind === 'smtp' ? credential.actor.credentialId : null
 }
 
 /** JSON arrays (or, with braces, objects) of JSON texts, in order, each at most 1 MB unless one text alone is longer. */

@@ -129,7 +129,7 @@ const TRACE = `
   INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
   SELECT s.tenant_id, s.id,
     (SELECT coalesce(max(t.seq) + 1, 0) FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id),
-    'decision', ?3, o.trace
+    'decision', ?3, iif(s.door = 'smtp', json_insert(o.trace, '$.askedBy', 'smtp:' || s.key_id), o.trace)
   FROM o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2`
 
 const DELIVERED_HERE = `

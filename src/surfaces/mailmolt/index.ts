@@ -8,11 +8,13 @@ import { messages } from './messages.ts'
 import { registration } from './registration.ts'
 import { search } from './search.ts'
 import { send } from './send.ts'
+import { smtpCredentials } from './smtp-credentials.ts'
+import { smtpLogin, submission } from './submission.ts'
 import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Where this surface needs a key. */
-const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks', '/compliance']
+const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks', '/compliance', '/smtp-credentials']
 
 /** Its mail, where nothing but a send is asked for by POST. */
 const MAIL = ['/messages', '/threads', '/inbox']
@@ -52,6 +54,7 @@ export const mailmolt = surface({
     not_a_participant: 403,
     not_configured: 503,
     too_many_registrations: 429,
+    too_many_attempts: 429,
     expired: 410,
     not_claimed: 403,
     payment_unavailable: 503,
@@ -62,6 +65,9 @@ export const mailmolt = surface({
 mailmolt.route('/', registration)
 mailmolt.route('/', claims)
 mailmolt.route('/', auditKeys)
+mailmolt.use('/smtp/*', smtpLogin)
+mailmolt.route('/', submission)
+mailmolt.all('/smtp/*', noSuchRoute)
 // `/x/*` matches `/x` too.
 for (const area of MAIL) mailmolt.use(`${area}/*`, bearer)
 // A send is known again by its own key, in the send path.
@@ -75,4 +81,5 @@ mailmolt.route('/', search)
 mailmolt.route('/', memory)
 mailmolt.route('/', webhooks)
 mailmolt.route('/', audit)
+mailmolt.route('/', smtpCredentials)
 for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)

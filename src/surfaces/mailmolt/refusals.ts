@@ -15,11 +15,16 @@ export const ErrorView = z
   .openapi('MailMoltError')
 
 /** Reasons that have a status of their own; any other is 403 under its own name. */
-const STATUS: Record<string, 422 | 429> = {
+const STATUS: Record<string, 413 | 422 | 429> = {
   too_many_urls: 422,
   blocked_attachment_type: 422,
   dlp_blocked: 422,
   canary_violation: 422,
+  malformed_message: 422,
+  unsupported_content: 422,
+  invalid_recipient: 422,
+  no_such_mailbox: 422,
+  message_too_large: 413,
   cooldown: 429,
   reply_loop: 429,
 }

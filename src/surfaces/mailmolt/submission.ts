@@ -1,0 +1,161 @@
+import type { MiddlewareHandler } from 'hono'
+import type { Ctx } from '../../core/ctx.ts'
+import { Fault } from '../../core/fault.ts'
+import { messageIdOf } from '../../core/inbox/store.ts'
+import { authenticateSmtp, type Submitter } from '../../core/smtp/credentials.ts'
+import { MESSAGE_AT_MOST } from '../../core/smtp/message.ts'
+import { RECIPIENTS_AT_MOST, refusalOf, submitMessage } from '../../core/smtp/submit.ts'
+import { type App, body, createRoute, type HttpContext, headerKey, json, router, z } from '../http.ts'
+import { refusalAnswer } from './refusals.ts'
+import { ERRORS } from './words.ts'
+
+const submitters = new WeakMap<Ctx, Submitter>()
+
+/** Lets in whoever presents an address and its SMTP password, by HTTP Basic: the bridge has no rights of its own. */
+export const smtpLogin: MiddlewareHandler<App> = async (c, next) => {
+  const submitter = await authenticateSmtp(c.env, c.get('now'), {
+    ...presented(c),
+    clientAddress: c.req.header('cf-connecting-ip') ?? null,
+  })
+  c.set('ctx', submitter.ctx)
+  submitters.set(submitter.ctx, submitter)
+  await next()
+}
+
+/** RFC 7617, in UTF-8. */
+function presented(c: HttpContext): { username: string; password: string } {
+  const [, encoded = ''] = /^Basic +([\w+/=-]{1,2000}) *$/i.exec(c.req.header('authorization') ?? '') ?? []
+  const [, username = '', password = ''] = /^([^:]*):(.*)$/s.exec(decoded(encoded)) ?? []
+  return { username, password }
+}
+
+function decoded(base64: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)))
+  } catch {
+    return ''
+  }
+}
+
+function submitterOf(c: HttpContext): Submitter {
+  const submitter = submitters.get(c.get('ctx'))
+  if (!submitter) throw new Error('a route of the bridge was reached without a login')
+  return submitter
+}
+
+/** Addresses as a header can hold them: each percent-encoded, separated by commas. */
+const Addresses = z
+  .string()
+  .max(60_000)
+  .transform((text, context) => {
+    try {
+      return text
+        .split(',')
+        .map((each) => decodeURIComponent(each.trim()))
+        .filter((each) => each !== '')
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not percent-encoded' })
+      return []
+    }
+  })
+  .openapi({ type: 'string', example: 'alice%40example.com,bob%40example.com' })
+
+const common = { tags: ['smtp-submission'], security: [{ smtp: [] }] }
+
+export const submission = router()
+
+submission.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/smtp/session',
+    summary: 'Whether an address and its SMTP password are good, and what may be handed in',
+    responses: {
+      200: json(z.object({ address: z.string(), max_message_bytes: z.int(), max_recipients: z.int() })),
+      ...ERRORS,
+    },
+  }),
+  (c) => {
+    const { account } = submitterOf(c)
+    const limits = { max_message_bytes: MESSAGE_AT_MOST, max_recipients: RECIPIENTS_AT_MOST }
+    return c.json({ address: account.mailbox.address, ...limits }, 200)
+  },
+)
+
+submission.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/smtp/recipients',
+    summary: 'Whether mail to this recipient could go out now, whatever it says',
+    description:
+      'Writes nothing. A refusal has the status and the code that the message itself would be answered with.',
+    request: body(z.object({ recipient: z.string().min(1).max(1_000) })),
+    responses: { 200: json(z.object({ accepted: z.literal(true) })), ...ERRORS },
+  }),
+  async (c) => {
+    const submitter = submitterOf(c)
+    const refusal = await refusalOf(submitter, c.req.valid('json').recipient)
+    if (refusal) return await refusalAnswer(c, submitter.account, refusal)
+    return c.json({ accepted: true as const }, 200)
+  },
+)
+
+submission.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/smtp/submissions',
+    summary: 'Hand in a whole message in RFC 5322 form',
+    description: `For the SMTP bridge. The envelope travels in header fields. The same message to the same recipients, known by
+its Message-ID and what it says, is sent once and answered as the first time.`,
+    request: {
+      headers: z.object({
+        'x-envelope-from': Addresses.openapi({ description: 'Empty for the null reverse-path.' }),
+        'x-envelope-to': Addresses,
+      }),
+      body: {
+        required: true,
+        content: { 'message/rfc822': { schema: z.string().openapi({ format: 'binary' }) } },
+      },
+    },
+    responses: {
+      202: json(
+        z.object({
+          request_id: z.string(),
+          message: z.object({
+            id: z.string(),
+            status: z.enum(['queued', 'delivered', 'bounced', 'pending_approval']),
+          }),
+          approval_queue_id: z.string().nullable(),
+        }),
+        'Accepted, or held until a person has decided',
+      ),
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    if (!/^\s*message\/rfc822\s*(?:;|$)/i.test(c.req.header('content-type') ?? '')) {
+      throw new Fault('invalid', 'The body must be a message, with content type message/rfc822.', {
+        field: 'content-type',
+      })
+    }
+    const { 'x-envelope-from': from, 'x-envelope-to': to } = c.req.valid('header')
+    const submitter = submitterOf(c)
+    const result = await submitMessage(submitter, {
+      envelope: { from: from[0] ?? '', to },
+      raw: new Uint8Array(await c.req.arrayBuffer()),
+      key: headerKey(c),
+    })
+    if (result.kind === 'refused') return await refusalAnswer(c, submitter.account, result.refusal)
+    const { requestId, status, approvalId } = result
+    return c.json(
+      {
+        request_id: requestId,
+        message: { id: messageIdOf(requestId), status },
+        approval_queue_id: approvalId,
+      },
+      202,
+    )
+  },
+)
