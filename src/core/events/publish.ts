@@ -3,6 +3,7 @@ import type { EventRefs, EventType } from '../../schema.ts'
 import { idFloor } from '../ids.ts'
 import { byteLength } from '../send/claim.ts'
 import { ringOutbox } from '../send/ring.ts'
+import { FAILING_MS, isFailing, isTried } from '../webhooks/failing.ts'
 import { ringDeliveries } from '../webhooks/ring.ts'
 import { announce } from './announce.ts'
 import { followUp } from './follow-up.ts'
@@ -38,12 +39,14 @@ type DueRow = {
 }
 
 /**
- * For every webhook that wants an event and stood when it happened. It goes by the events that are still due, so it comes
- * before the statement that publishes them, and whoever comes second finds none.
+ * For every webhook that wants an event and stood when it happened; where one does nothing but fail and is just being
+ * tried, what is new for it waits out of everybody's way. It goes by the events that are still due, so it comes before the
+ * statement that publishes them, and whoever comes second finds none.
  */
 const DELIVERIES = `
   INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, created_at, updated_at)
-  SELECT e.tenant_id, ?4 || lower(hex(randomblob(13))), w.id, e.id, e.type, 'pending', 0, ?3, ?3, ?3
+  SELECT e.tenant_id, ?4 || lower(hex(randomblob(13))), w.id, e.id, e.type, 'pending', 0,
+    iif(${isFailing('?3')} AND ${isTried('?3')}, ?3 + ${FAILING_MS} + abs(random() % ${FAILING_MS}), ?3), ?3, ?3
   FROM json_each(?2) j
   CROSS JOIN events e ON e.tenant_id = ?1 AND e.seq = j.value ->> 'seq'
   CROSS JOIN webhooks w ON w.tenant_id = e.tenant_id
@@ -52,7 +55,7 @@ const DELIVERIES = `
     AND (w.agent_id IS NULL OR w.agent_id = e.agent_id OR EXISTS (
       SELECT 1 FROM mailboxes b WHERE b.tenant_id = e.tenant_id AND b.id = e.mailbox_id AND b.agent_id = w.agent_id))
   ON CONFLICT (tenant_id, webhook_id, event_id) DO NOTHING
-  RETURNING id`
+  RETURNING id, next_at <= ?3 AS is_due`
 
 /** The payload is taken as the text it is given as: what is stored is what is signed and sent, to the byte. */
 const PUBLISH = `
@@ -86,7 +89,7 @@ export async function publish(env: Env, now: Date, tenantId: string): Promise<nu
     const payload = payloadOf(event, tenantId, subjects)
     return { seq: event.seq, payload, text: JSON.stringify(payload) }
   })
-  const results = await env.DB.batch<{ id: string; seq: number }>(
+  const results = await env.DB.batch<{ id: string; is_due: number; seq: number }>(
     slicesOf(made).flatMap((slice) => {
       const rows = JSON.stringify(slice.map(({ seq, text }) => ({ seq, payload: text })))
       return [
@@ -98,7 +101,7 @@ export async function publish(env: Env, now: Date, tenantId: string): Promise<nu
   const rows = results.flatMap((result) => result.results)
   const isMine = new Set(rows.map(({ seq }) => seq))
   const published = made.filter(({ seq }) => isMine.has(seq)).map(({ payload }): Payload => payload)
-  const deliveries = rows.filter(({ id }) => id !== undefined).map(({ id }) => ({ tenantId, deliveryId: id }))
+  const deliveries = rows.filter((row) => row.is_due).map(({ id }) => ({ tenantId, deliveryId: id }))
   await Promise.all([
     ringDeliveries(env, deliveries),
     announce(env, now, tenantId, published),

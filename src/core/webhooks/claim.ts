@@ -1,8 +1,9 @@
 import type { Env, WebhookBell } from '../../env.ts'
 import type { EventType } from '../../schema.ts'
 import { newToken } from '../ids.ts'
+import { FAILING_MS, isFailing } from './failing.ts'
 import { type DeliveryBell, ringDeliveries } from './ring.ts'
-import { CLAIM_MS, TOGETHER_AT_MOST, TRIED_ALONE_AFTER_MS } from './schedule.ts'
+import { CLAIM_MS, TOGETHER_AT_MOST } from './schedule.ts'
 
 /** One delivery in the hands of one consumer, with all that its attempt needs. */
 export type Claimed = {
@@ -22,9 +23,8 @@ export type Claimed = {
   previousUntil: Date | null
 }
 
-/** How long a delivery that cannot be taken waits at least, in ms: where its webhook is busy, and where it fails. */
+/** How long a delivery that cannot be taken because its webhook is busy waits at least, in ms. */
 const CROWDED_MS = 5_000
-export const FAILING_MS = 60_000
 
 /** Whose webhook is switched off, or whose event is forgotten, will never be fetched. */
 const END = `
@@ -35,8 +35,6 @@ const END = `
       SELECT 1 FROM webhooks w
       JOIN events e ON e.tenant_id = w.tenant_id AND e.id = webhook_deliveries.event_id
       WHERE w.tenant_id = webhook_deliveries.tenant_id AND w.id = webhook_deliveries.webhook_id AND w.is_active = 1)`
-
-const isFailing = (now: string) => `w.failing_since <= ${now} - ${TRIED_ALONE_AFTER_MS}`
 
 /**
  * The claims that stand are counted in an index of their own, however much waits beside them. They are one where the
