@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startDoh } from '../test/support/doh.ts'
-import { freePort, runProgram, sleep, startDev, startProgram } from '../test/support/program.ts'
+import { listening } from '../test/support/peer-prism.ts'
+import { freePort, runProgram, startDev, startProgram } from '../test/support/program.ts'
 
 const HELP = `Usage: npm run prove:contract -- DOCUMENT [--keep]
 
@@ -14,8 +15,9 @@ document is made testable first: answers that it leaves empty get a free body, f
 requests, 'to' and 'subject' may be absent from a reply, 'nullable' is read as OpenAPI 3.1 has it, and each operation
 may answer a 4xx to what Specmatic makes of it. Answers may hold more than the document names. Paths that are not built yet are left out and named.
 
-Then Prism stands in front of the server as a proxy, with the document as it was published, and looks at each request and
-answer of every operation.
+Then Prism stands as a proxy in front of the server, and after that in front of the contract tests of the suite, with the
+document as it was published, and looks at each request and answer. What of ours goes beyond the document on purpose is
+listed by operation.
 
 Needs Java 17 or newer; fetches specmatic ${'2.55.1'} with npx. --keep leaves the working folder.`
 
@@ -85,6 +87,7 @@ try {
   failed += violations.length
   for (const violation of violations) console.log(violation)
   console.log(`Prism, the unmodified document: ${asked} requests, ${violations.length} violations`)
+  failed += await suiteThroughPrism(path)
   console.log(`left out, of a later issue: ${left.join(', ')}`)
 } finally {
   await server.kill('SIGTERM')
@@ -199,10 +202,7 @@ async function throughPrism(file: string, key: string) {
   const violations: string[] = []
   let asked = 0
   try {
-    for (let left = 200; !/Prism is listening/.test(prism.output()); left--) {
-      if (left === 0 || prism.code() !== null) throw new Error(`Prism did not start:\n${prism.output()}`)
-      await sleep(100)
-    }
+    await listening(prism)
     const { examples } = await seed(key)
     const bare = [
       '/agents/me',
@@ -236,6 +236,21 @@ async function throughPrism(file: string, key: string) {
     await prism.kill('SIGTERM')
   }
   return { asked, violations }
+}
+
+/** The contract tests with Prism in front of them; gives 0 where all passed and nothing broke the document. */
+async function suiteThroughPrism(file: string): Promise<number> {
+  const child = spawn('npx', ['vitest', 'run', 'test/contract', '--silent=passed-only'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, MAILMOLT_OPENAPI: resolve(file) },
+  })
+  let told = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    told += text
+  })
+  const [code] = await once(child, 'exit')
+  console.log(told.slice(Math.max(0, told.indexOf('Prism in front of the suite'))))
+  return code === 0 ? 0 : 1
 }
 
 /** Windows and plan are proven elsewhere; here they would only stop the run. */

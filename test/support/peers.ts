@@ -5,6 +5,7 @@ import type { TestProject } from 'vitest/node'
 import { startFaultServers } from './peer-faults.ts'
 import { json, startHttpCarrier } from './peer-http.ts'
 import { startModel } from './peer-model.ts'
+import { startPrism } from './peer-prism.ts'
 import { startPrograms } from './peer-programs.ts'
 import { login, type Received, startSmtpServers } from './peer-smtp.ts'
 import { startWebhookEndpoints } from './peer-webhooks.ts'
@@ -12,13 +13,14 @@ import { startWebhookEndpoints } from './peer-webhooks.ts'
 /** The far sides of the tests: real servers on loopback, started once for the whole run. */
 export default async function peers(project: TestProject) {
   const received: Received[] = []
-  const [smtp, faults, http, programs, model, webhooks] = await Promise.all([
+  const [smtp, faults, http, programs, model, webhooks, prism] = await Promise.all([
     startSmtpServers(received),
     startFaultServers(),
     startHttpCarrier(),
     startPrograms(),
     startModel(),
     startWebhookEndpoints(),
+    startPrism(),
   ])
   const inspector = await startInspector(received, faults)
   project.provide('peers', {
@@ -31,6 +33,7 @@ export default async function peers(project: TestProject) {
     resend: programs.resend,
     model: model.url,
     webhooks: webhooks.url,
+    prism: prism.url,
   })
   return async () => {
     await Promise.all([
@@ -41,6 +44,7 @@ export default async function peers(project: TestProject) {
       programs.stop(),
       model.stop(),
       webhooks.stop(),
+      prism.stop(),
     ])
   }
 }
@@ -88,6 +92,8 @@ export type Peers = {
   resend: string
   model: string
   webhooks: string
+  /** Where exchanges are held against the published document of MailMolt, if they are. */
+  prism: string | null
 }
 
 declare module 'vitest' {

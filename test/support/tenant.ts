@@ -1,4 +1,6 @@
 import { env, exports } from 'cloudflare:workers'
+import { peers } from './peer-letter.ts'
+import type { Exchange } from './peer-prism.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
 export type Answer<Body = any> = { status: number; body: Body; headers: Headers }
@@ -17,18 +19,29 @@ export async function call(
     headers?: Record<string, string> | undefined
   } = {},
 ): Promise<Answer> {
-  const response = await exports.default.fetch(`http://moltpost.test${path}`, {
-    method,
+  const request = {
     headers: {
       ...(key ? { authorization: `Bearer ${key}` } : {}),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
+    body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+  }
+  const response = await exports.default.fetch(`http://moltpost.test${path}`, { method, ...request })
   const text = await response.text()
+  if (peers.prism) {
+    const answer = { status: response.status, headers: Object.fromEntries(response.headers), body: text }
+    await mustFitDocument(peers.prism, { method, path, request, answer })
+  }
   const isJson = response.headers.get('content-type')?.includes('/json')
   return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers }
+}
+
+async function mustFitDocument(prism: string, exchange: Exchange) {
+  const held = await fetch(prism, { method: 'POST', body: JSON.stringify(exchange) })
+  if (!held.ok) throw new Error(`Prism did not judge ${exchange.path}: ${await held.text()}`)
+  const wrong: string[] = await held.json()
+  if (wrong.length > 0) throw new Error(`against the published document:\n${wrong.join('\n')}`)
 }
 
 let count = 0

@@ -29,7 +29,7 @@ export const AgentView = z
 
 const HeartbeatView = z
   .object({
-    human_owner: HumanOwner.nullable(),
+    human_owner: HumanOwner.optional(),
     access: z.object({
       level: Level,
       claimed: z.boolean(),
@@ -119,8 +119,9 @@ export function ownerView({
 
 function heartbeatView(beating: Heartbeat): z.infer<typeof HeartbeatView> {
   const { limits, activity, dlp, bond, actions } = beating
+  const owner = ownerView(beating)
   return {
-    human_owner: ownerView(beating),
+    ...(owner ? { human_owner: owner } : {}),
     access: {
       level: beating.level,
       claimed: beating.owner !== null,
