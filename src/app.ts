@@ -8,6 +8,7 @@ import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
 import { type App, type HttpContext, limitBody, noSuchRoute, opening } from './surfaces/http.ts'
 import { mailmolt } from './surfaces/mailmolt/index.ts'
+import { mcp } from './surfaces/mcp/index.ts'
 import { moltbotden } from './surfaces/moltbotden/index.ts'
 import { molted } from './surfaces/molted/index.ts'
 import { providerEvents } from './surfaces/provider-events/index.ts'
@@ -35,6 +36,7 @@ app.route(
   '/events',
   providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),
 )
+app.route('/mcp', mcp({ document: openApi, ask: (request, c) => app.fetch(request, c.env, c.executionCtx) }))
 app.route('/v1', molted)
 app.route('/v1', mailmolt)
 app.route('/', moltbotden)

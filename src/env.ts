@@ -37,6 +37,8 @@ export interface Env {
    */
   AUTHSERV_IDS?: string
   PUBLIC_URL: string
+  /** Other hosts by whose name /mcp may be called, or whose pages may call it, separated by commas. */
+  MCP_HOSTS?: string
   CARRIERS: string
   /**
    * Seals the links of mail that leaves, such as those to unsubscribe: 32 characters or more, a secret of the Worker
@@ -138,6 +140,7 @@ const Settings = z.object({
   PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
   CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
   AUTHSERV_IDS: z.string().default(''),
+  MCP_HOSTS: z.string().default(''),
   TOKEN_SECRET: z.string().min(32, 'TOKEN_SECRET must be 32 characters or more').optional(),
   AUDIT_SIGNING_KEY: z
     .base64('AUDIT_SIGNING_KEY must be base64')
@@ -171,6 +174,8 @@ const Settings = z.object({
 export type Settings = {
   mailDomain: string
   publicUrl: string
+  /** Host names beside that of `publicUrl`. */
+  mcpHosts: string[]
   authservIds: string[]
   /** Null where production has none. */
   tokenSecret: string | null
@@ -209,6 +214,7 @@ export function settings(env: Env): Settings {
   const value = {
     mailDomain: MAIL_DOMAIN,
     publicUrl: PUBLIC_URL.replace(/\/$/, ''),
+    mcpHosts: listOf(given.MCP_HOSTS.toLowerCase()),
     authservIds: listOf(AUTHSERV_IDS),
     tokenSecret: TOKEN_SECRET ?? (isLocal ? LOCAL_TOKEN_SECRET : null),
     auditSeed: given.AUDIT_SIGNING_KEY ?? (isLocal ? LOCAL_AUDIT_SEED : null),

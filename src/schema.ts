@@ -307,6 +307,8 @@ export type StoredFile = {
   contentType: string
   size: number
   key: string
+  /** Of the content, where a sender of ours gave it. */
+  sha256?: string
   blocked?: string
   /** What the HTML of the message names it by, where that shows it. */
   contentId?: string

@@ -8,11 +8,12 @@ import { describeFailure } from '../core/failure.ts'
 import { Fault, type FaultCode } from '../core/fault.ts'
 import { answerOnce } from '../core/idempotency.ts'
 import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
+import type { Refusal } from '../core/policy.ts'
 import { type Env, settings } from '../env.ts'
 
 export type App = {
   Bindings: Env
-  Variables: { ctx: Ctx; now: Date; requestId: string; showsSecret?: boolean }
+  Variables: { ctx: Ctx; now: Date; requestId: string; errand: Errand | null; showsSecret?: boolean }
 }
 export type HttpContext = Context<App>
 
@@ -27,8 +28,19 @@ export type Dialect = {
   }) => unknown
 }
 
+/** A request that a door of ours makes in-process on its caller's behalf, and what it learns beside the answer. */
+export type Errand = { door: 'mcp'; now: Date; requestId: string; refusal: Refusal | null }
+
+const errands = new WeakMap<Request, Errand>()
+
+/** Has the request go as an errand. No header can claim as much: only code of ours holds the object. */
+export function sendOn(request: Request, errand: Errand): Request {
+  errands.set(request, errand)
+  return request
+}
+
 /** The largest request body, in bytes. */
-const BODY_AT_MOST = 10 * 1024 * 1024
+export const BODY_AT_MOST = 10 * 1024 * 1024
 
 export { createRoute, z }
 
@@ -59,8 +71,10 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
 
 /** Before everything else: one moment and one request id for the whole request, and a bound on its body. */
 export const opening: MiddlewareHandler<App> = async (c, next) => {
-  c.set('now', new Date())
-  c.set('requestId', crypto.randomUUID())
+  const errand = errands.get(c.req.raw) ?? null
+  c.set('errand', errand)
+  c.set('now', errand?.now ?? new Date())
+  c.set('requestId', errand?.requestId ?? crypto.randomUUID())
   await next()
   c.header('X-Request-Id', c.get('requestId'))
 }
@@ -125,6 +139,12 @@ async function identify(c: HttpContext): Promise<Ctx> {
   const secret = presentedKey(c)
   if (secret !== null && !settings(c.env).isLocal && !isWellFormed(secret)) throw noKey()
   return await authenticate(c.env, c.get('now'), secret)
+}
+
+/** For a door that needs a living key and judges nothing else. */
+export const needsKey: MiddlewareHandler<App> = async (c, next) => {
+  c.set('ctx', await identify(c))
+  await next()
 }
 
 /** For routes that check the key themselves: a caller without a key learns that first, and not what is wrong with the body. */

@@ -4,6 +4,7 @@ import { blockedFile, safeFilename } from '../content/files.ts'
 import { type Ctx, mustBeAllowed } from '../ctx.ts'
 import { Fault } from '../fault.ts'
 import { newId } from '../ids.ts'
+import { sha256 } from '../rendered.ts'
 import { absent, standingOf } from './read.ts'
 
 /** A file as its sender gave it. */
@@ -34,7 +35,7 @@ export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[])
     files.map(async ({ filename, contentType, content, contentId }) => {
       const id = newId('file', now)
       const key = `${folder}/${id}`
-      await env.MAIL.put(key, content)
+      const [hash] = await Promise.all([sha256(content), env.MAIL.put(key, content)])
       const type = /^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(contentType)
         ? contentType.toLowerCase()
         : 'application/octet-stream'
@@ -45,6 +46,7 @@ export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[])
         contentType: type,
         size: content.byteLength,
         key,
+        sha256: hash,
         ...shown,
       }
     }),

@@ -7,6 +7,8 @@ export type Claim = {
   mailboxId: string | null
   template: string | null
   dedupeKey: string | null
+  /** How long the key is burned for; null leaves it to the tenant. */
+  burnForMs: number | null
   /** Of what was asked, where the key came from a header; else empty, since a dedupe key alone says what is the same. */
   bodyHash: string
   recipients: Recipient[]
@@ -39,7 +41,7 @@ const CLAIM = `
   INSERT INTO sends (tenant_id, id, batch_id, door, mailbox_id, agent_id, key_id, state, dedupe_key, burned_key,
     burned_until, body_hash, template, recipients, input, input_key, content, scheduled_at, next_at, created_at, updated_at)
   SELECT c.tenant_id, i.id, i.value ->> 'batchId', ?6, m.id, coalesce(${NAMED_AGENT}, c.agent_id), coalesce(c.key_id, ?8), 'judging',
-    i.dedupe_key, i.dedupe_key, ?3 + t.dedupe_window_ms, i.value ->> 'bodyHash', i.value ->> 'template',
+    i.dedupe_key, i.dedupe_key, ?3 + coalesce(i.value ->> 'burnForMs', t.dedupe_window_ms), i.value ->> 'bodyHash', i.value ->> 'template',
     i.value -> 'recipients', i.value -> 'input', i.value ->> 'inputKey', nullif(i.value -> 'content', 'null'), i.value ->> 'scheduledAt', ?7, ?3, ?3
   FROM caller c
   CROSS JOIN tenants t ON t.id = c.tenant_id

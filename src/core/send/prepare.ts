@@ -15,7 +15,7 @@ export type SendRequest = {
   to: { kind: RecipientKind; email: string; name?: string | null }[]
   mailboxId?: string | null
   template: string | null
-  /** Null where the caller gave none; blank is an error. */
+  /** Null where the caller gave none, so that one may be derived; blank is an error. */
   dedupeKey: string | null
   /** The key came from the Idempotency-Key header: a repeat with another body is misuse, not a duplicate. */
   isHeaderKey?: boolean
@@ -51,8 +51,13 @@ export type Prepared = { request: SendRequest } & ({ claim: Claim } | { error: S
 const LARGE_INPUT = 100_000
 const SCHEDULE_AT_MOST_MS = 30 * 86_400_000
 const RECIPIENTS_AT_MOST = 50
+/** How long a derived key stands, in ms: whoever says the same again within it repeats himself. */
+const DERIVED_FOR_MS = 60_000
 
-/** Turns each request into a claim, or says what is wrong with it. Order is kept. */
+/**
+ * Turns each request into a claim, or says what is wrong with it. Order is kept. Over MCP a send without a key gets one
+ * that is derived from what it says, for 60 s: a model that asks twice has sent once.
+ */
 export async function prepare(door: Door, requests: SendRequest[]): Promise<Prepared[]> {
   return await Promise.all(
     requests.map(async (request): Promise<Prepared> => {
@@ -60,11 +65,13 @@ export async function prepare(door: Door, requests: SendRequest[]): Promise<Prep
       const error = keyError(request) ?? scheduleError(request, door.now)
       if (error) return { request, error }
       if (!Array.isArray(recipients)) return { request, error: recipients }
+      const isDerived = request.dedupeKey === null && door.name === 'mcp'
       const claim: Claim = {
         id: newId('req', door.now),
         mailboxId: request.mailboxId ?? null,
         template: request.template,
-        dedupeKey: request.dedupeKey,
+        dedupeKey: isDerived ? await derivedKey(door, request) : request.dedupeKey,
+        burnForMs: isDerived ? DERIVED_FOR_MS : null,
         bodyHash: request.isHeaderKey ? await hashOf(request) : '',
         recipients,
         input: inputOf(request),
@@ -174,11 +181,20 @@ function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'h
   }
 }
 
+/** The key of what is said, by whom and from where: the agent that is spoken for, else the credential itself. */
+async function derivedKey({ agent, credential }: Door, request: SendRequest): Promise<string> {
+  const speaker = agent?.id ?? agent?.name ?? ('keyHash' in credential ? credential.keyHash : credential)
+  return `derived:${await sha256(JSON.stringify([speaker, await hashOf(request)]))}`
+}
+
 /** SHA-256 over what was asked, so that a header key used for two different requests is noticed. */
 async function hashOf(request: SendRequest): Promise<string> {
   const { to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt } = request
   const { composed } = request
-  const files = composed?.files.map(({ filename, contentType, size }) => [filename, contentType, size])
+  const files = composed?.files.map(({ filename, contentType, size, sha256 }) => [
+    ...[filename, contentType, size],
+    ...(sha256 === undefined ? [] : [sha256]),
+  ])
   const composition = composed ? [composed.reply?.messageId, files] : []
   const wording = Object.entries(wordingOf(request))
   return await sha256(

@@ -12,16 +12,20 @@ type PublicStatus = 'queued' | 'delivered' | 'bounced' | 'blocked' | 'scheduled'
 
 const AS_THEY_ARE: SendState[] = ['scheduled', 'pending_approval', 'delivered', 'bounced']
 
-/** What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. */
+/**
+ * What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`
+ * says that the key by which a repeat is known came from the message itself.
+ */
 export type SendResult =
   | SendError
-  | { status: 'duplicate'; requestId: string; originalState: SendState }
+  | { status: 'duplicate'; requestId: string; originalState: SendState; isKeyDerived: boolean }
   | {
       status: PublicStatus
       requestId: string
       verdict: Verdict | null
       approvalId: string | null
       scheduledAt: Date | null
+      isKeyDerived: boolean
     }
 
 /**
@@ -104,15 +108,17 @@ function result(
     const details = { field: 'payload', missing: decision.missing }
     return { status: 'error', requestId: send.id, code: 'template_render_failed', message, details }
   }
+  const isKeyDerived = claim.burnForMs !== null
   const isSettledHere = decision?.isMine === true && isFirst
   if (!isSettledHere && isAccepted(state))
-    return { status: 'duplicate', requestId: send.id, originalState: state }
+    return { status: 'duplicate', requestId: send.id, originalState: state, isKeyDerived }
   return {
     status: publicStatus(state),
     requestId: send.id,
     verdict: decision?.verdict ?? null,
     approvalId: decision?.approvalId ?? null,
     scheduledAt: decision?.scheduledAt ? new Date(decision.scheduledAt) : null,
+    isKeyDerived,
   }
 }
 

@@ -14,6 +14,7 @@ export type SimulationResult =
       /** Null only where a send of a mailbox that is gone has the key. */
       verdict: Verdict | null
       missing: string[]
+      isKeyDerived: boolean
     }
 
 /**
@@ -53,7 +54,10 @@ export async function simulateSends(
   return prepared.map((each): SimulationResult => {
     if ('error' in each) return each.error
     const { verdict = null, missing = [] } = previewOf.get(each.claim.id) ?? {}
-    const { id } = each.claim
-    return { status: 'simulated', requestId: id, isDuplicate: taken.has(id), verdict, missing }
+    const { id, burnForMs } = each.claim
+    return {
+      ...{ status: 'simulated', requestId: id, isDuplicate: taken.has(id), verdict, missing },
+      isKeyDerived: burnForMs !== null,
+    }
   })
 }

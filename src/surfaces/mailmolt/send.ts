@@ -54,6 +54,12 @@ const SentView = z
     approval_queue_id: z.string().nullable().openapi({
       description: 'For GET /v1/send/approvals/{approvalId}, where a person must decide first.',
     }),
+    dedupe: z.enum(['derived']).optional().openapi({
+      description: 'The message itself was the key, for 60 s: over MCP, where none was given.',
+    }),
+    duplicate: z.literal(true).optional().openapi({
+      description: 'The same was sent within those 60 s: this is that send, and nothing new has left.',
+    }),
   })
   .openapi('Sent')
 
@@ -169,7 +175,8 @@ async function sent(
   const [result] = await requestSends(await doorOf(c, own), [requestOf(draft)])
   if (!result) throw new Error('a request was given no result')
   if (result.status === 'error' || result.status === 'blocked') await dropFiles(c.env, files)
-  else if (draft.key !== null) await dropUnnamed(ctx, messageIdOf(result.requestId), files)
+  else if (draft.key !== null || result.isKeyDerived)
+    await dropUnnamed(ctx, messageIdOf(result.requestId), files)
   if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
   const refusal = result.status === 'blocked' ? result.verdict?.refusal : null
   if (refusal) return await refusalAnswer(c, own, refusal)
@@ -186,6 +193,8 @@ async function sent(
       },
       request_id: result.requestId,
       approval_queue_id: approvalId,
+      ...(result.isKeyDerived ? { dedupe: 'derived' as const } : {}),
+      ...(result.isKeyDerived && result.status === 'duplicate' ? { duplicate: true as const } : {}),
     },
     202,
   )
@@ -205,7 +214,7 @@ async function doorOf(c: HttpContext, { mailbox }: Account): Promise<Door> {
   return {
     env: c.env,
     now: c.get('now'),
-    name: 'mailmolt',
+    name: c.get('errand')?.door ?? 'mailmolt',
     credential: { keyHash: await keyHashOf(c) },
     tenantId: null,
     agent: mailbox.agentId === null ? null : { id: mailbox.agentId, name: null },

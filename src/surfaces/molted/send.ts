@@ -77,6 +77,9 @@ const SendView = z
     retryAt: z.string().optional(),
     scheduledAt: z.string().optional(),
     leaseHolder: LeaseHolder.optional(),
+    dedupe: z.enum(['derived']).optional().openapi({
+      description: 'The message itself was the key, for 60 s: over MCP, where none was given.',
+    }),
   })
   .openapi('SendResponse')
 
@@ -152,7 +155,7 @@ export async function doorOf(
   return {
     env: c.env,
     now: c.get('now'),
-    name: 'molted',
+    name: c.get('errand')?.door ?? 'molted',
     credential: { keyHash: await keyHashOf(c) },
     tenantId,
     agent: (agent.id ?? agent.name) ? agent : null,
@@ -162,7 +165,7 @@ export async function doorOf(
 function requestOf(c: HttpContext, wanted: Wanted): SendRequest {
   const given = wanted.dedupeKey ?? wanted.idempotencyKey
   const dedupeKey = given ?? headerKey(c)
-  if (dedupeKey === null) {
+  if (dedupeKey === null && c.get('errand')?.door !== 'mcp') {
     throw new Fault('dedupe_key_required', 'dedupeKey is required: give each message a key of its own.', {
       field: 'dedupeKey',
     })
@@ -185,10 +188,14 @@ function requestOf(c: HttpContext, wanted: Wanted): SendRequest {
 function view(result: SendResult | undefined): z.infer<typeof SendView> {
   if (!result || result.status === 'error') throw faultOf(result)
   const { requestId, status } = result
-  if (status === 'duplicate') return { requestId, status, reason: 'duplicate', policyTrace: duplicateTrace() }
+  const dedupe = dedupeView(result)
+  if (status === 'duplicate') {
+    return { requestId, status, reason: 'duplicate', policyTrace: duplicateTrace(), ...dedupe }
+  }
   return {
     requestId,
     status,
+    ...dedupe,
     ...verdictView(result.verdict),
     ...(result.approvalId ? { approvalQueueId: result.approvalId } : {}),
     ...(result.scheduledAt ? { scheduledAt: result.scheduledAt.toISOString() } : {}),
@@ -207,6 +214,7 @@ function simulationView(result: SimulationResult | undefined): z.infer<typeof Si
     status: isDuplicate ? 'duplicate' : wouldAllow ? wouldBe : 'blocked',
     ...(isDuplicate ? { reason: 'duplicate', policyTrace: duplicateTrace() } : verdictView(verdict)),
     ...(verdict?.allow && !isDuplicate && !isComplete ? { reason: 'template_render_failed' } : {}),
+    ...dedupeView(result),
     simulation: true,
     wouldAllow,
     ...(isComplete ? {} : { missingVariables: missing }),
@@ -221,6 +229,9 @@ function simulationView(result: SimulationResult | undefined): z.infer<typeof Si
     },
   }
 }
+
+const dedupeView = ({ isKeyDerived }: { isKeyDerived: boolean }) =>
+  isKeyDerived ? { dedupe: 'derived' as const } : {}
 
 function verdictView(verdict: Verdict | null) {
   return verdict ? { ...refusalView(verdict), policyTrace: traceView(verdict) } : {}

@@ -1,0 +1,130 @@
+import type { CallToolResult } from '@modelcontextprotocol/server'
+import type { Refusal } from '../../core/policy.ts'
+import { settings } from '../../env.ts'
+import { type HttpContext, sendOn } from '../http.ts'
+import type { Schema } from './json-schema.ts'
+import { answerSchema, type BuiltTool } from './tools.ts'
+import { fence } from './untrusted.ts'
+
+/** Answers a request to the application as if it had come from outside. */
+export type Ask = (request: Request, c: HttpContext) => Response | Promise<Response>
+
+type Arguments = Record<string, unknown>
+
+/** What a route answered: its body, or the policy's refusal, or what was wrong with the request. */
+export type Answer =
+  | { kind: 'answer'; body: Record<string, unknown> }
+  | { kind: 'refusal'; refusal: Refusal }
+  | { kind: 'misuse'; body: Record<string, unknown> }
+
+/** Calls the tool's own route with the caller's own key: the same policy, the same answer, the same errors. */
+export async function callTool(
+  c: HttpContext,
+  ask: Ask,
+  built: BuiltTool,
+  given: Arguments,
+): Promise<CallToolResult> {
+  const answer = await askRoute(c, ask, built, given)
+  if (answer.kind === 'misuse') return { content: [text(answer.body)], isError: true }
+  const structuredContent = answer.kind === 'refusal' ? blocked(answer.refusal) : answer.body
+  return { content: [text(structuredContent)], structuredContent }
+}
+
+/** As `callTool`, for what is not a tool's result. */
+export async function askRoute(
+  c: HttpContext,
+  ask: Ask,
+  built: BuiltTool,
+  given: Arguments,
+): Promise<Answer> {
+  const unfit = firstUnfit(built, given)
+  if (unfit) return { kind: 'misuse', body: { status: 400, error: 'invalid', ...unfit } }
+  const { listed, operation } = built
+  const errand = {
+    ...{ door: 'mcp' as const, now: c.get('now'), requestId: c.get('requestId') },
+    refusal: null as Refusal | null,
+  }
+  const response = await ask(sendOn(requestFor(c, built, given), errand), c)
+  const body = await bodyOf(response)
+  if (errand.refusal) return { kind: 'refusal', refusal: errand.refusal }
+  if (!response.ok) {
+    const { statusCode: _, ...said } = body
+    return { kind: 'misuse', body: { status: response.status, ...said } }
+  }
+  const kept = trimmed(body, listed.dropped ?? []) as Record<string, unknown>
+  const { outside } = listed
+  return { kind: 'answer', body: outside ? fence(kept, answerSchema(listed, operation), outside) : kept }
+}
+
+/** What no route would see: arguments it does not have, and those that do not fit into its address. */
+function firstUnfit({ tool, operation }: BuiltTool, given: Arguments) {
+  const { properties = {}, required = [] } = tool.inputSchema as Schema
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(properties, name))
+  if (unknown !== undefined) {
+    const known = Object.keys(properties).join(', ') || 'none'
+    return { field: unknown, message: `${tool.name} has no argument "${unknown}". It has: ${known}.` }
+  }
+  const missing = required.find((name) => given[name] === undefined)
+  if (missing !== undefined) return { field: missing, message: `${missing} is required.` }
+  for (const name of [...operation.inPath, ...operation.inQuery]) {
+    const value = given[name]
+    if (typeof value === 'object') return { field: name, message: `${name} must be a single value.` }
+    // The address of a URL knows these three as steps, and not as names.
+    if (operation.inPath.includes(name) && ['', '.', '..'].includes(String(value))) {
+      return { field: name, message: `${name} must not be "${value}".` }
+    }
+  }
+  return null
+}
+
+function requestFor(c: HttpContext, { operation, listed }: BuiltTool, given: Arguments): Request {
+  const { method, path, inPath, inQuery, hasBody } = operation
+  const url = new URL(
+    path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(given[name]))),
+    settings(c.env).publicUrl,
+  )
+  for (const name of inQuery) {
+    if (given[name] !== undefined) url.searchParams.set(name, String(given[name]))
+  }
+  const headers = new Headers()
+  for (const name of ['authorization', 'x-api-key', 'x-agent-id']) {
+    const value = c.req.header(name)
+    if (value !== undefined) headers.set(name, value)
+  }
+  if (listed.takesKey && given.idempotencyKey !== undefined) {
+    headers.set('idempotency-key', String(given.idempotencyKey))
+  }
+  if (!hasBody) return new Request(url, { method, headers })
+  const elsewhere = [...inPath, ...inQuery, ...(listed.takesKey ? ['idempotencyKey'] : [])]
+  const body = Object.fromEntries(Object.entries(given).filter(([name]) => !elsewhere.includes(name)))
+  headers.set('content-type', 'application/json')
+  return new Request(url, { method, headers, body: JSON.stringify(body) })
+}
+
+async function bodyOf(response: Response): Promise<Record<string, unknown>> {
+  if (response.status === 204) return {}
+  return await response.json()
+}
+
+/** Without what the tool drops, and without HTML beside a text that tells the same. */
+function trimmed(value: unknown, dropped: readonly string[]): unknown {
+  if (Array.isArray(value)) return value.map((each) => trimmed(each, dropped))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, field]) =>
+      dropped.includes(name) ? [] : [[name, trimmed(field, dropped)]],
+    ),
+  )
+}
+
+function blocked({ reason, detail, retryAt, lease }: Refusal) {
+  return {
+    status: 'blocked',
+    reason,
+    message: `Not sent: ${detail}.`,
+    ...(retryAt === undefined ? {} : { retryAt: new Date(retryAt).toISOString() }),
+    ...(lease ? { leaseHolder: { ...lease, expiresAt: new Date(lease.expiresAt).toISOString() } } : {}),
+  }
+}
+
+const text = (value: unknown) => ({ type: 'text' as const, text: JSON.stringify(value) })

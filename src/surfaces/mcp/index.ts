@@ -1,0 +1,126 @@
+import {
+  createMcpHandler,
+  isLegacyRequest,
+  localhostAllowedHostnames,
+  originValidationResponse,
+  validateHostHeader,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server'
+import type { MiddlewareHandler } from 'hono'
+import { settings } from '../../env.ts'
+import {
+  type App,
+  BODY_AT_MOST,
+  type Dialect,
+  type HttpContext,
+  limitBody,
+  needsKey,
+  surface,
+} from '../http.ts'
+import type { Ask } from './call.ts'
+import type { Document } from './operation.ts'
+import { serverFor } from './server.ts'
+import { type BuiltTool, buildTools } from './tools.ts'
+
+/** JSON-RPC's code for what the server itself refuses. */
+const REFUSED = -32_000
+
+/** What the door is given: the application's description of itself, and the application. */
+export type Behind = { document: () => Document; ask: Ask }
+
+/** Models call tools here: Streamable HTTP without sessions, so that any isolate answers any request. */
+export function mcp({ document, ask }: Behind) {
+  let built: Map<string, BuiltTool> | null = null
+  const tools = () => {
+    built ??= buildTools(document())
+    return built
+  }
+  const app = surface(dialect)
+  app.use(fromHere, challenge, limitBody, needsKey)
+  app.post('/', async (c) => await serve(c, ask, tools()))
+  app.all('/', (c) =>
+    c.json(rpcError('This server keeps no sessions: POST each request.'), 405, { Allow: 'POST' }),
+  )
+  return app
+}
+
+/** Today's protocol and, for clients of 2025, theirs. Either way a request is answered whole, as JSON. */
+async function serve(c: HttpContext, ask: Ask, tools: Map<string, BuiltTool>): Promise<Response> {
+  const request = c.req.raw
+  const limit = { maxRequestBodySize: BODY_AT_MOST }
+  if (!(await isLegacyRequest(request, undefined, limit))) {
+    const handler = createMcpHandler(() => serverFor(c, ask, tools), {
+      ...limit,
+      legacy: 'reject',
+      responseMode: 'json',
+    })
+    return await handler.fetch(request)
+  }
+  const transport = new WebStandardStreamableHTTPServerTransport({ ...limit, enableJsonResponse: true })
+  await serverFor(c, ask, tools).connect(transport)
+  return await transport.handleRequest(request)
+}
+
+/** A page of another origin must not reach this door by a name that it has pointed here (DNS rebinding). */
+const fromHere: MiddlewareHandler<App> = async (c, next) => {
+  const { publicUrl, mcpHosts, isLocal } = settings(c.env)
+  const names = [new URL(publicUrl).hostname, ...mcpHosts, ...(isLocal ? localhostAllowedHostnames() : [])]
+  const host = validateHostHeader(c.req.header('host') ?? new URL(c.req.url).host, names)
+  if (!host.ok) return c.json(rpcError(host.message), 403)
+  const refused = originValidationResponse(c.req.raw, names)
+  if (refused) return refused
+  await next()
+}
+
+/** Whoever is refused for want of a key is told how one is presented (RFC 6750, section 3). */
+const challenge: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  if (c.res.status === 401) c.res.headers.set('WWW-Authenticate', 'Bearer realm="moltpost"')
+}
+
+const rpcError = (message: string, code = REFUSED, data?: unknown) => ({
+  jsonrpc: '2.0',
+  error: { code, message, ...(data === undefined ? {} : { data }) },
+  id: null,
+})
+
+/** Only what is refused before a tool is called: the tools answer as their routes do. */
+const dialect: Dialect = {
+  status: {
+    unauthorized: 401,
+    insufficient_scope: 403,
+    mailbox_scope_denied: 403,
+    tenant_mismatch: 403,
+    agent_mismatch: 403,
+    agent_required: 403,
+    human_decision_required: 403,
+    global_scope_not_allowed: 403,
+    not_found: 404,
+    agent_not_found: 404,
+    mailbox_not_found: 404,
+    template_not_found: 404,
+    malformed_json: 400,
+    invalid: 400,
+    dedupe_key_required: 400,
+    batch_too_large: 400,
+    template_render_failed: 400,
+    template_lint_failed: 400,
+    payload_too_large: 413,
+    conflict: 409,
+    not_rendered: 409,
+    approval_stale: 409,
+    already_decided: 409,
+    already_voted: 409,
+    consensus_closed: 409,
+    agent_inactive: 403,
+    not_cancellable: 409,
+    idempotency_in_progress: 409,
+    idempotency_mismatch: 422,
+    secret_already_shown: 409,
+    not_a_participant: 403,
+    not_configured: 503,
+    too_many_registrations: 429,
+    expired: 410,
+  },
+  body: ({ code, message, details }) => rpcError(message, REFUSED, { error: code, ...details }),
+}

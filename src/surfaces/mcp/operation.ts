@@ -1,0 +1,70 @@
+import { mapValues, type Schema, standalone } from './json-schema.ts'
+
+/** What this door reads of the application's own OpenAPI document. */
+export type Document = { paths?: object | undefined; components?: object | undefined }
+
+type Parameter = { name: string; in: string; required?: boolean; schema?: Schema; description?: string }
+type Paths = Record<string, Record<string, Described | undefined> | undefined>
+type Described = {
+  summary?: string
+  description?: string
+  parameters?: Parameter[]
+  requestBody?: { content?: Record<string, { schema?: Schema }> }
+  responses?: Record<string, { content?: Record<string, { schema?: Schema }> }>
+}
+
+/** One route of the application: where each of its arguments goes, and what it takes and answers. */
+export type Operation = {
+  method: string
+  path: string
+  about: string
+  inPath: string[]
+  inQuery: string[]
+  hasBody: boolean
+  input: Schema
+  output: Schema
+}
+
+/** The route of this name, `GET /v1/messages/{id}`, from the document that it has described itself in. */
+export function operation(document: Document, route: string): Operation {
+  const [method = '', path = ''] = route.split(' ')
+  const described = (document.paths as Paths)[path]?.[method.toLowerCase()]
+  if (!described) throw new Error(`there is no route ${route}`)
+  const { schemas: components = {} } = (document.components ?? {}) as { schemas?: Record<string, Schema> }
+  const write = (schema: Schema | undefined) => standalone(schema ?? {}, components)
+
+  const parameters = described.parameters ?? []
+  const body = described.requestBody?.content?.['application/json']
+  const bodySchema = write(body?.schema)
+  const status = Object.keys(described.responses ?? {}).find((each) => each.startsWith('2')) ?? ''
+  const named = Object.fromEntries(
+    parameters.map(({ name, schema, description }) => [
+      name,
+      { ...write(schema), ...(description === undefined ? {} : { description }) },
+    ]),
+  )
+  const needed = parameters.filter(({ required }) => required).map(({ name }) => name)
+  return {
+    method,
+    path,
+    about: [described.summary, described.description]
+      .flatMap((text) => (text ? [sentence(text)] : []))
+      .join(' '),
+    inPath: parameters.filter((each) => each.in === 'path').map(({ name }) => name),
+    inQuery: parameters.filter((each) => each.in === 'query').map(({ name }) => name),
+    hasBody: body !== undefined,
+    input: {
+      type: 'object',
+      // What the path names counts, whatever the body says.
+      properties: { ...mapValues(bodySchema.properties ?? {}, (each) => each), ...named },
+      required: [...new Set([...needed, ...(bodySchema.required ?? [])])],
+      additionalProperties: false,
+    },
+    output: write(described.responses?.[status]?.content?.['application/json']?.schema),
+  }
+}
+
+function sentence(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return /[.!?]$/.test(line) ? line : `${line}.`
+}
