@@ -40,7 +40,7 @@ export function sendOn(request: Request, errand: Errand): Request {
 }
 
 /** The largest request body, in bytes. */
-export const BODY_AT_MOST = 10 * 1024 * 1024
+const BODY_AT_MOST = 10 * 1024 * 1024
 
 export { createRoute, z }
 

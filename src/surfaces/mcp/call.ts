@@ -3,7 +3,7 @@ import type { Refusal } from '../../core/policy.ts'
 import { settings } from '../../env.ts'
 import { type HttpContext, sendOn } from '../http.ts'
 import type { Schema } from './json-schema.ts'
-import { answerSchema, type BuiltTool } from './tools.ts'
+import { answerSchema, BLOCKED, type BuiltTool, SAID_OF_STRANGERS } from './tools.ts'
 import { fence } from './untrusted.ts'
 
 /** Answers a request to the application as if it had come from outside. */
@@ -26,7 +26,12 @@ export async function callTool(
 ): Promise<CallToolResult> {
   const answer = await askRoute(c, ask, built, given)
   if (answer.kind === 'misuse') return { content: [text(answer.body)], isError: true }
-  const structuredContent = answer.kind === 'refusal' ? blocked(answer.refusal) : answer.body
+  const structuredContent =
+    answer.kind === 'answer'
+      ? answer.body
+      : built.listed.outside
+        ? fence(blocked(answer.refusal), BLOCKED, SAID_OF_STRANGERS)
+        : blocked(answer.refusal)
   return { content: [text(structuredContent)], structuredContent }
 }
 
@@ -57,7 +62,7 @@ export async function askRoute(
 }
 
 /** What no route would see: arguments it does not have, and those that do not fit into its address. */
-function firstUnfit({ tool, operation }: BuiltTool, given: Arguments) {
+function firstUnfit({ tool, operation, listed }: BuiltTool, given: Arguments) {
   const { properties = {}, required = [] } = tool.inputSchema as Schema
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(properties, name))
   if (unknown !== undefined) {
@@ -73,9 +78,18 @@ function firstUnfit({ tool, operation }: BuiltTool, given: Arguments) {
     if (operation.inPath.includes(name) && ['', '.', '..'].includes(String(value))) {
       return { field: name, message: `${name} must not be "${value}".` }
     }
+    if (!String(value).isWellFormed()) return { field: name, message: `${name} is not well-formed Unicode.` }
+  }
+  const { idempotencyKey } = given
+  if (listed.takesKey && idempotencyKey !== undefined && !mayBeHeader(idempotencyKey)) {
+    const message = 'idempotencyKey must be 1 to 256 printable ASCII characters.'
+    return { field: 'idempotencyKey', message }
   }
   return null
 }
+
+const mayBeHeader = (value: unknown) =>
+  typeof value === 'string' && /^[\x21-\x7e][\x20-\x7e]{0,255}$/.test(value)
 
 function requestFor(c: HttpContext, { operation, listed }: BuiltTool, given: Arguments): Request {
   const { method, path, inPath, inQuery, hasBody } = operation
@@ -103,10 +117,11 @@ function requestFor(c: HttpContext, { operation, listed }: BuiltTool, given: Arg
 
 async function bodyOf(response: Response): Promise<Record<string, unknown>> {
   if (response.status === 204) return {}
-  return await response.json()
+  const body: unknown = await response.json()
+  return Array.isArray(body) ? { items: body } : (body as Record<string, unknown>)
 }
 
-/** Without what the tool drops, and without HTML beside a text that tells the same. */
+/** Without what the tool drops. */
 function trimmed(value: unknown, dropped: readonly string[]): unknown {
   if (Array.isArray(value)) return value.map((each) => trimmed(each, dropped))
   if (typeof value !== 'object' || value === null) return value

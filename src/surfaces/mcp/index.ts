@@ -1,22 +1,17 @@
 import {
   createMcpHandler,
+  INVALID_REQUEST,
+  isJsonContentType,
   isLegacyRequest,
   localhostAllowedHostnames,
   originValidationResponse,
+  PARSE_ERROR,
   validateHostHeader,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
 import type { MiddlewareHandler } from 'hono'
 import { settings } from '../../env.ts'
-import {
-  type App,
-  BODY_AT_MOST,
-  type Dialect,
-  type HttpContext,
-  limitBody,
-  needsKey,
-  surface,
-} from '../http.ts'
+import { type App, type Dialect, type HttpContext, limitBody, needsKey, surface } from '../http.ts'
 import type { Ask } from './call.ts'
 import type { Document } from './operation.ts'
 import { serverFor } from './server.ts'
@@ -24,6 +19,8 @@ import { type BuiltTool, buildTools } from './tools.ts'
 
 /** JSON-RPC's code for what the server itself refuses. */
 const REFUSED = -32_000
+/** The protocol of March 2025 knows lists of requests; each is a call of its own. */
+const BATCH_AT_MOST = 20
 
 /** What the door is given: the application's description of itself, and the application. */
 export type Behind = { document: () => Document; ask: Ask }
@@ -44,21 +41,28 @@ export function mcp({ document, ask }: Behind) {
   return app
 }
 
-/** Today's protocol and, for clients of 2025, theirs. Either way a request is answered whole, as JSON. */
+/**
+ * Today's protocol and, for clients of 2025, theirs. Either way a request is answered whole, as JSON; there is nothing to
+ * subscribe to.
+ */
 async function serve(c: HttpContext, ask: Ask, tools: Map<string, BuiltTool>): Promise<Response> {
   const request = c.req.raw
-  const limit = { maxRequestBodySize: BODY_AT_MOST }
-  if (!(await isLegacyRequest(request, undefined, limit))) {
-    const handler = createMcpHandler(() => serverFor(c, ask, tools), {
-      ...limit,
-      legacy: 'reject',
-      responseMode: 'json',
-    })
-    return await handler.fetch(request)
+  if (!isJsonContentType(request.headers.get('content-type'))) {
+    return c.json(rpcError('The content type must be application/json.'), 415)
   }
-  const transport = new WebStandardStreamableHTTPServerTransport({ ...limit, enableJsonResponse: true })
-  await serverFor(c, ask, tools).connect(transport)
-  return await transport.handleRequest(request)
+  const parsedBody: unknown = await c.req.json().catch(() => undefined)
+  if (parsedBody === undefined) return c.json(rpcError('The body is not valid JSON.', PARSE_ERROR), 400)
+  if (Array.isArray(parsedBody) && parsedBody.length > BATCH_AT_MOST) {
+    return c.json(rpcError(`A batch has at most ${BATCH_AT_MOST} messages.`, INVALID_REQUEST), 400)
+  }
+  const newServer = () => serverFor(c, ask, tools)
+  if (!(await isLegacyRequest(request, parsedBody))) {
+    const handler = createMcpHandler(newServer, { legacy: 'reject', maxSubscriptions: 0 })
+    return await handler.fetch(request, { parsedBody })
+  }
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+  await newServer().connect(transport)
+  return await transport.handleRequest(request, { parsedBody })
 }
 
 /** A page of another origin must not reach this door by a name that it has pointed here (DNS rebinding). */

@@ -60,8 +60,14 @@ export function operation(document: Document, route: string): Operation {
       required: [...new Set([...needed, ...(bodySchema.required ?? [])])],
       additionalProperties: false,
     },
-    output: write(described.responses?.[status]?.content?.['application/json']?.schema),
+    output: objectOf(write(described.responses?.[status]?.content?.['application/json']?.schema)),
   }
+}
+
+/** A structured answer is an object: a bare list becomes its `items`. */
+function objectOf(schema: Schema): Schema {
+  if (schema.type !== 'array') return schema
+  return { type: 'object', properties: { items: schema }, required: ['items'] }
 }
 
 function sentence(text: string): string {

@@ -1,4 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError, Server } from '@modelcontextprotocol/server'
+import { describeFailure } from '../../core/failure.ts'
 import type { HttpContext } from '../http.ts'
 import { type Ask, askRoute, callTool } from './call.ts'
 import { PROMPTS } from './prompts.ts'
@@ -23,7 +24,7 @@ export function serverFor(c: HttpContext, ask: Ask, tools: Tools): Server {
   server.setRequestHandler('tools/call', async ({ params }) => {
     const built = tools.get(params.name)
     if (!built) throw invalid(`There is no tool "${params.name}".`)
-    return await callTool(c, ask, built, params.arguments ?? {})
+    return await guarded(c, () => callTool(c, ask, built, params.arguments ?? {}))
   })
 
   server.setRequestHandler('resources/list', () => ({
@@ -36,7 +37,7 @@ export function serverFor(c: HttpContext, ask: Ask, tools: Tools): Server {
     const found = resourceAt(uri)
     const built = found && tools.get(found.tool)
     if (!built) throw new ResourceNotFoundError(uri)
-    const answer = await askRoute(c, ask, built, found.given)
+    const answer = await guarded(c, () => askRoute(c, ask, built, found.given))
     if (answer.kind !== 'answer') throw failed(uri, answer.kind === 'misuse' ? answer.body : {})
     return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(answer.body) }] }
   })
@@ -56,6 +57,18 @@ export function serverFor(c: HttpContext, ask: Ask, tools: Tools): Server {
     }
   })
   return server
+}
+
+/** What breaks on our side is logged, and told by its request alone. */
+async function guarded<Value>(c: HttpContext, work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work()
+  } catch (error) {
+    const requestId = c.get('requestId')
+    console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
+    const message = `Something broke on our side. Quote request ${requestId}.`
+    throw new ProtocolError(ProtocolErrorCode.InternalError, message)
+  }
 }
 
 const invalid = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, message)

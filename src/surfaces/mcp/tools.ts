@@ -2,13 +2,13 @@ import type { Tool } from '@modelcontextprotocol/server'
 import { CATALOGUE, type Listed } from './catalogue.ts'
 import { type Schema, without } from './json-schema.ts'
 import { type Document, type Operation, operation } from './operation.ts'
-import { fencedSchema } from './untrusted.ts'
+import { fencedSchema, type Outside } from './untrusted.ts'
 
 /** A tool as it is listed, with the route behind it. */
 export type BuiltTool = { listed: Listed; operation: Operation; tool: Tool }
 
 /** Where a route does not say so itself: what a refusal by the policy looks like. */
-const BLOCKED: Schema = {
+export const BLOCKED: Schema = {
   type: 'object',
   properties: {
     status: { const: 'blocked' },
@@ -20,10 +20,12 @@ const BLOCKED: Schema = {
   required: ['status', 'reason', 'message'],
 }
 
+/** Where whom a message goes to was not the caller's word, what is said of it may hold a stranger's. */
+export const SAID_OF_STRANGERS: Outside = { fields: ['message'], ours: [] }
+
 const KEY: Schema = {
   type: 'string',
-  minLength: 1,
-  maxLength: 256,
+  pattern: '^[\\x21-\\x7e][\\x20-\\x7e]{0,255}$',
   description: 'Your own name for this one message: repeated with the same key it is sent once.',
 }
 
@@ -65,5 +67,7 @@ function outputOf(listed: Listed, route: Operation): Schema {
   const answer = answerSchema(listed, route)
   const shown = listed.outside ? fencedSchema(answer, listed.outside) : answer
   // The routes that answer a refusal by a status of its own are those whose key travels in a header.
-  return listed.takesKey ? { anyOf: [shown, BLOCKED] } : shown
+  return listed.takesKey
+    ? { anyOf: [shown, listed.outside ? fencedSchema(BLOCKED, SAID_OF_STRANGERS) : BLOCKED] }
+    : shown
 }

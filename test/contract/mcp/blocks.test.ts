@@ -1,0 +1,138 @@
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import { connect } from '../../support/mcp.ts'
+import { newTenant, type Tenant } from '../../support/tenant.ts'
+
+const TO = 'ann@example.com'
+
+type Case = {
+  reason: string
+  tenant?: Record<string, unknown>
+  mailbox?: Record<string, unknown>
+  /** What must have happened before. */
+  before?: (tenant: Tenant) => Promise<unknown>
+  templateId?: string
+  /** The refusal looks at the template: there is none in a letter. */
+  isOfTemplate?: true
+  /** What the letter holds that is refused. */
+  letter?: Record<string, unknown>
+}
+
+const CASES: Case[] = [
+  { reason: 'cooldown', mailbox: { cooldown_ms: 600_000 }, before: ({ send }) => send(TO, 'first') },
+  { reason: 'suppressed', before: ({ owner }) => owner.post('/v1/suppressions', { recipientEmail: TO }) },
+  { reason: 'no_consent', mailbox: { require_consent: 1 } },
+  {
+    reason: 'rate_limited',
+    mailbox: { hourly_limit: 1 },
+    before: ({ send }) => send('bea@example.com', 'first'),
+  },
+  { reason: 'fatigue_limit', mailbox: { fatigue_limit: 1 }, before: ({ send }) => send(TO, 'first') },
+  { reason: 'lease_conflict', before: leasedToAnother },
+  { reason: 'template_not_found', templateId: 'nothing', isOfTemplate: true },
+  { reason: 'trust_required', tenant: { level: 'sandbox' } },
+  { reason: 'tenant_paused', tenant: { status: 'paused' } },
+  { reason: 'mailbox_paused', mailbox: { status: 'paused' } },
+  { reason: 'risk_budget_exceeded', mailbox: { risk_budget: 0 } },
+  {
+    reason: 'blocked_attachment_type',
+    letter: { attachments: [{ filename: 'run.exe', content_base64: btoa('MZ') }] },
+  },
+]
+
+async function leasedToAnother(tenant: Tenant) {
+  const { body } = await tenant.owner.post('/v1/agent/register', { agentName: 'other' })
+  await tenant.owner.post('/v1/agent/coordination/lease', { agentId: body.id, contactEmail: TO })
+}
+
+test('each reason why a send is blocked is the same through a tool as through its route, and is no error', async () => {
+  await Promise.all(
+    CASES.map(async ({ reason, before, templateId = 'welcome', isOfTemplate, letter, ...columns }) => {
+      const tenant = await newTenant(columns)
+      await before?.(tenant)
+      const { use } = await connect(tenant.key)
+      const request = { recipientEmail: TO, templateId, payload: { firstName: 'Ann' } }
+
+      if (!letter) {
+        const byRoute = await tenant.post('/v1/agent/request-send', { ...request, dedupeKey: 'by route' })
+        const byTool = await use('send_template', { ...request, dedupeKey: 'by tool' })
+        expect({ reason, ...byRoute.body }).toMatchObject({ status: 'blocked', reason })
+        const { requestId, retryAt, cooldownExpiresAt, policyTrace, leaseHolder, ...said } = byTool.body
+        expect({ isError: byTool.isError, ...said }).toEqual({ isError: false, status: 'blocked', reason })
+        expect([retryAt !== undefined, cooldownExpiresAt !== undefined, leaseHolder?.agentName]).toEqual([
+          byRoute.body.retryAt !== undefined,
+          byRoute.body.cooldownExpiresAt !== undefined,
+          byRoute.body.leaseHolder?.agentName,
+        ])
+        expect(policyTrace.auditEvents.map(({ rule, passed }: Event) => [rule, passed])).toEqual(
+          byRoute.body.policyTrace.auditEvents.map(({ rule, passed }: Event) => [rule, passed]),
+        )
+        const asked = await use('simulate_send', { ...request, dedupeKey: 'asked' })
+        expect({ isError: asked.isError, ...asked.body }).toMatchObject({
+          isError: false,
+          wouldAllow: false,
+          reason,
+        })
+        const told = await use('send_status', { requestId })
+        expect(told.body).toMatchObject({
+          status: 'blocked',
+          reason,
+          policyDecision: { allow: false, reason },
+        })
+      }
+      if (isOfTemplate) return
+      const written = { subject: 'Hello', text: 'Hello', ...letter }
+      const byRoute = await tenant.post('/v1/messages', { to: TO, ...written })
+      expect([402, 403, 422, 429]).toContain(byRoute.status)
+      const byTool = await use('send_message', { to: TO, ...written })
+      expect({ reason, isError: byTool.isError, ...byTool.body }).toMatchObject({
+        isError: false,
+        status: 'blocked',
+        reason,
+        message: expect.stringMatching(/^Not sent: /),
+      })
+      const messageId = await letterFrom(TO, tenant)
+      const reply = await use('reply', { id: messageId, text: 'Hello', ...letter })
+      expect({ isError: reply.isError, ...reply.body }).toMatchObject({
+        isError: false,
+        status: 'blocked',
+        reason,
+        untrusted: { message: expect.stringMatching(/^Not sent: /) },
+      })
+      expect(await acceptedOverMcp(tenant)).toBe(0)
+    }),
+  )
+})
+
+type Event = { rule: string; passed: boolean }
+
+/** How many of the tenant's sends that came by a tool were not blocked. */
+async function acceptedOverMcp({ id }: Tenant) {
+  const row = await env.DB.prepare(
+    "SELECT count(*) AS sent FROM sends WHERE tenant_id = ?1 AND state <> 'blocked' AND door = 'mcp'",
+  )
+    .bind(id)
+    .first<{ sent: number }>()
+  return row?.sent
+}
+
+/** A message in the tenant's inbox, as mail of a stranger would lie there. */
+async function letterFrom(from: string, { id, mailboxId }: Tenant) {
+  const messageId = `msg_${crypto.randomUUID().replaceAll('-', '')}`
+  const threadId = messageId.replace('msg', 'thread')
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO messages (tenant_id, id, thread_id, rfc_id, delivery_type, from_address, to_addresses, cc_addresses,
+         subject, text, files, reference_ids, ambiguities, created_at)
+       VALUES (?1, ?2, ?3, ?2 || '@example.com', 'external', ?4, '[]', '[]', 'Hi', 'Hi', '[]', '[]', '[]', 1)`,
+    ).bind(id, messageId, threadId, from),
+    env.DB.prepare(
+      `INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
+       VALUES (?1, ?2, 'inbox', 1000, ?3, ?4, ?5)`,
+    ).bind(id, mailboxId, messageId, threadId, from),
+    env.DB.prepare(
+      `INSERT INTO threads (tenant_id, mailbox_id, id, subject, last_at) VALUES (?1, ?2, ?3, 'Hi', 1000)`,
+    ).bind(id, mailboxId, threadId),
+  ])
+  return messageId
+}
