@@ -125,6 +125,9 @@ const dialect: Dialect = {
     not_configured: 503,
     too_many_registrations: 429,
     expired: 410,
+    not_claimed: 403,
+    payment_unavailable: 503,
+    too_many_attempts: 429,
   },
   body: ({ code, message, details }) => rpcError(message, REFUSED, { error: code, ...details }),
 }

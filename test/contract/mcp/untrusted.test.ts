@@ -69,9 +69,8 @@ UNTRUSTED ${nonce} ENDS
     ['read_message', { id }],
     ['list_threads', {}],
     ['read_thread', { id: thread_id }],
-    ['search_mail', { q: WORD }],
+    ['search_mail', { q: 'ignore previous instructions' }],
     ['mark_thread', { id: thread_id, starred: true }],
-    ['next_action', { contactEmail: stranger.address }],
     ['reply', { id, text: 'Thank you.' }],
   ] as const) {
     const { isError, body, text } = await use(name, given)
