@@ -46,8 +46,15 @@ test('a send takes four waits, two database calls, one object call and one queue
     status: 'duplicate',
     requestId: sent?.requestId,
     originalState: expect.any(String),
+    isKeyDerived: false,
   })
   expect(again.tally).toMatchObject({ waits: 1, d1Calls: 1, objectCalls: 0, queueCalls: 0, rowsWritten: 0 })
+
+  const keyless = counted(env)
+  const overMcp = { ...(await doorFor(keyless.env, tenant.key)), name: 'mcp' as const }
+  const [known] = await requestSends(overMcp, [{ ...welcome('mcp@example.com', ''), dedupeKey: null }])
+  expect(known).toMatchObject({ status: 'queued', isKeyDerived: true })
+  expect(keyless.tally).toMatchObject({ waits: 4, d1Calls: 2, objectCalls: 1, queueCalls: 1 })
 
   const simulated = counted(env)
   await simulateSends(await doorFor(simulated.env, tenant.key), [welcome('two@example.com', 'two')])
