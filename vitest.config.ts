@@ -8,7 +8,7 @@ const { cloudflareTest, readD1Migrations } = await import('@cloudflare/vitest-pl
 /** What runs inside workerd, beside the real D1, objects and queues. */
 const worker = ['test/contract/**', 'test/core/**', 'test/objects/**', 'test/queue/**', 'test/providers/**']
 /** What runs in Node, against programs: the dev command, the README, real servers. */
-const node = ['test/dev/**', 'test/cli/**', 'test/browser/**', 'test/simulation/**']
+const node = ['test/dev/**', 'test/cli/**', 'test/smtp/**', 'test/browser/**', 'test/simulation/**']
 
 const tests = (folders: string[]) => folders.map((folder) => `${folder}/*.test.ts`)
 
