@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { DLP_MODES } from './core/dlp/mode.ts'
 import { EVENT_TYPES, type EventType } from './core/events/type.ts'
 import { HUMANIZER_STYLES, type HumanizerStyle } from './core/humanizer/style.ts'
 import type { Verdict } from './core/inbound/authentication.ts'
@@ -28,8 +29,31 @@ export const tenants = sqliteTable('tenants', {
   cooldownMs: integer().notNull().default(600_000),
   requireConsentForMarketing: flag().notNull().default(false),
   physicalAddress: text(),
+  /** What becomes of outgoing content that a rule of DLP finds something in. */
+  dlpMode: text({ enum: DLP_MODES }).notNull().default('monitor'),
+  dlpDisabled: text({ mode: 'json' }).$type<string[]>().notNull().default([]),
   createdAt: time().notNull(),
 })
+
+/** Texts planted where nobody has business, which must never leave. Nothing here tells what they are: see core/dlp/canary. */
+export const canaries = sqliteTable(
+  'canaries',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    label: text(),
+    probe: integer().notNull(),
+    length: integer().notNull(),
+    hash: text().notNull(),
+    trips: integer().notNull().default(0),
+    trippedAt: time(),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('canaries_by_hash').on(t.tenantId, t.hash),
+  ],
+)
 
 /** The people behind a tenant. */
 export const owners = sqliteTable(
@@ -760,6 +784,7 @@ export type EventRefs = {
   leaseId?: string | null
   consensusId?: string | null
   suppressionId?: string | null
+  canaryId?: string | null
   contact?: string | null
   recipient?: string | null
   reason?: string | null

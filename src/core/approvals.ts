@@ -2,11 +2,13 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { approvals, sends } from '../schema.ts'
 import { audited } from './audit/record.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from './ctx.ts'
+import { isToStay, screenLetter } from './dlp/content.ts'
+import { dlpPolicyOf } from './dlp/policy.ts'
 import { emit } from './events/emit.ts'
 import { closeRefused, expireApprovals, happened } from './expiry.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
-import { POLICY_VERSION } from './policy.ts'
+import { contentRefusal, POLICY_VERSION } from './policy.ts'
 import { type Rendered, readRendered } from './rendered.ts'
 import { attendSends } from './send/attend.ts'
 import { APPROVAL_MS } from './send/decide.ts'
@@ -139,7 +141,8 @@ export async function editHeld(
     })
   }
   const newApprovalId = newId('apq', ctx.now)
-  const input = { ...(send.input ?? emptyInput()), inline: content, payload: {} }
+  const inline = await screenedEdit(ctx, content)
+  const input = { ...(send.input ?? emptyInput()), inline, payload: {} }
   const expiresAt = new Date(ctx.now.getTime() + APPROVAL_MS)
   const [superseded] = await ctx.db.batch([
     ctx.db
@@ -192,6 +195,20 @@ export async function editHeld(
   await ctx.env.RENDER.send({ tenantId: ctx.tenantId, sendId: send.id })
   await ringOutbox(ctx.env, [ctx.tenantId])
   return newApprovalId
+}
+
+/** What an edit says, without what the policy strikes out. What it refuses, it refuses to a person too. */
+async function screenedEdit<Letter extends Parameters<typeof screenLetter>[2]>(ctx: Ctx, content: Letter) {
+  const policy = await dlpPolicyOf(ctx)
+  const { facts, clean } = screenLetter(ctx.tenantId, policy, content)
+  const refusal = contentRefusal(facts)
+  if (refusal) {
+    throw new Fault('invalid', `Not changed: ${refusal.detail}.`, {
+      reason: refusal.reason,
+      rule: refusal.dlpRule,
+    })
+  }
+  return isToStay(facts) ? content : clean
 }
 
 function mustNotBeOwn({ actor }: Ctx, send: { agentId: string | null; keyId: string | null }) {

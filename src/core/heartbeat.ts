@@ -4,6 +4,8 @@ import { beat, ringIfLost } from './agents.ts'
 import { type BondRow, type BondState, bondStatement, bondStateOf } from './bonds/bond.ts'
 import { claimUrl } from './claim-link.ts'
 import { type Ctx, mustBeAllowed, permits, prepared } from './ctx.ts'
+import type { DlpMode } from './dlp/mode.ts'
+import { RULES_VERSION } from './dlp/rules.ts'
 import { Fault } from './fault.ts'
 import { idFloor } from './ids.ts'
 import { type Account, accountOf, sendTier, windowsOf } from './inbox/account.ts'
@@ -30,16 +32,13 @@ export type Heartbeat = Profile & {
   verifyUrl: string | null
   limits: { daily: number; sentToday: number; remainingToday: number; monthlyRemaining: number }
   activity: { unread: number; pendingApprovals: number; memoryKeys: number }
-  dlp: { mode: 'monitor'; rulesVersion: string }
+  dlp: { mode: DlpMode; rulesVersion: string }
   bond: BondState
   network: { score: number; level: 'newcomer' }
   actions: Action[]
 }
 
 export type Action = { priority: 'high' | 'medium' | 'low'; action: string; description: string }
-
-/** The date of the rules by which outgoing content is watched. */
-const RULES_VERSION = '2026-11-01'
 
 /** How long before a bond is authorised anew its agents are told, in ms. */
 const REAUTH_NEAR_MS = 86_400_000
@@ -51,7 +50,7 @@ export async function getProfile(ctx: Ctx, named: string | null): Promise<Profil
 
 /** What an agent that looks in now and then must know: its standing, what it may still send and what waits for it. */
 export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Heartbeat> {
-  const { profile, account, createdAt, activity, bond } = await look(ctx, named)
+  const { profile, account, createdAt, activity, dlpMode, bond } = await look(ctx, named)
   const { owner } = profile
   const [windows, link] = await Promise.all([
     windowsOf(ctx, account),
@@ -64,7 +63,7 @@ export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Hear
     verifyUrl: owner ? link : null,
     limits: limitsOf(account, windows),
     activity,
-    dlp: { mode: 'monitor' as const, rulesVersion: RULES_VERSION },
+    dlp: { mode: dlpMode, rulesVersion: RULES_VERSION },
     bond,
     network: { score: 0, level: 'newcomer' as const },
   }
@@ -102,7 +101,7 @@ async function look(ctx: Ctx, named: string | null) {
   const { unread, pending: pendingApprovals, memory_keys: memoryKeys } = facts
   const createdAt = new Date(facts.created_at)
   const activity = { unread, pendingApprovals, memoryKeys }
-  return { profile, account, createdAt, activity, bond: bondStateOf(bond) }
+  return { profile, account, createdAt, dlpMode: facts.dlp_mode, activity, bond: bondStateOf(bond) }
 }
 
 type FactsRow = {
@@ -115,6 +114,7 @@ type FactsRow = {
   unread: number
   pending: number
   memory_keys: number
+  dlp_mode: DlpMode
 }
 
 function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxId: string) {
@@ -165,6 +165,7 @@ function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxI
       unread: sql`${unread}`.as('unread'),
       pending: sql`${pending}`.as('pending'),
       memory_keys: sql`${remembered}`.as('memory_keys'),
+      dlp_mode: sql`${tenants.dlpMode}`.as('dlp_mode'),
     })
     .from(agents)
     .innerJoin(tenants, eq(tenants.id, agents.tenantId))

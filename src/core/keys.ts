@@ -2,6 +2,7 @@ import { and, desc, eq, gt, isNull, lt, notExists, or } from 'drizzle-orm'
 import type { Env } from '../env.ts'
 import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../schema.ts'
 import { audited } from './audit/record.ts'
+import { crc62 } from './checksum.ts'
 import { type Ctx, database, mustBeAllowed, newCtx, one, permits } from './ctx.ts'
 import { eventStream } from './events/stream.ts'
 import { Fault } from './fault.ts'
@@ -27,32 +28,17 @@ export function newSecret(prefix: SecretPrefix = PREFIX): string {
     body = BASE62.charAt(Number(value % 62n)) + body
     value /= 62n
   }
-  return `${prefix}${body}${checksum(body)}`
+  return `${prefix}${body}${crc62(body)}`
 }
 
 /** Whether a text could be a secret of ours at all; a false one needs no look-up. */
 export function isWellFormed(secret: string, prefix: SecretPrefix = PREFIX): boolean {
   const rest = secret.slice(prefix.length)
-  return secret.startsWith(prefix) && WELL_FORMED.test(rest) && checksum(rest.slice(0, -6)) === rest.slice(-6)
+  return secret.startsWith(prefix) && WELL_FORMED.test(rest) && crc62(rest.slice(0, -6)) === rest.slice(-6)
 }
 
 /** SHA-256 of a key in hex: all that is stored of it. */
 export const hashSecret = sha256
-
-function checksum(body: string): string {
-  let crc = ~0
-  for (const letter of body) {
-    crc ^= letter.charCodeAt(0)
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
-  }
-  let rest = ~crc >>> 0
-  let text = ''
-  for (let i = 0; i < 6; i++) {
-    text = BASE62.charAt(rest % 62) + text
-    rest = Math.floor(rest / 62)
-  }
-  return text
-}
 
 /** The context of whoever presents this key. Missing, unknown, revoked, expired and a banned agent's are one fault. */
 export async function authenticate(env: Env, now: Date, secret: string | null): Promise<Ctx> {

@@ -10,6 +10,7 @@ import webhookClaims from '../../migrations/0008_webhook_claims.sql'
 import billing from '../../migrations/0009_billing.sql'
 import audit from '../../migrations/0010_audit.sql'
 import smtpCredentials from '../../migrations/0011_smtp_credentials.sql'
+import dlp from '../../migrations/0012_dlp.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -25,6 +26,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0009_billing.sql', billing],
   ['0010_audit.sql', audit],
   ['0011_smtp_credentials.sql', smtpCredentials],
+  ['0012_dlp.sql', dlp],
 ]
 
 /**

@@ -1,8 +1,9 @@
+import type { DlpMode } from './dlp/mode.ts'
 import { SUSPENDED_BELOW } from './plans.ts'
 import { cooldownRefusal, rateRefusal, type Unit, type WindowSnapshot, type WindowUse } from './windows.ts'
 
 /** Raised with every change to what `judge` answers, so that a stored decision names the rules it was made by. */
-export const POLICY_VERSION = 2
+export const POLICY_VERSION = 3
 
 /** Letters that a mailbox and a contact may each have written to the other within `LOOP_WITHIN_MS` and still go on. */
 export const LOOP_AT = 9
@@ -37,6 +38,19 @@ export type TemplateFacts =
   | { kind: 'unpublished'; id: string }
   | { kind: 'missing'; ref: string }
 
+/** What was found in a message before it was judged: by which rules and where, never what. */
+export type DlpFacts = {
+  mode: DlpMode
+  rulesVersion: string
+  /** In the order of the rules. */
+  found: { rule: string; where: string[]; count: number }[]
+  /** Of those, the first that stands where nothing can be struck out: in an address, or in bytes already approved. */
+  fixed: string | null
+  /** Which of the tenant's canaries, and where; `watched` is how many it has. */
+  canaries: { id: string; where: string }[]
+  watched: number
+}
+
 /** Everything that `judge` may look at, as it stood at one moment. Times are ms since 1970. */
 export type Facts = {
   now: number
@@ -50,6 +64,7 @@ export type Facts = {
   /** The wording will be changed before it leaves. */
   humanized: boolean
   content: { urls: number; urlsAtMost: number | null; blockedFile: string | null } | null
+  dlp: DlpFacts
   tenant: {
     status: 'active' | 'paused' | 'frozen'
     level: 'sandbox' | 'supervised' | 'trusted' | 'autonomous'
@@ -82,6 +97,8 @@ export type Refusal = {
   window?: WindowUse
   suppression?: { scope: string; reasonCode: string }
   lease?: { agentId: string; agentName: string | null; expiresAt: number }
+  /** The first rule of DLP, in their order, that found something. */
+  dlpRule?: string
 }
 
 export type AuditEvent = { rule: string; passed: boolean; detail?: string }
@@ -101,6 +118,8 @@ type Rule = {
   name: string
   /** Whether a pass is worth an audit event for this mailbox; a refusal always is. */
   isConfigured: (facts: Facts) => boolean
+  /** What a pass should be told with. */
+  note?: (facts: Facts) => string | undefined
   refuse: (subject: Subject) => Refusal | undefined
 }
 
@@ -172,6 +191,17 @@ const RULES: Rule[] = [
       }
       if (blockedFile !== null) return { reason: 'blocked_attachment_type', detail: blockedFile }
     },
+  },
+  {
+    name: 'canary',
+    isConfigured: ({ dlp }) => dlp.watched > 0,
+    refuse: ({ facts }) => canaryRefusal(facts.dlp),
+  },
+  {
+    name: 'dlp',
+    isConfigured: ({ dlp }) => dlp.mode !== 'monitor' || dlp.found.length > 0,
+    note: ({ dlp }) => (dlp.found.length > 0 ? `${dlp.mode}: ${foundIn(dlp)}` : undefined),
+    refuse: ({ facts }) => dlpRefusal(facts.dlp),
   },
   {
     name: 'suppression',
@@ -277,6 +307,32 @@ const RULES: Rule[] = [
   },
 ]
 
+/** Why content with these finds is not to leave, as the rules of the one pipeline say it; undefined where it may. */
+export function contentRefusal(dlp: DlpFacts): Refusal | undefined {
+  return canaryRefusal(dlp) ?? dlpRefusal(dlp)
+}
+
+function canaryRefusal({ canaries: [first] }: DlpFacts): Refusal | undefined {
+  if (!first) return
+  const detail = `the ${first.where} holds a canary token, which must never leave`
+  return { reason: 'canary_violation', detail, dlpRule: 'canary' }
+}
+
+function dlpRefusal(dlp: DlpFacts): Refusal | undefined {
+  const [first] = dlp.found
+  if (!first || dlp.mode === 'monitor') return
+  if (dlp.mode === 'block') {
+    return { reason: 'dlp_blocked', detail: `found ${foundIn(dlp)}`, dlpRule: first.rule }
+  }
+  if (dlp.fixed === null) return
+  const detail = `found ${foundIn(dlp)}, where it cannot be struck out`
+  return { reason: 'dlp_blocked', detail, dlpRule: dlp.fixed }
+}
+
+function foundIn({ found }: DlpFacts): string {
+  return found.map(({ rule, where }) => `${rule} in ${where.join(' and ')}`).join(', ')
+}
+
 function rateLimit(name: string, unit: Unit, isConfigured: (facts: Facts) => boolean): Rule {
   return {
     name,
@@ -315,7 +371,9 @@ export function judge(facts: Facts, window: WindowSnapshot | null): Verdict {
         hold: null,
       }
     }
-    if (rule.isConfigured(facts)) auditEvents.push({ rule: rule.name, passed: true })
+    if (!rule.isConfigured(facts)) continue
+    const detail = rule.note?.(facts)
+    auditEvents.push({ rule: rule.name, passed: true, ...(detail === undefined ? {} : { detail }) })
   }
   return { policyVersion: POLICY_VERSION, allow: true, auditEvents, refusal: null, hold: holdReason(facts) }
 }

@@ -176,6 +176,10 @@ async function keysThatLack(a: World): Promise<Lacking[]> {
   )
 }
 
+/** The rows of a list, in either surface's words. */
+const rowsOf = (body: { items?: Record<string, unknown>[]; data?: Record<string, unknown>[] }) =>
+  body.items ?? body.data
+
 /** A key of the tenant itself that lacks what the route needs. */
 function withWrongPermission(route: string, entry: Entry, a: World, keys: Lacking[]): Promise<Probed>[] {
   const { needs, scoped } = entry
@@ -184,7 +188,7 @@ function withWrongPermission(route: string, entry: Entry, a: World, keys: Lackin
   const lacking = keys.filter(({ permissions }) => sets.includes(permissions))
   return lacking.map(async ({ permissions, isScoped, key }): Promise<Probed> => {
     const answer = await probe(route, entry.request(a.ids), { key })
-    const isEmpty = scoped === 'filtered' && isScoped && answer.body.items?.length === 0
+    const isEmpty = scoped === 'filtered' && isScoped && rowsOf(answer.body)?.length === 0
     const codes = isScoped ? ['insufficient_scope', 'mailbox_scope_denied'] : ['insufficient_scope']
     const isAsExpected = isEmpty || (answer.status === 403 && codes.includes(answer.body.error))
     return { ...answer, who: `a key with ${permissions}`, isAsExpected, mayTell: false }
@@ -201,8 +205,8 @@ function withOtherScope(route: string, entry: Entry, a: World): Promise<Probed>[
       answer.status === 403 && ['mailbox_scope_denied', 'insufficient_scope'].includes(answer.body.error)
     const isFiltered =
       answer.status === 200 &&
-      answer.body.items?.every(
-        (item: Record<string, unknown>) => ![item.id, item.mailboxId].includes(a.ids.mailboxId),
+      rowsOf(answer.body)?.every(
+        (item) => ![item.id, item.mailboxId, item.mailbox_id].includes(a.ids.mailboxId),
       )
     const isAsExpected =
       entry.scoped === 'own' ? answer.status === 200 : entry.scoped === 'filtered' ? isFiltered : isRefused

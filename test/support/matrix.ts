@@ -18,6 +18,7 @@ export type Ids = {
   heldId: string
   batchId: string
   approvalId: string
+  canaryId: string
   unknownId: string
   deadLetterId: string
   leaseId: string
@@ -629,6 +630,37 @@ export const ENTRIES: Record<string, Entry> = {
     needs: 'manage',
     request: (ids) => ({ path: `/v1/webhooks/${ids.webhookId}` }),
   },
+  'GET /v1/oversight/dlp': { needs: 'read', request: () => ({ path: '/v1/oversight/dlp' }) },
+  'PATCH /v1/oversight/dlp': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/oversight/dlp', body: { mode: 'monitor' } }),
+  },
+  'GET /v1/oversight/canaries': { needs: 'read', request: () => ({ path: '/v1/oversight/canaries' }) },
+  'POST /v1/oversight/canaries': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/oversight/canaries', body: { label: 'matrix' } }),
+  },
+  'DELETE /v1/oversight/canaries/{id}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/oversight/canaries/${ids.canaryId}` }),
+  },
+  'GET /v1/oversight/approvals': {
+    needs: 'read',
+    scoped: 'filtered',
+    request: () => ({ path: '/v1/oversight/approvals', query: { status: 'pending' } }),
+  },
+  'GET /v1/oversight/approvals/{id}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/oversight/approvals/${ids.approvalId}` }),
+  },
+  'POST /v1/oversight/approvals/{id}/approve': {
+    needs: 'approve',
+    request: (ids) => ({ path: `/v1/oversight/approvals/${ids.approvalId}/approve`, body: { reason: 'matrix' } }),
+  },
+  'POST /v1/oversight/approvals/{id}/reject': {
+    needs: 'approve',
+    request: (ids) => ({ path: `/v1/oversight/approvals/${ids.approvalId}/reject`, body: { reason: 'matrix' } }),
+  },
   'GET /v1/webhooks': { needs: 'read', request: () => ({ path: '/v1/webhooks' }) },
   'POST /v1/webhooks': {
     needs: 'manage',
@@ -894,6 +926,7 @@ export async function newWorld() {
     heldId: String(held.requestId),
     batchId: `batch_${canary}`,
     approvalId: String(held.approvalQueueId),
+    canaryId: canary,
     unknownId: String(unknown.requestId),
     deadLetterId: `dlq_${canary}`,
     leaseId: String(lease.id),

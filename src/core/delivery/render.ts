@@ -14,6 +14,9 @@ import {
 import { textOfHtml } from '../content/html.ts'
 import { prepared } from '../ctx.ts'
 import { bury } from '../dead-letters.ts'
+import type { Canary } from '../dlp/canary.ts'
+import { isToStay, screenLetter } from '../dlp/content.ts'
+import { CANARIES_OF_TENANT } from '../dlp/policy.ts'
 import { sendEventStatement } from '../events/outbox.ts'
 import { type HumanizerNote, humanize } from '../humanizer/humanize.ts'
 import { chosenStyle } from '../humanizer/style.ts'
@@ -21,6 +24,7 @@ import { bodyKeyOf, keepBody } from '../inbox/body.ts'
 import { letterOf } from '../inbox/letter.ts'
 import { messageIdOf, sentStatements } from '../inbox/store.ts'
 import { buildMessage, type Party } from '../message.ts'
+import { contentRefusal } from '../policy.ts'
 import { keepRendered, type Rendered, readFiles, sha256 } from '../rendered.ts'
 import { compileTemplate, renderTemplate } from '../rendering.ts'
 import { refund } from '../reservations.ts'
@@ -44,7 +48,7 @@ export async function renderSend(env: Env, bell: SendBell, clock: () => Date): P
   }
   const made = await compose(claimed, clock())
   if ('refusal' in made) {
-    await fail(claimed, made.refusal, clock())
+    await fail(claimed, made, clock())
     return { isReady: false }
   }
   const key = await keepRendered(env, claimed.send.id, made.rendered)
@@ -56,7 +60,10 @@ const REFERENCES_AT_MOST = 20
 
 type Composed = { rendered: Rendered; humanizer: HumanizerNote | null; input: SendInput }
 
-async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusal: string }> {
+/** Why there is no message; `reason` where a rule has refused its content. */
+type Refused = { refusal: string; reason?: string }
+
+async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused> {
   const { env, db, send } = claimed
   const input = send.input ?? (await largeInput(env, send.inputKey))
   if (!input) return { refusal: 'the stored input is gone' }
@@ -67,6 +74,7 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusa
       physicalAddress: tenants.physicalAddress,
       humanizer: { enabled: mailboxes.humanizerEnabled, style: mailboxes.humanizerStyle },
       agentConfig: agents.config,
+      dlp: { mode: tenants.dlpMode, disabledRules: tenants.dlpDisabled, canaries: CANARIES_OF_TENANT },
     })
     .from(mailboxes)
     .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
@@ -74,8 +82,14 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusa
     .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
   if (!about) return { refusal: 'the mailbox is gone' }
 
-  const content = await contentOf(claimed, input, about.physicalAddress)
-  if ('refusal' in content) return content
+  const written = await contentOf(claimed, input, about.physicalAddress)
+  if ('refusal' in written) return written
+  // The content was judged as it was asked for. What only its making has brought together is seen here.
+  const policy = { ...about.dlp, canaries: JSON.parse(about.dlp.canaries) as Canary[] }
+  const screened = screenLetter(send.tenantId, policy, written)
+  const refused = contentRefusal(screened.facts)
+  if (refused) return { refusal: refused.detail, reason: refused.reason }
+  const content = isToStay(screened.facts) ? written : screened.clean
   const parties = (kind: RecipientKind): Party[] =>
     send.recipients.filter((each) => each.kind === kind).map(({ email, name }) => ({ email, name }))
   const { headers: ownHeaders, ...original } = content
@@ -101,7 +115,12 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | { refusa
   const values = [input.payload, about.physicalAddress]
   const reworded = style && (await humanize(env, original, { style, sendId: send.id, values }))
   let humanizer = reworded?.note ?? null
-  let built = await buildMessage({ ...draft, ...(reworded?.wording ?? original) })
+  let wording = reworded?.wording ?? original
+  if (humanizer && !isToStay(screenLetter(send.tenantId, policy, wording).facts)) {
+    humanizer = { ...humanizer, used: 'off', fallbackReason: 'rejected' }
+    wording = original
+  }
+  let built = await buildMessage({ ...draft, ...wording })
   if (!built.ok && humanizer && humanizer.used !== 'off') {
     humanizer = { ...humanizer, used: 'off', fallbackReason: 'failed' }
     built = await buildMessage({ ...draft, ...original })
@@ -277,14 +296,20 @@ async function sentCopy(
   return sentStatements(env, [{ ...letter, ...body }], now, null)
 }
 
-async function fail({ env, db, send, hold }: Claimed, refusal: string, now: Date): Promise<void> {
+async function fail(
+  { env, db, send, hold }: Claimed,
+  { refusal, reason }: Refused,
+  now: Date,
+): Promise<void> {
   const statements = [
     db
       .update(sends)
       .set({
-        state: 'failed',
-        reason: 'render_failed',
+        state: reason === undefined ? 'failed' : 'blocked',
+        reason: reason ?? 'render_failed',
         detail: refusal,
+        // What must not leave is not kept either.
+        ...(reason === undefined ? {} : { input: null, inputKey: null }),
         burnedKey: null,
         nextAt: null,
         claimUntil: null,
@@ -303,8 +328,12 @@ async function fail({ env, db, send, hold }: Claimed, refusal: string, now: Date
         ),
       ),
   ].map((query) => prepared(env, query))
-  await env.DB.batch([...statements, sendEventStatement(env, hold, 'message.failed', ['failed'], now)])
+  await env.DB.batch([
+    ...statements,
+    sendEventStatement(env, hold, 'message.failed', ['failed', 'blocked'], now),
+  ])
   await refund({ env, now }, send.tenantId, [send.id])
+  if (reason !== undefined && send.inputKey !== null) await env.MAIL.delete(send.inputKey)
   await ringOutbox(env, [send.tenantId])
 }
 

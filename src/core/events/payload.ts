@@ -65,6 +65,8 @@ function dataOf(event: Due, subjects: Subjects): Record<string, unknown> {
       return consensusData(type, refs, subjects.consensus.get(refs.consensusId ?? ''))
     case 'suppression':
       return suppressionData(refs, subjects.suppressions.get(refs.suppressionId ?? ''))
+    case 'canary':
+      return { canary_id: refs.canaryId ?? null, request_id: refs.sendId ?? null, where: refs.reason ?? null }
     default:
       return { webhook_id: refs.webhookId ?? null }
   }

@@ -16,6 +16,7 @@ export const EVENT_TYPES = [
   'consensus.decided',
   'consensus.expired',
   'suppression.created',
+  'canary.tripped',
   'ping',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]

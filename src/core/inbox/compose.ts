@@ -1,6 +1,6 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { type ContentFacts, type ReplyTo, type StoredFile, sends } from '../../schema.ts'
+import { type ContentFacts, type ReplyTo, sends } from '../../schema.ts'
 import { MAX_SUBJECT, parseAddress } from '../address.ts'
 import { sanitizeHtml } from '../content/html.ts'
 import { type Ctx, mustBeAllowed } from '../ctx.ts'
@@ -9,6 +9,7 @@ import type { Refusal } from '../policy.ts'
 import type { Door } from '../send/door.ts'
 import type { SendRequest } from '../send/prepare.ts'
 import { simulateSends } from '../send/simulate.ts'
+import type { KeptFile } from './files.ts'
 
 /** A letter as its writer wants it sent. The HTML is as it was given, the files lie in R2. */
 export type Draft = {
@@ -23,7 +24,7 @@ export type Draft = {
   /** Where answers are to go, if not to the mailbox. */
   replyTo?: string | null
   headers?: Record<string, string>
-  files: StoredFile[]
+  files: KeptFile[]
   content: ContentFacts | null
   /** Of the Idempotency-Key header. */
   key: string | null
@@ -148,6 +149,8 @@ const isRfcId = (id: string) => /^(?=.{3,250}$)[\w!#$%&'*+/=?^`{|}~.-]+@[A-Za-z0
 export type FirstAnswer = {
   status: 'queued' | 'delivered' | 'bounced' | 'pending_approval'
   approvalId: string | null
+  /** As it was kept; null where the body lies elsewhere. */
+  subject: string | null
   createdAt: Date
 }
 
@@ -158,6 +161,7 @@ export async function firstAnswer(ctx: Ctx, sendId: string): Promise<FirstAnswer
       state: sends.state,
       attempt: sends.attempt,
       approvalId: sends.approvalId,
+      subject: sql<string | null>`${sends.input} ->> '$.inline.subject'`,
       createdAt: sends.createdAt,
       mailboxId: sends.mailboxId,
     })
@@ -165,8 +169,8 @@ export async function firstAnswer(ctx: Ctx, sendId: string): Promise<FirstAnswer
     .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, sendId)))
   if (!send) throw new Fault('not_found', 'No such send.')
   mustBeAllowed(ctx, 'send', send.mailboxId)
-  const { state, attempt, approvalId, createdAt } = send
-  const common = { approvalId, createdAt }
+  const { state, attempt, approvalId, subject, createdAt } = send
+  const common = { approvalId, subject, createdAt }
   if (approvalId !== null) return { ...common, status: 'pending_approval' }
   // What no carrier was ever asked to take was settled as it came.
   const isSettledAtOnce = attempt === 0 && (state === 'delivered' || state === 'bounced')

@@ -2,6 +2,7 @@ import type { Env } from '../../env.ts'
 import type { StoredFile } from '../../schema.ts'
 import { blockedFile, safeFilename } from '../content/files.ts'
 import { type Ctx, mustBeAllowed } from '../ctx.ts'
+import { textOfFile } from '../dlp/file-text.ts'
 import { Fault } from '../fault.ts'
 import { newId } from '../ids.ts'
 import { sha256 } from '../rendered.ts'
@@ -9,6 +10,9 @@ import { absent, standingOf } from './read.ts'
 
 /** A file as its sender gave it. */
 export type GivenFile = { filename: string; contentType: string; content: Uint8Array; contentId?: string }
+
+/** A file that lies in R2, and what it says where it is one of text: the send path reads that, and nobody keeps it. */
+export type KeptFile = StoredFile & { text?: string | null }
 
 /** The octets that a text of base64 stands for; null where it is none. */
 export function bytesOf(base64: string): Uint8Array | null {
@@ -29,7 +33,7 @@ export function blockedAmong(files: GivenFile[]): string | null {
 }
 
 /** Puts the files of a message into R2, before the message is asked to be sent. */
-export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[]): Promise<StoredFile[]> {
+export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[]): Promise<KeptFile[]> {
   const folder = `files/${tenantId}/${newId('upload', now)}`
   return await Promise.all(
     files.map(async ({ filename, contentType, content, contentId }) => {
@@ -40,6 +44,7 @@ export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[])
         ? contentType.toLowerCase()
         : 'application/octet-stream'
       const shown = contentId === undefined ? {} : { contentId }
+      const text = textOfFile(content, contentType)
       return {
         id,
         filename: safeFilename(filename),
@@ -48,6 +53,7 @@ export async function keepFiles({ env, tenantId, now }: Ctx, files: GivenFile[])
         key,
         sha256: hash,
         ...shown,
+        text,
       }
     }),
   )

@@ -1,14 +1,16 @@
 import { and, eq, inArray, lte } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { approvals, sends } from '../../schema.ts'
+import { approvals, type Recipient, type SendInput, sends } from '../../schema.ts'
 import { database } from '../ctx.ts'
 import { expireApprovals } from '../expiry.ts'
+import { readRendered } from '../rendered.ts'
 import { refund } from '../reservations.ts'
 import { type Candidate, decide } from './decide.ts'
 import type { Door } from './door.ts'
 import { gatherStatements, readGathered } from './gather.ts'
 import { largeInput } from './prepare.ts'
 import { ring } from './ring.ts'
+import { readTexts, type Said } from './screen.ts'
 
 /** A claim that nobody has judged for this long is given up, in ms. */
 const JUDGE_AT_MOST_MS = 3_600_000
@@ -38,6 +40,7 @@ export async function attendSends(env: Env, now: Date, tenantId: string, sendIds
         nextAt: sends.nextAt,
         createdAt: sends.createdAt,
         scheduledAt: sends.scheduledAt,
+        recipients: sends.recipients,
         renderedKey: sends.renderedKey,
         approval: approvals.status,
         expiresAt: approvals.expiresAt,
@@ -68,15 +71,23 @@ export async function attendSends(env: Env, now: Date, tenantId: string, sendIds
       if (!send || !subject || abandoned.includes(row) || expired.includes(row)) return null
       const isLarge = send.inputKey !== null
       const base = { sendId: row.id, subject, input: null, isLarge, isRendered: row.renderedKey !== null }
+      const isReleased = row.state === 'scheduled' ? isDue(row.nextAt) : row.approval === 'approved'
+      if (row.state !== 'judging' && !isReleased) return null
+      const input = send.storedInput ?? (await largeInput(env, send.inputKey))
+      const said = await saidBy(env, row, input)
       if (row.state === 'judging') {
-        const input = send.storedInput ?? (await largeInput(env, send.inputKey))
-        return { ...base, from: 'judging', input, mayWaitUntil: null }
+        return { ...base, from: 'judging', input, said, mayWaitUntil: null }
       }
       if (row.state === 'scheduled' && isDue(row.nextAt)) {
-        return { ...base, from: 'scheduled', mayWaitUntil: (row.scheduledAt ?? now).getTime() + WAIT_MS }
+        return {
+          ...base,
+          from: 'scheduled',
+          said,
+          mayWaitUntil: (row.scheduledAt ?? now).getTime() + WAIT_MS,
+        }
       }
       if (row.state === 'pending_approval' && row.approval === 'approved') {
-        return { ...base, from: 'pending_approval', mayWaitUntil: now.getTime() + WAIT_MS }
+        return { ...base, from: 'pending_approval', said, mayWaitUntil: now.getTime() + WAIT_MS }
       }
       return null
     }),
@@ -105,6 +116,17 @@ export async function attendSends(env: Env, now: Date, tenantId: string, sendIds
   if (ready.length === 0) return
   const decided = await decide(door, tenantId, ready)
   await ring(env, now, tenantId, [...decided.values()])
+}
+
+/** What a stored send would say: its bytes where they exist already. */
+async function saidBy(
+  env: Env,
+  { recipients, renderedKey }: { recipients: Recipient[]; renderedKey: string | null },
+  input: SendInput | null,
+): Promise<Said | null> {
+  if (input === null) return null
+  const [rendered, texts] = await Promise.all([readRendered(env, renderedKey), readTexts(env, input.files)])
+  return { input, recipients, texts, rendered }
 }
 
 function age(since: Date, now: Date): number {

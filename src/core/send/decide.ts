@@ -1,6 +1,9 @@
+import { sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import type { SendInput } from '../../schema.ts'
 import { ACTIVE_FOR_MS } from '../agents.ts'
+import { audited } from '../audit/record.ts'
+import { database, prepared } from '../ctx.ts'
 import { type Signal, signalStatements } from '../delivery/signals.ts'
 import { eventsFrom } from '../events/outbox.ts'
 import { newId, newToken } from '../ids.ts'
@@ -15,6 +18,7 @@ import type { Limits, WindowSnapshot } from '../windows.ts'
 import { slices } from './claim.ts'
 import type { Door } from './door.ts'
 import type { Subject } from './gather.ts'
+import { type Cleaned, keepCleaned, type Said, screen } from './screen.ts'
 
 /** A send whose facts are known and that now needs a verdict. */
 export type Candidate = {
@@ -24,6 +28,8 @@ export type Candidate = {
   subject: Subject
   /** Null where the variables are not to be checked: a simulation without payload, a release. */
   input: SendInput | null
+  /** What it would say; null where nothing tells any more. */
+  said: Said | null
   /** The input is kept in R2, and so is the body of a message written whole. */
   isLarge: boolean
   /** The bytes exist already, so that a release goes straight to delivery. */
@@ -43,6 +49,8 @@ export type Decision = {
   scheduledAt: number | null
   /** Whose mailboxes have received it. */
   readers: string[]
+  /** The subject as it was kept, where something in the message was struck out. */
+  subject: string | null
   /** This call decided it; otherwise another did and this is what it decided. */
   isMine: boolean
 }
@@ -165,6 +173,28 @@ const DELIVERED = eventsFrom(
   '?3',
 )
 
+/** The input without what was struck out of it, for the sends that this batch has settled. */
+const CLEAN = `
+  WITH o AS MATERIALIZED (
+    SELECT value ->> 'id' AS id, value -> 'input' AS input, value -> 'recipients' AS recipients FROM json_each(?1))
+  UPDATE sends SET input = iif(sends.input_key IS NULL, o.input, NULL), recipients = o.recipients
+  FROM o WHERE sends.tenant_id = ?3 AND sends.id = o.id AND sends.settle_token = ?2`
+
+const TRIPS = `
+  FROM json_each(?1) o CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.value ->> 'sendId' AND s.settle_token = ?2
+  WHERE s.state = 'blocked'`
+
+const TRIP = `
+  WITH t AS MATERIALIZED (SELECT o.value ->> 'canaryId' AS id, count(*) AS trips ${TRIPS} GROUP BY 1)
+  UPDATE canaries SET trips = canaries.trips + t.trips, tripped_at = ?3
+  FROM t WHERE canaries.tenant_id = ?4 AND canaries.id = t.id`
+
+const TRIPPED = eventsFrom(
+  `SELECT s.tenant_id, 'canary.tripped' AS type, s.mailbox_id, s.agent_id, o.key AS position,
+      json_object('sendId', s.id, 'canaryId', o.value ->> 'canaryId', 'reason', o.value ->> 'where') AS refs ${TRIPS}`,
+  '?3',
+)
+
 const OUTCOME = `
   SELECT s.id, s.state, s.reason, s.approval_id, s.scheduled_at, s.settle_token = ?2 AS is_mine,
     CASE WHEN s.settle_token IS NOT ?2 THEN (
@@ -189,15 +219,21 @@ type OutcomeRow = {
 export async function decide(
   door: Door,
   tenantId: string,
-  candidates: Candidate[],
+  asked: Candidate[],
 ): Promise<Map<string, Decision>> {
+  const candidates = asked.map((candidate) => screened(tenantId, candidate))
   const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
-  const windows = await askWindows(door, tenantId, candidates, { missing, mode: 'spend' })
+  const [windows] = await Promise.all([
+    askWindows(door, tenantId, candidates, { missing, mode: 'spend' }),
+    ...candidates.map(
+      ({ sendId, isLarge, cleaned }) => cleaned && keepCleaned(door.env, sendId, isLarge, cleaned),
+    ),
+  ])
   const settlements = candidates.map((candidate) =>
     settlement(door, candidate, missing.get(candidate.sendId) ?? [], windows.get(candidate.sendId)?.snapshot),
   )
   const written = candidates.flatMap((candidate) => writtenBy(door, tenantId, candidate))
-  const outcomes = await settle(door, tenantId, settlements, written)
+  const outcomes = await settle(door, tenantId, { rows: settlements, written, candidates })
 
   const lost = [...outcomes.values()].filter(
     (row) => row.is_mine === 0 && windows.get(row.id)?.spent && !isAccepted(row.state),
@@ -210,6 +246,7 @@ export async function decide(
     )
 
   const subjects = new Map(candidates.map(({ sendId, subject }) => [sendId, subject]))
+  const cleaned = new Map(candidates.map(({ sendId, cleaned }) => [sendId, cleaned]))
   const mine = new Map(settlements.map((each) => [each.id, each]))
   return new Map(
     [...outcomes.values()].map((row): [string, Decision] => {
@@ -226,6 +263,7 @@ export async function decide(
           approvalId: row.approval_id,
           scheduledAt: row.scheduled_at,
           readers: subjects.get(row.id)?.readers ?? [],
+          subject: cleaned.get(row.id)?.input.inline?.subject ?? null,
           isMine: row.is_mine === 1,
         },
       ]
@@ -240,9 +278,10 @@ export async function decide(
 export async function preview(
   door: Door,
   tenantId: string,
-  candidates: Candidate[],
+  asked: Candidate[],
   isSequential: boolean,
 ): Promise<{ sendId: string; verdict: Verdict; missing: string[] }[]> {
+  const candidates = asked.map((candidate) => screened(tenantId, candidate))
   const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
   const windows = isSequential
     ? await askWindows(door, tenantId, candidates, { missing, mode: 'spend in memory' })
@@ -252,6 +291,21 @@ export async function preview(
     verdict: judge(subject.facts, windows.get(sendId)?.snapshot ?? null),
     missing: missing.get(sendId) ?? [],
   }))
+}
+
+type ScreenedCandidate = Candidate & { cleaned: Cleaned | null }
+
+/** The candidate with what was found in it among its facts, and without it where it is not to stay. */
+function screened(tenantId: string, candidate: Candidate): ScreenedCandidate {
+  const { subject, input, said } = candidate
+  if (said === null) return { ...candidate, cleaned: null }
+  const { dlp, cleaned } = screen(tenantId, subject, said)
+  return {
+    ...candidate,
+    subject: { ...subject, facts: { ...subject.facts, dlp } },
+    input: input && (cleaned?.input ?? input),
+    cleaned,
+  }
 }
 
 /** Whether a send in this state has burned its dedupe key. */
@@ -368,8 +422,7 @@ function refused(
 async function settle(
   door: Door,
   tenantId: string,
-  rows: Settlement[],
-  written: Written[],
+  { rows, written, candidates }: { rows: Settlement[]; written: Written[]; candidates: ScreenedCandidate[] },
 ): Promise<Map<string, OutcomeRow>> {
   const { DB } = door.env
   const token = newToken()
@@ -385,6 +438,12 @@ async function settle(
   for (const slice of slices(leaving.map(lean))) {
     statements.push(DB.prepare(SETTLE(SETTLED)).bind(slice, token, now, tenantId))
   }
+  const cleaned = candidates.flatMap(({ sendId, cleaned }) =>
+    cleaned === null
+      ? []
+      : [JSON.stringify({ id: sendId, input: cleaned.input, recipients: cleaned.recipients })],
+  )
+  for (const slice of slices(cleaned)) statements.push(DB.prepare(CLEAN).bind(slice, token, tenantId))
   for (const slice of slices(rows.map(lean))) {
     statements.push(DB.prepare(RECIPIENTS).bind(slice, token, now, tenantId))
     if (isAnyHeld) {
@@ -396,11 +455,34 @@ async function settle(
   for (const slice of slices(traces, ['{', '}'])) {
     statements.push(DB.prepare(TRACE).bind(slice, token, now, tenantId))
   }
+  statements.push(...tripped(door, tenantId, token, candidates))
   statements.push(...keepWritten(door, token, written, here))
   const ids = JSON.stringify(rows.map((row) => row.id))
   statements.push(DB.prepare(OUTCOME).bind(ids, token, tenantId))
   const answers = (await DB.batch(statements)) as D1Result<OutcomeRow>[]
   return new Map((answers.at(-1)?.results ?? []).map((row) => [row.id, row]))
+}
+
+/** What a canary's trip writes: its count, and an event. */
+function tripped({ env, now }: Door, tenantId: string, token: string, candidates: ScreenedCandidate[]) {
+  const trips = candidates.flatMap(({ sendId, subject: { facts } }) =>
+    facts.dlp.canaries.map(({ id, where }) => ({ sendId, canaryId: id, where })),
+  )
+  if (trips.length === 0) return []
+  const author = { db: database(env), now, tenantId, actor: { kind: 'system' as const, name: 'policy' } }
+  return [
+    ...[TRIP, TRIPPED].map((statement) =>
+      env.DB.prepare(statement).bind(JSON.stringify(trips), token, now.getTime(), tenantId),
+    ),
+    ...trips.flatMap(({ sendId, canaryId, where }) =>
+      audited(
+        author,
+        [{ action: 'canary.tripped', target: canaryId, detail: { sendId, where } }],
+        sql`EXISTS (SELECT 1 FROM sends s WHERE s.tenant_id = ${tenantId} AND s.id = ${sendId}
+          AND s.settle_token = ${token} AND s.state = 'blocked')`,
+      ).map((query) => prepared(env, query)),
+    ),
+  ]
 }
 
 const isHere = (state: SendState) => state === 'delivered' || state === 'bounced'

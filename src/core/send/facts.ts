@@ -1,4 +1,5 @@
 import { ACTIVE_FOR_MS } from '../agents.ts'
+import type { DlpMode } from '../dlp/mode.ts'
 import type { Plan } from '../plans.ts'
 import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy.ts'
 import type { SendState } from '../states.ts'
@@ -74,7 +75,8 @@ export const FACTS = `
     u.template, u.scheduled_at, u.campaign_id, u.sender_id, g.status AS agent_status, s.content,
     coalesce(s.input ->> 'humanize', g.config ->> 'humanizer_enabled', m.humanizer_enabled, 0) AS humanized,
     s.id AS send_id, s.state, s.body_hash, s.key_id AS send_key_id, s.approval_id, s.rendered_sha256, s.input_key,
-    CASE WHEN s.state = 'judging' AND (u.want_input OR s.id <> u.item_id) THEN s.input END AS stored_input,
+    CASE WHEN u.want_input OR (s.state = 'judging' AND s.id <> u.item_id) THEN s.input END AS stored_input,
+    CASE WHEN u.want_input OR (s.state = 'judging' AND s.id <> u.item_id) THEN s.recipients END AS stored_recipients,
     EXISTS (SELECT 1 FROM approvals p WHERE p.tenant_id = u.tenant_id AND p.id = s.approval_id
       AND p.status = 'approved' AND p.sha256 = s.rendered_sha256) AS approved,
     ${CONTACTS} AS contacts
@@ -95,6 +97,8 @@ export const SETTINGS = `
       SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
         AND p.updated_at > ?3 - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL LIMIT 1) AS owner_contact,
+    t.dlp_mode, t.dlp_disabled, (SELECT json_group_array(json_object('id', k.id, 'probe', k.probe,
+      'length', k.length, 'hash', k.hash)) FROM canaries k WHERE k.tenant_id = t.id) AS canaries,
     p.id AS template_id, p.type AS template_type, v.version, v.subject, v.html, v.text
   FROM (SELECT DISTINCT tenant_id, mailbox_id, template FROM subject) x
   CROSS JOIN tenants t ON t.id = x.tenant_id
@@ -126,6 +130,7 @@ export type FactsRow = {
   rendered_sha256: string | null
   input_key: string | null
   stored_input: string | null
+  stored_recipients: string | null
   approved: number
   contacts: string
 }
@@ -156,6 +161,9 @@ export type SettingsRow = {
   risk_budget: number | null
   risk_signals: number | null
   owner_contact: string | null
+  dlp_mode: DlpMode
+  dlp_disabled: string
+  canaries: string
   template_id: string | null
   template_type: 'marketing' | 'transactional'
   version: number | null

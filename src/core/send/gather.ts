@@ -1,5 +1,6 @@
 import { settings } from '../../env.ts'
 import type { ContentFacts, Recipient, SendInput } from '../../schema.ts'
+import { type DlpPolicy, nothingFound } from '../dlp/content.ts'
 import { Fault } from '../fault.ts'
 import { mailboxLimits, planLimits } from '../plans.ts'
 import type { ContactFacts, Facts, TemplateFacts } from '../policy.ts'
@@ -44,6 +45,7 @@ export type Found = {
     scheduledAt: number | null
     renderedSha256: string | null
     storedInput: SendInput | null
+    storedRecipients: Recipient[]
     inputKey: string | null
   } | null
   subject: Subject | null
@@ -51,7 +53,9 @@ export type Found = {
 
 /** One send as the policy sees it, with what its windows are judged by. */
 export type Subject = {
+  /** What was found in the content is not among them until `screen` has looked. */
   facts: Facts
+  dlp: DlpPolicy
   template: TemplateContent | null
   /** Whose mailboxes receive it, tenant by tenant. */
   readers: string[]
@@ -113,6 +117,8 @@ function standing(row: FactsRow, id: string): Found['send'] {
     scheduledAt: row.scheduled_at,
     renderedSha256: row.rendered_sha256,
     storedInput: row.stored_input === null ? null : (JSON.parse(row.stored_input) as SendInput),
+    storedRecipients:
+      row.stored_recipients === null ? [] : (JSON.parse(row.stored_recipients) as Recipient[]),
     inputKey: row.input_key,
   }
 }
@@ -132,6 +138,11 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
     }),
   )
   const template = templateFacts(row.template, about)
+  const dlp: DlpPolicy = {
+    mode: about.dlp_mode,
+    disabledRules: JSON.parse(about.dlp_disabled),
+    canaries: JSON.parse(about.canaries),
+  }
   const consentForMarketing =
     about.require_consent_for_marketing === 1 &&
     template.kind === 'published' &&
@@ -146,6 +157,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
       approved: row.approved === 1,
       humanized: row.humanized === 1,
       content: row.content === null ? null : (JSON.parse(row.content) as ContentFacts),
+      dlp: nothingFound(dlp),
       tenant: {
         status: about.tenant_status,
         level: about.level,
@@ -170,6 +182,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
     },
     template:
       template.kind === 'published' ? { subject: about.subject, html: about.html, text: about.text } : null,
+    dlp,
     readers: rows.flatMap(({ reader }) => reader ?? []),
     sender: { address: about.address, displayName: about.display_name },
     system: systemValues(door, about, contacts.length),

@@ -1,10 +1,11 @@
 import type { Env } from '../../env.ts'
-import type { ContentFacts, Recipient, RecipientKind, ReplyTo, SendInput, StoredFile } from '../../schema.ts'
+import type { ContentFacts, Recipient, RecipientKind, ReplyTo, SendInput } from '../../schema.ts'
 import { parseAddress } from '../address.ts'
 import type { FaultCode } from '../fault.ts'
 import type { HumanizerStyle } from '../humanizer/style.ts'
 import { newId } from '../ids.ts'
 import { bodyIn, sentBodyKey } from '../inbox/body.ts'
+import type { KeptFile } from '../inbox/files.ts'
 import { sha256 } from '../rendered.ts'
 import { byteLength, type Claim } from './claim.ts'
 import type { Door } from './door.ts'
@@ -34,7 +35,7 @@ export type SendRequest = {
 }
 
 /** What mail has beside its text. Its files lie in R2 already; what the content rule looks at has been counted. */
-export type Composition = { reply: ReplyTo | null; files: StoredFile[]; content: ContentFacts | null }
+export type Composition = { reply: ReplyTo | null; files: KeptFile[]; content: ContentFacts | null }
 
 /** A request that could not be judged at all, and why. */
 export type SendError = {
@@ -170,7 +171,8 @@ function inputOf(request: SendRequest): SendInput {
 
 function compositionOf({ composed }: SendRequest): Pick<SendInput, 'isComposed' | 'reply' | 'files'> {
   if (!composed) return {}
-  const { reply, files } = composed
+  const { reply } = composed
+  const files = composed.files.map(({ text: _, ...file }) => file)
   return { isComposed: true, ...(reply ? { reply } : {}), ...(files.length > 0 ? { files } : {}) }
 }
 

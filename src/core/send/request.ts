@@ -1,3 +1,4 @@
+import type { KeptFile } from '../inbox/files.ts'
 import type { Verdict } from '../policy.ts'
 import type { SendState } from '../states.ts'
 import { type Claim, claimStatements } from './claim.ts'
@@ -6,6 +7,7 @@ import type { Door } from './door.ts'
 import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
 import { ring } from './ring.ts'
+import { readTexts } from './screen.ts'
 
 /** `bounced` is what was written to nobody but addresses of ours that do not exist. */
 type PublicStatus = 'queued' | 'delivered' | 'bounced' | 'blocked' | 'scheduled' | 'pending_approval'
@@ -26,6 +28,8 @@ export type SendResult =
       approvalId: string | null
       scheduledAt: Date | null
       isKeyDerived: boolean
+      /** The subject as it was kept, where something in the message was struck out. */
+      subject: string | null
     }
 
 /**
@@ -35,7 +39,8 @@ export type SendResult =
  */
 export async function requestSends(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
   const prepared = await prepare(door, requests)
-  const claims = prepared.flatMap((each) => ('claim' in each ? each.claim : []))
+  const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
+  const claims = asked.map(({ claim }) => claim)
   if (claims.length === 0) {
     const caller = await door.env.DB.batch(gatherStatements(door, [{ id: '' }]))
     mustKnow(door, readGathered(door, caller), 1)
@@ -53,12 +58,15 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
 
   const met = new Set<string>()
   const candidates = await Promise.all(
-    claims.flatMap((claim, position) => {
+    asked.flatMap(({ claim, request }, position) => {
       const { send, subject } = must(found[position])
       if (!send) throw new Error('a claim left neither its row nor another behind')
       const isFirst = !met.has(send.id)
       met.add(send.id)
-      return send.state === 'judging' && isFirst && subject ? [candidate(door, send, subject, claim)] : []
+      const files = request.composed?.files ?? []
+      return send.state === 'judging' && isFirst && subject
+        ? [candidate(door, { send, subject, claim, files })]
+        : []
     }),
   )
   const decided =
@@ -79,15 +87,33 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
 
 /** The judging row that stands under a claim: our own, or another caller's with that caller's stored input. */
 async function candidate(
-  door: Door,
-  send: NonNullable<Found['send']>,
-  subject: Subject,
-  claim: Claim,
+  { env }: Door,
+  {
+    send,
+    subject,
+    claim,
+    files,
+  }: { send: NonNullable<Found['send']>; subject: Subject; claim: Claim; files: KeptFile[] },
 ): Promise<Candidate> {
-  const input =
-    send.id === claim.id ? claim.input : (send.storedInput ?? (await largeInput(door.env, send.inputKey)))
-  const isLarge = (send.id === claim.id ? claim.inputKey : send.inputKey) !== null
-  return { sendId: send.id, from: 'judging', subject, input, isLarge, isRendered: false, mayWaitUntil: null }
+  const isOwn = send.id === claim.id
+  const input = isOwn ? claim.input : (send.storedInput ?? (await largeInput(env, send.inputKey)))
+  const isLarge = (isOwn ? claim.inputKey : send.inputKey) !== null
+  const recipients = isOwn ? claim.recipients : send.storedRecipients
+  const areRead = isOwn && files.every(({ text }) => text !== undefined)
+  const texts = areRead
+    ? files.map(({ id, text = null }) => ({ id, text }))
+    : await readTexts(env, input?.files)
+  const said = input && { input, recipients, texts, rendered: null }
+  return {
+    sendId: send.id,
+    from: 'judging',
+    subject,
+    input,
+    said,
+    isLarge,
+    isRendered: false,
+    mayWaitUntil: null,
+  }
 }
 
 function result(
@@ -119,6 +145,7 @@ function result(
     approvalId: decision?.approvalId ?? null,
     scheduledAt: decision?.scheduledAt ? new Date(decision.scheduledAt) : null,
     isKeyDerived,
+    subject: decision?.subject ?? null,
   }
 }
 

@@ -28,8 +28,8 @@ export async function ring(env: Env, now: Date, tenantId: string, decisions: Dec
     ringAll(env.JOBS, scheduled),
     ringOutbox(
       env,
-      mine.flatMap(({ state, readers }) => {
-        if (state === 'pending_approval') return [tenantId]
+      mine.flatMap(({ state, reason, readers }) => {
+        if (state === 'pending_approval' || reason === 'canary_violation') return [tenantId]
         return state === 'delivered' || state === 'bounced' ? [tenantId, ...readers] : []
       }),
     ),

@@ -41,9 +41,10 @@ export async function simulateSends(
     const subject = found[position]?.subject
     if (!subject) return []
     const input = request.payload === null ? null : claim.input
+    const said = { input: claim.input, recipients: claim.recipients, texts: [], rendered: null }
     return [
       {
-        ...{ sendId: claim.id, from: 'judging' as const, subject, input },
+        ...{ sendId: claim.id, from: 'judging' as const, subject, input, said },
         ...{ isLarge: false, isRendered: false, mayWaitUntil: null },
       },
     ]

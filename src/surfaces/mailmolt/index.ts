@@ -1,10 +1,13 @@
 import { bearer, idempotent, noSuchRoute, surface } from '../http.ts'
 import { agents } from './agents.ts'
+import { approvals } from './approvals.ts'
 import { audit, auditKeys } from './audit.ts'
+import { canaries } from './canaries.ts'
 import { claims } from './claims.ts'
 import { inbox } from './inbox.ts'
 import { memory } from './memory.ts'
 import { messages } from './messages.ts'
+import { oversight } from './oversight.ts'
 import { registration } from './registration.ts'
 import { search } from './search.ts'
 import { send } from './send.ts'
@@ -14,7 +17,7 @@ import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Where this surface needs a key. */
-const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks', '/compliance', '/smtp-credentials']
+const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks', '/compliance', '/smtp-credentials', '/oversight']
 
 /** Its mail, where nothing but a send is asked for by POST. */
 const MAIL = ['/messages', '/threads', '/inbox']
@@ -82,4 +85,7 @@ mailmolt.route('/', memory)
 mailmolt.route('/', webhooks)
 mailmolt.route('/', audit)
 mailmolt.route('/', smtpCredentials)
+mailmolt.route('/', oversight)
+mailmolt.route('/', canaries)
+mailmolt.route('/', approvals)
 for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)

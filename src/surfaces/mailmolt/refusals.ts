@@ -31,11 +31,12 @@ const STATUS: Record<string, 413 | 422 | 429> = {
 
 /** Answers a send that was refused. Whoever should come back later is told when; whom only a larger plan helps, that. */
 export async function refusalAnswer(c: HttpContext, account: Account, refusal: Refusal) {
-  const { reason, detail, retryAt } = refusal
+  const { reason, detail, retryAt, dlpRule } = refusal
   const errand = c.get('errand')
   if (errand) errand.refusal = refusal
   if (reason === 'rate_limited') return await rateLimited(c, account, refusal)
   const status = STATUS[reason] ?? 403
+  if (dlpRule !== undefined) c.header('X-MailMolt-DLP-Blocked', dlpRule)
   if (status === 429 && retryAt !== undefined) retryAfter(c, retryAt)
   return c.json({ error: reason, message: `Not sent: ${detail}.` }, status)
 }

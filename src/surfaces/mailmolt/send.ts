@@ -180,7 +180,7 @@ async function sent(
   if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
   const refusal = result.status === 'blocked' ? result.verdict?.refusal : null
   if (refusal) return await refusalAnswer(c, own, refusal)
-  const { status, approvalId, createdAt } = await answerOf(c, result)
+  const { status, approvalId, subject, createdAt } = await answerOf(c, result)
   return c.json(
     {
       message: {
@@ -188,7 +188,8 @@ async function sent(
         thread_id: draft.reply?.threadId ?? threadIdOf(result.requestId),
         status,
         to: draft.to,
-        subject: draft.subject,
+        // What was struck out of it does not come back in the answer.
+        subject: subject ?? draft.subject,
         created_at: stamp(createdAt),
       },
       request_id: result.requestId,
@@ -205,9 +206,9 @@ async function answerOf(
   result: Exclude<SendResult, { status: 'error' }>,
 ): Promise<Omit<FirstAnswer, 'status'> & { status: FirstAnswer['status'] | 'failed' }> {
   if (result.status === 'duplicate') return await firstAnswer(c.get('ctx'), result.requestId)
-  const { status, approvalId } = result
+  const { status, approvalId, subject } = result
   const said = status === 'scheduled' ? 'queued' : status === 'blocked' ? 'failed' : status
-  return { status: said, approvalId, createdAt: c.get('now') }
+  return { status: said, approvalId, subject, createdAt: c.get('now') }
 }
 
 async function doorOf(c: HttpContext, { mailbox }: Account): Promise<Door> {

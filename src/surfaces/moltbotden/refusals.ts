@@ -11,6 +11,8 @@ const NAMED: Record<string, { status: 400 | 403 | 429; code: string; title: stri
   subject_required: { status: 400, code: 'subject_required', title: 'Subject required' },
   too_many_urls: { status: 400, code: 'too_many_urls', title: 'Too many URLs' },
   blocked_attachment_type: { status: 400, code: 'blocked_attachment_type', title: 'Blocked attachment type' },
+  dlp_blocked: { status: 400, code: 'dlp_blocked', title: 'Content refused' },
+  canary_violation: { status: 400, code: 'canary_violation', title: 'Content refused' },
   mailbox_suspended: { status: 403, code: 'account_suspended', title: 'Account suspended' },
   mailbox_frozen: { status: 403, code: 'sending_frozen', title: 'Sending frozen' },
   trust_required: { status: 403, code: 'provisional_account', title: 'Provisional account' },

@@ -1,0 +1,184 @@
+import { type Approval, decideApproval, getApproval, listApprovals } from '../../core/approvals.ts'
+import { messageIdOf } from '../../core/inbox/store.ts'
+import type { Rendered } from '../../core/rendered.ts'
+import type { Send } from '../../core/sends.ts'
+import { createRoute, json, router, z } from '../http.ts'
+import { STATUS as MESSAGE_STATUS, statusOf } from './messages.ts'
+import { ErrorView } from './refusals.ts'
+import { ERRORS, jsonIfAny, stamp } from './words.ts'
+
+const Status = z.enum(['pending', 'approved', 'rejected', 'expired', 'superseded'])
+
+const ApprovalRow = z
+  .object({
+    id: z.string(),
+    status: Status,
+    hold_reason: z.string(),
+    agent_id: z.string().nullable(),
+    mailbox_id: z.string(),
+    request_id: z.string(),
+    message_id: z.string(),
+    message_status: z.enum(MESSAGE_STATUS),
+    to: z.array(z.string()),
+    sha256: z.string().nullable().openapi({ description: 'Of the message, once it has been made.' }),
+    expires_at: z.string(),
+    created_at: z.string(),
+    decided_at: z.string().nullable(),
+    decided_by: z.string().nullable(),
+    decision_reason: z.string().nullable(),
+  })
+  .openapi('HeldMessage')
+
+const ApprovalView = ApprovalRow.extend({
+  message: z
+    .object({
+      from: z.string(),
+      to: z.array(z.string()),
+      cc: z.array(z.string()),
+      bcc: z.array(z.string()),
+      subject: z.string(),
+      text: z.string().nullable(),
+      html: z.string().nullable(),
+    })
+    .nullable()
+    .openapi({ description: 'The message as it will leave; null while it is being made.' }),
+}).openapi('HeldMessageWhole')
+
+const Decision = z
+  .object({
+    reason: z.string().max(1_000).nullable().optional(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be the sha256 of the message, in hex')
+      .optional()
+      .openapi({ description: 'Of the message that was seen; the decision fails if it is another.' }),
+  })
+  .openapi('HeldMessageDecision')
+
+const Page = z.object({
+  status: Status.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(100).optional(),
+})
+
+const Params = z.object({ id: z.string().min(1).max(100) })
+const common = { tags: ['oversight'], security: [{ bearer: [] }] }
+const decided = {
+  200: json(ApprovalView),
+  403: json(ErrorView, 'Whoever asked for a send cannot approve it, nor can a key without "approve"'),
+  404: json(ErrorView, 'Not found'),
+  409: json(ErrorView, 'Decided already, not made yet, or another message than the one seen'),
+  ...ERRORS,
+}
+const decision = { body: { content: { 'application/json': { schema: Decision } }, required: false } }
+
+export const approvals = router()
+
+approvals.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/oversight/approvals',
+    summary: 'List messages that wait for a person, and what was decided',
+    request: { query: Page },
+    responses: {
+      200: json(
+        z.object({ data: z.array(ApprovalRow), has_more: z.boolean(), next_cursor: z.string().nullable() }),
+      ),
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    const { status, limit, cursor } = c.req.valid('query')
+    const rows = await listApprovals(c.var.ctx, { status, before: cursor || undefined, limit: limit + 1 })
+    const data = rows.slice(0, limit)
+    const has_more = rows.length > limit
+    const next_cursor = has_more ? (data.at(-1)?.approval.id ?? null) : null
+    return c.json({ data: data.map(rowView), has_more, next_cursor }, 200)
+  },
+)
+
+approvals.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/oversight/approvals/{id}',
+    summary: 'One held message as it will leave',
+    request: { params: Params },
+    responses: { 200: json(ApprovalView), 404: json(ErrorView, 'Not found'), ...ERRORS },
+  }),
+  async (c) => c.json(view(await getApproval(c.var.ctx, c.req.valid('param').id)), 200),
+)
+
+approvals.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/oversight/approvals/{id}/approve',
+    summary: 'Approve a held message',
+    description: 'Exactly the message that was made leaves. The rules are judged again before it does.',
+    middleware: jsonIfAny,
+    request: { params: Params, ...decision },
+    responses: decided,
+  }),
+  async (c) => {
+    const { reason, sha256 }: z.infer<typeof Decision> = c.req.valid('json') ?? {}
+    const asked = { approve: true, reason: reason ?? null, sha256: sha256 ?? null }
+    return c.json(view(await decideApproval(c.var.ctx, c.req.valid('param').id, asked)), 200)
+  },
+)
+
+approvals.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/oversight/approvals/{id}/reject',
+    summary: 'Reject a held message',
+    middleware: jsonIfAny,
+    request: { params: Params, ...decision },
+    responses: decided,
+  }),
+  async (c) => {
+    const { reason, sha256 }: z.infer<typeof Decision> = c.req.valid('json') ?? {}
+    const asked = { approve: false, reason: reason ?? null, sha256: sha256 ?? null }
+    return c.json(view(await decideApproval(c.var.ctx, c.req.valid('param').id, asked)), 200)
+  },
+)
+
+function rowView({ approval, send }: { approval: Approval; send: Send }): z.infer<typeof ApprovalRow> {
+  return {
+    id: approval.id,
+    status: approval.status,
+    hold_reason: approval.holdReason,
+    agent_id: send.agentId,
+    mailbox_id: approval.mailboxId,
+    request_id: approval.sendId,
+    message_id: messageIdOf(approval.sendId),
+    message_status: statusOf(send.state),
+    to: send.recipients.filter(({ kind }) => kind === 'to').map(({ email }) => email),
+    sha256: approval.sha256,
+    expires_at: stamp(approval.expiresAt),
+    created_at: stamp(approval.createdAt),
+    decided_at: approval.decidedAt === null ? null : stamp(approval.decidedAt),
+    decided_by: approval.decidedBy,
+    decision_reason: approval.decisionReason,
+  }
+}
+
+function view(found: {
+  approval: Approval
+  send: Send
+  rendered: Rendered | null
+}): z.infer<typeof ApprovalView> {
+  if (!found.rendered) return { ...rowView(found), message: null }
+  const { from, to, cc, bcc, subject, text, html } = found.rendered
+  const addresses = (parties: { email: string }[]) => parties.map(({ email }) => email)
+  return {
+    ...rowView(found),
+    message: {
+      from: from.email,
+      ...{ to: addresses(to), cc: addresses(cc), bcc: addresses(bcc) },
+      ...{ subject, text, html },
+    },
+  }
+}

@@ -1,0 +1,108 @@
+import { type CanaryRecord, createCanary, deleteCanary, listCanaries } from '../../core/dlp/canaries.ts'
+import { createRoute, json, router, showsSecret, z } from '../http.ts'
+import { ErrorView } from './refusals.ts'
+import { ERRORS, jsonIfAny, stamp } from './words.ts'
+
+const CanaryBody = z
+  .object({
+    label: z.string().min(1).max(200).nullable().optional(),
+    value: z.string().min(1).max(1_000).optional().openapi({
+      description:
+        'What must never leave: 12 to 256 letters and digits, and whatever else. Left out, it is drawn.',
+    }),
+  })
+  .openapi('CanaryRequest')
+
+const CanaryView = z
+  .object({
+    id: z.string(),
+    label: z.string().nullable(),
+    trips: z.int().openapi({ description: 'Messages that held it and were refused.' }),
+    last_tripped_at: z.string().nullable(),
+    created_at: z.string(),
+  })
+  .openapi('Canary')
+
+const Page = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().max(100).optional(),
+})
+
+const common = { tags: ['oversight'], security: [{ bearer: [] }] }
+
+export const canaries = router()
+
+canaries.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/oversight/canaries',
+    summary: 'List canary tokens, without what they are',
+    request: { query: Page },
+    responses: {
+      200: json(
+        z.object({ data: z.array(CanaryView), has_more: z.boolean(), next_cursor: z.string().nullable() }),
+      ),
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    const { limit, cursor } = c.req.valid('query')
+    const rows = await listCanaries(c.var.ctx, { before: cursor || undefined, limit: limit + 1 })
+    const data = rows.slice(0, limit)
+    const has_more = rows.length > limit
+    return c.json(
+      { data: data.map(view), has_more, next_cursor: has_more ? (data.at(-1)?.id ?? null) : null },
+      200,
+    )
+  },
+)
+
+canaries.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/oversight/canaries',
+    summary: 'Plant a canary token',
+    description: `A text to lay where nobody has business. A message that holds it is refused at every door as
+\`canary_violation\`, whatever its case and whatever stands between its letters. \`value\` is shown once: only its hash is kept.`,
+    middleware: jsonIfAny,
+    request: { body: { content: { 'application/json': { schema: CanaryBody } }, required: false } },
+    responses: {
+      201: json(CanaryView.extend({ value: z.string() }), 'Created'),
+      409: json(ErrorView, 'There are 100, or it is one already'),
+      422: json(ErrorView, 'The body does not fit'),
+      ...ERRORS,
+    },
+  }),
+  async (c) => {
+    const { label, value: given }: z.infer<typeof CanaryBody> = c.req.valid('json') ?? {}
+    const { canary, value } = await createCanary(c.var.ctx, { label: label ?? null, value: given ?? null })
+    showsSecret(c)
+    return c.json({ ...view(canary), value }, 201)
+  },
+)
+
+canaries.openapi(
+  createRoute({
+    ...common,
+    method: 'delete',
+    path: '/oversight/canaries/{id}',
+    summary: 'Lift a canary token',
+    description: 'Needs a person, or a key with "approve".',
+    request: { params: z.object({ id: z.string().min(1).max(100) }) },
+    responses: { 204: { description: 'Deleted' }, 404: json(ErrorView, 'Not found'), ...ERRORS },
+  }),
+  async (c) => {
+    await deleteCanary(c.var.ctx, c.req.valid('param').id)
+    return c.body(null, 204)
+  },
+)
+
+function view({ id, label, trips, trippedAt, createdAt }: CanaryRecord): z.infer<typeof CanaryView> {
+  return {
+    ...{ id, label, trips },
+    last_tripped_at: trippedAt === null ? null : stamp(trippedAt),
+    created_at: stamp(createdAt),
+  }
+}
