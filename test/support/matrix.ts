@@ -655,11 +655,17 @@ export const ENTRIES: Record<string, Entry> = {
   },
   'POST /v1/oversight/approvals/{id}/approve': {
     needs: 'approve',
-    request: (ids) => ({ path: `/v1/oversight/approvals/${ids.approvalId}/approve`, body: { reason: 'matrix' } }),
+    request: (ids) => ({
+      path: `/v1/oversight/approvals/${ids.approvalId}/approve`,
+      body: { reason: 'matrix' },
+    }),
   },
   'POST /v1/oversight/approvals/{id}/reject': {
     needs: 'approve',
-    request: (ids) => ({ path: `/v1/oversight/approvals/${ids.approvalId}/reject`, body: { reason: 'matrix' } }),
+    request: (ids) => ({
+      path: `/v1/oversight/approvals/${ids.approvalId}/reject`,
+      body: { reason: 'matrix' },
+    }),
   },
   'GET /v1/webhooks': { needs: 'read', request: () => ({ path: '/v1/webhooks' }) },
   'POST /v1/webhooks': {

@@ -222,7 +222,7 @@ export async function decide(
   asked: Candidate[],
 ): Promise<Map<string, Decision>> {
   const candidates = asked.map((candidate) => screened(tenantId, candidate))
-  const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
+  const missing = new Map(asked.map((candidate) => [candidate.sendId, missingIn(candidate)]))
   const [windows] = await Promise.all([
     askWindows(door, tenantId, candidates, { missing, mode: 'spend' }),
     ...candidates.map(
@@ -282,7 +282,7 @@ export async function preview(
   isSequential: boolean,
 ): Promise<{ sendId: string; verdict: Verdict; missing: string[] }[]> {
   const candidates = asked.map((candidate) => screened(tenantId, candidate))
-  const missing = new Map(candidates.map((candidate) => [candidate.sendId, missingIn(candidate)]))
+  const missing = new Map(asked.map((candidate) => [candidate.sendId, missingIn(candidate)]))
   const windows = isSequential
     ? await askWindows(door, tenantId, candidates, { missing, mode: 'spend in memory' })
     : await askWindows(door, tenantId, candidates, { missing: new Map(), mode: 'look' })

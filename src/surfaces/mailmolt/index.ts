@@ -17,7 +17,15 @@ import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Where this surface needs a key. */
-const AREAS = ['/agents/me', '/agents/heartbeat', '/search', '/webhooks', '/compliance', '/smtp-credentials', '/oversight']
+const AREAS = [
+  '/agents/me',
+  '/agents/heartbeat',
+  '/search',
+  '/webhooks',
+  '/compliance',
+  '/smtp-credentials',
+  '/oversight',
+]
 
 /** Its mail, where nothing but a send is asked for by POST. */
 const MAIL = ['/messages', '/threads', '/inbox']
