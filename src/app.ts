@@ -11,6 +11,7 @@ import { mailmolt } from './surfaces/mailmolt/index.ts'
 import { mcp } from './surfaces/mcp/index.ts'
 import { moltbotden } from './surfaces/moltbotden/index.ts'
 import { molted } from './surfaces/molted/index.ts'
+import { operator } from './surfaces/operator/index.ts'
 import { providerEvents } from './surfaces/provider-events/index.ts'
 import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
 
@@ -37,6 +38,7 @@ app.route(
   providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),
 )
 app.route('/mcp', mcp({ document: openApi, ask: (request, c) => app.fetch(request, c.env, c.executionCtx) }))
+app.route('/admin', operator)
 app.route('/v1', molted)
 app.route('/v1', mailmolt)
 app.route('/', moltbotden)

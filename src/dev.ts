@@ -50,7 +50,7 @@ const settings = [
   return value ? ['--var', `${name}:${value}`] : []
 })
 const carriers = Object.keys(process.env).filter((name) =>
-  /^(SMTP|SES|RESEND|POSTMARK|SENDGRID|MAILGUN|MODEL)_/.test(name),
+  /^(SMTP|SES|RESEND|POSTMARK|SENDGRID|MAILGUN|MODEL|STRIPE)_/.test(name),
 )
 for (const name of carriers) settings.push('--var', `${name}:${process.env[name]}`)
 

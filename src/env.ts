@@ -113,6 +113,21 @@ export interface Env {
   VECTORS?: Vectorize
   EMBEDDING_MODEL?: string
 
+  /**
+   * The secret key of the Stripe account that plans and bonds are paid to. Without it, nothing can be paid for on a
+   * deployed Worker, and local development keeps a ledger of its own.
+   */
+  STRIPE_SECRET_KEY?: string | undefined
+  /** What Stripe signs its events with, `whsec_…`. */
+  STRIPE_WEBHOOK_SECRET?: string | undefined
+  /** Where Stripe's API is, for an emulator; Stripe itself where not given. */
+  STRIPE_BASE_URL?: string | undefined
+  /** The recurring price of each paid plan, `price_…`. */
+  STRIPE_PRICE_STARTER?: string | undefined
+  STRIPE_PRICE_GROWTH?: string | undefined
+  STRIPE_PRICE_TEAM?: string | undefined
+  STRIPE_PRICE_ENTERPRISE?: string | undefined
+
   /** How many agents may register from one network (an IPv4 /24, an IPv6 /48) in a UTC hour and day; 10 and 30 where not given. */
   REGISTRATIONS_PER_HOUR?: string
   REGISTRATIONS_PER_DAY?: string
@@ -169,6 +184,13 @@ const Settings = z.object({
   SMTP_SUBMISSION_TLS_PORT: port('SMTP_SUBMISSION_TLS_PORT').default(465),
   REGISTRATIONS_PER_HOUR: atLeastOne('REGISTRATIONS_PER_HOUR').default(10),
   REGISTRATIONS_PER_DAY: atLeastOne('REGISTRATIONS_PER_DAY').default(30),
+  STRIPE_SECRET_KEY: z.string().min(1).optional(),
+  STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
+  STRIPE_BASE_URL: z.url({ error: 'STRIPE_BASE_URL must be the address of a Stripe API' }).optional(),
+  STRIPE_PRICE_STARTER: z.string().min(1).optional(),
+  STRIPE_PRICE_GROWTH: z.string().min(1).optional(),
+  STRIPE_PRICE_TEAM: z.string().min(1).optional(),
+  STRIPE_PRICE_ENTERPRISE: z.string().min(1).optional(),
 })
 
 export type Settings = {
@@ -189,6 +211,13 @@ export type Settings = {
   egressAllow: string[]
   /** Where mail is handed in over SMTP. */
   smtpSubmission: { host: string; ports: number[] }
+  /** Null where none is configured. `prices` names the recurring price of a plan, where it has one. */
+  stripe: {
+    secretKey: string
+    webhookSecret: string | null
+    baseUrl: URL | null
+    prices: Partial<Record<'starter' | 'growth' | 'team' | 'enterprise', string>>
+  } | null
   /** From one network, in a UTC hour and day. */
   registrations: { hour: number; day: number }
   isLocal: boolean
@@ -225,6 +254,7 @@ export function settings(env: Env): Settings {
       host: given.SMTP_SUBMISSION_HOST ?? (isLocal ? 'localhost' : `smtp.${MAIL_DOMAIN}`),
       ports: [given.SMTP_SUBMISSION_PORT, given.SMTP_SUBMISSION_TLS_PORT],
     },
+    stripe: stripeOf(given),
     registrations: { hour: given.REGISTRATIONS_PER_HOUR, day: given.REGISTRATIONS_PER_DAY },
     isLocal,
     autoClaim: isLocal && env.AUTO_CLAIM === '1',
@@ -236,6 +266,24 @@ export function settings(env: Env): Settings {
 }
 
 const listOf = (text: string) => text.split(/[\s,]+/).filter((entry) => entry !== '')
+
+type GivenStripe = Pick<z.infer<typeof Settings>, Extract<keyof z.infer<typeof Settings>, `STRIPE_${string}`>>
+
+function stripeOf(given: GivenStripe): Settings['stripe'] {
+  if (given.STRIPE_SECRET_KEY === undefined) return null
+  const prices = {
+    starter: given.STRIPE_PRICE_STARTER,
+    growth: given.STRIPE_PRICE_GROWTH,
+    team: given.STRIPE_PRICE_TEAM,
+    enterprise: given.STRIPE_PRICE_ENTERPRISE,
+  }
+  return {
+    secretKey: given.STRIPE_SECRET_KEY,
+    webhookSecret: given.STRIPE_WEBHOOK_SECRET ?? null,
+    baseUrl: given.STRIPE_BASE_URL === undefined ? null : new URL(given.STRIPE_BASE_URL),
+    prices: Object.fromEntries(Object.entries(prices).filter(([, price]) => price !== undefined)),
+  }
+}
 
 type GivenModel = Pick<
   z.infer<typeof Settings>,

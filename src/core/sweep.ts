@@ -2,6 +2,7 @@ import { and, inArray, lte, sql } from 'drizzle-orm'
 import type { Env, SendBell } from '../env.ts'
 import { arrivals, idempotency, sends } from '../schema.ts'
 import { sweepAudit } from './audit/sweep.ts'
+import { sweepBonds } from './bonds/attend.ts'
 import { database } from './ctx.ts'
 import { sweepEvents } from './events/sweep.ts'
 import { forgetExpired } from './memory.ts'
@@ -34,7 +35,8 @@ const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_f
 
 /**
  * The one retry authority: rings again for every send, arrival, event and webhook delivery whose `next_at` has come, and
- * forgets answers and events kept long enough Chains of audit logs are taken up too.
+ * forgets answers and events kept long enough. Chains of audit logs are taken up too, and bonds whose time has come looked
+ * after at once.
  * Leaving out any number of sweeps only delays. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
@@ -83,6 +85,7 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     ringAll(env.JOBS, bells.JOBS),
     ringArrivals(env, waiting),
     forgetExpired(env, now),
+    sweepBonds(env, now),
   ])
   const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
   return rung + bellsOfEvents + bellsOfAudits

@@ -13,8 +13,11 @@ import { dumpTenant, NEVER_SEEDED, quiet } from '../support/matrix-dump.ts'
 import { undocumentedRoutes } from '../support/matrix-routes.ts'
 import { call, grant } from '../support/tenant.ts'
 
+/** Pages of local development, each open to whoever was given its address. */
+const LOCAL_PAGES = ['GET /dev/checkout/{id}', 'POST /dev/checkout/{id}', 'GET /dev/billing/{customerId}']
+
 /** Open to anybody, and about nobody: they are no part of the matrix. */
-const ABOUT_NOBODY = ['GET /health', 'GET /openapi.json', 'GET /dev/outbox']
+const ABOUT_NOBODY = ['GET /health', 'GET /openapi.json', 'GET /dev/outbox', ...LOCAL_PAGES]
 
 /** Open to whoever holds a sealed link, and tested with it. */
 const BY_SEALED_LINK = ['u', 'claim', 'verify'].flatMap((area) => [

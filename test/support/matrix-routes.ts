@@ -14,6 +14,7 @@ const MOUNTED: Record<string, string> = {
   dev: '/dev',
   unsubscribe: '/u',
   claim: '',
+  operator: '/admin',
 }
 
 /** What ends in an area's name or `/*` and answers every method is a middleware, or the end of a surface. */

@@ -67,6 +67,7 @@ export const ENTRIES: Record<string, Entry> = {
   'POST /events/postmark': { needs: 'open', request: () => ({ path: '/events/postmark', body: {} }) },
   'POST /events/sendgrid': { needs: 'open', request: () => ({ path: '/events/sendgrid', body: {} }) },
   'POST /events/mailgun': { needs: 'open', request: () => ({ path: '/events/mailgun', body: {} }) },
+  'POST /events/stripe': { needs: 'open', request: () => ({ path: '/events/stripe', body: {} }) },
   'POST /v1/agents/register': {
     needs: 'open',
     request: () => ({ path: '/v1/agents/register', body: { name: 'Matrix Agent' } }),
@@ -216,6 +217,23 @@ export const ENTRIES: Record<string, Entry> = {
     needs: 'operator',
     request: () => ({ path: '/admin/email/accounts/nobody/unfreeze' }),
   },
+  'GET /admin/bonds': { needs: 'operator', request: () => ({ path: '/admin/bonds' }) },
+  'POST /admin/bonds/{id}/capture': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/bonds/nobodys/capture', body: { reason: 'matrix' } }),
+  },
+  'POST /admin/bonds/{id}/release': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/bonds/nobodys/release', body: { reason: 'matrix' } }),
+  },
+  'GET /v1/billing/subscription': { needs: 'read', request: () => ({ path: '/v1/billing/subscription' }) },
+  'POST /v1/billing/checkout': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/billing/checkout', body: { plan_key: 'growth' } }),
+  },
+  'POST /v1/billing/portal': { needs: 'manage', request: () => ({ path: '/v1/billing/portal' }) },
+  'GET /v1/bonds': { needs: 'read', request: () => ({ path: '/v1/bonds' }) },
+  'POST /v1/bonds': { needs: 'manage', request: () => ({ path: '/v1/bonds', body: { tier: 'growth' } }) },
   'GET /admin/email/stats': { needs: 'operator', request: () => ({ path: '/admin/email/stats' }) },
 
   'POST /v1/agent/request-send': {

@@ -1,6 +1,7 @@
 import { capturedMessages } from '../../core/outbox.ts'
 import { settings } from '../../env.ts'
 import { invalid, noSuchRoute, router, z } from '../http.ts'
+import { billing } from './billing.tsx'
 
 /** What a developer sees of the mail that was sent; exists in local development only. */
 export const dev = router()
@@ -9,6 +10,8 @@ dev.use('*', async (c, next) => {
   if (!settings(c.env).isLocal) noSuchRoute(c)
   await next()
 })
+
+dev.route('/', billing)
 
 const Query = z.object({
   to: z.string().max(320).optional(),

@@ -3,6 +3,8 @@ import { agents } from './agents.ts'
 import { approvals } from './approvals.ts'
 import { audit, auditKeys } from './audit.ts'
 import { canaries } from './canaries.ts'
+import { billing } from './billing.ts'
+import { bonds } from './bonds.ts'
 import { claims } from './claims.ts'
 import { inbox } from './inbox.ts'
 import { memory } from './memory.ts'
@@ -25,6 +27,8 @@ const AREAS = [
   '/compliance',
   '/smtp-credentials',
   '/oversight',
+  '/billing',
+  '/bonds',
 ]
 
 /** Its mail, where nothing but a send is asked for by POST. */
@@ -96,4 +100,6 @@ mailmolt.route('/', smtpCredentials)
 mailmolt.route('/', oversight)
 mailmolt.route('/', canaries)
 mailmolt.route('/', approvals)
+mailmolt.route('/', billing)
+mailmolt.route('/', bonds)
 for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)

@@ -10,6 +10,7 @@ import {
   surface,
   z,
 } from '../http.ts'
+import { stripeEvents } from './stripe.ts'
 
 const CARRIERS = {
   ses: 'Amazon SES',
@@ -74,6 +75,7 @@ export function providerEvents<Event>({ read, record }: EventDoors<Event>) {
       )
     })
   }
+  app.route('/', stripeEvents)
   app.all('*', noSuchRoute)
   return app
 }

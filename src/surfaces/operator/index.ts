@@ -1,0 +1,183 @@
+import type { MiddlewareHandler } from 'hono'
+import type { Bond } from '../../core/bonds/bond.ts'
+import { closeBond, listAllBonds } from '../../core/bonds/bonds.ts'
+import { mustBeOperator } from '../../core/operator.ts'
+import {
+  type App,
+  body,
+  createRoute,
+  type HttpContext,
+  json,
+  limitBody,
+  noSuchRoute,
+  presentedKey,
+  surface,
+  z,
+} from '../http.ts'
+
+const Status = z.enum(['pending', 'posted', 'captured', 'released', 'failed'])
+
+const OperatorBond = z
+  .object({
+    id: z.string(),
+    tenant_id: z.string(),
+    tier: z.enum(['starter', 'growth', 'enterprise']),
+    amount_usd_cents: z.int(),
+    status: Status,
+    closing: z.enum(['captured', 'released']).nullable().openapi({
+      description: 'Ordered, and not confirmed by the far side yet: it is tried again until it is.',
+    }),
+    provider: z.enum(['stripe', 'local']),
+    reason: z.string().nullable(),
+    next_reauth_at: z.string().nullable(),
+    posted_at: z.string().nullable(),
+    ended_at: z.string().nullable(),
+    created_at: z.string(),
+  })
+  .openapi('OperatorBond')
+
+const common = { tags: ['operator'], security: [{ operator: [] }] }
+const Closing = {
+  params: z.object({ id: z.string().min(1).max(100) }),
+  ...body(z.object({ reason: z.string().trim().min(1).max(500) })),
+}
+const refused = (description: string) =>
+  json(z.object({ error: z.string(), message: z.string() }), description)
+const CLOSED = {
+  200: json(OperatorBond),
+  404: refused('No such bond'),
+  409: refused('It has ended otherwise'),
+}
+
+/** Only the operator's own key opens these routes; no tenant's does. */
+const operatorOnly: MiddlewareHandler<App> = async (c, next) => {
+  mustBeOperator(c.env, presentedKey(c))
+  await next()
+}
+
+/** What whoever runs this Worker decides over all tenants' bonds. */
+export const operator = surface({
+  status: {
+    unauthorized: 401,
+    insufficient_scope: 403,
+    mailbox_scope_denied: 403,
+    tenant_mismatch: 403,
+    agent_mismatch: 403,
+    agent_required: 403,
+    human_decision_required: 403,
+    global_scope_not_allowed: 403,
+    not_found: 404,
+    agent_not_found: 404,
+    mailbox_not_found: 404,
+    template_not_found: 404,
+    malformed_json: 400,
+    invalid: 422,
+    dedupe_key_required: 422,
+    batch_too_large: 422,
+    template_render_failed: 422,
+    template_lint_failed: 422,
+    payload_too_large: 413,
+    conflict: 409,
+    not_rendered: 409,
+    approval_stale: 409,
+    already_decided: 409,
+    already_voted: 409,
+    consensus_closed: 409,
+    agent_inactive: 403,
+    not_cancellable: 409,
+    idempotency_in_progress: 409,
+    idempotency_mismatch: 422,
+    secret_already_shown: 409,
+    not_a_participant: 403,
+    not_configured: 503,
+    too_many_registrations: 429,
+    expired: 410,
+    not_claimed: 403,
+    payment_unavailable: 503,
+  },
+  body: ({ code, message, details }) => ({ error: code, message, ...details }),
+})
+
+operator.use('/bonds/*', limitBody, operatorOnly)
+
+operator.openapi(
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/bonds',
+    summary: 'The bonds of all tenants, the newest first',
+    request: {
+      query: z.object({
+        status: Status.optional(),
+        limit: z.coerce.number().int().min(1).max(100).default(50),
+        cursor: z.string().max(100).optional(),
+      }),
+    },
+    responses: {
+      200: json(
+        z.object({
+          data: z.array(OperatorBond),
+          has_more: z.boolean(),
+          next_cursor: z.string().nullable(),
+        }),
+      ),
+    },
+  }),
+  async (c) => {
+    const { status = null, limit, cursor } = c.req.valid('query')
+    const { bonds, hasMore } = await listAllBonds(c.env, { status, limit, after: cursor || null })
+    const next_cursor = hasMore ? (bonds.at(-1)?.id ?? null) : null
+    return c.json({ data: bonds.map(view), has_more: hasMore, next_cursor }, 200)
+  },
+)
+
+operator.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/bonds/{id}/capture',
+    summary: 'Take the money of a bond, for abuse',
+    request: Closing,
+    responses: CLOSED,
+  }),
+  async (c) => {
+    const { reason } = c.req.valid('json')
+    return c.json(view(await closeBond(at(c), c.req.valid('param').id, 'captured', reason)), 200)
+  },
+)
+
+operator.openapi(
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/bonds/{id}/release',
+    summary: 'Let go of the money of a bond, in good standing',
+    request: Closing,
+    responses: CLOSED,
+  }),
+  async (c) => {
+    const { reason } = c.req.valid('json')
+    return c.json(view(await closeBond(at(c), c.req.valid('param').id, 'released', reason)), 200)
+  },
+)
+
+operator.all('/bonds/*', noSuchRoute)
+
+const at = (c: HttpContext) => ({ env: c.env, now: c.get('now') })
+
+function view(bond: Bond): z.infer<typeof OperatorBond> {
+  return {
+    id: bond.id,
+    tenant_id: bond.tenantId,
+    tier: bond.tier,
+    amount_usd_cents: bond.amountUsdCents,
+    status: bond.status,
+    closing: bond.closing,
+    provider: bond.provider,
+    reason: bond.reason,
+    next_reauth_at: bond.nextReauthAt?.toISOString() ?? null,
+    posted_at: bond.postedAt?.toISOString() ?? null,
+    ended_at: bond.endedAt?.toISOString() ?? null,
+    created_at: bond.createdAt.toISOString(),
+  }
+}
