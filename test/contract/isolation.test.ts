@@ -230,7 +230,7 @@ function asOtherTenant(route: string, entry: Entry, a: World, b: World): Promise
     }),
   )
   const borne = idsOf(entry, a.ids)
-  const together = borne.length === 1 ? [] : [borne]
+  const together = borne.length === 1 || entry.once ? [] : [borne]
   const foreign = [...borne.map((name) => [name]), ...together].map((names) =>
     foreignLikeUnknown(route, entry, a, b, names),
   )

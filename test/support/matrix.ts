@@ -46,6 +46,8 @@ export type Entry = {
   scoped?: 'filtered' | 'own' | 'shared'
   /** The published exception: that others have a message or thread is told, by 403 instead of 404. */
   tellsOthers?: true
+  /** A second request is refused for the first one's sake. */
+  once?: true
   /** A valid request. The ids that it reads from its argument are the ids that the route bears. */
   request: (ids: Ids) => { query?: Record<string, string>; path: string; body?: Record<string, unknown> }
 }
@@ -233,7 +235,11 @@ export const ENTRIES: Record<string, Entry> = {
   },
   'POST /v1/billing/portal': { needs: 'manage', request: () => ({ path: '/v1/billing/portal' }) },
   'GET /v1/bonds': { needs: 'read', request: () => ({ path: '/v1/bonds' }) },
-  'POST /v1/bonds': { needs: 'manage', request: () => ({ path: '/v1/bonds', body: { tier: 'growth' } }) },
+  'POST /v1/bonds': {
+    needs: 'manage',
+    once: true,
+    request: () => ({ path: '/v1/bonds', body: { tier: 'growth' } }),
+  },
   'GET /admin/email/stats': { needs: 'operator', request: () => ({ path: '/admin/email/stats' }) },
 
   'POST /v1/agent/request-send': {

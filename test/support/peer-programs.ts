@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Carriers' own programs for local use: Amazon SES as aws-ses-v2-local, Resend as emulate. */
-export async function startPrograms() {
+/** Programs for local use: Amazon SES as aws-ses-v2-local, Resend and Stripe as emulate. */
+export async function startPrograms(reportsTo: string) {
   const children: ChildProcess[] = []
   const end = () => children.map((child) => child.kill('SIGKILL'))
   process.once('exit', end)
@@ -18,17 +20,27 @@ export async function startPrograms() {
     await answering(`${url}${answersAt}`, child)
     return url
   }
-  const [ses, resend] = await Promise.all([
+  const scratch = await mkdtemp(join(tmpdir(), 'moltpost-'))
+  const seed = join(scratch, 'stripe.json')
+  await writeFile(seed, JSON.stringify({ stripe: stripeSeed(reportsTo) }))
+  const [ses, resend, stripe] = await Promise.all([
     start(
       'aws-ses-v2-local/dist/cli.js',
       (port) => ['--host', '127.0.0.1', '--port', String(port)],
       '/health-check',
     ),
     start('emulate/dist/index.js', (port) => ['start', '--service', 'resend', '-p', String(port)], '/emails'),
+    start(
+      'emulate/dist/index.js',
+      (port) => ['start', '--service', 'stripe', '-p', String(port), '--seed', seed],
+      '/v1/prices',
+    ),
   ])
+  await rm(scratch, { recursive: true })
   return {
     ses,
     resend,
+    stripe,
     stop: async () => {
       const running = children.filter((child) => child.exitCode === null && child.signalCode === null)
       const ended = Promise.all(running.map((child) => once(child, 'exit')))
@@ -36,6 +48,18 @@ export async function startPrograms() {
       end()
       await ended
     },
+  }
+}
+
+/** The prices of our plans, and where webhooks go. */
+function stripeSeed(reportsTo: string) {
+  const prices = ['starter', 'growth', 'team', 'enterprise']
+  return {
+    products: [{ id: 'prod_moltpost', name: 'Moltpost' }],
+    prices: prices.map((plan, at) => ({
+      ...{ id: `price_${plan}`, product_name: 'Moltpost', currency: 'usd', unit_amount: 1900 * 10 ** at },
+    })),
+    webhooks: [{ url: `${reportsTo}/-reports`, events: ['*'], secret: 'whsec_of_the_tests' }],
   }
 }
 

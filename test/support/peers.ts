@@ -8,16 +8,18 @@ import { startModel } from './peer-model.ts'
 import { startPrism } from './peer-prism.ts'
 import { startPrograms } from './peer-programs.ts'
 import { login, type Received, startSmtpServers } from './peer-smtp.ts'
+import { startStripe } from './peer-stripe.ts'
 import { startWebhookEndpoints } from './peer-webhooks.ts'
 
 /** The far sides of the tests: real servers on loopback, started once for the whole run. */
 export default async function peers(project: TestProject) {
   const received: Received[] = []
+  const stripe = await startStripe()
   const [smtp, faults, http, programs, model, webhooks, prism] = await Promise.all([
     startSmtpServers(received),
     startFaultServers(),
     startHttpCarrier(),
-    startPrograms(),
+    startPrograms(stripe.url),
     startModel(),
     startWebhookEndpoints(),
     startPrism(),
@@ -31,6 +33,8 @@ export default async function peers(project: TestProject) {
     http: http.url,
     ses: programs.ses,
     resend: programs.resend,
+    stripe: stripe.url,
+    emulatedStripe: programs.stripe,
     model: model.url,
     webhooks: webhooks.url,
     prism: prism.url,
@@ -45,6 +49,7 @@ export default async function peers(project: TestProject) {
       model.stop(),
       webhooks.stop(),
       prism.stop(),
+      stripe.stop(),
     ])
   }
 }
@@ -90,6 +95,9 @@ export type Peers = {
   http: string
   ses: string
   resend: string
+  /** One with what emulators lack, and one with a hosted page, whose webhooks go to the first. */
+  stripe: string
+  emulatedStripe: string
   model: string
   webhooks: string
   /** Where exchanges are held against the published document of MailMolt, if they are. */

@@ -4,13 +4,13 @@ import { z } from 'zod'
 import { type Env, settings } from '../../env.ts'
 import { billingEvents, checkouts, subscriptions } from '../../schema.ts'
 import { learnCharge, learnHold, learnSetup } from '../bonds/learn.ts'
-import { database } from '../ctx.ts'
+import { type Actor, database } from '../ctx.ts'
 import { sha256 } from '../rendered.ts'
 import type { Subscription } from './customer.ts'
 import { type Report, type Standing, settle, standingAtStripe } from './standing.ts'
 import { asked, idOf, stripeOf } from './stripe.ts'
 
-type At = { env: Env; now: Date }
+type At = { env: Env; now: Date; actor: Actor }
 
 /** `counted` is how many events of the report were about somebody here and had not been counted before. */
 export type Taken =
@@ -51,10 +51,11 @@ const LOOKS: [type: RegExp, look: (at: At, subject: Subject) => Promise<void>][]
  * Throws where Stripe cannot be asked: it reports again.
  */
 export async function takeStripeReport(
-  at: At,
+  { env, now }: Pick<At, 'env' | 'now'>,
   { signature, body }: { signature: string | null; body: string },
 ): Promise<Taken> {
-  const { stripe } = settings(at.env)
+  const at: At = { env, now, actor: { kind: 'system', name: 'stripe' } }
+  const { stripe } = settings(env)
   if (!stripe?.webhookSecret) return { kind: 'unconfigured' }
   const event = await proven(at, stripe.webhookSecret, signature ?? '', body)
   if (typeof event === 'string') return { kind: 'refused', reason: event }
@@ -63,13 +64,18 @@ export async function takeStripeReport(
   if (!look || customerId === null) return { kind: 'taken', counted: 0 }
   // An emulator's events bear no id: of the same bytes one is enough.
   const report = { id: event.id ?? `sha256:${await sha256(body)}`, type: event.type }
-  const tenantId = await tenantOf(at.env, customerId)
-  if (tenantId === null || (await isCounted(at.env, tenantId, report))) return { kind: 'taken', counted: 0 }
+  const tenantId = await tenantOf(env, customerId)
+  if (tenantId === null || (await isCounted(env, tenantId, report))) return { kind: 'taken', counted: 0 }
   await look(at, { tenantId, customerId, id: event.data.object.id, report })
   return { kind: 'taken', counted: 1 }
 }
 
-async function proven({ env, now }: At, secret: string, signature: string, body: string) {
+async function proven(
+  { env, now }: Pick<At, 'env' | 'now'>,
+  secret: string,
+  signature: string,
+  body: string,
+) {
   const { default: Sdk } = await import('stripe')
   const stripe = await stripeOf(env)
   try {
@@ -80,7 +86,8 @@ async function proven({ env, now }: At, secret: string, signature: string, body:
     const parsed = StripeEvent.safeParse(event)
     return parsed.success ? parsed.data : 'not an event'
   } catch (error) {
-    return error instanceof Error ? error.name : 'not an event'
+    const { type } = error as { type?: unknown }
+    return typeof type === 'string' ? type : 'not an event'
   }
 }
 

@@ -34,7 +34,8 @@ export async function findLocalCheckout(env: Env, id: string): Promise<LocalChec
 /** Pays, once, for what a local page offers. Paid already, it changes nothing. */
 export async function completeLocalCheckout(at: At, id: string): Promise<LocalCheckout> {
   const { tenantId, plan } = await findLocalCheckout(at.env, id)
-  await settle(at, tenantId, async () => {
+  const actor = { kind: 'system', name: 'local_ledger' } as const
+  await settle({ ...at, actor }, tenantId, async () => {
     if ((await findLocalCheckout(at.env, id)).isComplete) return null
     return {
       checkoutId: id,

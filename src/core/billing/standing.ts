@@ -1,12 +1,14 @@
 import type Stripe from 'stripe'
 import { type Env, settings } from '../../env.ts'
-import { database } from '../ctx.ts'
+import { audited } from '../audit/record.ts'
+import { type Actor, database, prepared } from '../ctx.ts'
 import { Fault } from '../fault.ts'
 import { PLANS, type Plan } from '../plans.ts'
 import { type Subscription, subscriptionOf } from './customer.ts'
 import { asked } from './stripe.ts'
 
-type At = { env: Env; now: Date }
+/** `actor` is whoever the change is written down to. */
+type At = { env: Env; now: Date; actor: Actor }
 
 /** What a tenant pays for, as it was learnt. `checkoutId` names the checkout that is used up by it. */
 export type Standing = Pick<
@@ -36,7 +38,7 @@ export function isSubscribed({ subscriptionId, status }: Subscription): boolean 
  * whatever the order in which they come. Null learnt changes nothing but counts the report.
  */
 export async function settle(
-  { env, now }: At,
+  { env, now, actor }: At,
   tenantId: string,
   learn: (row: Subscription) => Promise<Standing | null>,
   report: Report | null = null,
@@ -54,15 +56,21 @@ export async function settle(
         : [env.DB.prepare(USE_UP).bind(tenantId, row.version, standing.checkoutId, now.getTime())]),
       change({ env, now }, row, standing ?? row),
       env.DB.prepare(FOLLOW).bind(tenantId),
+      ...audited({ db: database(env), now, tenantId, actor }, [
+        { action: 'plan.changed', target: standing?.subscriptionId ?? null, detail: planDetail(standing) },
+      ]).map((query) => prepared(env, query)),
     ])
-    if (changed.at(-2)?.results.length === 1) return
+    if (changed.at(-4)?.results.length === 1) return
   }
   throw new Fault('payment_unavailable', 'Too much changed at once. Try again in a minute.', {
     retryAfter: 60,
   })
 }
 
-function change({ env, now }: At, row: Subscription, standing: Standing): D1PreparedStatement {
+const planDetail = (standing: Standing | null) =>
+  standing === null ? {} : { plan: standing.plan, status: standing.status }
+
+function change({ env, now }: Omit<At, 'actor'>, row: Subscription, standing: Standing): D1PreparedStatement {
   return env.DB.prepare(CHANGE).bind(
     row.tenantId,
     row.version,

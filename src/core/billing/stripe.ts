@@ -61,6 +61,7 @@ export async function told<Answer extends { object: string }>(
   kind: Answer['object'],
   ask: (stripe: Stripe) => Promise<Answer>,
 ): Promise<Told<Answer>> {
+  if (!settings(env).stripe) throw unavailable('not configured')
   const stripe = await stripeOf(env)
   try {
     const answer = await ask(stripe)

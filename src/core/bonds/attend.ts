@@ -1,15 +1,14 @@
 import { and, eq, inArray, isNull, lte, or } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { bonds } from '../../schema.ts'
+import { providerOf } from '../billing/stripe.ts'
 import { database } from '../ctx.ts'
 import { describeFailure } from '../failure.ts'
 import { Fault } from '../fault.ts'
 import { newToken } from '../ids.ts'
 import type { Bond } from './bond.ts'
-import { type BondChange, changeBond } from './change.ts'
+import { type At, type BondChange, changeBond } from './change.ts'
 import { authorise, capture, closeSetup, type Held, letGo } from './hold.ts'
-
-type At = { env: Env; now: Date }
 
 const DAY_MS = 86_400_000
 
@@ -24,16 +23,27 @@ const RETRY_MS = 900_000
 /** Bonds that one sweep looks at; the rest wait for the next. */
 const AT_ONCE = 20
 
+const SWEEP = { kind: 'system', name: 'sweep' } as const
+
 /** Looks after every bond whose time has come. Leaving out any number of sweeps only delays. */
 export async function sweepBonds(env: Env, now: Date): Promise<number> {
   const due = await database(env)
     .select({ tenantId: bonds.tenantId, id: bonds.id })
     .from(bonds)
-    .where(lte(bonds.nextAt, now))
+    .where(
+      and(
+        lte(bonds.nextAt, now),
+        // What another provider holds cannot be asked here: it stands for its time of grace, and no longer.
+        or(
+          eq(bonds.provider, providerOf(env) ?? 'stripe'),
+          lte(bonds.nextReauthAt, new Date(now.getTime() - GRACE_MS)),
+        ),
+      ),
+    )
     .orderBy(bonds.nextAt)
     .limit(AT_ONCE)
   for (const each of due) {
-    await attendBond({ env, now }, each).catch((error: unknown) => {
+    await attendBond({ env, now, actor: SWEEP }, each).catch((error: unknown) => {
       console.error(JSON.stringify({ event: 'bond_unattended', bond: each.id, ...describeFailure(error) }))
     })
   }

@@ -90,20 +90,21 @@ export async function listAllBonds(
  * ended otherwise or nothing is held yet that could be captured.
  */
 export async function closeBond(
-  at: { env: Env; now: Date },
+  { env, now }: { env: Env; now: Date },
   id: string,
   closing: 'captured' | 'released',
   reason: string,
 ): Promise<Bond> {
-  const bond = await bondById(at.env, id)
+  const at = { env, now, actor: { kind: 'system', name: 'operator' } as const }
+  const bond = await bondById(env, id)
   if (bond.status === closing) return bond
   if (bond.closing === null) {
     const status = closing === 'released' && bond.status === 'pending' ? 'pending' : 'posted'
-    await changeBond(at, bond, { status }, { closing, reason, nextAt: at.now })
+    await changeBond(at, bond, { status }, { closing, reason, nextAt: now })
   }
-  const ordered = await bondById(at.env, id)
+  const ordered = await bondById(env, id)
   if (ordered.closing === closing) await attendBond(at, ordered)
-  const closed = ordered.closing === closing ? await bondById(at.env, id) : ordered
+  const closed = ordered.closing === closing ? await bondById(env, id) : ordered
   if (closed.status === closing || closed.closing === closing) return closed
   throw new Fault('conflict', `This bond is ${closed.closing ?? closed.status}: it cannot be ${closing}.`)
 }

@@ -1,8 +1,11 @@
 import type { Env } from '../../env.ts'
+import { audited } from '../audit/record.ts'
 import type { Report } from '../billing/standing.ts'
+import { type Actor, database, prepared } from '../ctx.ts'
 import { type Bond, hasBond } from './bond.ts'
 
-type At = { env: Env; now: Date }
+/** `actor` is whoever the change is written down to. */
+export type At = { env: Env; now: Date; actor: Actor }
 
 /** What becomes of a bond; what is left out stays as it is. Who holds the claim gives it back with the change. */
 export type BondChange = Partial<
@@ -26,11 +29,11 @@ export type BondChange = Partial<
 export type Guard = { status: Bond['status']; claimToken?: string }
 
 /**
- * Changes a bond in one batch with the owner's level, which follows it, and with the report that it was learnt from.
- * False where the bond stood otherwise by then: nothing is changed.
+ * Changes a bond in one batch with the owner's level, which follows it, with the report that it was learnt from, and with
+ * the entry in the audit log where it is more than when to look again. False where the bond stood otherwise by then: nothing is changed.
  */
 export async function changeBond(
-  { env, now }: At,
+  { env, now, actor }: At,
   { tenantId, id }: Pick<Bond, 'tenantId' | 'id'>,
   guard: Guard,
   change: BondChange,
@@ -56,9 +59,22 @@ export async function changeBond(
       `UPDATE bonds SET ${columns} WHERE tenant_id = ?1 AND id = ?2 AND status = ?3
          AND (?4 IS NULL OR claim_token = ?4) RETURNING id`,
     ).bind(tenantId, id, guard.status, guard.claimToken ?? null, ...binds),
+    ...recorded(change).flatMap((record) =>
+      audited({ db: database(env), now, tenantId, actor }, [{ ...record, target: id }]).map((query) =>
+        prepared(env, query),
+      ),
+    ),
     levelFollows(env, tenantId),
+    ...audited({ db: database(env), now, tenantId, actor }, [
+      { action: 'level.follows_bond', target: tenantId },
+    ]).map((query) => prepared(env, query)),
   ])
   return changed?.results.length === 1
+}
+
+function recorded({ status, closing, holds, reason = null }: BondChange) {
+  if (status) return [{ action: `bond.${status}` as const, detail: { reason, holds: holds ?? null } }]
+  return closing ? [{ action: `bond.${closing}_ordered` as const, detail: { reason } }] : []
 }
 
 /** A posted bond makes an owner of proven address autonomous, and without one nobody is. */
@@ -70,7 +86,11 @@ export function levelFollows({ DB }: Env, tenantId: string): D1PreparedStatement
 }
 
 /** Counts a report by itself, where it changes nothing. */
-export async function countReport({ env, now }: At, tenantId: string, { id, type }: Report): Promise<void> {
+export async function countReport(
+  { env, now }: Pick<At, 'env' | 'now'>,
+  tenantId: string,
+  { id, type }: Report,
+): Promise<void> {
   await env.DB.prepare(COUNT).bind(tenantId, id, type, now.getTime()).run()
 }
 

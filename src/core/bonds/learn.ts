@@ -5,10 +5,9 @@ import type { Report } from '../billing/standing.ts'
 import { database } from '../ctx.ts'
 import { attendBond, ended } from './attend.ts'
 import type { Bond } from './bond.ts'
-import { changeBond, countReport } from './change.ts'
+import { type At, changeBond, countReport } from './change.ts'
 import { readCharge, readHold, readSetup } from './hold.ts'
 
-type At = { env: Env; now: Date }
 type Subject = { tenantId: string; customerId: string; id: string }
 
 /** A form of ours has been filled in, or closed: the card is kept and the money held at once. */

@@ -91,6 +91,7 @@ export const operator = surface({
     not_a_participant: 403,
     not_configured: 503,
     too_many_registrations: 429,
+    too_many_attempts: 429,
     expired: 410,
     not_claimed: 403,
     payment_unavailable: 503,
