@@ -12,6 +12,7 @@ import { mcp } from './surfaces/mcp/index.ts'
 import { moltbotden } from './surfaces/moltbotden/index.ts'
 import { molted } from './surfaces/molted/index.ts'
 import { operator } from './surfaces/operator/index.ts'
+import { portal } from './surfaces/portal/index.tsx'
 import { providerEvents } from './surfaces/provider-events/index.ts'
 import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
 
@@ -20,7 +21,7 @@ export const app = new OpenAPIHono<App>()
 
 app.use(opening)
 // MoltbotDen's surface refuses in its own words what is too large.
-for (const area of ['/v1/*', '/u/*', '/claim/*', '/verify/*']) app.use(area, limitBody)
+for (const area of ['/v1/*', '/u/*', '/claim/*', '/verify/*', '/portal/*']) app.use(area, limitBody)
 
 app.get('/health', async (c) => {
   settings(c.env)
@@ -33,6 +34,7 @@ app.get('/openapi.json', (c) => c.json({ ...openApi(), servers: [{ url: settings
 app.route('/dev', dev)
 app.route('/u', unsubscribing)
 app.route('/', claiming)
+app.route('/portal', portal)
 app.route(
   '/events',
   providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),

@@ -119,6 +119,7 @@ Moltpost is ready at ${address}
   key       ${key}
   owner     ${DEMO_OWNER_KEY} (may approve)
   outbox    ${address}/dev/outbox
+  portal    ${address}/dev/sign-in (signs the demo owner in)
   API       ${address}/openapi.json
 
 Try it:

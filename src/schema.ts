@@ -55,7 +55,10 @@ export const canaries = sqliteTable(
   ],
 )
 
-/** The people behind a tenant. */
+/** What a person may do in a tenant: everything, decide what is held, or look. */
+export type OwnerRole = 'owner' | 'approver' | 'viewer'
+
+/** The people behind a tenant: whoever claimed its agent, and whom they invited. */
 export const owners = sqliteTable(
   'owners',
   {
@@ -68,8 +71,45 @@ export const owners = sqliteTable(
     xHandle: text(),
     claimedAt: time(),
     verifiedAt: time(),
+    role: text({ enum: ['owner', 'approver', 'viewer'] })
+      .notNull()
+      .default('owner'),
+    invitedAt: time(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('owners_by_contact').on(t.contact, t.tenantId),
+  ],
+)
+
+/** Links mailed to a person to sign in with, once; only their hash is kept. */
+export const signIns = sqliteTable(
+  'sign_ins',
+  {
+    tokenHash: text().primaryKey(),
+    contact: text().notNull(),
+    expiresAt: time().notNull(),
+    usedAt: time(),
+  },
+  (t) => [index('sign_ins_by_age').on(t.expiresAt)],
+)
+
+/** Browsers in which a person is signed in, and which of their tenants each shows. */
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    tokenHash: text().primaryKey(),
+    id: text().notNull(),
+    contact: text().notNull(),
+    /** Null until a person with several tenants has chosen one. */
+    tenantId: text(),
+    /** What the browser calls itself, for the list of sessions. */
+    browser: text(),
+    createdAt: time().notNull(),
+    seenAt: time().notNull(),
+    expiresAt: time().notNull(),
+  },
+  (t) => [index('sessions_by_contact').on(t.contact), index('sessions_by_age').on(t.expiresAt)],
 )
 
 /** Single-use tokens that hand an agent to its owner; only their hash is kept. */
@@ -517,8 +557,34 @@ export const approvals = sqliteTable(
     decidedAt: time(),
     decidedBy: text(),
     decisionReason: text(),
+    /** When those who may decide must be told by mail; null once they are. */
+    noticeAt: time(),
+    noticedAt: time(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), index('approvals_by_send').on(t.tenantId, t.sendId)],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('approvals_by_send').on(t.tenantId, t.sendId),
+    index('approvals_pending').on(t.tenantId).where(sql`status = 'pending'`),
+    index('approvals_to_notice').on(t.noticeAt).where(sql`notice_at IS NOT NULL`),
+    index('approvals_noticed').on(t.tenantId, t.noticedAt).where(sql`noticed_at IS NOT NULL`),
+  ],
+)
+
+/** What one person was mailed to decide one approval with, once: a link, or an address to answer to. Only hashes are kept. */
+export const approvalTokens = sqliteTable(
+  'approval_tokens',
+  {
+    tokenHash: text().primaryKey(),
+    tenantId: text().notNull(),
+    approvalId: text().notNull(),
+    ownerId: text().notNull(),
+    door: text({ enum: ['link', 'answer'] }).notNull(),
+    /** Of the message that the notice was about. */
+    sha256: text().notNull(),
+    expiresAt: time().notNull(),
+    usedAt: time(),
+  },
+  (t) => [index('approval_tokens_by_age').on(t.expiresAt)],
 )
 
 /** The lease on a contact, mirrored from its object; one row per contact. */

@@ -237,7 +237,9 @@ async function agentOf(ctx: Ctx, id: string): Promise<Agent> {
   return agent
 }
 
-function mustHoldSomewhere({ actor }: Ctx, wanted: Permission) {
+function mustHoldSomewhere(ctx: Ctx, wanted: Permission) {
+  const { actor } = ctx
+  if (actor.kind === 'human') mustBeAllowed(ctx, wanted)
   if (actor.kind !== 'key') return
   const held = actor.scopes === null ? actor.permissions : actor.scopes.flatMap((scope) => scope.permissions)
   if (permits(held, wanted)) return

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
 import { approvals, sends } from '../schema.ts'
 import { audited } from './audit/record.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from './ctx.ts'
@@ -49,6 +49,23 @@ export async function listApprovals(
     )
     .orderBy(desc(approvals.id))
     .limit(limit)
+}
+
+/** How many approvals wait for somebody, counted up to 100. */
+export async function countPending(ctx: Ctx): Promise<number> {
+  mustBeAllowed(ctx, 'read')
+  const waiting = await ctx.db
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(
+      and(
+        eq(approvals.tenantId, ctx.tenantId),
+        sql`${approvals.status} = 'pending'`,
+        gt(approvals.expiresAt, ctx.now),
+      ),
+    )
+    .limit(100)
+  return waiting.length
 }
 
 /** One approval with its send and, once they exist, the bytes it is bound to. */
@@ -180,7 +197,7 @@ export async function editHeld(
       ),
     ctx.db.insert(approvals).select(sql`
       SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', ${approval.holdReason}, ${POLICY_VERSION},
-        NULL, ${expiresAt.getTime()}, ${ctx.now.getTime()}, NULL, NULL, NULL
+        NULL, ${expiresAt.getTime()}, ${ctx.now.getTime()}, NULL, NULL, NULL, NULL, NULL
       FROM sends s WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${send.id} AND s.approval_id = ${newApprovalId}`),
     emit(
       ctx.db,

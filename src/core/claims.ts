@@ -68,7 +68,7 @@ export async function claimAgent(
     db: database(at.env),
     now: at.now,
     tenantId: sql`(SELECT c.tenant_id FROM claims c WHERE c.token_hash = ${hash})`,
-    actor: { kind: 'human', ownerId } as const,
+    actor: { kind: 'human', role: 'owner', ownerId } as const,
   }
   const detail = { email: address.email, xHandle }
   await DB.batch([
@@ -123,7 +123,7 @@ export async function verifyOwner(at: At, token: string): Promise<Verification> 
   const change = (statement: string) => DB.prepare(statement).bind(hash, at.now.getTime())
   const [won] = await DB.batch([
     change(PROVE),
-    ...audited({ db, now: at.now, tenantId, actor: { kind: 'human', ownerId } }, [
+    ...audited({ db, now: at.now, tenantId, actor: { kind: 'human', role: 'owner', ownerId } }, [
       { action: 'owner.verified', target: ownerId },
     ]).map((query) => prepared(at.env, query)),
     change(VERIFY),

@@ -1,6 +1,6 @@
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import type { Env } from '../env.ts'
-import type { MailboxScope, Permission } from '../schema.ts'
+import type { MailboxScope, OwnerRole, Permission } from '../schema.ts'
 import * as schema from '../schema.ts'
 import { Fault } from './fault.ts'
 
@@ -13,7 +13,7 @@ export type Actor =
       permissions: Permission[]
       scopes: MailboxScope[] | null
     }
-  | { kind: 'human'; ownerId: string }
+  | { kind: 'human'; ownerId: string; role: OwnerRole }
   | { kind: 'smtp'; credentialId: string }
   | { kind: 'system'; name: string }
 
@@ -56,7 +56,11 @@ export function actorName(actor: Actor): string {
 /** Throws 403 unless the actor may do this, to this mailbox where one is named. `manage` implies `read` and `send`. */
 export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string | null) {
   const { actor } = ctx
-  if (actor.kind === 'system' || actor.kind === 'human') return
+  if (actor.kind === 'system') return
+  if (actor.kind === 'human') {
+    if (permits(GRANTED[actor.role], wanted)) return
+    throw new Fault('insufficient_scope', `A person with the role "${actor.role}" cannot ${wanted} here.`)
+  }
   if (actor.kind === 'smtp') {
     if (wanted === 'send') return
     throw new Fault('insufficient_scope', `An SMTP credential cannot ${wanted}.`)
@@ -76,6 +80,20 @@ export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string |
   if (!permits(scope.permissions, wanted)) {
     throw new Fault('insufficient_scope', `This key lacks "${wanted}" on mailbox "${mailboxId}".`)
   }
+}
+
+/** What each role of a person comes to. */
+const GRANTED: Record<OwnerRole, Permission[]> = {
+  owner: ['read', 'send', 'manage', 'approve'],
+  approver: ['read', 'approve'],
+  viewer: ['read'],
+}
+
+/** Whether the actor may do this to the tenant as a whole. */
+export function may({ actor }: Pick<Ctx, 'actor'>, wanted: Permission): boolean {
+  if (actor.kind === 'human') return permits(GRANTED[actor.role], wanted)
+  if (actor.kind === 'key') return actor.scopes === null && permits(actor.permissions, wanted)
+  return actor.kind === 'system' || wanted === 'send'
 }
 
 export function permits(held: Permission[], wanted: Permission): boolean {

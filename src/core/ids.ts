@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
 /** A new id: `prefix_`, 10 characters of time in ms (so that ids sort by age), 26 of randomness (130 bits). */
@@ -15,6 +17,11 @@ export function newToken(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
+}
+
+/** 32 random bytes as base64url, for what somebody is handed to come back with. */
+export function newBearer(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
 }
 
 function timePart(at: Date): string {

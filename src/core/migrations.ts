@@ -11,6 +11,7 @@ import billing from '../../migrations/0009_billing.sql'
 import audit from '../../migrations/0010_audit.sql'
 import smtpCredentials from '../../migrations/0011_smtp_credentials.sql'
 import dlp from '../../migrations/0012_dlp.sql'
+import portal from '../../migrations/0013_portal.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -27,6 +28,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0010_audit.sql', audit],
   ['0011_smtp_credentials.sql', smtpCredentials],
   ['0012_dlp.sql', dlp],
+  ['0013_portal.sql', portal],
 ]
 
 /**

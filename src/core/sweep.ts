@@ -6,8 +6,11 @@ import { sweepBonds } from './bonds/attend.ts'
 import { database } from './ctx.ts'
 import { sweepEvents } from './events/sweep.ts'
 import { forgetExpired } from './memory.ts'
+import { noticeHeld } from './notices/letters.ts'
+import { forgetTokens } from './notices/tokens.ts'
 import { RING_AGAIN_MS } from './send/decide.ts'
 import { ringAll, ringArrivals } from './send/ring.ts'
+import { forgetSessions } from './sessions.ts'
 import type { SendState } from './states.ts'
 
 /** Rows that one sweep looks at; the rest wait for the next. */
@@ -35,8 +38,8 @@ const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_f
 
 /**
  * The one retry authority: rings again for every send, arrival, event and webhook delivery whose `next_at` has come, and
- * forgets answers and events kept long enough. Chains of audit logs are taken up too, and bonds whose time has come looked
- * after at once.
+ * forgets answers, events and sessions kept long enough. Chains of audit logs are taken up too, bonds whose time has come
+ * looked after at once, and those who may decide what is held told by mail.
  * Leaving out any number of sweeps only delays. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
@@ -86,6 +89,9 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     ringArrivals(env, waiting),
     forgetExpired(env, now),
     sweepBonds(env, now),
+    noticeHeld(env, now),
+    forgetSessions(env, now),
+    forgetTokens(env, now),
   ])
   const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
   return rung + bellsOfEvents + bellsOfAudits

@@ -13,13 +13,13 @@ const SYSTEM = { tenantId: 'tenant_system', mailboxId: 'mbx_system', localPart: 
  */
 export async function sendSystemMail(
   at: { env: Env; now: Date },
-  letter: { to: string; subject: string; text: string },
+  letter: { to: string; subject: string; text: string; replyTo?: string },
 ): Promise<Refusal | null> {
   await openSystemAccount(at)
   const { tenantId, mailboxId } = SYSTEM
   const credential = { actor: { kind: 'system' as const, name: 'mail' }, tenantId }
   const door = { ...at, name: 'system' as const, credential, tenantId: null, agent: null }
-  const { to, subject, text } = letter
+  const { to, subject, text, replyTo } = letter
   const [result] = await requestSends(door, [
     {
       to: [{ kind: 'to', email: to }],
@@ -27,6 +27,8 @@ export async function sendSystemMail(
       template: null,
       dedupeKey: null,
       payload: { subject, text },
+      headers: { 'Auto-Submitted': 'auto-generated' },
+      ...(replyTo === undefined ? {} : { replyTo }),
     },
   ])
   if (result?.status === 'queued') return null

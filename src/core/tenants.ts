@@ -1,7 +1,7 @@
 import { and, eq, exists, ne } from 'drizzle-orm'
 import { mailboxes, tenants } from '../schema.ts'
 import { audited } from './audit/record.ts'
-import { type Ctx, mustBeAllowed, permits } from './ctx.ts'
+import { type Ctx, may, mustBeAllowed, permits } from './ctx.ts'
 import { Fault } from './fault.ts'
 
 export type Tenant = typeof tenants.$inferSelect
@@ -18,8 +18,7 @@ export type TenantChange = {
 
 /** Whether a person asks, or a key that may decide in a person's place. */
 export function mayDecide({ actor }: Ctx, mailboxId?: string): boolean {
-  if (actor.kind !== 'key') return actor.kind !== 'smtp'
-  if (actor.scopes === null) return permits(actor.permissions, 'approve')
+  if (actor.kind !== 'key' || actor.scopes === null) return may({ actor }, 'approve')
   const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
   return scope !== undefined && permits(scope.permissions, 'approve')
 }

@@ -17,7 +17,13 @@ import { call, grant } from '../support/tenant.ts'
 const LOCAL_PAGES = ['GET /dev/checkout/{id}', 'POST /dev/checkout/{id}', 'GET /dev/billing/{customerId}']
 
 /** Open to anybody, and about nobody: they are no part of the matrix. */
-const ABOUT_NOBODY = ['GET /health', 'GET /openapi.json', 'GET /dev/outbox', ...LOCAL_PAGES]
+const ABOUT_NOBODY = [
+  'GET /health',
+  'GET /openapi.json',
+  'GET /dev/outbox',
+  'GET /dev/sign-in',
+  ...LOCAL_PAGES,
+]
 
 /** Open to whoever holds a sealed link, and tested with it. */
 const BY_SEALED_LINK = ['u', 'claim', 'verify'].flatMap((area) => [

@@ -4,8 +4,11 @@ import { eventually } from './tenant.ts'
 
 type Row = Record<string, unknown>
 
-/** Tables that belong to no tenant: the harness's own, and mail that the capture carrier has taken off our hands. */
-const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail']
+/** Tables that belong to no tenant: the harness's own, a person's, and mail that the capture carrier has taken off our hands. */
+const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail', 'sign_ins', 'sessions']
+
+/** What runs out then is not forgotten meanwhile. */
+const NEVER_MS = 4_000_000_000_000
 
 /** A row here would say that the tenant is being erased. */
 export const NEVER_SEEDED = ['erasures']
@@ -100,7 +103,7 @@ export async function fillEmptyTables(tenantId: string, word: string): Promise<v
       .all<{ name: string; type: string; must: number }>()
     const given = results.filter(({ must }) => must === 1)
     const values = given.map(({ name, type }) =>
-      name === 'tenant_id' ? tenantId : /text/i.test(type) ? word : 1,
+      name === 'tenant_id' ? tenantId : /text/i.test(type) ? word : name === 'expires_at' ? NEVER_MS : 1,
     )
     const marks = values.map((_, position) => `?${position + 1}`)
     await sql(

@@ -255,7 +255,7 @@ async function finish(
     }),
     db
       .update(approvals)
-      .set({ sha256: rendered.sha256 })
+      .set({ sha256: rendered.sha256, noticeAt: now })
       .where(
         and(
           eq(approvals.tenantId, send.tenantId),

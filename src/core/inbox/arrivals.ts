@@ -15,6 +15,7 @@ import { newId } from '../ids.ts'
 import { BUDGET } from '../inbound/budget.ts'
 import { type IncomingFile, type IncomingMail, readMail } from '../inbound/mail.ts'
 import { readIntent } from '../intent/embedded.ts'
+import { decideByAnswer, isAnswerAddress, mailboxAnswered } from '../notices/answers.ts'
 import { sha256 } from '../rendered.ts'
 import { ringArrivals, ringOutbox } from '../send/ring.ts'
 import { bodyKeyOf, keepBody } from './body.ts'
@@ -83,6 +84,10 @@ async function goalOf(env: Env, contact: string): Promise<Goal | null> {
       .where(and(eq(sends.id, path.sendId), eq(sends.provider, 'smtp')))
     return send ?? null
   }
+  if (isAnswerAddress(env, contact)) {
+    const answered = await mailboxAnswered(env, contact)
+    return answered && { ...answered, sendId: null }
+  }
   const [mailbox] = await db
     .select({ tenantId: mailboxes.tenantId, mailboxId: mailboxes.id })
     .from(mailboxes)
@@ -111,6 +116,11 @@ export async function takeIn(env: Env, { tenantId, arrivalId }: ArrivalBell, now
   }
   const raw = new Uint8Array(await object.arrayBuffer())
   const done = prepared(env, db.update(arrivals).set({ state: 'stored', nextAt: null }).where(isIt))
+  if (isAnswerAddress(env, arrival.recipient)) {
+    await decideByAnswer({ env, now }, arrival, raw)
+    await done.run()
+    return
+  }
   const report = await reportIn(arrival, raw)
   if (report !== null) {
     await env.DB.batch([...(await recordBounce(env, report, now)), done])

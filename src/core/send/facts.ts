@@ -96,7 +96,8 @@ export const SETTINGS = `
     CASE WHEN m.risk_budget IS NOT NULL THEN (
       SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
         AND p.updated_at > ?3 - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
-    (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL LIMIT 1) AS owner_contact,
+    (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
+      AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact,
     t.dlp_mode, t.dlp_disabled, (SELECT json_group_array(json_object('id', k.id, 'probe', k.probe,
       'length', k.length, 'hash', k.hash)) FROM canaries k WHERE k.tenant_id = t.id) AS canaries,
     p.id AS template_id, p.type AS template_type, v.version, v.subject, v.html, v.text

@@ -1,4 +1,6 @@
+import { DEMO } from '../../core/demo.ts'
 import { capturedMessages } from '../../core/outbox.ts'
+import { newSignIn } from '../../core/sessions.ts'
 import { settings } from '../../env.ts'
 import { invalid, noSuchRoute, router, z } from '../http.ts'
 import { billing } from './billing.tsx'
@@ -27,6 +29,12 @@ dev.get('/outbox', async (c) => {
   if (!c.req.header('accept')?.includes('text/html')) return c.json({ items })
   c.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self' data:")
   return c.html(<Outbox items={items} to={to ?? ''} />)
+})
+
+/** A developer signs in to the demo world with one click, without looking for the mail. */
+dev.get('/sign-in', async (c) => {
+  const token = await newSignIn({ env: c.env, now: c.get('now') }, DEMO.ownerEmail)
+  return c.redirect(`/portal/enter/${token}`, 303)
 })
 
 type Mail = Omit<Awaited<ReturnType<typeof capturedMessages>>[number], 'capturedAt'> & { capturedAt: string }

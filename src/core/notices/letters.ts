@@ -1,0 +1,202 @@
+import { and, asc, eq, inArray, isNotNull, lte, ne, sql } from 'drizzle-orm'
+import { type Env, settings } from '../../env.ts'
+import { approvals, approvalTokens, mailboxes, owners, sends } from '../../schema.ts'
+import { database } from '../ctx.ts'
+import { describeFailure } from '../failure.ts'
+import { newBearer, newToken } from '../ids.ts'
+import { readRendered, sha256 } from '../rendered.ts'
+import { sendSystemMail } from '../system-mail.ts'
+import { answerAddress } from './answers.ts'
+
+/** Between one round of letters to the people of a tenant and the next, in ms. */
+const APART_MS = 5 * 60_000
+/** When a round is begun anew that did not come to its end, in ms. */
+const AGAIN_MS = 10 * 60_000
+/** Held messages that get a letter each; more of them share one. */
+const ALONE_AT_MOST = 3
+const IN_ONE_LETTER = 20
+const AT_ONCE = 200
+const PEOPLE_AT_MOST = 20
+
+type Held = Awaited<ReturnType<typeof dueNotices>>[number]
+type Reader = { id: string; email: string }
+
+/**
+ * Mails those who may decide what has been held since they were last told: a letter each for up to three messages, one
+ * letter for more, and five minutes between rounds. Each letter has a link, and one about a single message can be answered
+ * with "approve" or "reject".
+ */
+export async function noticeHeld(env: Env, now: Date): Promise<void> {
+  const due = await dueNotices(env, now)
+  for (const [tenantId, held] of Map.groupBy(due, ({ tenantId }) => tenantId)) {
+    try {
+      await noticeTenant(env, now, tenantId, held)
+    } catch (error) {
+      console.error(JSON.stringify({ event: 'notice_failed', tenantId, ...describeFailure(error) }))
+    }
+  }
+}
+
+async function dueNotices(env: Env, now: Date) {
+  const db = database(env)
+  await db
+    .update(approvals)
+    .set({ noticeAt: null })
+    .where(and(lte(approvals.noticeAt, now), ne(approvals.status, 'pending')))
+  return await db
+    .select({
+      tenantId: approvals.tenantId,
+      id: approvals.id,
+      sha256: sql<string>`${approvals.sha256}`,
+      holdReason: approvals.holdReason,
+      expiresAt: approvals.expiresAt,
+      renderedKey: sends.renderedKey,
+      from: mailboxes.address,
+      to: sql<string>`${sends.recipients} ->> '$[0].email'`,
+      recipients: sql<number>`json_array_length(${sends.recipients})`,
+    })
+    .from(approvals)
+    .innerJoin(sends, and(eq(sends.tenantId, approvals.tenantId), eq(sends.id, approvals.sendId)))
+    .innerJoin(
+      mailboxes,
+      and(eq(mailboxes.tenantId, approvals.tenantId), eq(mailboxes.id, approvals.mailboxId)),
+    )
+    .where(
+      and(
+        lte(approvals.noticeAt, now),
+        eq(approvals.status, 'pending'),
+        isNotNull(approvals.sha256),
+        sql`NOT EXISTS (SELECT 1 FROM approvals told WHERE told.tenant_id = ${approvals.tenantId}
+          AND told.noticed_at > ${now.getTime() - APART_MS})`,
+      ),
+    )
+    .orderBy(asc(approvals.noticeAt))
+    .limit(AT_ONCE)
+}
+
+async function noticeTenant(env: Env, now: Date, tenantId: string, due: Held[]): Promise<void> {
+  const db = database(env)
+  const these = and(
+    eq(approvals.tenantId, tenantId),
+    sql`${approvals.id} IN (SELECT value FROM json_each(${JSON.stringify(due.map(({ id }) => id))}))`,
+  )
+  const taken = await db
+    .update(approvals)
+    .set({ noticeAt: new Date(now.getTime() + AGAIN_MS) })
+    .where(and(these, lte(approvals.noticeAt, now)))
+    .returning({ id: approvals.id })
+  const held = due.filter(({ id }) => taken.some((each) => each.id === id))
+  if (held.length === 0) return
+  for (const reader of await readersOf(env, tenantId)) {
+    if (held.length > ALONE_AT_MOST) await mailTogether({ env, now }, tenantId, reader, held)
+    else for (const each of held) await mailAlone({ env, now }, tenantId, reader, each)
+  }
+  await db
+    .update(approvals)
+    .set({ noticeAt: null, noticedAt: now })
+    .where(and(these, isNotNull(approvals.noticeAt)))
+}
+
+/** Who may decide and can be reached; an address of ours is an agent's, and no person's. */
+async function readersOf(env: Env, tenantId: string): Promise<Reader[]> {
+  const { mailDomain } = settings(env)
+  const found = await database(env)
+    .select({ id: owners.id, email: owners.email, contact: owners.contact })
+    .from(owners)
+    .where(
+      and(
+        eq(owners.tenantId, tenantId),
+        isNotNull(owners.verifiedAt),
+        inArray(owners.role, ['owner', 'approver']),
+      ),
+    )
+    .orderBy(asc(owners.id))
+    .limit(PEOPLE_AT_MOST)
+  return found.filter(
+    ({ contact }) => !contact.endsWith(`@${mailDomain}`) && !contact.endsWith(`.${mailDomain}`),
+  )
+}
+
+type At = { env: Env; now: Date }
+
+async function mailAlone(at: At, tenantId: string, reader: Reader, held: Held): Promise<void> {
+  const { publicUrl } = settings(at.env)
+  const [link, answer] = [newBearer(), newToken()]
+  await keepTokens(at, tenantId, reader, [
+    { held, door: 'link', token: link },
+    { held, door: 'answer', token: answer },
+  ])
+  const rendered = await readRendered(at.env, held.renderedKey)
+  await sendSystemMail(at, {
+    to: reader.email,
+    replyTo: answerAddress(at.env, answer),
+    subject: `To be decided: ${held.from} writes to ${headed(held)}`,
+    text: `An agent wants to send this, and it waits for you: ${held.holdReason}.
+
+From:    ${held.from}
+To:      ${headed(held)}
+Subject: ${oneLine(rendered?.subject ?? '', 200)}
+
+${quoted(rendered?.text ?? '')}
+
+Read it as the recipient will, and decide:
+
+${publicUrl}/portal/decide/${link}
+
+Or answer this letter with the word "approve" alone, or with "reject" and a reason. An answer counts once, and only from
+this address. Undecided, the message is rejected at ${held.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC.
+`,
+  })
+}
+
+async function mailTogether(at: At, tenantId: string, reader: Reader, held: Held[]): Promise<void> {
+  const { publicUrl } = settings(at.env)
+  const named = held
+    .slice(0, IN_ONE_LETTER)
+    .map((each) => ({ held: each, door: 'link' as const, token: newBearer() }))
+  await keepTokens(at, tenantId, reader, named)
+  const lines = named.map(
+    ({ held: each, token }) => `${each.from} to ${headed(each)}\n${publicUrl}/portal/decide/${token}`,
+  )
+  const more = held.length - named.length
+  await sendSystemMail(at, {
+    to: reader.email,
+    subject: `${held.length} messages wait for you`,
+    text: `Agents want to send these, and they wait for you:
+
+${lines.join('\n\n')}
+
+${more > 0 ? `And ${more} more. ` : ''}All that waits: ${publicUrl}/portal/approvals
+`,
+  })
+}
+
+type Token = { held: Held; door: 'link' | 'answer'; token: string }
+
+async function keepTokens({ env }: At, tenantId: string, reader: Reader, tokens: Token[]): Promise<void> {
+  const db = database(env)
+  for (const { held, door, token } of tokens) {
+    await db.insert(approvalTokens).values({
+      tokenHash: await sha256(token),
+      tenantId,
+      approvalId: held.id,
+      ownerId: reader.id,
+      door,
+      sha256: held.sha256,
+      expiresAt: held.expiresAt,
+    })
+  }
+}
+
+const headed = ({ to, recipients }: Held) => (recipients > 1 ? `${to} and ${recipients - 1} more` : to)
+
+const oneLine = (text: string, atMost: number) => text.replace(/\s+/g, ' ').slice(0, atMost)
+
+/** The first lines, set apart so that nothing in them passes for a word of ours. */
+const quoted = (text: string) =>
+  text
+    .slice(0, 1_500)
+    .split(/\r?\n/)
+    .slice(0, 30)
+    .map((line) => `| ${line}`)
+    .join('\n')

@@ -1,0 +1,101 @@
+import { and, eq, gt, inArray, isNotNull, isNull, lte } from 'drizzle-orm'
+import type { Env } from '../../env.ts'
+import { approvals, approvalTokens, owners } from '../../schema.ts'
+import { decideApproval } from '../approvals.ts'
+import { type Ctx, database, newCtx } from '../ctx.ts'
+import { Fault } from '../fault.ts'
+import { sha256 } from '../rendered.ts'
+
+type At = { env: Env; now: Date }
+type Door = (typeof approvalTokens.$inferSelect)['door']
+
+/** What a token lets one person decide: an approval, for the bytes that the notice was about. */
+export type Entitlement = {
+  ctx: Ctx
+  approvalId: string
+  sha256: string
+  owner: { email: string; contact: string }
+  /** False once it has been used or has run out. */
+  isOpen: boolean
+}
+
+const TOKEN: Record<Door, RegExp> = { link: /^[A-Za-z0-9_-]{43}$/, answer: /^[0-9a-f]{32}$/ }
+
+/** What a token is about, or null where it is none of ours or its person may no longer decide. Nothing is changed. */
+export async function readToken({ env, now }: At, door: Door, token: string): Promise<Entitlement | null> {
+  if (!TOKEN[door].test(token)) return null
+  const [row] = await database(env)
+    .select({ token: approvalTokens, owner: owners })
+    .from(approvalTokens)
+    .innerJoin(
+      owners,
+      and(
+        eq(owners.tenantId, approvalTokens.tenantId),
+        eq(owners.id, approvalTokens.ownerId),
+        isNotNull(owners.verifiedAt),
+        inArray(owners.role, ['owner', 'approver']),
+      ),
+    )
+    .where(and(eq(approvalTokens.tokenHash, await sha256(token)), eq(approvalTokens.door, door)))
+  if (!row) return null
+  const { tenantId, approvalId, usedAt, expiresAt, sha256: hash } = row.token
+  const { id: ownerId, role, email, contact } = row.owner
+  return {
+    ctx: newCtx(env, now, tenantId, { kind: 'human', ownerId, role }),
+    approvalId,
+    sha256: hash,
+    owner: { email, contact },
+    isOpen: usedAt === null && expiresAt > now,
+  }
+}
+
+/**
+ * Decides an approval as the person who was mailed this token, once. Throws `not_found` for a token that is none of ours,
+ * `expired` for one that has been used or has run out, and whatever `decideApproval` throws.
+ */
+export async function decideByToken(
+  at: At,
+  door: Door,
+  token: string,
+  decision: { approve: boolean; reason: string | null },
+): Promise<Entitlement> {
+  const entitled = await readToken(at, door, token)
+  if (!entitled) throw new Fault('not_found', 'This link is not valid.')
+  const [used] = await database(at.env)
+    .update(approvalTokens)
+    .set({ usedAt: at.now })
+    .where(
+      and(
+        eq(approvalTokens.tokenHash, await sha256(token)),
+        isNull(approvalTokens.usedAt),
+        gt(approvalTokens.expiresAt, at.now),
+      ),
+    )
+    .returning({ approvalId: approvalTokens.approvalId })
+  if (!used) throw new Fault('expired', 'This has been used, or has run out.')
+  await decideApproval(entitled.ctx, entitled.approvalId, { ...decision, sha256: entitled.sha256 })
+  return entitled
+}
+
+/** The mailbox that an approval is about, for a token that exists. */
+export async function mailboxOf(env: Env, token: string) {
+  const [row] = await database(env)
+    .select({ tenantId: approvals.tenantId, mailboxId: approvals.mailboxId })
+    .from(approvalTokens)
+    .innerJoin(
+      approvals,
+      and(eq(approvals.tenantId, approvalTokens.tenantId), eq(approvals.id, approvalTokens.approvalId)),
+    )
+    .where(and(eq(approvalTokens.tokenHash, await sha256(token)), eq(approvalTokens.door, 'answer')))
+  return row ?? null
+}
+
+/** How long a token that has run out is still known for one, in ms. */
+const KNOWN_MS = 7 * 86_400_000
+
+/** Forgets tokens that ran out long ago. */
+export async function forgetTokens(env: Env, now: Date): Promise<void> {
+  await database(env)
+    .delete(approvalTokens)
+    .where(lte(approvalTokens.expiresAt, new Date(now.getTime() - KNOWN_MS)))
+}

@@ -1,0 +1,291 @@
+import { Hono } from 'hono'
+import {
+  type ApprovalStatus,
+  decideApproval,
+  editHeld,
+  getApproval,
+  listApprovals,
+} from '../../core/approvals.ts'
+import { may } from '../../core/ctx.ts'
+import { renderSend } from '../../core/delivery/render.ts'
+import { Fault } from '../../core/fault.ts'
+import { MessageView, messageFrame } from './message.tsx'
+import {
+  asked,
+  Badge,
+  Empty,
+  Field,
+  Form,
+  Id,
+  PAGE,
+  Pager,
+  paged,
+  Table,
+  Time,
+  Trouble,
+  type Wrong,
+  wrongOf,
+} from './parts.tsx'
+import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { page, type Status } from './shell.tsx'
+
+const STATUSES: ApprovalStatus[] = ['pending', 'approved', 'rejected', 'expired', 'superseded']
+
+/** What waits for a person: read as the recipient will, then approved, edited or rejected. */
+export const approvals = new Hono<Portal>()
+
+approvals.get('/approvals', async (c) => {
+  const status = STATUSES.find((each) => each === asked(c, 'status')) ?? 'pending'
+  const { shown, next } = paged(
+    await listApprovals(c.var.ctx, { status, before: asked(c, 'before'), limit: PAGE + 1 }),
+    ({ approval }) => approval.id,
+  )
+  return await page(
+    c,
+    'Approvals',
+    <>
+      <form class="row" method="get">
+        <Field
+          label="Show"
+          name="status"
+          value={status}
+          options={STATUSES.map((each): [string, string] => [
+            each,
+            each === 'pending' ? 'to be decided' : each,
+          ])}
+        />
+        <button type="submit">Show</button>
+      </form>
+      {shown.length === 0 ? (
+        <Empty>{status === 'pending' ? 'Nothing waits for you.' : `Nothing is ${status}.`}</Empty>
+      ) : (
+        <Table
+          caption="Approvals"
+          head={['To', 'Why it is held', 'Held since', status === 'pending' ? 'Rejected at' : 'Decided']}
+          rows={shown.map(({ approval, send }) => [
+            <a href={`/portal/approvals/${approval.id}`}>
+              {send.recipients[0]?.email}
+              {send.recipients.length > 1 ? ` and ${send.recipients.length - 1} more` : ''}
+            </a>,
+            approval.holdReason.replaceAll('_', ' '),
+            <Time at={approval.createdAt} />,
+            <Time at={status === 'pending' ? approval.expiresAt : approval.decidedAt} />,
+          ])}
+        />
+      )}
+      <Pager c={c} next={next} />
+    </>,
+  )
+})
+
+approvals.get('/approvals/:approvalId', async (c) => await approvalPage(c, c.req.param('approvalId'), null))
+
+approvals.get('/approvals/:approvalId/message', async (c) => {
+  const { rendered } = await getApproval(c.var.ctx, c.req.param('approvalId'))
+  return messageFrame(c, rendered)
+})
+
+approvals.post('/approvals/:approvalId/decide', async (c) => {
+  const id = c.req.param('approvalId')
+  const form = await formOf(c)
+  const approve = form.decision === 'approve'
+  try {
+    if (!approve && form.decision !== 'reject') {
+      throw new Fault('invalid', 'Choose whether to approve or to reject.', { field: 'decision' })
+    }
+    // Without the hash of what was read nothing is approved unread.
+    if (approve && !form.sha256) throw new Fault('not_rendered', 'The message is not written yet.')
+    await decideApproval(c.var.ctx, id, {
+      approve,
+      reason: form.reason?.trim() || null,
+      sha256: form.sha256 || null,
+    })
+  } catch (error) {
+    return await refused(c, id, error)
+  }
+  return done(
+    c,
+    '/portal/approvals',
+    approve ? 'Approved. The message leaves.' : 'Rejected. It does not leave.',
+  )
+})
+
+approvals.get(
+  '/approvals/:approvalId/edit',
+  async (c) => await editPage(c, c.req.param('approvalId'), null, null),
+)
+
+approvals.post('/approvals/:approvalId/edit', async (c) => {
+  const id = c.req.param('approvalId')
+  const form = await formOf(c)
+  let newId: string
+  try {
+    const { subject = '', html = '', text = '' } = form
+    if (subject.trim() === '') throw new Fault('invalid', 'Give the message a subject.', { field: 'subject' })
+    if (html.trim() === '' && text.trim() === '') {
+      throw new Fault('invalid', 'Write a text, or HTML, or both.', { field: 'text' })
+    }
+    newId = await editHeld(c.var.ctx, id, {
+      subject: subject.trim(),
+      html: html.trim() === '' ? null : html,
+      text: text.trim() === '' ? null : text.replaceAll('\r\n', '\n'),
+    })
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'invalid') return await editPage(c, id, form, wrongOf(error))
+    return await refused(c, id, error)
+  }
+  // Written at once, so that the person reads the new bytes now; the queue would do it a moment later.
+  const { send } = await getApproval(c.var.ctx, newId)
+  await renderSend(c.env, { tenantId: send.tenantId, sendId: send.id }, () => new Date())
+  return done(c, `/portal/approvals/${newId}`, 'Changed. Read it once more, then approve it.')
+})
+
+/** What cannot be decided any more is shown as it stands, with the reason. */
+async function refused(c: PortalContext, id: string, error: unknown) {
+  if (!(error instanceof Fault)) throw error
+  const isOver = ['already_decided', 'approval_stale', 'not_rendered', 'invalid'].includes(error.code)
+  if (!isOver) throw error
+  return await approvalPage(c, id, wrongOf(error), error.code === 'invalid' ? 422 : 409)
+}
+
+async function approvalPage(c: PortalContext, id: string, wrong: Wrong | null, status: Status = 200) {
+  const { approval, send, rendered } = await getApproval(c.var.ctx, id)
+  const isOpen = approval.status === 'pending' && approval.expiresAt > c.get('now')
+  const mayDecide = may(c.var.ctx, 'approve')
+  const to = `${send.recipients[0]?.email ?? 'nobody'}${send.recipients.length > 1 ? ` and ${send.recipients.length - 1} more` : ''}`
+  return await page(
+    c,
+    isOpen ? `May this go to ${to}?` : `A message to ${to}`,
+    <>
+      <p class="lead">
+        <Badge state={isOpen ? 'pending' : approval.status === 'pending' ? 'expired' : approval.status} />{' '}
+        held since <Time at={approval.createdAt} />
+      </p>
+      <Trouble wrong={wrong} />
+      <div class="split">
+        <section aria-label="The message">
+          {rendered ? (
+            <MessageView rendered={rendered} path={`/portal/approvals/${id}/message`} />
+          ) : (
+            <p class="note">
+              The message is being written. <a href={`/portal/approvals/${id}`}>Look again</a> in a moment.
+            </p>
+          )}
+        </section>
+        <section aria-label="The decision">
+          <div class="card">
+            <h2>Why it is held</h2>
+            <p>{approval.holdReason.replaceAll('_', ' ')}</p>
+            <dl class="facts">
+              <dt>Mailbox</dt>
+              <dd>
+                <a href={`/portal/mailboxes/${approval.mailboxId}`}>
+                  {rendered?.from.email ?? approval.mailboxId}
+                </a>
+              </dd>
+              {send.input?.sendReason ? (
+                <>
+                  <dt>Its reason</dt>
+                  <dd>{send.input.sendReason}</dd>
+                </>
+              ) : null}
+              <dt>{isOpen ? 'Rejected at' : 'Decided'}</dt>
+              <dd>
+                <Time at={isOpen ? approval.expiresAt : (approval.decidedAt ?? approval.expiresAt)} />
+              </dd>
+              {approval.decidedBy ? (
+                <>
+                  <dt>By</dt>
+                  <dd>
+                    <Id>{approval.decidedBy}</Id>
+                  </dd>
+                </>
+              ) : null}
+              {approval.decisionReason ? (
+                <>
+                  <dt>Reason</dt>
+                  <dd>{approval.decisionReason}</dd>
+                </>
+              ) : null}
+              <dt>Trace</dt>
+              <dd>
+                <a href={`/portal/sends/${send.id}`}>What has happened so far</a>
+              </dd>
+            </dl>
+          </div>
+          {isOpen && mayDecide ? (
+            <Form c={c} action={`/portal/approvals/${id}/decide`} class="card">
+              <input type="hidden" name="sha256" value={rendered?.sha256 ?? ''} />
+              <Field label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
+              <div class="actions">
+                <button
+                  class="primary"
+                  type="submit"
+                  name="decision"
+                  value="approve"
+                  data-key="a"
+                  disabled={!rendered}
+                >
+                  Approve
+                </button>
+                <a class="button" href={`/portal/approvals/${id}/edit`} data-key="e">
+                  Edit
+                </a>
+                <button class="danger" type="submit" name="decision" value="reject" data-key="r">
+                  Reject
+                </button>
+              </div>
+              <p class="soft">Keys: a, e and r go to the buttons; Enter presses one.</p>
+            </Form>
+          ) : isOpen ? (
+            <p class="note">Your role lets you read this. Deciding needs an approver or an owner.</p>
+          ) : null}
+        </section>
+      </div>
+    </>,
+    status,
+  )
+}
+
+async function editPage(c: PortalContext, id: string, given: Given | null, wrong: Wrong | null) {
+  const { approval, rendered } = await getApproval(c.var.ctx, id)
+  if (!rendered || approval.status !== 'pending') return await approvalPage(c, id, null, 409)
+  return await page(
+    c,
+    'Edit the message',
+    <>
+      <p class="lead">
+        A changed message is a new one: you read and approve it afterwards, as it will leave.
+      </p>
+      <Trouble wrong={wrong} />
+      <Form c={c} action={`/portal/approvals/${id}/edit`}>
+        <Field
+          label="Subject"
+          name="subject"
+          value={given?.subject ?? rendered.subject}
+          wrong={wrong}
+          attributes={{ required: true, maxlength: 998 }}
+        />
+        <Field label="Text" name="text" rows={12} value={given?.text ?? rendered.text} wrong={wrong} />
+        <Field
+          label="HTML"
+          name="html"
+          rows={12}
+          value={given?.html ?? rendered.html}
+          wrong={wrong}
+          hint="Empty, the message has only its text."
+          attributes={{ spellcheck: 'false', class: 'mono' }}
+        />
+        <div class="actions">
+          <button class="primary" type="submit">
+            Save, then read it
+          </button>
+          <a class="button" href={`/portal/approvals/${id}`}>
+            Leave it as it is
+          </a>
+        </div>
+      </Form>
+    </>,
+    wrong ? 422 : 200,
+  )
+}

@@ -1,0 +1,125 @@
+import type { Day } from '../../core/overview.ts'
+import { Table } from './parts.tsx'
+
+const SERIES = [
+  ['sent', 'Sent'],
+  ['held', 'Held'],
+  ['blocked', 'Blocked'],
+  ['failed', 'Failed'],
+] as const
+
+const WIDE = 700
+const HIGH = 200
+const LEFT = 36
+const BOTTOM = 24
+
+/** What became of sends, day by day, as stacked bars; the same numbers stand in a table below. */
+export function DaysChart({ days }: { days: Day[] }) {
+  const sum = (day: Day) => SERIES.reduce((total, [name]) => total + day[name], 0)
+  const top = niceTop(Math.max(...days.map(sum), 1))
+  const step = (WIDE - LEFT) / days.length
+  const scale = (HIGH - BOTTOM - 8) / top
+  return (
+    <figure>
+      <figcaption>The last {days.length} days</figcaption>
+      <svg class="chart" viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={said(days)}>
+        {[0, top / 2, top].map((value) => {
+          const y = HIGH - BOTTOM - value * scale
+          return (
+            <>
+              <line class="grid" x1={LEFT} x2={WIDE} y1={y} y2={y} />
+              <text x={LEFT - 6} y={y + 4} text-anchor="end">
+                {short(value)}
+              </text>
+            </>
+          )
+        })}
+        {days.map((day, position) => {
+          const x = LEFT + position * step + step * 0.15
+          let y = HIGH - BOTTOM
+          return (
+            <g>
+              <title>{`${day.day}: ${SERIES.map(([name, label]) => `${day[name]} ${label.toLowerCase()}`).join(', ')}`}</title>
+              {SERIES.map(([name]) => {
+                const height = day[name] * scale
+                y -= height
+                return height > 0 ? (
+                  <rect class={name} x={x} y={y} width={step * 0.7} height={height} />
+                ) : null
+              })}
+              {position % Math.ceil(days.length / 7) === 0 ? (
+                <text x={x + step * 0.35} y={HIGH - 6} text-anchor="middle">
+                  {day.day.slice(5)}
+                </text>
+              ) : null}
+            </g>
+          )
+        })}
+      </svg>
+      <ul class="legend">
+        {SERIES.map(([name, label]) => (
+          <li>
+            <i class={name} />
+            {label}
+          </li>
+        ))}
+      </ul>
+      <details>
+        <summary>The same as a table</summary>
+        <Table
+          caption="Sends by day"
+          head={['Day', ...SERIES.map(([, label]) => label)]}
+          rows={days.toReversed().map((day) => [day.day, ...SERIES.map(([name]) => day[name])])}
+        />
+      </details>
+    </figure>
+  )
+}
+
+/** How often each of a few things happened, as bars with their names and numbers written beside them. */
+export function BarsChart({ title, bars }: { title: string; bars: { name: string; count: number }[] }) {
+  const most = Math.max(...bars.map(({ count }) => count), 1)
+  const high = 26
+  return (
+    <figure>
+      <figcaption>{title}</figcaption>
+      <svg
+        class="chart"
+        viewBox={`0 0 340 ${bars.length * high}`}
+        role="img"
+        aria-label={bars.map(({ name, count }) => `${name}: ${count}`).join('; ')}
+      >
+        {bars.map(({ name, count }, position) => (
+          <g>
+            <text x="0" y={position * high + 11}>
+              {name}
+            </text>
+            <text x="340" y={position * high + 11} text-anchor="end">
+              {count}
+            </text>
+            <rect
+              class="blocked"
+              x="0"
+              y={position * high + 15}
+              width={Math.max((count / most) * 340, 2)}
+              height="6"
+            />
+          </g>
+        ))}
+      </svg>
+    </figure>
+  )
+}
+
+function said(days: Day[]): string {
+  const total = (name: (typeof SERIES)[number][0]) => days.reduce((sum, day) => sum + day[name], 0)
+  return `Sends of the last ${days.length} days: ${SERIES.map(([name, label]) => `${total(name)} ${label.toLowerCase()}`).join(', ')}.`
+}
+
+/** The next round number that halves well. */
+function niceTop(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value))
+  return [1, 2, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value && step >= 2) ?? 2
+}
+
+const short = (value: number) => (value >= 1_000 ? `${value / 1_000}k` : String(value))

@@ -1,0 +1,76 @@
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { describeFailure } from '../../core/failure.ts'
+import { Fault, type FaultCode } from '../../core/fault.ts'
+import { approvals } from './approvals.tsx'
+import { ASSETS, serveAsset } from './assets.ts'
+import { deciding } from './decide.tsx'
+import { overview } from './overview.tsx'
+import { guarded, inTenant, type Portal, sameOrigin, signedIn } from './session.ts'
+import { page, type Status } from './shell.tsx'
+import { sessionPages, signingIn } from './sign-in.tsx'
+
+/** Where people approve and audit: pages and ordinary forms, which work without scripts. */
+export const portal = new Hono<Portal>()
+
+portal.use('*', guarded)
+portal.use('*', sameOrigin)
+for (const asset of ASSETS) portal.get(asset.path, (c) => serveAsset(c, asset))
+portal.route('/', signingIn)
+portal.route('/', deciding)
+portal.route('/', sessionPages)
+
+portal.use('*', signedIn)
+portal.use('*', inTenant)
+portal.route('/', overview)
+portal.route('/', approvals)
+portal.all('*', (c) => {
+  throw new Fault('not_found', `There is no page ${c.req.path}.`)
+})
+
+const STATUS: Partial<Record<FaultCode, Status>> = {
+  unauthorized: 401,
+  insufficient_scope: 403,
+  human_decision_required: 403,
+  not_found: 404,
+  agent_not_found: 404,
+  mailbox_not_found: 404,
+  template_not_found: 404,
+  conflict: 409,
+  already_decided: 409,
+  approval_stale: 409,
+  not_rendered: 409,
+  expired: 410,
+  payload_too_large: 413,
+}
+
+const TITLE: Partial<Record<Status, string>> = {
+  401: 'You are not signed in',
+  403: 'You may not do this',
+  404: 'There is no such page',
+  409: 'That cannot be done any more',
+  410: 'This has run out',
+  413: 'That is too much',
+}
+
+portal.onError(async (error, c) => {
+  if (error instanceof HTTPException && error.status === 413)
+    return await page(c, 'That is too much', <p>At most 10 MiB.</p>, 413)
+  if (!(error instanceof Fault)) {
+    const requestId = c.get('requestId')
+    console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
+    return await page(c, 'Something broke on our side', <p>Quote request {requestId}.</p>, 500)
+  }
+  const status = STATUS[error.code] ?? 422
+  return await page(
+    c,
+    TITLE[status] ?? 'Something is not right',
+    <>
+      <p>{error.message}</p>
+      <p>
+        <a href="/portal">Back to the portal</a>
+      </p>
+    </>,
+    status,
+  )
+})

@@ -1,0 +1,74 @@
+import { Hono } from 'hono'
+import { countPending } from '../../core/approvals.ts'
+import { getOverview } from '../../core/overview.ts'
+import { BarsChart, DaysChart } from './charts.tsx'
+import { Empty } from './parts.tsx'
+import type { Portal } from './session.ts'
+import { page } from './shell.tsx'
+
+const DAYS = 14
+
+/** What happened, at a glance: what was sent, held and blocked, by which rule, and what waits for a person. */
+export const overview = new Hono<Portal>()
+
+overview.get('/', async (c) => {
+  const [seen, pending] = await Promise.all([getOverview(c.var.ctx, DAYS), countPending(c.var.ctx)])
+  const { totals, days, reasons } = seen
+  const isEmpty = Object.values(totals).every((count) => count === 0)
+  return await page(
+    c,
+    'Overview',
+    <>
+      <p class="lead">The last {DAYS} days, by the day a send was asked for, in UTC.</p>
+      <dl class="tiles">
+        <div>
+          <dt>Sent</dt>
+          <dd>{totals.sent}</dd>
+        </div>
+        <div>
+          <dt>Blocked</dt>
+          <dd>
+            <a href="/portal/sends?state=blocked">{totals.blocked}</a>
+          </dd>
+        </div>
+        <div>
+          <dt>Under way</dt>
+          <dd>{totals.underway}</dd>
+        </div>
+        <div>
+          <dt>To be decided</dt>
+          <dd>
+            <a href="/portal/approvals">{pending}</a>
+          </dd>
+        </div>
+        <div>
+          <dt>Trouble</dt>
+          <dd>
+            <a href="/portal/trouble">{seen.unknown + seen.deadLetters}</a>
+          </dd>
+        </div>
+      </dl>
+      {isEmpty ? (
+        <Empty>Nothing has been sent yet. As soon as an agent asks for a send, it is counted here.</Empty>
+      ) : (
+        <div class="split">
+          <div class="card">
+            <DaysChart days={days} />
+          </div>
+          <div class="card">
+            {reasons.length === 0 ? (
+              <p class="soft">No rule has blocked anything.</p>
+            ) : (
+              <BarsChart
+                title="Blocked, by rule"
+                bars={reasons.slice(0, 10).map(({ reason, count }) => ({ name: words(reason), count }))}
+              />
+            )}
+          </div>
+        </div>
+      )}
+    </>,
+  )
+})
+
+const words = (reason: string) => reason.replaceAll('_', ' ')

@@ -1,0 +1,224 @@
+import type { Fault } from '../../core/fault.ts'
+import type { PortalContext } from './session.ts'
+
+/** A moment, to the minute, in UTC. */
+export function Time({ at }: { at: Date | null }) {
+  if (!at) return <span class="soft">never</span>
+  const iso = at.toISOString()
+  return (
+    <time class="num" datetime={iso}>
+      {iso.slice(0, 16).replace('T', ' ')} UTC
+    </time>
+  )
+}
+
+export type Tone = 'good' | 'bad' | 'wait' | 'calm' | ''
+
+const TONES: Record<string, Tone> = {
+  ...tones('good', 'delivered accepted approved active published granted verified sandboxed owner'),
+  ...tones('bad', 'blocked failed bounced complained rejected dead suspended banned frozen revoked refused'),
+  ...tones(
+    'wait',
+    'pending pending_approval scheduled retry_wait unknown expired paused draft pending_claim',
+  ),
+  ...tones('calm', 'queued rendering ready claimed in_flight judging approver viewer'),
+}
+
+function tones(tone: Tone, states: string): Record<string, Tone> {
+  return Object.fromEntries(states.split(' ').map((state) => [state, tone]))
+}
+
+export const toneOf = (state: string): Tone => TONES[state] ?? ''
+
+/** A state in its words; the colour only repeats what they say. */
+export function Badge({ state, tone }: { state: string; tone?: Tone }) {
+  return <span class={`badge ${tone ?? toneOf(state)}`}>{state.replaceAll('_', ' ')}</span>
+}
+
+/** Says a role again that an element loses where it is laid out as a block. */
+const as = (role: string) => ({ role })
+
+/** A table that becomes a list of cards on a narrow screen; each row is keyed by its cells' headings. */
+export function Table({ caption, head, rows }: { caption: string; head: string[]; rows: unknown[][] }) {
+  return (
+    <table {...as('table')}>
+      <caption class="visually-hidden">{caption}</caption>
+      <thead {...as('rowgroup')}>
+        <tr {...as('row')}>
+          {head.map((name) => (
+            <th scope="col" {...as('columnheader')}>
+              {name === '' ? <span class="visually-hidden">Actions</span> : name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody {...as('rowgroup')}>
+        {rows.map((cells) => (
+          <tr {...as('row')}>
+            {cells.map((cell, position) => (
+              <td {...as('cell')} data-label={head[position]}>
+                <div>{cell}</div>
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+export function Empty({ children }: { children: unknown }) {
+  return (
+    <div class="empty">
+      <p>{children}</p>
+    </div>
+  )
+}
+
+/** A form that posts to us, with the token of its session. */
+export function Form(props: {
+  c: PortalContext
+  action: string
+  class?: string
+  upload?: boolean
+  children: unknown
+}) {
+  return (
+    <form
+      method="post"
+      action={props.action}
+      {...(props.class ? { class: props.class } : {})}
+      {...(props.upload ? { enctype: 'multipart/form-data' } : {})}
+    >
+      <input type="hidden" name="csrf" value={props.c.get('csrf') ?? ''} />
+      {props.children}
+    </form>
+  )
+}
+
+/** What went wrong with a form, and what had been written in it. */
+export type Wrong = { field: string; message: string }
+
+export function wrongOf({ details, message }: Fault): Wrong {
+  return { field: typeof details.field === 'string' ? details.field : '', message }
+}
+
+type FieldProps = {
+  label: string
+  name: string
+  value?: string | number | null | undefined
+  hint?: string
+  wrong?: Wrong | null | undefined
+  /** Names by which the core may call this field. */
+  alias?: string[]
+  rows?: number
+  options?: [value: string, label: string][]
+  attributes?: Record<string, string | number | boolean>
+}
+
+/** A labelled field; what is wrong with it stands beside it and is read out with it. */
+export function Field({
+  label,
+  name,
+  value,
+  hint,
+  wrong,
+  alias = [],
+  rows,
+  options,
+  attributes = {},
+}: FieldProps) {
+  const isWrong = wrong && [name, ...alias].includes(wrong.field)
+  const ids = [hint ? `${name}-hint` : '', isWrong ? `${name}-wrong` : ''].filter((id) => id !== '')
+  const common = {
+    name,
+    id: name,
+    ...attributes,
+    ...(ids.length > 0 ? { 'aria-describedby': ids.join(' ') } : {}),
+    ...(isWrong ? { 'aria-invalid': 'true' } : {}),
+  }
+  const control = options ? (
+    <select {...common}>
+      {options.map(([of, text]) => (
+        <option value={of} selected={String(value ?? '') === of}>
+          {text}
+        </option>
+      ))}
+    </select>
+  ) : rows ? (
+    <textarea {...common} rows={rows}>
+      {value ?? ''}
+    </textarea>
+  ) : (
+    <input {...common} value={value ?? ''} />
+  )
+  return (
+    <div class="field">
+      <label for={name}>{label}</label>
+      {hint ? (
+        <span class="hint" id={`${name}-hint`}>
+          {hint}
+        </span>
+      ) : null}
+      {control}
+      {isWrong ? (
+        <span class="wrong" id={`${name}-wrong`}>
+          {wrong.message}
+        </span>
+      ) : null}
+    </div>
+  )
+}
+
+/** What is wrong with a form as a whole: said first, and the focus is there. */
+export function Trouble({ wrong }: { wrong: Wrong | null | undefined }) {
+  if (!wrong) return null
+  return (
+    <div class="note bad" role="alert" tabindex={-1}>
+      {wrong.message}
+    </div>
+  )
+}
+
+/** The link to the next page of a list, if there is one; the filters stay. */
+export function Pager({ c, next }: { c: PortalContext; next: string | null }) {
+  const here = new URL(c.req.url)
+  const first = new URLSearchParams(here.search)
+  const isFirst = !first.has('before')
+  first.delete('before')
+  const following = new URLSearchParams(first)
+  if (next !== null) following.set('before', next)
+  if (isFirst && next === null) return null
+  return (
+    <nav class="pager" aria-label="Pages">
+      {isFirst ? null : (
+        <a class="button" href={`${here.pathname}?${first}`}>
+          First page
+        </a>
+      )}
+      {next === null ? null : (
+        <a class="button" rel="next" href={`${here.pathname}?${following}`}>
+          Older
+        </a>
+      )}
+    </nav>
+  )
+}
+
+export const PAGE = 50
+
+/** The rows of one page of a list that was asked for one row more, and where the next page begins. */
+export function paged<Row>(rows: Row[], idOf: (row: Row) => string): { shown: Row[]; next: string | null } {
+  const shown = rows.slice(0, PAGE)
+  const last = shown.at(-1)
+  return { shown, next: rows.length > PAGE && last ? idOf(last) : null }
+}
+
+/** A parameter of the query, or undefined where it is absent or empty. */
+export function asked(c: PortalContext, name: string): string | undefined {
+  const value = c.req.query(name)?.trim().slice(0, 500)
+  return value === '' ? undefined : value
+}
+
+/** An id in its own type; long ones break anywhere. */
+export const Id = ({ children }: { children: unknown }) => <code>{children}</code>

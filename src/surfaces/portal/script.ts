@@ -1,0 +1,29 @@
+/** Makes pages livelier that work without it: asks before what cannot be undone, and keeps what is live up to date. */
+export const SCRIPT = `
+document.addEventListener('submit', (event) => {
+  const question = event.submitter?.dataset.confirm
+  if (question && !confirm(question)) event.preventDefault()
+})
+
+for (const part of document.querySelectorAll('[data-live]')) {
+  const renew = async () => {
+    if (document.hidden || part.contains(document.activeElement)) return
+    const answer = await fetch(location.href, { headers: { accept: 'text/html' } }).catch(() => null)
+    if (!answer?.ok) return
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+    const fresh = page.getElementById(part.id)
+    if (fresh) part.replaceChildren(...fresh.childNodes)
+  }
+  setInterval(renew, 5000)
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return
+  if (event.target.closest('input, textarea, select, button, summary')) return
+  const target = document.querySelector('[data-key="' + CSS.escape(event.key) + '"]')
+  if (!target) return
+  event.preventDefault()
+  target.focus()
+  if (target.matches('a')) target.click()
+})
+`

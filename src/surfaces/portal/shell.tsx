@@ -1,0 +1,181 @@
+import { raw } from 'hono/html'
+import { countPending } from '../../core/approvals.ts'
+import { may } from '../../core/ctx.ts'
+import type { Person } from '../../core/sessions.ts'
+import { SCRIPT_URL, STYLE_URL } from './assets.ts'
+import { Form } from './parts.tsx'
+import { type PortalContext, takeFlash } from './session.ts'
+
+export type Status = 200 | 400 | 401 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 500
+
+const MENU: [heading: string, entries: [path: string, name: string][]][] = [
+  [
+    'Mail',
+    [
+      ['', 'Overview'],
+      ['/approvals', 'Approvals'],
+      ['/sends', 'Sends'],
+      ['/contacts', 'Contacts'],
+      ['/trouble', 'Trouble'],
+    ],
+  ],
+  [
+    'Agents',
+    [
+      ['/agents', 'Agents'],
+      ['/coordination', 'Leases and votes'],
+      ['/mailboxes', 'Mailboxes'],
+      ['/templates', 'Templates'],
+    ],
+  ],
+  [
+    'Rules',
+    [
+      ['/suppressions', 'Suppressions'],
+      ['/consents', 'Consent'],
+    ],
+  ],
+  [
+    'Account',
+    [
+      ['/webhooks', 'Webhooks'],
+      ['/keys', 'Keys'],
+      ['/people', 'People'],
+      ['/sessions', 'Sessions'],
+    ],
+  ],
+]
+
+/** Answers with a page of the portal: with its menu for whoever is signed in to a tenant, else narrow and alone. */
+export async function page(c: PortalContext, title: string, children: unknown, status: Status = 200) {
+  const person = c.get('person')
+  const flash = takeFlash(c)
+  const shown = (
+    <>
+      {flash === null ? null : (
+        <div class="note good" role="status">
+          {flash}
+        </div>
+      )}
+      <h1>{title}</h1>
+      {children}
+    </>
+  )
+  const isWide = person?.ctx && status !== 500
+  const pending = isWide && person.ctx && may(person.ctx, 'read') ? await countPending(person.ctx) : 0
+  return c.html(
+    <Document title={title}>
+      {isWide ? (
+        <div class="frame">
+          <Side c={c} person={person} pending={pending} />
+          <main id="main" tabindex={-1}>
+            {shown}
+          </main>
+        </div>
+      ) : (
+        <div class="narrow">
+          <header>
+            <Brand />
+          </header>
+          <main id="main" tabindex={-1}>
+            {shown}
+          </main>
+        </div>
+      )}
+    </Document>,
+    status,
+  )
+}
+
+function Document({ title, children }: { title: string; children: unknown }) {
+  return (
+    <>
+      {raw('<!DOCTYPE html>')}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <meta name="color-scheme" content="light dark" />
+          <title>{`${title} · Moltpost`}</title>
+          <link rel="stylesheet" href={STYLE_URL} />
+          <link rel="icon" href="data:," />
+          <script type="module" src={SCRIPT_URL} />
+        </head>
+        <body>
+          <a class="skip" href="#main">
+            Skip to the content
+          </a>
+          {children}
+        </body>
+      </html>
+    </>
+  )
+}
+
+function Brand() {
+  return (
+    <a class="brand" href="/portal">
+      Molt<span>post</span>
+    </a>
+  )
+}
+
+function Side({ c, person, pending }: { c: PortalContext; person: Person; pending: number }) {
+  const here = c.req.path.replace(/^\/portal/, '')
+  const isHere = (path: string) => (path === '' ? here === '' : here === path || here.startsWith(`${path}/`))
+  const current = person.memberships.find(({ tenantId }) => tenantId === person.ctx?.tenantId)
+  return (
+    <header class="side">
+      <div class="bar">
+        <Brand />
+        <button type="button" class="opener" popovertarget="menu">
+          Menu
+          {pending > 0 ? <span class="visually-hidden">: {pending} approvals wait</span> : null}
+        </button>
+      </div>
+      <div id="menu" popover="auto">
+        <nav aria-label="Portal">
+          {MENU.map(([heading, entries]) => (
+            <>
+              <h2>{heading}</h2>
+              <ul>
+                {entries.map(([path, name]) => (
+                  <li>
+                    <a href={`/portal${path}`} {...(isHere(path) ? { 'aria-current': 'page' } : {})}>
+                      {name}
+                      {path === '/approvals' && pending > 0 ? (
+                        <span class="count">
+                          {pending === 100 ? '100+' : pending}
+                          <span class="visually-hidden"> waiting</span>
+                        </span>
+                      ) : null}
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            </>
+          ))}
+        </nav>
+        <div class="who">
+          <p>
+            <strong>{current?.tenantName}</strong>
+            <br />
+            <span class="soft">
+              {person.session.contact}, {current?.role}
+            </span>
+          </p>
+          {person.memberships.length > 1 ? (
+            <p>
+              <a href="/portal/accounts">Another account</a>
+            </p>
+          ) : null}
+          <Form c={c} action="/portal/sign-out">
+            <button class="small" type="submit">
+              Sign out
+            </button>
+          </Form>
+        </div>
+      </div>
+    </header>
+  )
+}

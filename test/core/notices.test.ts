@@ -1,0 +1,154 @@
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import { arrive } from '../../src/core/inbox/arrivals.ts'
+import { readDecision } from '../../src/core/notices/answers.ts'
+import { letters, newPerson } from '../support/portal.ts'
+import { call, eventually, newTenant } from '../support/tenant.ts'
+
+type Answer = { from?: string; results?: string | null; text?: string; fields?: Record<string, string> }
+
+/** A tenant with one held message, and the address that its approver may answer to. */
+async function asked() {
+  const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
+  const { email, id } = await newPerson(tenant.id, 'approver')
+  const to = `reader-${crypto.randomUUID()}@example.com`
+  const { body } = await tenant.send(to, crypto.randomUUID())
+  const [letter] = await letters(email, 'To be decided')
+  const address = /^Reply-To: (\S+)\r$/m.exec(letter?.raw ?? '')?.[1] ?? ''
+  const status = async () => {
+    const { body: shown } = await tenant.owner.get(`/v1/send/approvals/${body.approvalQueueId}`)
+    return shown.status as string
+  }
+  /** A letter as the mail exchanger hands it over, with the results that it wrote on top. */
+  const answer = async ({
+    from = email,
+    results = pass(from),
+    text = 'approve',
+    fields = {},
+  }: Answer = {}) => {
+    const head = Object.entries({
+      ...(results === null ? {} : { 'Authentication-Results': results }),
+      From: from,
+      To: address,
+      Subject: 'Re: To be decided',
+      'Message-ID': `<${crypto.randomUUID()}@example.com>`,
+      ...fields,
+    })
+    const raw = `${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}\r\n`
+    const reception = await arrive(env, new Date(), { from, to: address, raw: new TextEncoder().encode(raw) })
+    await eventually(async () => {
+      const { results: open } = await env.DB.prepare(
+        `SELECT id FROM arrivals WHERE tenant_id = ?1 AND state = 'received'`,
+      )
+        .bind(tenant.id)
+        .all()
+      return open.length === 0 ? true : undefined
+    })
+    return reception
+  }
+  return { tenant, email, ownerId: id, to, address, requestId: body.requestId as string, status, answer }
+}
+
+const pass = (from: string) =>
+  `mx.cloudflare.net; dmarc=pass header.from=${from.slice(from.lastIndexOf('@') + 1)} policy.dmarc=reject`
+
+const mailedTo = async (to: string) =>
+  (await call('GET', `/dev/outbox?to=${encodeURIComponent(to)}`)).body.items as { subject: string }[]
+
+test('an answer by mail approves once, where DMARC passed at our own door for the address that was asked', async () => {
+  const { tenant, email, to, requestId, status, answer } = await asked()
+  const forged: Answer[] = [
+    { results: null },
+    { results: 'mx.cloudflare.net; dmarc=fail header.from=example.com' },
+    { results: 'mx.cloudflare.net; dmarc=none header.from=example.com; spf=pass smtp.mailfrom=example.com' },
+    { results: 'mx.evil.example; dmarc=pass header.from=example.com' },
+    { results: 'mx.cloudflare.net; dmarc=pass header.from=evil.example' },
+    { fields: { Received: 'from a by b', 'Authentication-Results': '' }, results: pass(email) },
+    { from: 'mallory@example.com' },
+    { from: `"${email}" <mallory@example.com>` },
+    { fields: { 'Auto-Submitted': 'auto-replied' } },
+  ]
+  for (const each of forged) {
+    expect(await answer(each)).toEqual({ accepted: true })
+    expect({ each, status: await status() }).toEqual({ each, status: 'pending' })
+  }
+  // Nobody is told anything who has not proved who they are.
+  expect(await mailedTo('mallory@example.com')).toEqual([])
+  expect((await mailedTo(email)).filter(({ subject }) => subject.startsWith('Your answer'))).toEqual([])
+
+  // Who has, and does not say plainly what they want, is told how to.
+  await answer({ text: 'Approve? I am not sure.' })
+  await answer({ text: 'approve\n\nbut only if she agrees' })
+  expect(await status()).toBe('pending')
+  await letters(email, 'Your answer decided nothing', 2)
+
+  await answer({
+    text: 'Approve\n\nOn Sat, 21 Nov 2026, Moltpost wrote:\n> An agent wants to send this\n> reject',
+  })
+  expect(await status()).toBe('approved')
+  expect(await tenant.settled(requestId)).toMatchObject({ status: 'delivered' })
+  expect(await mailedTo(to)).toHaveLength(1)
+  await letters(email, 'Approved')
+
+  await answer({ text: 'reject too late' })
+  expect(await status()).toBe('approved')
+  await letters(email, 'Your answer decided nothing', 3)
+})
+
+test('an answer rejects with its reason; one to an address that has run out or was never given decides nothing', async () => {
+  const first = await asked()
+  await first.answer({ text: 'Reject: too early for this contact\n' })
+  expect(await first.status()).toBe('rejected')
+  const { body } = await first.tenant.owner.get(`/v1/agent/sends/${first.requestId}`)
+  expect(body.status).toBe('rejected')
+
+  const second = await asked()
+  await env.DB.prepare('UPDATE approval_tokens SET expires_at = expires_at - 86400000 WHERE tenant_id = ?1')
+    .bind(second.tenant.id)
+    .run()
+  await second.answer({})
+  expect(await second.status()).toBe('pending')
+
+  const third = await asked()
+  await env.DB.prepare(`UPDATE owners SET role = 'viewer' WHERE id = ?1`).bind(third.ownerId).run()
+  await third.answer({})
+  expect(await third.status()).toBe('pending')
+
+  const unknown = `decide+${'0'.repeat(32)}@${third.address.split('@')[1]}`
+  const raw = new TextEncoder().encode('From: a@example.com\r\n\r\napprove\r\n')
+  expect(await arrive(env, new Date(), { from: 'a@example.com', to: unknown, raw })).toEqual({
+    accepted: false,
+    reason: '550 5.1.1 There is no such mailbox.',
+  })
+})
+
+test('an answer says what it decides on its first line, or decides nothing', () => {
+  const approves = [
+    'approve',
+    'Approve.',
+    'APPROVED',
+    '\n approve \n\nThanks,\nAnn',
+    'approve!\n-- \nAnn, not on Mondays',
+  ]
+  const rejects: [string, string | null][] = [
+    ['reject', null],
+    ['Rejected.', null],
+    ['reject too early', 'too early'],
+    ['Reject: because of the tone', 'because of the tone'],
+  ]
+  const unclear = [
+    '',
+    'ok',
+    'approve it',
+    'approve this one',
+    "don't approve",
+    'approver',
+    'rejecting',
+    'approve\nno wait',
+  ]
+  for (const text of approves)
+    expect({ text, says: readDecision(text) }).toEqual({ text, says: { approve: true, reason: null } })
+  for (const [text, reason] of rejects)
+    expect({ text, says: readDecision(text) }).toEqual({ text, says: { approve: false, reason } })
+  for (const text of unclear) expect({ text, says: readDecision(text) }).toEqual({ text, says: null })
+})
