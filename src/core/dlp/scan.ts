@@ -84,18 +84,29 @@ function searchView(view: View, { tenantId, disabledRules, canaries }: Search): 
   return hits
 }
 
-const BASE64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*={0,2}/g
+const BASE64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*={0,2}/g
 
 /** What stands in base64: the whole block is the hit. */
 function scanEncoded(view: View, search: Search, layer: number): Hit[] {
   const hits: Hit[] = []
   for (const { index, 0: block } of view.text.matchAll(BASE64)) {
-    const said = decoded(block)
-    if (said === null) continue
-    const ranges = sourceOf(view, index, index + block.length)
-    hits.push(...scanView(plainView(said), search, layer).map((hit) => ({ ...hit, ranges })))
+    for (const [start, end, said] of decodedIn(block)) {
+      const ranges = sourceOf(view, index + start, index + end)
+      hits.push(...scanView(plainView(said), search, layer).map((hit) => ({ ...hit, ranges })))
+    }
   }
   return hits
+}
+
+/** What a block says as a whole or, where the next line is no part of it, line by line. */
+function decodedIn(block: string): [start: number, end: number, said: string][] {
+  const whole = decoded(block)
+  if (whole !== null) return [[0, block.length, whole]]
+  if (!block.includes('\n')) return []
+  return [...block.matchAll(/[^\r\n]{12,}/g)].flatMap(({ index, 0: line }) => {
+    const said = decoded(line)
+    return said === null ? [] : [[index, index + line.length, said] as [number, number, string]]
+  })
 }
 
 /** The text that a block of base64 stands for, or null where it stands for none. */
@@ -128,13 +139,15 @@ function shifted(hits: Hit[], by: number): Hit[] {
   }))
 }
 
-/** Each find once, however many ways led to it. */
+/** Each find once, however many ways led to it, and as long as the longest of them: a piece may have cut it off. */
 function apart(hits: Hit[]): Hit[] {
-  const seen = new Set<string>()
-  return hits.filter(({ rule, canaryId, ranges }) => {
-    const key = `${rule} ${canaryId} ${ranges[0]?.[0]}`
-    if (ranges.length === 0 || seen.has(key)) return false
-    seen.add(key)
-    return true
-  })
+  const longest = new Map<string, Hit>()
+  for (const hit of hits) {
+    const [start] = hit.ranges[0] ?? []
+    if (start === undefined) continue
+    const key = `${hit.rule} ${hit.canaryId} ${start}`
+    const known = longest.get(key)
+    if (!known || (hit.ranges.at(-1)?.[1] ?? 0) > (known.ranges.at(-1)?.[1] ?? 0)) longest.set(key, hit)
+  }
+  return [...longest.values()]
 }
