@@ -14,8 +14,10 @@ export type OutboxBell = { tenantId: string; outbox: true }
 export type AuditBell = { tenantId: string; audit: true }
 export type WebhookBell = { tenantId: string; deliveryId: string }
 
+/** A domain is to be checked again. */
+export type DomainBell = { tenantId: string; domainId: string }
 /** What the queue `jobs` is rung for. */
-export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell
+export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell | DomainBell
 
 export interface Env {
   DB: D1Database
@@ -101,6 +103,13 @@ export interface Env {
 
   /** Who is asked where a webhook leads: a DNS resolver's URL (RFC 8484); Cloudflare's where not given. */
   DNS_RESOLVER?: string
+  /**
+   * The name servers that a managed domain is delegated to, each domain by names below them (`<token>.ns1…`), separated
+   * by commas. Without any, managed domains are refused; where LOCAL is "1" they are ns1 and ns2 of MAIL_DOMAIN.
+   */
+  NAMESERVERS?: string
+  /** What the SPF record of a domain must include; `_spf.` and MAIL_DOMAIN where not given. */
+  SPF_INCLUDE?: string
   /** What webhooks may call although it is not public: `host:port`, separated by commas. Honoured only where LOCAL is "1". */
   EGRESS_ALLOW?: string
 
@@ -178,6 +187,8 @@ const Settings = z.object({
   DNS_RESOLVER: z
     .url({ protocol: /^https?$/, error: 'DNS_RESOLVER must be the URL of an RFC 8484 resolver' })
     .default('https://cloudflare-dns.com/dns-query'),
+  NAMESERVERS: z.string().default(''),
+  SPF_INCLUDE: z.string().optional(),
   EGRESS_ALLOW: z.string().default(''),
   SMTP_SUBMISSION_HOST: z.string().min(1).optional(),
   SMTP_SUBMISSION_PORT: port('SMTP_SUBMISSION_PORT').default(587),
@@ -207,6 +218,9 @@ export type Settings = {
   operatorKey: string | null
   /** The URL of the resolver that webhooks' hosts are looked up at. */
   dnsResolver: string
+  /** Empty where managed domains are not offered. */
+  nameservers: string[]
+  spfInclude: string
   /** `host:port` each, empty in production. */
   egressAllow: string[]
   /** Where mail is handed in over SMTP. */
@@ -249,6 +263,8 @@ export function settings(env: Env): Settings {
     auditSeed: given.AUDIT_SIGNING_KEY ?? (isLocal ? LOCAL_AUDIT_SEED : null),
     operatorKey: OPERATOR_KEY ?? null,
     dnsResolver: given.DNS_RESOLVER,
+    nameservers: nameserversOf(given.NAMESERVERS, isLocal ? MAIL_DOMAIN : null),
+    spfInclude: (given.SPF_INCLUDE ?? `_spf.${MAIL_DOMAIN}`).toLowerCase(),
     egressAllow: isLocal ? listOf(given.EGRESS_ALLOW.toLowerCase()) : [],
     smtpSubmission: {
       host: given.SMTP_SUBMISSION_HOST ?? (isLocal ? 'localhost' : `smtp.${MAIL_DOMAIN}`),
@@ -263,6 +279,12 @@ export function settings(env: Env): Settings {
   }
   parsed.set(env, value)
   return value
+}
+
+function nameserversOf(given: string, localDomain: string | null): string[] {
+  const named = listOf(given.toLowerCase()).map((name) => name.replace(/\.$/, ''))
+  if (named.length > 0 || localDomain === null) return named
+  return [`ns1.${localDomain}`, `ns2.${localDomain}`]
 }
 
 const listOf = (text: string) => text.split(/[\s,]+/).filter((entry) => entry !== '')

@@ -148,7 +148,11 @@ export const agents = sqliteTable(
     registeredAt: time().notNull(),
     config: text({ mode: 'json' }).$type<AgentConfig>(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('agents_by_name').on(t.tenantId, t.name)],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('agents_by_name').on(t.tenantId, t.name),
+    index('agents_by_id').on(t.id),
+  ],
 )
 
 /** What a mailbox answers by itself, and when; times are ISO 8601, null where there is no bound. */
@@ -207,6 +211,60 @@ export const mailboxes = sqliteTable(
     updatedAt: time().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('mailboxes_by_contact').on(t.contact)],
+)
+
+/**
+ * Domains that tenants want to write from. Several may claim one; at most one has proved that it is theirs. The private
+ * key is sealed under TOKEN_SECRET; `token` is what tells one claim's records from another's.
+ */
+export const domains = sqliteTable(
+  'domains',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    domain: text().notNull(),
+    mode: text({ enum: ['managed', 'byoc'] }).notNull(),
+    status: text({ enum: ['pending', 'verified', 'failed'] })
+      .notNull()
+      .default('pending'),
+    token: text().notNull(),
+    selector: text().notNull(),
+    publicKey: text().notNull(),
+    sealedKey: text().notNull(),
+    /** The agent that it was last attached to. */
+    agentId: text(),
+    /** Checks in a row that have found records missing. */
+    misses: integer().notNull().default(0),
+    verifiedAt: time(),
+    checkedAt: time(),
+    /** When it is to be checked again by itself; null until it has been verified. */
+    nextAt: time(),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('domains_by_name').on(t.tenantId, t.domain),
+    uniqueIndex('domains_verified').on(t.domain).where(sql`status = 'verified'`),
+    index('domains_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+  ],
+)
+
+/** Addresses that mailboxes have in attached domains beside their own; a mailbox writes from its newest. */
+export const aliases = sqliteTable(
+  'aliases',
+  {
+    tenantId: text().notNull(),
+    mailboxId: text().notNull(),
+    domainId: text().notNull(),
+    address: text().notNull(),
+    contact: text().notNull(),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.mailboxId, t.domainId] }),
+    uniqueIndex('aliases_by_contact').on(t.contact),
+    index('aliases_by_domain').on(t.tenantId, t.domainId),
+  ],
 )
 
 export type Permission = 'read' | 'send' | 'manage' | 'approve'
@@ -419,6 +477,8 @@ export const sends = sqliteTable(
     renderedKey: text(),
     renderedSha256: text(),
     messageId: text(),
+    /** The attached domain that the rendered message is from, or null where it is from ours. */
+    domainId: text(),
     provider: text(),
     providerMessageId: text(),
     attempt: integer().notNull().default(0),

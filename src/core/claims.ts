@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
-import { agents, claims, mailboxes, owners, tenants, verifications } from '../schema.ts'
+import { agents, aliases, claims, mailboxes, owners, tenants, verifications } from '../schema.ts'
 import { type Address, parseAddress } from './address.ts'
 import { audited } from './audit/record.ts'
 import { hasBond } from './bonds/bond.ts'
@@ -59,7 +59,7 @@ export async function claimAgent(
   token: string,
   request: { email: string; xHandle: string | null },
 ): Promise<Claim & { owner: Owner; mailed: Mailed }> {
-  const address = ownAddress(at.env, request.email)
+  const address = await ownAddress(at.env, request.email)
   const xHandle = xHandleOf(request.xHandle)
   if (!TOKEN.test(token)) throw unknownLink()
   const { DB } = at.env
@@ -276,15 +276,20 @@ If it was not you, do nothing: the address counts for nothing until it is confir
 }
 
 /** An address that an agent of ours could read proves no person. */
-function ownAddress(env: Env, email: string): Address {
+async function ownAddress(env: Env, email: string): Promise<Address> {
   const address = parseAddress(email)
   if (!address)
     throw new Fault('invalid', `"${email.slice(0, 100)}" is not an email address.`, { field: 'email' })
   const { mailDomain } = settings(env)
-  if (address.domain !== mailDomain && !address.domain.endsWith(`.${mailDomain}`)) return address
-  throw new Fault('invalid', `Give an address of your own: those at ${mailDomain} are agents'.`, {
-    field: 'email',
-  })
+  const [alias] = await database(env).select().from(aliases).where(eq(aliases.contact, address.contact))
+  if (!alias && address.domain !== mailDomain && !address.domain.endsWith(`.${mailDomain}`)) return address
+  throw new Fault(
+    'invalid',
+    `Give an address of your own: this one is an agent's, as are all at ${mailDomain}.`,
+    {
+      field: 'email',
+    },
+  )
 }
 
 function xHandleOf(given: string | null): string | null {

@@ -37,6 +37,7 @@ export const FAULT_CODES = [
   'not_configured',
   'too_many_registrations',
   'too_many_attempts',
+  'rate_limited',
   'expired',
   'not_claimed',
   'payment_unavailable',

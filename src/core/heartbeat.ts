@@ -11,7 +11,14 @@ import { idFloor } from './ids.ts'
 import { type Account, accountOf, sendTier, windowsOf } from './inbox/account.ts'
 import type { Plan } from './plans.ts'
 import { APPROVAL_MS } from './send/decide.ts'
-import { type RecordRow, readRecord, recordStatement, trustScore } from './trust-score.ts'
+import {
+  type RecordRow,
+  readRecord,
+  recordStatement,
+  type TrustTerm,
+  trustScore,
+  trustTerms,
+} from './trust-score.ts'
 import type { Unit, WindowUse } from './windows.ts'
 
 /** An agent as it and its owner see it. */
@@ -46,6 +53,15 @@ const REAUTH_NEAR_MS = 86_400_000
 /** The caller's own agent, or the one that a key of the whole tenant names. To ask is a heartbeat of that agent. */
 export async function getProfile(ctx: Ctx, named: string | null): Promise<Profile> {
   return (await look(ctx, named)).profile
+}
+
+/** An agent's trust score, and what it is the sum of. */
+export async function getTrust(
+  ctx: Ctx,
+  named: string | null,
+): Promise<{ score: number; terms: TrustTerm[] }> {
+  const { profile, record } = await look(ctx, named)
+  return { score: profile.trustScore, terms: trustTerms(record) }
 }
 
 /** What an agent that looks in now and then must know: its standing, what it may still send and what waits for it. */
@@ -85,9 +101,10 @@ async function look(ctx: Ctx, named: string | null) {
   const [lost] = answers
   if (lost && beats.length > 0) await ringIfLost(ctx, [lost])
   const [facts] = (answers.at(-3)?.results ?? []) as FactsRow[]
-  const [record] = (answers.at(-2)?.results ?? []) as RecordRow[]
+  const [recorded] = (answers.at(-2)?.results ?? []) as RecordRow[]
   const [bond] = (answers.at(-1)?.results ?? []) as BondRow[]
-  if (!facts || !record) throw new Fault('agent_not_found', 'No such agent.')
+  if (!facts || !recorded) throw new Fault('agent_not_found', 'No such agent.')
+  const record = readRecord(recorded, ctx.now)
   const { name, status, owner_email: email, x_handle: xHandle } = facts
   const profile: Profile = {
     agent: { id: agentId, name, status },
@@ -95,13 +112,13 @@ async function look(ctx: Ctx, named: string | null) {
     keyPrefix: facts.key_prefix ?? '',
     level,
     plan,
-    trustScore: trustScore(readRecord(record, ctx.now)),
-    owner: email === null ? null : { email, isVerified: record.verified_at !== null, xHandle },
+    trustScore: trustScore(record),
+    owner: email === null ? null : { email, isVerified: record.isVerified, xHandle },
   }
   const { unread, pending: pendingApprovals, memory_keys: memoryKeys } = facts
   const createdAt = new Date(facts.created_at)
   const activity = { unread, pendingApprovals, memoryKeys }
-  return { profile, account, createdAt, dlpMode: facts.dlp_mode, activity, bond: bondStateOf(bond) }
+  return { profile, record, account, createdAt, dlpMode: facts.dlp_mode, activity, bond: bondStateOf(bond) }
 }
 
 type FactsRow = {

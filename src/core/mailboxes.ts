@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
-import { agents, mailboxes, sends, tenants } from '../schema.ts'
+import { agents, aliases, mailboxes, sends, tenants } from '../schema.ts'
 import { type Address, parseAddress, safeHeaderText } from './address.ts'
 import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, visibleMailboxes } from './ctx.ts'
@@ -201,6 +201,15 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
       .returning({ id: mailboxes.id }),
     ...audited(ctx, [{ action: 'mailbox.deleted', target: id }]),
     withDefault(ctx).where(isMailbox(ctx, id)),
+    ctx.db
+      .delete(aliases)
+      .where(
+        and(
+          eq(aliases.tenantId, ctx.tenantId),
+          eq(aliases.mailboxId, id),
+          sql`NOT EXISTS (SELECT 1 FROM ${mailboxes} WHERE ${isMailbox(ctx, id)})`,
+        ),
+      ),
   ])
   if (deleted.length > 0) return
   if (mustExist(rows).isDefault) {

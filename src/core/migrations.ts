@@ -12,6 +12,7 @@ import audit from '../../migrations/0010_audit.sql'
 import smtpCredentials from '../../migrations/0011_smtp_credentials.sql'
 import dlp from '../../migrations/0012_dlp.sql'
 import portal from '../../migrations/0013_portal.sql'
+import domains from '../../migrations/0014_domains.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -29,6 +30,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0011_smtp_credentials.sql', smtpCredentials],
   ['0012_dlp.sql', dlp],
   ['0013_portal.sql', portal],
+  ['0014_domains.sql', domains],
 ]
 
 /**

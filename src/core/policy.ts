@@ -13,7 +13,7 @@ export type ContactFacts = {
   contact: string
   email: string
   kind: 'to' | 'cc' | 'bcc'
-  /** The address lies in our own domains. */
+  /** The address lies in our own domains, or is a mailbox of ours elsewhere. */
   ours: boolean
   /** It is a mailbox of ours. */
   here: boolean
@@ -76,6 +76,8 @@ export type Facts = {
     status: 'active' | 'paused'
     frozen: { reason: string | null } | null
     autonomy: 'review' | 'first_contact' | 'auto'
+    /** The attached domain that it writes from; null where it writes from its own address. */
+    domain: { name: string; verified: boolean } | null
     reputation: number
     monthlyLimit: number | null
     requireConsent: boolean
@@ -163,6 +165,17 @@ const RULES: Rule[] = [
           detail: 'the agent must be claimed by its owner before it can send',
         }
       }
+    },
+  },
+  {
+    // Mail from there would be taken for forged; and from another address it would not be what was asked for.
+    name: 'domain',
+    isConfigured: never,
+    refuse({ facts: { mailbox } }) {
+      if (!mailbox.domain || mailbox.domain.verified) return
+      const { name } = mailbox.domain
+      const detail = `${name}, which this mailbox writes from, has lost its records: verify it again or delete it`
+      return { reason: 'no_verified_domain', detail }
     },
   },
   {

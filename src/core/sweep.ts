@@ -4,6 +4,7 @@ import { arrivals, idempotency, sends } from '../schema.ts'
 import { sweepAudit } from './audit/sweep.ts'
 import { sweepBonds } from './bonds/attend.ts'
 import { database } from './ctx.ts'
+import { sweepDomains } from './domains/verify.ts'
 import { sweepEvents } from './events/sweep.ts'
 import { forgetExpired } from './memory.ts'
 import { noticeHeld } from './notices/letters.ts'
@@ -37,7 +38,7 @@ const QUEUE_OF: Partial<Record<SendState, 'RENDER' | 'DELIVER' | 'JOBS'>> = {
 const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_flight']
 
 /**
- * The one retry authority: rings again for every send, arrival, event and webhook delivery whose `next_at` has come, and
+ * The one retry authority: rings again for every send, arrival, event, webhook delivery and domain whose time has come, and
  * forgets answers, events and sessions kept long enough. Chains of audit logs are taken up too, bonds whose time has come
  * looked after at once, and those who may decide what is held told by mail.
  * Leaving out any number of sweeps only delays. Returns how many bells it rang.
@@ -80,9 +81,10 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     const queue = state === 'pending_approval' ? (renderedKey ? 'JOBS' : 'RENDER') : QUEUE_OF[state]
     if (queue) bells[queue].push({ tenantId, sendId })
   }
-  const [bellsOfEvents, bellsOfAudits] = await Promise.all([
+  const [bellsOfEvents, bellsOfAudits, bellsOfDomains] = await Promise.all([
     sweepEvents(env, now),
     sweepAudit(env),
+    sweepDomains(env, now),
     ringAll(env.RENDER, bells.RENDER),
     ringAll(env.DELIVER, bells.DELIVER),
     ringAll(env.JOBS, bells.JOBS),
@@ -94,5 +96,5 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     forgetTokens(env, now),
   ])
   const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
-  return rung + bellsOfEvents + bellsOfAudits
+  return rung + bellsOfEvents + bellsOfAudits + bellsOfDomains
 }

@@ -94,6 +94,15 @@ export function addressed(message: OutgoingMessage): Addresses {
   return { to: bcc.slice(0, 1), cc: [], bcc: bcc.slice(1) }
 }
 
+const SIGNATURE = new TextEncoder().encode('DKIM-Signature:')
+
+/** A message without the signature it begins with, for a carrier that writes signed fields anew and signs by itself. */
+export function unsigned(raw: Uint8Array): Uint8Array {
+  if (!SIGNATURE.every((octet, at) => raw[at] === octet)) return raw
+  const endsField = (at: number) => raw[at] === 10 && raw[at + 1] !== 32 && raw[at + 1] !== 9
+  return raw.subarray(raw.findIndex((_, at) => endsField(at)) + 1)
+}
+
 /** A party as an address field spells it. */
 export function mailbox({ email, name }: Party) {
   return name ? `"${name.replace(/["\\]/g, '\\$&')}" <${email}>` : email

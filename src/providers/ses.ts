@@ -2,7 +2,7 @@ import { AwsV4Signer } from 'aws4fetch'
 import { CAPABILITIES } from './capability.ts'
 import type { Carrier, Outcome, OutgoingMessage } from './carrier.ts'
 import { type Answer, classify, post, under } from './http.ts'
-import { base64, refuseUnsafe, stillToServe } from './message.ts'
+import { base64, refuseUnsafe, stillToServe, unsigned } from './message.ts'
 
 export type SesSettings = {
   region: string
@@ -58,7 +58,8 @@ function request(message: OutgoingMessage, configurationSet: string | undefined)
   return {
     FromEmailAddress: message.from.email,
     Destination: { ToAddresses: emails(to), CcAddresses: emails(cc), BccAddresses: emails(bcc) },
-    Content: { Raw: { Data: base64(message.raw) } },
+    // SES puts its own Message-ID and Date in place of ours, so that our signature would not hold.
+    Content: { Raw: { Data: base64(unsigned(message.raw)) } },
     EmailTags: [
       { Name: 'tenant_id', Value: tag(message.tenantId) },
       { Name: 'send_id', Value: tag(message.sendId) },

@@ -3,6 +3,7 @@ import { bury } from '../core/dead-letters.ts'
 import { depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
 import { CLAIMS_AT_MOST, type Claimed, claimForDelivery } from '../core/delivery/claim.ts'
 import { carriersOf, receive } from '../core/delivery/mailbox.ts'
+import { bounceDomain } from '../core/domains/records.ts'
 import { type Rendered, readFiles, readRendered, sha256 } from '../core/rendered.ts'
 import { ringAll } from '../core/send/ring.ts'
 import { type Env, type SendBell, settings } from '../env.ts'
@@ -41,10 +42,9 @@ export async function deliverSend(env: Env, bell: SendBell, clock: Clock): Promi
     await bury(claimed, 'deliver', 'the rendered message is gone', clock())
     return
   }
-  const { mailDomain } = settings(env)
   const recipients = await remainingRecipients(claimed)
-  const ours = recipients.filter((email) => email.endsWith(`@${mailDomain}`))
-  const others = recipients.filter((email) => !email.endsWith(`@${mailDomain}`))
+  const ours = recipients.filter(({ isOurs }) => isOurs).map(({ email }) => email)
+  const others = recipients.filter(({ isOurs }) => !isOurs).map(({ email }) => email)
   if (recipients.length === 0) {
     await bury(claimed, 'deliver', 'no recipient is left to be served', clock())
     return
@@ -194,7 +194,11 @@ function health(env: Env, carrier: CarrierName) {
 /** Where a relay reports to: an address that names the send and proves it. Other carriers report by events. */
 async function bounceAddress({ env, send }: Claimed, { envelopeFrom }: OutgoingMessage): Promise<string> {
   const { tokenSecret, mailDomain } = settings(env)
-  return tokenSecret === null ? envelopeFrom : await returnPath(tokenSecret, mailDomain, send.id)
+  if (tokenSecret === null) return envelopeFrom
+  // In the domain of the author, so that SPF speaks for it too.
+  const domain =
+    send.domainId === null ? mailDomain : bounceDomain(envelopeFrom.slice(envelopeFrom.lastIndexOf('@') + 1))
+  return await returnPath(tokenSecret, domain, send.id)
 }
 
 async function messageFor(

@@ -1,6 +1,15 @@
 import { keepDeadMessage } from '../core/dead-letters.ts'
 import { describeFailure } from '../core/failure.ts'
-import type { ArrivalBell, AuditBell, Env, JobBell, OutboxBell, SendBell, WebhookBell } from '../env.ts'
+import type {
+  ArrivalBell,
+  AuditBell,
+  DomainBell,
+  Env,
+  JobBell,
+  OutboxBell,
+  SendBell,
+  WebhookBell,
+} from '../env.ts'
 import { deliver } from './deliver.ts'
 import { record } from './events.ts'
 import { attend } from './jobs.ts'
@@ -79,8 +88,12 @@ function isAuditBell(body: unknown): body is AuditBell {
   return isObject(body) && typeof body.tenantId === 'string' && body.audit === true
 }
 
+function isDomainBell(body: unknown): body is DomainBell {
+  return isObject(body) && typeof body.tenantId === 'string' && typeof body.domainId === 'string'
+}
+
 function isJobBell(body: unknown): body is JobBell {
-  return isSendBell(body) || isArrivalBell(body) || isOutboxBell(body) || isAuditBell(body)
+  return [isSendBell, isArrivalBell, isOutboxBell, isAuditBell, isDomainBell].some((isIt) => isIt(body))
 }
 
 function isWebhookBell(body: unknown): body is WebhookBell {

@@ -1,10 +1,11 @@
 import { linkEntries } from '../core/audit/link.ts'
+import { recheckDomain } from '../core/domains/verify.ts'
 import { publish } from '../core/events/publish.ts'
 import { takeIn } from '../core/inbox/arrivals.ts'
 import { attendSends } from '../core/send/attend.ts'
 import type { Env, JobBell } from '../env.ts'
 
-/** Decide what waits for a decision, tenant by tenant, take in what has arrived, publish what has happened, chain audit logs. */
+/** Decide what waits for a decision, tenant by tenant, take in what has arrived, publish what has happened, chain audit logs, look domains up. */
 export async function attend(env: Env, bells: JobBell[]): Promise<PromiseSettledResult<unknown>[]> {
   const byTenant = Map.groupBy(
     bells.filter((bell) => 'sendId' in bell),
@@ -21,6 +22,7 @@ export async function attend(env: Env, bells: JobBell[]): Promise<PromiseSettled
   return await Promise.allSettled(
     bells.map((bell) => {
       if ('sendId' in bell) return decided.get(bell.tenantId)
+      if ('domainId' in bell) return recheckDomain(env, bell, new Date())
       if ('audit' in bell) return linkEntries(env, new Date(), bell.tenantId)
       return 'outbox' in bell ? published.get(bell.tenantId) : takeIn(env, bell, new Date())
     }),

@@ -4,9 +4,21 @@ import dns2 from 'dns2'
 
 const { createDOHServer, Packet } = dns2
 
-export type AddressType = 'A' | 'AAAA'
-/** `A …`, `AAAA …`, `CNAME …`, `RCODE n` or `HANG`: what a name has, or what it has when it is asked for. */
-export type Zone = Record<string, string[] | ((type: AddressType) => string[])>
+export type RecordType = 'A' | 'AAAA' | 'NS' | 'MX' | 'TXT' | 'CNAME'
+/** `A …`, `TXT …`, `MX …`, `CNAME …`, `RCODE n` or `HANG`: what a name has, or what it has when it is asked for. */
+export type Zone = Record<string, string[] | ((type: RecordType) => string[])>
+
+const TYPES: RecordType[] = ['A', 'AAAA', 'NS', 'MX', 'TXT', 'CNAME']
+
+/** What the library wants to hear of a record; a text goes in strings of 200 octets, as long keys are published. */
+const DATA: Record<RecordType, (value: string) => object> = {
+  A: (address) => ({ address }),
+  AAAA: (address) => ({ address }),
+  NS: (ns) => ({ ns }),
+  MX: (exchange) => ({ exchange, priority: 10 }),
+  TXT: (text) => ({ data: text.match(/.{1,200}/g) ?? [''] }),
+  CNAME: (domain) => ({ domain }),
+}
 
 /**
  * A DNS resolver over plain HTTP on loopback (RFC 8484), which knows one zone and follows its aliases as resolvers do.
@@ -20,21 +32,23 @@ export async function startDoh(zone: Zone) {
     const [question] = request.questions
     const response = Packet.createResponseFromRequest(request)
     if (!question) return void send(response)
-    const type: AddressType = question.type === Packet.TYPE.A ? 'A' : 'AAAA'
+    const type = TYPES.find((each) => Packet.TYPE[each] === question.type) ?? 'A'
     for (let name = question.name, hops = 0; name !== '' && hops < 20; hops += 1) {
       const entry = zone[name.toLowerCase()]
       const lines = typeof entry === 'function' ? entry(type) : (entry ?? ['RCODE 3'])
       const owner = name
       name = ''
-      for (const [kind = '', value = ''] of lines.map((line) => line.split(' '))) {
+      for (const line of lines) {
+        const [kind = ''] = line.split(' ', 1)
+        const value = line.slice(kind.length + 1)
         if (kind === 'HANG') return
         if (kind === 'RCODE') response.header.rcode = Number(value)
         const record = { name: owner, class: Packet.CLASS.IN, ttl: 0 }
-        if (kind === type)
-          response.answers.push(new Packet.Resource({ ...record, type: question.type, address: value }))
         if (kind === 'CNAME') {
           response.answers.push(new Packet.Resource({ ...record, type: Packet.TYPE.CNAME, domain: value }))
-          name = value
+          if (type !== 'CNAME') name = value
+        } else if (kind === type) {
+          response.answers.push(new Packet.Resource({ ...record, type: question.type, ...DATA[type](value) }))
         }
       }
     }

@@ -29,6 +29,7 @@ export type Ids = {
   webhookId: string
   deliveryId: string
   smtpCredentialId: string
+  domainId: string
 }
 
 export type Permission = 'read' | 'send' | 'manage' | 'approve'
@@ -119,6 +120,39 @@ export const ENTRIES: Record<string, Entry> = {
     request: () => ({ path: '/v1/compliance/audit-key' }),
   },
 
+  'GET /v1/registry/reputation/{agent_id}': {
+    needs: 'open',
+    request: (ids) => ({ path: `/v1/registry/reputation/${ids.agentId}` }),
+  },
+  'GET /v1/custom-domains': { needs: 'read', request: () => ({ path: '/v1/custom-domains' }) },
+  'POST /v1/custom-domains': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/custom-domains', body: { domain: 'matrix.example.org', mode: 'byoc' } }),
+  },
+  'GET /v1/custom-domains/{id}': {
+    needs: 'read',
+    request: (ids) => ({ path: `/v1/custom-domains/${ids.domainId}` }),
+  },
+  'POST /v1/custom-domains/{id}/verify': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/custom-domains/${ids.domainId}/verify` }),
+  },
+  'POST /v1/custom-domains/{id}/attach': {
+    needs: 'manage',
+    request: (ids) => ({
+      path: `/v1/custom-domains/${ids.domainId}/attach`,
+      body: { agent_id: ids.agentId },
+    }),
+  },
+  'DELETE /v1/custom-domains/{id}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/custom-domains/${ids.domainId}` }),
+  },
+
+  'GET /v1/agents/me/trust-score': {
+    needs: 'read',
+    request: () => ({ path: '/v1/agents/me/trust-score' }),
+  },
   'GET /v1/agents/me': { needs: 'read', request: () => ({ path: '/v1/agents/me' }) },
   'GET /v1/agents/heartbeat': { needs: 'read', request: () => ({ path: '/v1/agents/heartbeat' }) },
 
@@ -917,6 +951,7 @@ export async function newWorld() {
   )
   await receive(tenantId, mailboxId, canary)
   await subscribe(tenantId, canary)
+  await claimDomain(tenantId, canary)
   await made(
     'a memory',
     tenant.put('/v1/agents/me/memory/matrix', { value: `matrix ${canary}`, kind: canary }),
@@ -967,6 +1002,7 @@ export async function newWorld() {
     webhookId: `wh_${canary}`,
     deliveryId: `whd_${canary}`,
     smtpCredentialId: `smtp_${canary}`,
+    domainId: `dom_${canary}`,
   }
   return { canary, tenant, ids, key: tenant.ownerKey, keys: { revoked, expired, elsewhere } }
 }
@@ -995,6 +1031,16 @@ async function receive(tenantId: string, mailboxId: string, canary: string) {
     `INSERT INTO threads (tenant_id, mailbox_id, id, subject, last_at) VALUES (?1, ?2, 'thread_' || ?3, ?3, 1000)`,
     tenantId,
     mailboxId,
+    canary,
+  )
+}
+
+/** A domain that is verified, with a key that opens nothing: to make one takes long. */
+async function claimDomain(tenantId: string, canary: string) {
+  await sql(
+    `INSERT INTO domains (tenant_id, id, domain, mode, status, token, selector, public_key, sealed_key, created_at)
+     VALUES (?1, 'dom_' || ?2, ?2 || '.example.org', 'byoc', 'verified', ?2, ?2, ?2, ?2, 1)`,
+    tenantId,
     canary,
   )
 }

@@ -1,3 +1,5 @@
+import type { RecordType } from './doh.ts'
+
 /** Where the service of these tests lives. */
 export const HOME = { PUBLIC_URL: 'https://api.moltpost.dev', MAIL_DOMAIN: 'agents.moltpost.dev' }
 
@@ -220,7 +222,7 @@ export const deceptiveZone = Object.fromEntries(
 )
 
 /** Names that may be a webhook's by their text, and must not be called for what they resolve to. */
-export const hostileZone: Record<string, string[] | ((type: 'A' | 'AAAA') => string[])> = {
+export const hostileZone: Record<string, string[] | ((type: RecordType) => string[])> = {
   ...Object.fromEntries(PRIVATE.map((address, index) => [`a${index}.rebind.dev`, [`A ${address}`]])),
   ...Object.fromEntries(PRIVATE_IPV6.map((address, index) => [`b${index}.rebind.dev`, [`AAAA ${address}`]])),
   ...Object.fromEntries(

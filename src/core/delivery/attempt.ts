@@ -1,4 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
+import { settings } from '../../env.ts'
 import { sendRecipients, sends } from '../../schema.ts'
 import { ACTIVE_FOR_MS } from '../agents.ts'
 import { classify } from '../bounces/classify.ts'
@@ -32,7 +33,8 @@ export type Departure = { departed: true } | { departed: false; state: SendState
 
 /**
  * The step to `in_flight`, durable before the first byte leaves. It happens only where no other agent holds a lease on a
- * contact, none of them has been suppressed since, and tenant, mailbox and agent are still in standing; otherwise the
+ * contact, none of them has been suppressed since, the domain it is from is still verified and the mailbox's, and
+ * tenant, mailbox and agent are still in standing; otherwise the
  * send ends `blocked` and its windows are given back.
  */
 export async function depart(
@@ -65,6 +67,10 @@ export async function depart(
     WHERE t.id = ${send.tenantId} AND t.status = 'active' AND m.status = 'active' AND m.frozen_at IS NULL
         AND m.reputation >= ${SUSPENDED_BELOW}
       AND (g.id IS NULL OR g.status IN ('active', 'pending_claim')))`
+  const disowned = sql`(${send.domainId} IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM aliases x JOIN domains d ON d.tenant_id = x.tenant_id AND d.id = x.domain_id
+    WHERE x.tenant_id = ${send.tenantId} AND x.mailbox_id = ${send.mailboxId} AND x.domain_id = ${send.domainId}
+      AND d.status = 'verified'))`
   const isAsked = sql`${sendRecipients.contact} IN (${listed(send, asked)})`
   const statements = [
     db
@@ -84,6 +90,7 @@ export async function depart(
           inArray(sends.state, ['claimed', 'in_flight']),
           sql`NOT ${lease}`,
           sql`NOT ${suppressed}`,
+          sql`NOT ${disowned}`,
           standing,
         ),
       ),
@@ -91,14 +98,15 @@ export async function depart(
       .update(sends)
       .set({
         state: 'blocked',
-        reason: sql`CASE WHEN ${lease} THEN 'lease_conflict' WHEN ${suppressed} THEN 'suppressed' ELSE 'standing' END`,
+        reason: sql`CASE WHEN ${lease} THEN 'lease_conflict' WHEN ${suppressed} THEN 'suppressed'
+          WHEN ${disowned} THEN 'no_verified_domain' ELSE 'standing' END`,
         detail: 'refused at dispatch: the facts changed after the send was accepted',
         burnedKey: null,
         nextAt: null,
         claimUntil: null,
         updatedAt: now,
       })
-      .where(and(isMine, sql`(${lease} OR ${suppressed} OR NOT ${standing})`)),
+      .where(and(isMine, sql`(${lease} OR ${suppressed} OR ${disowned} OR NOT ${standing})`)),
     db
       .update(sendRecipients)
       .set({
@@ -134,10 +142,17 @@ export async function depart(
   return { departed: false, state: row?.state ?? 'claimed', reason: row?.reason ?? 'claim_lost' }
 }
 
-/** The recipients that no carrier has yet accepted or finally refused, in the order they were given. */
-export async function remainingRecipients({ db, send }: Claimed): Promise<string[]> {
+/** The recipients that no carrier has yet accepted or finally refused, in the order they were given; which are ours. */
+export async function remainingRecipients({
+  env,
+  db,
+  send,
+}: Claimed): Promise<{ email: string; isOurs: boolean }[]> {
   const rows = await db
-    .select({ email: sendRecipients.email, state: sendRecipients.state })
+    .select({
+      email: sendRecipients.email,
+      isAlias: sql<number>`EXISTS (SELECT 1 FROM aliases x WHERE x.contact = send_recipients.contact)`,
+    })
     .from(sendRecipients)
     .where(
       and(
@@ -147,8 +162,12 @@ export async function remainingRecipients({ db, send }: Claimed): Promise<string
         inArray(sendRecipients.state, ['pending', 'in_flight']),
       ),
     )
-  const open = new Set(rows.map((row) => row.email))
-  return send.recipients.map((recipient) => recipient.email).filter((email) => open.has(email))
+  const open = new Map(rows.map((row) => [row.email, row.isAlias === 1]))
+  const ending = `@${settings(env).mailDomain}`
+  return send.recipients.flatMap(({ email }) => {
+    const isAlias = open.get(email)
+    return isAlias === undefined ? [] : [{ email, isOurs: isAlias || email.endsWith(ending) }]
+  })
 }
 
 /**

@@ -1,6 +1,6 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { type CarrierWeight, mailboxes, messages, type StoredFile } from '../../schema.ts'
+import { aliases, type CarrierWeight, mailboxes, messages, type StoredFile } from '../../schema.ts'
 import { database } from '../ctx.ts'
 import { bodyKeyOf, bodyOf, keepBody } from '../inbox/body.ts'
 import { inboxStatements, type Letter, messageIdOf } from '../inbox/store.ts'
@@ -27,16 +27,21 @@ export async function receive(
 ): Promise<string[]> {
   const db = database(env)
   const wanted = recipients.map((email) => email.toLowerCase())
-  const [found, [sent]] = await db.batch([
+  const [own, elsewhere, [sent]] = await db.batch([
     db
       .select({ tenantId: mailboxes.tenantId, contact: mailboxes.contact })
       .from(mailboxes)
       .where(inArray(mailboxes.contact, wanted)),
     db
+      .select({ tenantId: aliases.tenantId, contact: aliases.contact })
+      .from(aliases)
+      .where(inArray(aliases.contact, wanted)),
+    db
       .select()
       .from(messages)
       .where(and(eq(messages.tenantId, tenantId), eq(messages.id, messageIdOf(sendId)))),
   ])
+  const found = [...own, ...elsewhere]
   if (!sent) throw new Error('the message is not in the Sent folder of its sender')
   for (const [reader, theirs] of Map.groupBy(found, (mailbox) => mailbox.tenantId)) {
     const copy = reader === tenantId ? sent : await copyFor(env, reader, sent)

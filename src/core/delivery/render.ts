@@ -2,7 +2,9 @@ import { and, eq, sql } from 'drizzle-orm'
 import { type Env, type SendBell, settings } from '../../env.ts'
 import {
   agents,
+  aliases,
   approvals,
+  domains,
   mailboxes,
   type RecipientKind,
   type SendInput,
@@ -17,6 +19,8 @@ import { bury } from '../dead-letters.ts'
 import type { Canary } from '../dlp/canary.ts'
 import { isToStay, screenLetter } from '../dlp/content.ts'
 import { CANARIES_OF_TENANT } from '../dlp/policy.ts'
+import { signDkim } from '../domains/dkim.ts'
+import { newestAlias, signerOf } from '../domains/sender.ts'
 import { sendEventStatement } from '../events/outbox.ts'
 import { type HumanizerNote, humanize } from '../humanizer/humanize.ts'
 import { chosenStyle } from '../humanizer/style.ts'
@@ -32,8 +36,10 @@ import { RING_AGAIN_MS } from '../send/decide.ts'
 import { largeInput } from '../send/prepare.ts'
 import { ringOutbox } from '../send/ring.ts'
 import { appendTrace } from '../traces.ts'
+import { type RecordRow, readRecord, recordStatement } from '../trust-score.ts'
 import { oneClickHeaders, unsubscribeUrl } from '../unsubscribe.ts'
 import { CLAIMS_AT_MOST, type Claimed, claimForRendering } from './claim.ts'
+import { isReserved, trustHeaders } from './trust-headers.ts'
 
 /**
  * Render one send into the bytes that will leave and put them where delivery and approval find them. Answers whether
@@ -58,30 +64,33 @@ export async function renderSend(env: Env, bell: SendBell, clock: () => Date): P
 /** Message-IDs of the thread that a reply names, newest kept. */
 const REFERENCES_AT_MOST = 20
 
-type Composed = { rendered: Rendered; humanizer: HumanizerNote | null; input: SendInput }
+type Composed = {
+  rendered: Rendered
+  humanizer: HumanizerNote | null
+  input: SendInput
+  /** The attached domain that it is from. */
+  domainId: string | null
+}
 
 /** Why there is no message; `reason` where a rule has refused its content. */
 type Refused = { refusal: string; reason?: string }
 
 async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused> {
-  const { env, db, send } = claimed
+  const { env, send } = claimed
   const input = send.input ?? (await largeInput(env, send.inputKey))
   if (!input) return { refusal: 'the stored input is gone' }
-  const [about] = await db
-    .select({
-      address: mailboxes.address,
-      displayName: mailboxes.displayName,
-      physicalAddress: tenants.physicalAddress,
-      humanizer: { enabled: mailboxes.humanizerEnabled, style: mailboxes.humanizerStyle },
-      agentConfig: agents.config,
-      dlp: { mode: tenants.dlpMode, disabledRules: tenants.dlpDisabled, canaries: CANARIES_OF_TENANT },
-    })
-    .from(mailboxes)
-    .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
-    .leftJoin(agents, and(eq(agents.tenantId, mailboxes.tenantId), eq(agents.id, send.agentId ?? '')))
-    .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
+  const [[about], record] = await Promise.all([
+    senderQuery(claimed),
+    recordStatement({ env, now }, { ...send, agentId: null }).first<RecordRow>(),
+  ])
   if (!about) return { refusal: 'the mailbox is gone' }
-
+  const { alias, domain } = about
+  const signer = domain && (await signerOf(env, domain))
+  if (domain && !signer) {
+    return {
+      refusal: `the key of ${domain.domain} cannot be opened: add the domain anew if TOKEN_SECRET was changed`,
+    }
+  }
   const written = await contentOf(claimed, input, about.physicalAddress)
   if ('refusal' in written) return written
   // The content was judged as it was asked for. What only its making has brought together is seen here.
@@ -96,13 +105,14 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused>
   const draft = {
     messageId: `${send.id}@${settings(env).mailDomain}`,
     date: now,
-    from: { email: about.address, name: about.displayName },
+    from: { email: alias ?? about.address, name: about.displayName },
     to: parties('to'),
     cc: parties('cc'),
     bcc: parties('bcc'),
     replyTo: input.replyTo ? { email: input.replyTo, name: null } : null,
     headers: {
       ...merged(input.headers, { ...replyHeaders(input), ...ownHeaders }),
+      ...(record ? trustHeaders(readRecord(record, now)) : {}),
       'X-Moltpost-Send-Id': send.id,
     },
     attachments: await readFiles(env, input.files ?? []),
@@ -127,8 +137,9 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused>
   }
   if (!built.ok) return { refusal: `${built.field}: ${built.detail}` }
   const { messageId, from, to, cc, bcc, replyTo, subject, text, html, headers } = built.mail
-  const raw = new TextDecoder().decode(built.raw)
-  const hash = await sha256(built.raw)
+  const plain = new TextDecoder().decode(built.raw)
+  const raw = signer ? await signDkim(plain, signer, now) : plain
+  const hash = await sha256(raw)
   const files = input.files ?? []
   const rendered = {
     sha256: hash,
@@ -145,7 +156,35 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused>
     raw,
     files,
   }
-  return { rendered, humanizer, input }
+  return { rendered, humanizer, input, domainId: domain?.id ?? null }
+}
+
+/** What rendering must know of whom a send is from. */
+function senderQuery({ db, send }: Claimed) {
+  return db
+    .select({
+      address: mailboxes.address,
+      alias: aliases.address,
+      domain: domains,
+      displayName: mailboxes.displayName,
+      physicalAddress: tenants.physicalAddress,
+      humanizer: { enabled: mailboxes.humanizerEnabled, style: mailboxes.humanizerStyle },
+      agentConfig: agents.config,
+      dlp: { mode: tenants.dlpMode, disabledRules: tenants.dlpDisabled, canaries: CANARIES_OF_TENANT },
+    })
+    .from(mailboxes)
+    .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
+    .leftJoin(
+      aliases,
+      and(
+        eq(aliases.tenantId, mailboxes.tenantId),
+        eq(aliases.mailboxId, mailboxes.id),
+        eq(aliases.domainId, sql.raw(newestAlias('mailboxes.tenant_id', 'mailboxes.id'))),
+      ),
+    )
+    .leftJoin(domains, and(eq(domains.tenantId, aliases.tenantId), eq(domains.id, aliases.domainId)))
+    .leftJoin(agents, and(eq(agents.tenantId, mailboxes.tenantId), eq(agents.id, send.agentId ?? '')))
+    .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
 }
 
 /** RFC 5322, section 3.6.4: what the message answers, and the thread so far. */
@@ -155,10 +194,10 @@ function replyHeaders({ reply }: SendInput): Record<string, string> {
   return { 'In-Reply-To': `<${reply.rfcId}>`, References: thread.map((id) => `<${id}>`).join(' ') }
 }
 
-/** The caller's fields, but for those that the system sets itself, in whatever case they are spelt. */
+/** The caller's fields, but for those that the system sets itself or keeps for itself, in whatever case they are spelt. */
 function merged(asked: Record<string, string>, own: Record<string, string>): Record<string, string> {
   const names = new Set(Object.keys(own).map((name) => name.toLowerCase()))
-  const others = Object.entries(asked).filter(([name]) => !names.has(name.toLowerCase()))
+  const others = Object.entries(asked).filter(([name]) => !names.has(name.toLowerCase()) && !isReserved(name))
   return { ...Object.fromEntries(others), ...own }
 }
 
@@ -226,7 +265,7 @@ async function linkOf({ env, send }: Pick<Claimed, 'env' | 'send'>, input: SendI
 async function finish(
   claimed: Claimed,
   key: string,
-  { rendered, humanizer, input }: Composed,
+  { rendered, humanizer, input, domainId }: Composed,
   now: Date,
 ): Promise<boolean> {
   const { env, db, send, hold } = claimed
@@ -239,6 +278,7 @@ async function finish(
         renderedKey: key,
         renderedSha256: rendered.sha256,
         messageId: rendered.messageId,
+        domainId,
         claims: 0,
         claimUntil: null,
         nextAt: sql`iif(${sends.state} = 'rendering', ${ringAgain.getTime()},

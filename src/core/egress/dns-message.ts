@@ -1,13 +1,15 @@
 import { addressOf } from './address.ts'
 
 /** Record types of RFC 1035 and RFC 3596. */
-export const TYPE = { A: 1, CNAME: 5, AAAA: 28 } as const
+export const TYPE = { A: 1, NS: 2, CNAME: 5, MX: 15, TXT: 16, AAAA: 28 } as const
 const IN = 1
 const OCTETS = { [TYPE.A]: 4, [TYPE.AAAA]: 16 }
 /** More than a name of 255 octets can need. */
 const POINTERS_AT_MOST = 127
 
 export type AddressType = typeof TYPE.A | typeof TYPE.AAAA
+export type TextType = typeof TYPE.NS | typeof TYPE.MX | typeof TYPE.TXT
+export type QuestionType = (typeof TYPE)[keyof typeof TYPE]
 
 /** What an answer says of the name asked for: names in lower case, without their last dot. */
 export type DnsAnswer = {
@@ -16,10 +18,12 @@ export type DnsAnswer = {
   rcode: number
   aliases: { name: string; target: string }[]
   addresses: { name: string; address: string }[]
+  /** Name servers, mail exchangers without their preference, and texts with their strings joined (RFC 7208, 3.3). */
+  texts: { name: string; type: TextType; text: string }[]
 }
 
-/** The question for a host's addresses of one type, with id 0, by which equal questions are equal URLs (RFC 8484, 4.1). */
-export function encodeQuestion(host: string, type: AddressType): Uint8Array {
+/** The question for a name's records of one type, with id 0, by which equal questions are equal URLs (RFC 8484, 4.1). */
+export function encodeQuestion(host: string, type: QuestionType): Uint8Array {
   const labels = host.split('.').flatMap((label) => [label.length, ...new TextEncoder().encode(label)])
   const header = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
   return Uint8Array.from([...header, ...labels, 0, 0, type, 0, IN])
@@ -47,6 +51,7 @@ function readAnswer(view: DataView): DnsAnswer {
     rcode: flags & 0xf,
     aliases: [],
     addresses: [],
+    texts: [],
   }
   let at = end + 4
   for (let left = view.getUint16(6); left > 0; left -= 1) at = readRecord(view, at, answer)
@@ -69,7 +74,24 @@ function readRecord(view: DataView, start: number, answer: DnsAnswer) {
     const octets = new Uint8Array(view.buffer, view.byteOffset + at, next - at)
     answer.addresses.push({ name, address: addressOf(octets) })
   }
+  if (type === TYPE.TXT) answer.texts.push({ name, type, text: readStrings(view, at, next) })
+  if (type === TYPE.NS || type === TYPE.MX) {
+    const target = readName(view, type === TYPE.MX ? at + 2 : at)
+    if (target.end !== next) throw malformed()
+    answer.texts.push({ name, type, text: target.name })
+  }
   return next
+}
+
+/** Strings of at most 255 octets each, put together as they stand. */
+function readStrings(view: DataView, start: number, end: number) {
+  const octets: number[] = []
+  for (let at = start; at < end; ) {
+    const next = at + 1 + view.getUint8(at)
+    if (next > end) throw malformed()
+    for (at += 1; at < next; at += 1) octets.push(view.getUint8(at))
+  }
+  return new TextDecoder().decode(Uint8Array.from(octets))
 }
 
 /** A pointer leads to before whatever has been read of its name, so every name ends. */

@@ -1,7 +1,15 @@
 import { Buffer } from 'node:buffer'
 import { literalIn, specialClass } from './address.ts'
 import { readStart } from './body.ts'
-import { type AddressType, type DnsAnswer, decodeAnswer, encodeQuestion, TYPE } from './dns-message.ts'
+import {
+  type AddressType,
+  type DnsAnswer,
+  decodeAnswer,
+  encodeQuestion,
+  type QuestionType,
+  type TextType,
+  TYPE,
+} from './dns-message.ts'
 
 const LIMIT_MS = 3_000
 /** The longest DNS message there is. */
@@ -33,7 +41,29 @@ function lookUpBoth(host: string, reach: Reach): Promise<(string[] | null)[]> {
   return Promise.all([TYPE.A, TYPE.AAAA].map((type) => lookUp(host, type, reach, signal)))
 }
 
-async function lookUp(host: string, type: AddressType, { resolver, fetch }: Reach, signal: AbortSignal) {
+/**
+ * What a name says of its name servers, mail exchangers, texts or alias; empty where it says nothing, and null where the
+ * resolver gave no clear answer in three seconds.
+ */
+export async function lookUpRecords(
+  name: string,
+  type: TextType | typeof TYPE.CNAME,
+  reach: Reach,
+): Promise<string[] | null> {
+  const answer = await ask(name, type, reach, AbortSignal.timeout(LIMIT_MS))
+  const owner = answer && ownerIn(answer, name, type)
+  if (!answer || owner === null) return null
+  if (type === TYPE.CNAME)
+    return answer.aliases.filter((alias) => alias.name === name).map(({ target }) => target)
+  return answer.texts.filter((each) => each.type === type && each.name === owner).map(({ text }) => text)
+}
+
+async function lookUp(host: string, type: AddressType, reach: Reach, signal: AbortSignal) {
+  const answer = await ask(host, type, reach, signal)
+  return answer && addressesIn(answer, host, type)
+}
+
+async function ask(host: string, type: QuestionType, { resolver, fetch }: Reach, signal: AbortSignal) {
   try {
     const url = new URL(resolver)
     url.searchParams.set('dns', Buffer.from(encodeQuestion(host, type)).toString('base64url'))
@@ -41,8 +71,7 @@ async function lookUp(host: string, type: AddressType, { resolver, fetch }: Reac
     const response = await fetch(url, { headers, redirect: 'manual', signal })
     const bytes = await readStart(response, ANSWER_AT_MOST + 1)
     if (response.status !== 200 || bytes.length > ANSWER_AT_MOST || !isDnsMessage(response)) return null
-    const answer = decodeAnswer(bytes)
-    return answer && addressesIn(answer, host, type)
+    return decodeAnswer(bytes)
   } catch {
     return null
   }
@@ -52,7 +81,18 @@ const isDnsMessage = ({ headers }: Response) =>
   /^application\/dns-message\s*(;|$)/i.test(headers.get('content-type') ?? '')
 
 /** The addresses at the end of the name's chain of aliases; null where the answer speaks of any other name. */
-function addressesIn({ name, type, rcode, aliases, addresses }: DnsAnswer, host: string, asked: AddressType) {
+function addressesIn(answer: DnsAnswer, host: string, asked: AddressType) {
+  const owner = ownerIn(answer, host, asked)
+  if (owner === null || answer.addresses.some((found) => found.name !== owner)) return null
+  return answer.addresses.map(({ address }) => address)
+}
+
+/** The name at the end of the chain of aliases; null where the answer is to another question, or no clear one. */
+function ownerIn(
+  { name, type, rcode, aliases }: DnsAnswer,
+  host: string,
+  asked: QuestionType,
+): string | null {
   if (name !== host || type !== asked || (rcode !== NO_ERROR && rcode !== NO_SUCH_NAME)) return null
   const targets = new Map(aliases.map((alias) => [alias.name, alias.target]))
   let owner = host
@@ -60,8 +100,7 @@ function addressesIn({ name, type, rcode, aliases, addresses }: DnsAnswer, host:
     if (hops === ALIASES_AT_MOST) return null
     owner = targets.get(owner) ?? owner
   }
-  if (addresses.some((found) => found.name !== owner)) return null
-  return addresses.map(({ address }) => address)
+  return owner
 }
 
 const refused = (reason: string) => ({ ok: false as const, reason })

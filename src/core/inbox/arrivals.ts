@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { type ArrivalBell, type Env, settings } from '../../env.ts'
-import { arrivals, mailboxes, type StoredFile, sends } from '../../schema.ts'
+import { aliases, arrivals, mailboxes, type StoredFile, sends } from '../../schema.ts'
 import { parseAddress } from '../address.ts'
 import { type BounceReport, readBounce } from '../bounces/report.ts'
 import { readReturnPath } from '../bounces/return-path.ts'
@@ -92,7 +92,12 @@ async function goalOf(env: Env, contact: string): Promise<Goal | null> {
     .select({ tenantId: mailboxes.tenantId, mailboxId: mailboxes.id })
     .from(mailboxes)
     .where(eq(mailboxes.contact, contact))
-  return mailbox ? { ...mailbox, sendId: null } : null
+  if (mailbox) return { ...mailbox, sendId: null }
+  const [alias] = await db
+    .select({ tenantId: aliases.tenantId, mailboxId: aliases.mailboxId })
+    .from(aliases)
+    .where(eq(aliases.contact, contact))
+  return alias ? { ...alias, sendId: null } : null
 }
 
 /**
@@ -183,9 +188,8 @@ async function letterFrom(env: Env, arrival: Arrival, raw: Uint8Array, now: Date
   }
 }
 
-/** What came to a bounce address and reports nothing, such as a note of absence, is for the mailbox that sent. */
-async function mailboxContact(env: Env, { tenantId, mailboxId, sendId }: Arrival, recipient: string) {
-  if (sendId === null) return recipient
+/** Whatever address it came to: a note of absence comes to a bounce address, and an attached domain may be gone by now. */
+async function mailboxContact(env: Env, { tenantId, mailboxId }: Arrival, recipient: string) {
   const [mailbox] = await database(env)
     .select({ contact: mailboxes.contact })
     .from(mailboxes)

@@ -61,10 +61,13 @@ const ANSWERABLE = `
     AND v.folder = 'inbox'
   CROSS JOIN messages m ON m.tenant_id = ?1 AND m.id = v.message_id
   WHERE m.is_automatic = 0 AND json_array_length(m.ambiguities) = 0
-    AND v.from_contact NOT IN ('', b.contact) AND v.from_contact NOT LIKE 'postmaster@%'
+    AND v.from_contact NOT IN ('', b.contact) AND NOT EXISTS (
+      SELECT 1 FROM aliases x WHERE x.contact = v.from_contact AND x.tenant_id = b.tenant_id AND x.mailbox_id = b.id)
+    AND v.from_contact NOT LIKE 'postmaster@%'
     AND coalesce(m.authentication ->> 'dmarc', 'none') <> 'fail'
     AND EXISTS (SELECT 1 FROM json_each(json_array(json(m.to_addresses), json(m.cc_addresses))) f, json_each(f.value) a
-      WHERE lower(a.value) = b.contact)
+      WHERE lower(a.value) = b.contact OR lower(a.value) IN (
+        SELECT x.contact FROM aliases x WHERE x.tenant_id = b.tenant_id AND x.mailbox_id = b.id))
   ORDER BY j.key`
 
 type Row = {

@@ -29,7 +29,8 @@ export function letterOf(
   const addresses = (kind: 'to' | 'cc' | 'bcc') =>
     contacts.filter((contact) => contact.kind === kind).map(({ email }) => email)
   const subject = inline?.subject ?? ''
-  const isOurs = ({ contact }: Written['contacts'][number]) => contact.endsWith(`@${mailDomain}`)
+  const isOurs = ({ contact, here }: Written['contacts'][number]) =>
+    here || contact.endsWith(`@${mailDomain}`)
   return {
     id: messageIdOf(sendId),
     threadId: reply?.threadId ?? threadIdOf(sendId),

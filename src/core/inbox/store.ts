@@ -1,5 +1,6 @@
 import type { Env } from '../../env.ts'
 import type { Authentication, messages, Risk, StoredFile } from '../../schema.ts'
+import { mailboxContact } from '../domains/sender.ts'
 import { eventsFrom } from '../events/outbox.ts'
 import { slices } from '../send/claim.ts'
 
@@ -35,7 +36,7 @@ export type Letter = {
   risk: Risk | null
   isAutomatic: boolean
   createdAt: number
-  /** Canonical addresses of those mailboxes of ours that receive it now. */
+  /** Canonical addresses, in whichever domain, of those mailboxes of ours that receive it now. */
   recipients: string[]
 }
 
@@ -81,7 +82,9 @@ const WRITERS = `target AS MATERIALIZED (
 
 const READERS = `target AS MATERIALIZED (
   SELECT l.*, m.tenant_id, m.id AS mailbox_id, 'inbox' AS folder
-  FROM l CROSS JOIN json_each(l.value, '$.recipients') r CROSS JOIN mailboxes m ON m.contact = r.value)`
+  FROM l CROSS JOIN json_each(l.value, '$.recipients') r
+  CROSS JOIN mailboxes m ON m.contact = ${mailboxContact('r.value')}
+  GROUP BY l.position, m.tenant_id, m.id)`
 
 const IS_NEW = `NOT EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message
       WHERE v.tenant_id = t.tenant_id AND v.message_id = t.id

@@ -5,6 +5,7 @@ import { ACTIVE_FOR_MS } from '../agents.ts'
 import { audited } from '../audit/record.ts'
 import { database, prepared } from '../ctx.ts'
 import { type Signal, signalStatements } from '../delivery/signals.ts'
+import { newestAlias } from '../domains/sender.ts'
 import { eventsFrom } from '../events/outbox.ts'
 import { newId, newToken } from '../ids.ts'
 import { letterOf, type Written } from '../inbox/letter.ts'
@@ -97,7 +98,9 @@ const FENCED = `EXISTS (
   OR NOT EXISTS (
     SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = s.mailbox_id
     WHERE t.id = s.tenant_id AND t.status = 'active' AND m.status = 'active' AND m.frozen_at IS NULL
-      AND m.reputation >= ${SUSPENDED_BELOW})`
+      AND m.reputation >= ${SUSPENDED_BELOW}
+      AND NOT EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = m.tenant_id
+        AND d.id = ${newestAlias('m.tenant_id', 'm.id')} AND d.status <> 'verified'))`
 
 /** Settlements that deliver at once, put into the queue instead where the fence has closed since the facts were read. */
 const SETTLED_HERE = `

@@ -1,5 +1,6 @@
 import { ACTIVE_FOR_MS } from '../agents.ts'
 import type { DlpMode } from '../dlp/mode.ts'
+import { joinSender } from '../domains/sender.ts'
 import type { Plan } from '../plans.ts'
 import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy.ts'
 import type { SendState } from '../states.ts'
@@ -56,7 +57,8 @@ const CONTACTS = `(
       SELECT 1 FROM send_recipients p
       WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.mailbox_id = u.mailbox_id
         AND p.state IN ('accepted', 'delivered')),
-    'reader', (SELECT b.tenant_id FROM mailboxes b WHERE b.contact = r.value ->> 'contact'),
+    'reader', coalesce((SELECT b.tenant_id FROM mailboxes b WHERE b.contact = r.value ->> 'contact'),
+      (SELECT b.tenant_id FROM aliases b WHERE b.contact = r.value ->> 'contact')),
     'exchange', json((
       SELECT json_object('answeredAt', v.at / 1000, 'sent', (
         SELECT count(*) FROM send_recipients p
@@ -90,7 +92,8 @@ export const FACTS = `
 export const SETTINGS = `
   WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
   SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
-    t.require_consent_for_marketing, t.physical_address, m.address, m.display_name, m.status AS mailbox_status,
+    t.require_consent_for_marketing, t.physical_address, coalesce(al.address, m.address) AS address, dm.domain,
+    dm.status AS domain_status, m.display_name, m.status AS mailbox_status,
     m.frozen_reason, m.frozen_at IS NOT NULL AS frozen, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
     CASE WHEN m.risk_budget IS NOT NULL THEN (
@@ -104,6 +107,7 @@ export const SETTINGS = `
   FROM (SELECT DISTINCT tenant_id, mailbox_id, template FROM subject) x
   CROSS JOIN tenants t ON t.id = x.tenant_id
   CROSS JOIN mailboxes m ON m.tenant_id = x.tenant_id AND m.id = x.mailbox_id
+  ${joinSender('m')}
   LEFT JOIN templates p ON p.tenant_id = x.tenant_id AND (p.slug = x.template OR p.id = x.template)
   LEFT JOIN template_versions v
     ON v.tenant_id = p.tenant_id AND v.template_id = p.id AND v.version = p.published_version`
@@ -146,6 +150,9 @@ export type SettingsRow = {
   require_consent_for_marketing: number
   physical_address: string | null
   address: string
+  /** The attached domain that it writes from. */
+  domain: string | null
+  domain_status: 'pending' | 'verified' | 'failed' | null
   display_name: string | null
   frozen: number
   frozen_reason: string | null

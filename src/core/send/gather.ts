@@ -130,7 +130,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
   const contacts = rows.map(
     ({ recent, known, reader, ...contact }): ContactFacts => ({
       ...contact,
-      ours: contact.contact.endsWith(`@${mailDomain}`),
+      ours: reader !== null || contact.contact.endsWith(`@${mailDomain}`),
       here: reader !== null,
       recentSends: recent?.count ?? 0,
       oldestRecentAt: recent?.oldest ?? null,
@@ -169,6 +169,8 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
         status: about.mailbox_status,
         frozen: about.frozen === 1 ? { reason: about.frozen_reason } : null,
         autonomy: about.autonomy,
+        domain:
+          about.domain === null ? null : { name: about.domain, verified: about.domain_status === 'verified' },
         reputation: about.reputation,
         monthlyLimit: about.monthly_limit,
         requireConsent: about.require_consent === 1 || consentForMarketing,

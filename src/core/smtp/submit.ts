@@ -1,4 +1,6 @@
+import { and, eq } from 'drizzle-orm'
 import { settings } from '../../env.ts'
+import { aliases } from '../../schema.ts'
 import { type Address, parseAddress } from '../address.ts'
 import { countUrls } from '../content/links.ts'
 import type { Ctx } from '../ctx.ts'
@@ -43,10 +45,12 @@ export async function submitMessage(
   { envelope, raw, key }: { envelope: Envelope; raw: Uint8Array; key: string | null },
 ): Promise<Submission> {
   const recipients = recipientsOf(envelope)
-  if (envelope.from !== '' && !isOwn(account, envelope.from)) return notOwn(account, 'envelope sender')
+  const submitter = { ctx, account }
+  if (envelope.from !== '' && !(await isOwn(submitter, envelope.from)))
+    return notOwn(account, 'envelope sender')
   const message = await readSubmission(raw)
   if ('reason' in message) return { kind: 'refused', refusal: message }
-  if (!isOwn(account, message.from.email)) return notOwn(account, 'From')
+  if (!(await isOwn(submitter, message.from.email))) return notOwn(account, 'From')
 
   const { text, html, files: given } = message
   const blockedFile = blockedAmong(given)
@@ -104,8 +108,21 @@ function doorOf({ ctx, account: { mailbox } }: Submitter): Door {
   }
 }
 
-function isOwn({ mailbox }: Account, address: string): boolean {
-  return parseAddress(address)?.contact === mailbox.contact
+/** The mailbox's own address, or one that it has in an attached domain; it writes from its newest, whichever is named. */
+async function isOwn({ ctx, account: { mailbox } }: Submitter, address: string): Promise<boolean> {
+  const contact = parseAddress(address)?.contact
+  if (contact === undefined || contact === mailbox.contact) return contact !== undefined
+  const [alias] = await ctx.db
+    .select({ contact: aliases.contact })
+    .from(aliases)
+    .where(
+      and(
+        eq(aliases.tenantId, ctx.tenantId),
+        eq(aliases.mailboxId, mailbox.id),
+        eq(aliases.contact, contact),
+      ),
+    )
+  return alias !== undefined
 }
 
 function notOwn({ mailbox }: Account, what: string): Submission {

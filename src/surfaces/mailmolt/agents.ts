@@ -1,5 +1,5 @@
 import type { Heartbeat, Profile } from '../../core/heartbeat.ts'
-import { getHeartbeat, getProfile } from '../../core/heartbeat.ts'
+import { getHeartbeat, getProfile, getTrust } from '../../core/heartbeat.ts'
 import { createRoute, type HttpContext, json, router, z } from '../http.ts'
 
 export const Level = z.enum(['sandbox', 'supervised', 'trusted', 'autonomous'])
@@ -59,6 +59,22 @@ const HeartbeatView = z
   })
   .openapi('Heartbeat')
 
+const TrustView = z
+  .object({
+    trust_score: z.int().min(0).max(100),
+    terms: z
+      .array(
+        z.object({
+          term: z.string(),
+          points: z.number(),
+          most: z.number().openapi({ description: 'What it can give, or take, at most.' }),
+          why: z.string(),
+        }),
+      )
+      .openapi({ description: 'Their sum, rounded to a whole number from 0 to 100, is the score.' }),
+  })
+  .openapi('TrustScore')
+
 export const agents = router()
 
 agents.openapi(
@@ -72,6 +88,26 @@ agents.openapi(
   }),
   async (c) => c.json(agentView(await getProfile(c.var.ctx, named(c))), 200),
 )
+
+agents.openapi(
+  createRoute({
+    method: 'get',
+    path: '/agents/me/trust-score',
+    tags: ['agents'],
+    summary: 'What the trust score of the agent is made of',
+    security: [{ bearer: [] }],
+    responses: { 200: json(TrustView) },
+  }),
+  async (c) => {
+    const { score, terms } = await getTrust(c.var.ctx, named(c))
+    return c.json(
+      { trust_score: score, terms: terms.map((term) => ({ ...term, points: round(term.points) })) },
+      200,
+    )
+  },
+)
+
+const round = (points: number) => Math.round(100 * points) / 100
 
 agents.openapi(
   createRoute({

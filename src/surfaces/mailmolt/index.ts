@@ -6,11 +6,13 @@ import { billing } from './billing.ts'
 import { bonds } from './bonds.ts'
 import { canaries } from './canaries.ts'
 import { claims } from './claims.ts'
+import { domains } from './domains.ts'
 import { inbox } from './inbox.ts'
 import { memory } from './memory.ts'
 import { messages } from './messages.ts'
 import { oversight } from './oversight.ts'
 import { registration } from './registration.ts'
+import { registry } from './registry.ts'
 import { search } from './search.ts'
 import { send } from './send.ts'
 import { smtpCredentials } from './smtp-credentials.ts'
@@ -29,6 +31,7 @@ const AREAS = [
   '/oversight',
   '/billing',
   '/bonds',
+  '/custom-domains',
 ]
 
 /** Its mail, where nothing but a send is asked for by POST. */
@@ -70,6 +73,7 @@ export const mailmolt = surface({
     not_configured: 503,
     too_many_registrations: 429,
     too_many_attempts: 429,
+    rate_limited: 429,
     expired: 410,
     not_claimed: 403,
     payment_unavailable: 503,
@@ -83,6 +87,7 @@ mailmolt.route('/', auditKeys)
 mailmolt.use('/smtp/*', smtpLogin)
 mailmolt.route('/', submission)
 mailmolt.all('/smtp/*', noSuchRoute)
+mailmolt.route('/', registry)
 // `/x/*` matches `/x` too.
 for (const area of MAIL) mailmolt.use(`${area}/*`, bearer)
 // A send is known again by its own key, in the send path.
@@ -102,4 +107,5 @@ mailmolt.route('/', canaries)
 mailmolt.route('/', approvals)
 mailmolt.route('/', billing)
 mailmolt.route('/', bonds)
+mailmolt.route('/', domains)
 for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)

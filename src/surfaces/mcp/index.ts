@@ -128,6 +128,7 @@ const dialect: Dialect = {
     not_claimed: 403,
     payment_unavailable: 503,
     too_many_attempts: 429,
+    rate_limited: 429,
   },
   body: ({ code, message, details }) => rpcError(message, REFUSED, { error: code, ...details }),
 }

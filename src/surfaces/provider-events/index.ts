@@ -138,6 +138,7 @@ const dialect: Dialect = {
     not_configured: 503,
     too_many_registrations: 429,
     too_many_attempts: 429,
+    rate_limited: 429,
     expired: 410,
     not_claimed: 403,
     payment_unavailable: 503,

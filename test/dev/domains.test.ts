@@ -1,0 +1,433 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { authenticate } from 'mailauth'
+import { SMTPServer } from 'smtp-server'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startDoh, type Zone } from '../support/doh.ts'
+import { type DevServer, freePort, sleep, startDev } from '../support/program.ts'
+
+type Relayed = { from: string; to: string[]; raw: Buffer }
+type DnsRecord = { type: string; name: string; value: string; purpose: string }
+type Missing = {
+  purpose: string
+  type: string
+  name: string
+  expected: string
+  found: string[]
+  problem: string
+}
+
+const zone: Zone = {}
+const relayed: Relayed[] = []
+let dev: DevServer
+let state: string
+let doh: Awaited<ReturnType<typeof startDoh>>
+let relay: SMTPServer
+
+beforeAll(async () => {
+  doh = await startDoh(zone)
+  relay = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    onData(stream, session, done) {
+      const chunks: Buffer[] = []
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('end', () => {
+        const { mailFrom, rcptTo } = session.envelope
+        const to = rcptTo.map(({ address }) => address)
+        relayed.push({ from: mailFrom ? mailFrom.address : '', to, raw: Buffer.concat(chunks) })
+        done()
+      })
+    },
+  })
+  const port = await freePort()
+  await new Promise<void>((resolve) => relay.listen(port, '127.0.0.1', () => resolve()))
+  state = await mkdtemp(join(tmpdir(), 'moltpost-domains-'))
+  dev = await startDev(state, {
+    AUTO_CLAIM: '1',
+    MAIL_DOMAIN: 'moltpost.dev',
+    DNS_RESOLVER: doh.url,
+    CARRIERS: 'smtp:1',
+    SMTP_HOST: '127.0.0.1',
+    SMTP_PORT: String(port),
+    SMTP_SECURITY: 'none',
+  })
+}, 120_000)
+
+afterAll(async () => {
+  await dev?.kill('SIGTERM')
+  await new Promise<void>((resolve) => relay.close(() => resolve()))
+  doh.stop()
+  await rm(state, { recursive: true, force: true })
+})
+
+async function call(method: string, path: string, key: string | null, body?: unknown) {
+  const response = await fetch(`${dev.address}${path}`, {
+    method,
+    headers: {
+      ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
+  return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as any, response }
+}
+
+async function newAgent(name: string) {
+  const { body } = await call('POST', '/v1/agents/register', null, { name })
+  const key = body.api_key as string
+  return {
+    id: body.agent.id as string,
+    email: body.agent.email as string,
+    get: (path: string) => call('GET', path, key),
+    post: (path: string, sent: unknown = {}) => call('POST', path, key, sent),
+    del: (path: string) => call('DELETE', path, key),
+    verify: async (id: string) => (await call('POST', `/v1/custom-domains/${id}/verify`, key, {})).body,
+  }
+}
+
+const published = ({ type, value }: Pick<DnsRecord, 'type' | 'value'>) => `${type} ${value}`
+
+/** Publishes records, beside what else their names hold. */
+function publish(records: DnsRecord[]) {
+  for (const record of records) {
+    const name = record.name.toLowerCase()
+    const held = zone[name]
+    zone[name] = [...(Array.isArray(held) ? held : []), published(record)]
+  }
+}
+
+function withdraw(records: DnsRecord[]) {
+  for (const record of records) {
+    const held = zone[record.name]
+    zone[record.name] = (Array.isArray(held) ? held : []).filter((line) => line !== published(record))
+  }
+}
+
+/** What a resolver would tell the official verifier. */
+const resolver = async (name: string, type: string) => {
+  const held = zone[name.toLowerCase()]
+  const lines = (Array.isArray(held) ? held : []).filter((line) => line.startsWith(`${type} `))
+  if (lines.length === 0) throw Object.assign(new Error(`${name} has no ${type}`), { code: 'ENOTFOUND' })
+  return lines.map((line) => [line.slice(type.length + 1)])
+}
+
+async function arrival(to: string) {
+  for (let left = 600; left > 0; left--) {
+    const found = relayed.find((mail) => mail.to.includes(to))
+    if (found) return found
+    await sleep(50)
+  }
+  throw new Error(`nothing came for ${to}\n${dev.output().slice(-3000)}`)
+}
+
+const signaturesOf = async (raw: Buffer | string) => {
+  const { dkim } = await authenticate(raw, {
+    resolver,
+    sender: 'a@b.example',
+    ip: '192.0.2.1',
+    helo: 'x.example',
+  })
+  return dkim.results.map(({ status, signingDomain }) => ({ result: status.result, signingDomain }))
+}
+
+test('a domain is verified once every record is in place, and each that is not is named with what stands there', async () => {
+  const agent = await newAgent('Domain Agent')
+  const added = await agent.post('/v1/custom-domains', { domain: 'Acme.Example.ORG.', mode: 'byoc' })
+  expect(added).toMatchObject({
+    status: 201,
+    body: { domain: 'acme.example.org', mode: 'byoc', status: 'pending' },
+  })
+  expect(added.body.ns_records).toBeUndefined()
+  expect(JSON.stringify(added.body)).not.toMatch(/seal|private/i)
+  const { id, dns_records: records } = added.body as { id: string; dns_records: DnsRecord[] }
+  expect(records.map(({ type, name, purpose }) => `${purpose} ${type} ${name}`)).toEqual([
+    'ownership TXT _moltpost.acme.example.org',
+    'spf TXT acme.example.org',
+    expect.stringMatching(/^dkim TXT mp[0-9a-f]{8}\._domainkey\.acme\.example\.org$/),
+    'dmarc TXT _dmarc.acme.example.org',
+    'bounce CNAME bounce.acme.example.org',
+  ])
+  const nothing = await agent.verify(id)
+  expect(nothing).toMatchObject({ verified: false, domain: { status: 'pending' } })
+  expect(nothing.missing.map(({ purpose, problem }: Missing) => `${purpose} ${problem}`)).toEqual(
+    records.map(({ purpose }) => `${purpose} not_found`),
+  )
+  expect((await agent.post(`/v1/custom-domains/${id}/attach`, { agent_id: agent.id })).status).toBe(409)
+
+  publish(records)
+  expect(await agent.verify(id)).toMatchObject({
+    verified: true,
+    missing: [],
+    domain: { status: 'verified' },
+  })
+
+  // Each record is taken away and set wrong in turn: it alone is named, with what stands in its place.
+  for (const record of records) {
+    const kept = zone[record.name]
+    const values =
+      record.type === 'TXT' ? ['v=spf1 -all', 'v=DKIM1; p=AAAA', 'v=DMARC1; p=sometimes'] : ['x.example.net']
+    for (const wrong of [null, ...values]) {
+      zone[record.name] = wrong === null ? [] : [`${record.type} ${wrong}`]
+      const { verified, missing } = await agent.verify(id)
+      expect({ record: record.purpose, wrong, verified, missing }).toMatchObject({
+        verified: false,
+        missing: [
+          { purpose: record.purpose, name: record.name, expected: record.value, found: wrong ? [wrong] : [] },
+        ],
+      })
+      expect(missing).toHaveLength(1)
+    }
+    zone[record.name] = kept ?? []
+    expect(await agent.verify(id)).toMatchObject({ verified: true, domain: { status: 'verified' } })
+  }
+
+  // Owners spell things in their own way, and have other uses for the same names.
+  const [ownership, spf, dkim, dmarc, bounce] = records as [
+    DnsRecord,
+    DnsRecord,
+    DnsRecord,
+    DnsRecord,
+    DnsRecord,
+  ]
+  const [, include] = spf.value.split(' ')
+  const key = dkim.value.slice(dkim.value.indexOf('p=') + 2)
+  const spellings: [DnsRecord, string[], string | null][] = [
+    [spf, [`TXT v=spf1 mx ip4:192.0.2.0/24 ${include?.toUpperCase()} include:other.example -all`], null],
+    [spf, ['TXT google-site-verification=1', `TXT V=SPF1 +${include} ~all`], null],
+    [spf, [published(spf), 'TXT v=spf1 mx -all'], 'several_records'],
+    [spf, [`TXT v=spf1 -all ${include}`], 'wrong_value'],
+    [spf, [`TXT v=spf1 -${include} ~all`], 'wrong_value'],
+    [spf, [`TXT v=spf10 ${include}`], 'not_found'],
+    [dkim, [`TXT k=rsa;p= ${key.slice(0, 50)} ${key.slice(50)} ;`], null],
+    [dkim, ['CNAME key.elsewhere.example'], null],
+    [dkim, [published(dkim), 'TXT v=DKIM1; p=AAAA'], 'several_records'],
+    [dkim, [`TXT v=DKIM1; k=ed25519; p=${key}`], 'wrong_value'],
+    [dkim, ['TXT v=DKIM1; p='], 'wrong_value'],
+    [dmarc, ['TXT v=DMARC1; p=reject; rua=mailto:dmarc@example.org'], null],
+    [dmarc, [published(dmarc), 'TXT v=DMARC1; p=reject'], 'several_records'],
+    [bounce, ['CNAME BOUNCE.Moltpost.DEV'], null],
+    [bounce, ['MX bounce.moltpost.dev'], null],
+    [bounce, ['MX mail.example.net'], 'wrong_value'],
+    [ownership, ['TXT moltpost-verification=another', published(ownership)], null],
+    [ownership, ['RCODE 2'], 'lookup_failed'],
+  ]
+  zone['key.elsewhere.example'] = [published(dkim)]
+  for (const [record, lines, problem] of spellings) {
+    const kept = zone[record.name]
+    zone[record.name] = lines
+    const { missing } = await agent.verify(id)
+    expect({ lines, problems: missing.map((each: Missing) => `${each.purpose} ${each.problem}`) }).toEqual({
+      lines,
+      problems: problem === null ? [] : [`${record.purpose} ${problem}`],
+    })
+    zone[record.name] = kept ?? []
+  }
+  // The policy of the domain above speaks for a name that has none of its own.
+  zone[dmarc.name] = []
+  zone['_dmarc.example.org'] = ['TXT v=DMARC1; p=quarantine']
+  expect(await agent.verify(id)).toMatchObject({ verified: true })
+  zone['_dmarc.example.org'] = []
+  publish([dmarc])
+  expect(await agent.verify(id)).toMatchObject({ verified: true })
+
+  expect((await agent.get(`/v1/custom-domains/${id}`)).body).toMatchObject({
+    id,
+    status: 'verified',
+    agent_id: null,
+  })
+  expect((await agent.get('/v1/custom-domains')).body).toMatchObject({
+    total: 1,
+    data: [{ id }],
+    next_cursor: null,
+  })
+}, 60_000)
+
+test('mail of an attached domain is signed so that mailauth passes it, and comes back to the mailbox', async () => {
+  const agent = await newAgent('Signing Agent')
+  const other = await newAgent('Reading Agent')
+  const { id, dns_records: records } = (
+    await agent.post('/v1/custom-domains', { domain: 'münchen-signs.example.org', mode: 'byoc' })
+  ).body as { id: string; dns_records: DnsRecord[] }
+  publish(records)
+  expect(await agent.verify(id)).toMatchObject({ verified: true })
+  const attached = await agent.post(`/v1/custom-domains/${id}/attach`, { agent_id: agent.id })
+  const { domain } = attached.body as { domain: string }
+  expect(domain).toBe('xn--mnchen-signs-dlb.example.org')
+  const address = `${agent.email.slice(0, agent.email.indexOf('@'))}@${domain}`
+  expect(attached.body).toMatchObject({ agent_id: agent.id, addresses: [{ agent_id: agent.id, address }] })
+
+  const letters: [string, Record<string, unknown>][] = [
+    ['ascii@example.com', { subject: 'Plain', text: 'Plain words.\n\nAnd  two spaces. \n\n\n' }],
+    [
+      'utf8@example.com',
+      { subject: 'Grüße an 日本語', text: 'Größe\tzählt 🦀\n.\n..\n', html: '<p>Größe</p>' },
+    ],
+    ['long@example.com', { subject: `Long ${'word '.repeat(60)}`, text: 'x'.repeat(20_000) }],
+  ]
+  for (const [to, letter] of letters) {
+    expect((await agent.post('/v1/messages', { to: [to], ...letter })).status).toBe(202)
+  }
+  const attachment = await agent.post('/email/send', {
+    to: ['file@example.com'],
+    subject: 'A file',
+    body_text: 'See the file.',
+    attachments: [
+      { filename: 'größe.bin', content_type: 'application/octet-stream', content_base64: 'AAEC/v8=' },
+    ],
+  })
+  expect(attachment.status).toBe(200)
+  const recipients = [...letters.map(([to]) => to), 'file@example.com']
+  for (const to of recipients) {
+    const mail = await arrival(to)
+    const text = mail.raw.toString('latin1')
+    expect({ to, signed: await signaturesOf(mail.raw) }).toEqual({
+      to,
+      signed: [{ result: 'pass', signingDomain: domain }],
+    })
+    // The server shows the name as people spell it.
+    expect(mail.from).toMatch(/^bounce\+req_\w+-\w+@bounce\.münchen-signs\./)
+    expect(text).toMatch(/^X-MailMolt-Trust-Score: 55\r$/m)
+    expect(text).not.toMatch(/X-MailMolt-Verified/)
+    // A hop that adds fields above and folds others anew changes nothing; whatever a reader sees is covered.
+    const hopped = `Received: by hop.example; Sat, 1 Jan 2028 00:00:00 +0000\r\n${text.replace(/^Subject: /m, 'subject:   ')}`
+    expect(await signaturesOf(Buffer.from(hopped, 'latin1'))).toMatchObject([{ result: 'pass' }])
+    const forgeries = [
+      text.replace(/^Subject: .*$/m, 'Subject: Something else'),
+      text.replace(/^X-MailMolt-Trust-Score: 55/m, 'X-MailMolt-Trust-Score: 99'),
+      `From: ceo@${domain}\r\n${text}`,
+      text.replace(/\r\n\r\n/, '\r\n\r\nadded '),
+    ]
+    for (const forged of forgeries) {
+      expect(forged).not.toBe(text)
+      expect((await signaturesOf(Buffer.from(forged, 'latin1'))).map(({ result }) => result)).not.toContain(
+        'pass',
+      )
+    }
+  }
+
+  // Between mailboxes of ours it never leaves, by either address.
+  const inside = await other.post('/v1/messages', {
+    to: [address, agent.email],
+    subject: 'Inside',
+    text: 'Hello',
+  })
+  expect(inside).toMatchObject({ status: 202, body: { message: { status: 'delivered' } } })
+  const inbox = await agent.get('/v1/messages?direction=inbound&limit=50')
+  const inbound = inbox.body.data.filter(({ subject }: { subject: string }) => subject === 'Inside')
+  expect(inbound).toHaveLength(1)
+  const back = await agent.post('/v1/messages', { to: [other.email], subject: 'Back', text: 'From there' })
+  expect(back.body.message.status).toBe('delivered')
+  const theirs = await other.get('/v1/messages?limit=50')
+  expect(theirs.body.data).toContainEqual(expect.objectContaining({ subject: 'Back', from_addr: address }))
+
+  // And from outside, as the mail exchanger hands it over.
+  const letter = `From: Ann <ann@example.com>\r\nTo: ${address}\r\nSubject: Outside\r\nMessage-ID: <o1@example.com>\r\n\r\nHello\r\n`
+  const handed = await fetch(
+    `${dev.address}/cdn-cgi/handler/email?from=ann@example.com&to=${encodeURIComponent(address)}`,
+    { method: 'POST', body: letter },
+  )
+  expect(handed.status).toBe(200)
+  await expect
+    .poll(async () => JSON.stringify((await agent.get('/v1/messages?limit=50')).body.data), {
+      timeout: 10_000,
+    })
+    .toContain('Outside')
+
+  // A domain that has lost its records holds the mail back; one that is given up frees the agent.
+  withdraw(records.filter(({ purpose }) => purpose === 'dkim'))
+  expect(await agent.verify(id)).toMatchObject({ verified: false, domain: { status: 'failed' } })
+  const refused = await agent.post('/v1/messages', {
+    to: ['late@example.com'],
+    subject: 'Late',
+    text: 'Late',
+  })
+  expect(refused).toMatchObject({ status: 403, body: { error: 'no_verified_domain' } })
+  expect((await agent.del(`/v1/custom-domains/${id}`)).status).toBe(204)
+  expect((await agent.get(`/v1/custom-domains/${id}`)).status).toBe(404)
+  expect(
+    (await agent.post('/v1/messages', { to: ['own@example.com'], subject: 'Own', text: 'Own' })).status,
+  ).toBe(202)
+  const own = await arrival('own@example.com')
+  expect(own.raw.toString()).toContain(`<${agent.email}>`)
+  expect(own.raw.toString()).not.toMatch(/^DKIM-Signature/m)
+  const unknown = await other.post('/v1/messages', { to: [address], subject: 'Gone', text: 'Hello' })
+  expect(unknown.body.message.status).not.toBe('delivered')
+}, 60_000)
+
+test('a domain has one owner: claims lock nobody out, and only DNS takes it from who has proved it', async () => {
+  const [first, second] = [await newAgent('First Owner'), await newAgent('Second Owner')]
+  const claim = async (agent: typeof first, mode: string) =>
+    (await agent.post('/v1/custom-domains', { domain: 'contested.example.org', mode })).body
+  const squatted = await claim(second, 'byoc')
+  const owned = await claim(first, 'byoc')
+  expect((await first.post('/v1/custom-domains', { domain: 'CONTESTED.example.org' })).status).toBe(409)
+  publish(owned.dns_records)
+  expect(await second.verify(squatted.id)).toMatchObject({ verified: false })
+  expect(await first.verify(owned.id)).toMatchObject({ verified: true })
+  await first.post(`/v1/custom-domains/${owned.id}/attach`, { agent_id: first.id })
+
+  // Even with every record of its own in place, while the other's proof still stands, or cannot be looked up.
+  const shared = ['spf', 'dmarc', 'bounce']
+  const own = squatted.dns_records.filter(({ purpose }: DnsRecord) => !shared.includes(purpose))
+  publish(own)
+  const held = await second.verify(squatted.id)
+  expect(held).toMatchObject({
+    verified: false,
+    missing: [{ purpose: 'ownership', problem: 'held_by_another' }],
+  })
+  expect(JSON.stringify(held)).not.toContain(first.id)
+  expect(JSON.stringify(held)).not.toContain(owned.dns_records[0].value)
+  expect(
+    (await second.post(`/v1/custom-domains/${squatted.id}/attach`, { agent_id: second.id })).status,
+  ).toBe(409)
+  expect((await first.get(`/v1/custom-domains/${owned.id}`)).body.status).toBe('verified')
+
+  // Ids of others are nobody's.
+  for (const [method, path, body] of [
+    ['get', `/v1/custom-domains/${owned.id}`],
+    ['del', `/v1/custom-domains/${owned.id}`],
+    ['post', `/v1/custom-domains/${owned.id}/verify`, {}],
+    ['post', `/v1/custom-domains/${owned.id}/attach`, { agent_id: second.id }],
+  ] as ['get' | 'del' | 'post', string, unknown?][]) {
+    expect({ method, path, status: (await second[method](path, body)).status }).toMatchObject({ status: 404 })
+  }
+  expect(await first.post(`/v1/custom-domains/${owned.id}/attach`, { agent_id: second.id })).toMatchObject({
+    status: 404,
+    body: { error: 'agent_not_found' },
+  })
+
+  // The domain is sold: the old proof goes, the new one stands.
+  withdraw([owned.dns_records[0]])
+  expect(await second.verify(squatted.id)).toMatchObject({ verified: true, domain: { status: 'verified' } })
+  expect((await first.get(`/v1/custom-domains/${owned.id}`)).body).toMatchObject({
+    status: 'failed',
+    addresses: [],
+  })
+  const sent = await first.post('/v1/messages', {
+    to: ['after@example.com'],
+    subject: 'After',
+    text: 'After',
+  })
+  expect(sent.status).toBe(202)
+  expect((await arrival('after@example.com')).raw.toString()).not.toContain('contested')
+
+  // Delegation proves the one claim whose name servers are set, and no other's.
+  const [third, fourth] = [await newAgent('Third Owner'), await newAgent('Fourth Owner')]
+  const managed = async (agent: typeof first) =>
+    (await agent.post('/v1/custom-domains', { domain: 'delegated.example.org' })).body
+  const [theirs, mine] = [await managed(third), await managed(fourth)]
+  expect(mine).toMatchObject({ mode: 'managed', status: 'pending' })
+  expect(mine.ns_records).toHaveLength(2)
+  publish(mine.ns_records)
+  expect(await third.verify(theirs.id)).toMatchObject({
+    verified: false,
+    missing: [{ purpose: 'delegation' }, {}],
+  })
+  expect(await fourth.verify(mine.id)).toMatchObject({ verified: true })
+  zone['delegated.example.org'] = [...(zone['delegated.example.org'] as string[]), 'NS ns1.elsewhere.example']
+  expect(await fourth.verify(mine.id)).toMatchObject({ verified: false, domain: { status: 'failed' } })
+}, 60_000)
