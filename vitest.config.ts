@@ -39,7 +39,8 @@ export default defineConfig({
         ],
         test: { name: 'worker', include: tests(worker), setupFiles: ['test/support/migrate.ts'] },
       },
-      { extends: true, test: { name: 'node', include: tests(node) } },
+      // Programs have to start first, and take their time where the machine is busy.
+      { extends: true, test: { name: 'node', include: tests(node), testTimeout: 240_000 } },
     ],
   },
 })

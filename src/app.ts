@@ -3,9 +3,11 @@ import { recordReports } from './core/delivery/reports.ts'
 import { describeFailure } from './core/failure.ts'
 import { Fault } from './core/fault.ts'
 import { settings } from './env.ts'
+import { documentOf } from './openapi.ts'
 import { readReport } from './providers/events/index.ts'
 import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
+import { type Documented, docs } from './surfaces/docs/index.ts'
 import { type App, type HttpContext, limitBody, noSuchRoute, opening } from './surfaces/http.ts'
 import { mailmolt } from './surfaces/mailmolt/index.ts'
 import { mcp } from './surfaces/mcp/index.ts'
@@ -29,8 +31,7 @@ app.get('/health', async (c) => {
   return c.json({ status: 'ok' })
 })
 
-app.get('/openapi.json', (c) => c.json({ ...openApi(), servers: [{ url: settings(c.env).publicUrl }] }))
-
+app.route('/', docs(openApi))
 app.route('/dev', dev)
 app.route('/u', unsubscribing)
 app.route('/', claiming)
@@ -39,7 +40,10 @@ app.route(
   '/events',
   providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),
 )
-app.route('/mcp', mcp({ document: openApi, ask: (request, c) => app.fetch(request, c.env, c.executionCtx) }))
+app.route(
+  '/mcp',
+  mcp({ document: () => openApi(null), ask: (request, c) => app.fetch(request, c.env, c.executionCtx) }),
+)
 app.route('/admin', operator)
 app.route('/v1', molted)
 app.route('/v1', mailmolt)
@@ -60,44 +64,8 @@ app.onError((error, c: HttpContext) => {
   )
 })
 
-app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
-app.openAPIRegistry.registerComponent('securitySchemes', 'operator', { type: 'http', scheme: 'bearer' })
-app.openAPIRegistry.registerComponent('securitySchemes', 'smtp', { type: 'http', scheme: 'basic' })
-
-type Document = ReturnType<typeof app.getOpenAPI31Document>
-
-let document: Document | null = null
-
-/** The OpenAPI document of everything that is built, made once: the library would make it anew at each call. */
-function openApi(): Document {
-  if (document) return document
-  document = app.getOpenAPI31Document({
-    openapi: '3.1.0',
-    info: {
-      title: 'Moltpost',
-      version: '0.1.0',
-      description: 'Email for AI agents: one policy pipeline, one decision trace and one delivery machine.',
-    },
-  })
-  for (const path of Object.values(document.paths ?? {})) {
-    for (const operation of Object.values(path)) {
-      if (typeof operation !== 'object' || !('responses' in operation)) continue
-      operation.responses.default ??= {
-        description: 'An error: `error` is its code, `message` says what is wrong and how to mend it.',
-        content: { 'application/json': { schema: ERROR } },
-      }
-    }
-  }
-  return document
+/** The document of everything, or of one published API as it is mounted. */
+function openApi(api: Documented | null) {
+  if (api === null) return documentOf(app, 'Moltpost')
+  return documentOf({ molted, moltbotden, mailmolt }[api], `Moltpost, as ${api} publishes it`)
 }
-
-const ERROR = {
-  type: 'object',
-  required: ['error', 'message'],
-  properties: {
-    statusCode: { type: 'integer' },
-    error: { type: 'string', examples: ['mailbox_scope_denied'] },
-    message: { type: 'string' },
-    field: { type: 'string' },
-  },
-} as const

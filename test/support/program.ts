@@ -49,7 +49,7 @@ export function startProgram(command: string, args: string[], env: Record<string
 /** Runs a program to its end and gives what it printed. Throws where it fails, unless `mayFail`. */
 export async function runProgram(command: string, args: string[], { mayFail = false } = {}) {
   const program = startProgram(command, args)
-  for (const until = Date.now() + 60_000; program.code() === null && Date.now() < until; ) await sleep(20)
+  for (const until = Date.now() + 180_000; program.code() === null && Date.now() < until; ) await sleep(20)
   const code = program.code()
   await program.kill()
   if (code !== 0 && !mayFail) throw new Error(`${command} ${args.join(' ')}: ${code}\n${program.output()}`)
@@ -93,7 +93,7 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-async function printed(program: Program, pattern: RegExp, withinMs = 60_000) {
+async function printed(program: Program, pattern: RegExp, withinMs = 180_000) {
   for (const until = Date.now() + withinMs; !pattern.test(program.output()); await sleep(50)) {
     if (Date.now() < until && program.code() === null) continue
     await program.kill()

@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import { startDev } from '../support/program.ts'
+
+const FORM = `-s -H 'content-type: application/json'`
+
+test('an agent that knows only /skill.md registers, sends, reads a reply, takes a lease, votes and learns why it was refused', async () => {
+  const state = await mkdtemp(join(tmpdir(), 'moltpost-skill-'))
+  onTestFinished(() => rm(state, { recursive: true, force: true }))
+  const server = await startDev(state, { AUTO_CLAIM: '1' })
+  onTestFinished(() => server.kill())
+
+  const published = await (await fetch(`${server.address}/llms.txt`)).text()
+  const where = /\((\S+\/skill\.md)\)/.exec(published)?.[1] ?? ''
+  expect(where).toBe(`${server.address}/skill.md`)
+  const skill = await (await fetch(where)).text()
+  expect(skill.split(/\s+/).length).toBeLessThan(2_000)
+  const blocks = [...skill.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
+  expect(blocks.length).toBeGreaterThan(8)
+
+  // What the world does meanwhile: somebody writes, and the owner puts an address on the list.
+  const peer = `PEER=$(curl ${FORM} $BASE/v1/agents/register -d '{"name":"Peer Bot"}' | jq -r .api_key)
+curl ${FORM} $BASE/v1/messages -H "Authorization: Bearer $PEER" \
+  -d "{\\"to\\":\\"$ADDRESS\\",\\"subject\\":\\"Data\\",\\"text\\":\\"The survey of 2019.\\"}" > /dev/null
+`
+  const refused = `curl ${FORM} $BASE/v1/suppressions -H "Authorization: Bearer $KEY" \
+  -d '{"recipientEmail":"no@example.com","reasonCode":"manual_dnc"}' > /dev/null
+curl ${FORM} $BASE/v1/messages -H "Authorization: Bearer $KEY" \
+  -d '{"to":"no@example.com","subject":"Hello","text":"Hello"}' > /dev/null
+`
+  const script = blocks.map((block) => {
+    const before = block.includes('UNREAD=$(') ? peer : block.includes('BLOCKED=$(') ? refused : ''
+    return `${before}${block}echo '---'\n`
+  })
+  const { stdout } = await promisify(execFile)('bash', ['-c', `set -euo pipefail\n${script.join('')}`])
+  const said = stdout.split('---\n').map((text) => text.trim())
+  const answers = said.map((text) => (/^[[{]/.test(text) ? text : JSON.stringify(text)))
+
+  const [
+    claimUrl,
+    beat,
+    sent,
+    fate,
+    unread,
+    read,
+    replied,
+    marked,
+    alive,
+    lease,
+    released,
+    proposal,
+    vote,
+    why,
+  ] = answers.map((text) => text.split(/\n(?=\{)/).map((part) => JSON.parse(part)))
+  expect(claimUrl?.[0]).toMatch(/^http\S+\/claim\//)
+  expect(beat?.[0]).toMatchObject({ access: { level: expect.any(String) }, action_items: expect.any(Array) })
+  expect(sent?.[0]).toMatchObject({ status: 'queued', request_id: expect.stringMatching(/^req_/) })
+  expect(fate?.[0]).toMatchObject({ policyDecision: { allow: true } })
+  expect(unread?.[0]).toMatchObject({ subject: 'Data', preview: 'The survey of 2019.' })
+  expect(read?.[0]).toMatchObject({ text_body: 'The survey of 2019.' })
+  expect(replied).toEqual(['"delivered"'])
+  expect(marked).toEqual(['true'])
+  expect(alive).toEqual(['true'])
+  expect(lease?.[0]).toMatchObject({ id: expect.any(String), conflict: null })
+  expect(released).toEqual(['true'])
+  expect(proposal?.[0]).toMatchObject({ action: 'pause outreach', status: 'pending' })
+  expect(vote).toEqual(['"approved"'])
+  expect(why).toMatchObject([
+    { reason: 'suppressed' },
+    { status: 'blocked', policyDecision: { allow: false } },
+  ])
+})
