@@ -12,12 +12,15 @@ export type ArrivalBell = { tenantId: string; arrivalId: string }
 export type OutboxBell = { tenantId: string; outbox: true }
 /** Audit entries of the tenant wait to be chained. */
 export type AuditBell = { tenantId: string; audit: true }
+/** The tenant is to be erased. */
+export type ErasureBell = { tenantId: string; erasure: true }
+export type ArchiveBell = { tenantId: string; archiveId: string }
 export type WebhookBell = { tenantId: string; deliveryId: string }
 
 /** A domain is to be checked again. */
 export type DomainBell = { tenantId: string; domainId: string }
 /** What the queue `jobs` is rung for. */
-export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell | DomainBell
+export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell | DomainBell | ErasureBell | ArchiveBell
 
 export interface Env {
   DB: D1Database

@@ -8,6 +8,7 @@ import { database, prepared } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId, newToken } from './ids.ts'
 import { hashSecret } from './keys.ts'
+import { sha256 } from './rendered.ts'
 import { sendSystemMail } from './system-mail.ts'
 import { throttle } from './throttle.ts'
 
@@ -239,7 +240,7 @@ function stateOf(isUsed: boolean, expiresAt: Date, now: Date): Claim['state'] {
 async function mailVerification(at: At, { tenantId, address }: Claim, owner: Owner): Promise<Mailed> {
   const { env, now } = at
   const { publicUrl, mailDomain } = settings(env)
-  const asked = await throttle(at, `verification:${owner.contact}`, LETTERS)
+  const asked = await throttle(at, `verification:${await sha256(owner.contact)}`, LETTERS)
   if (!asked.isLet) {
     const detail = 'this address has been sent as many confirmation letters as it may'
     return { isSent: false, detail, retryAt: asked.retryAt }

@@ -43,7 +43,7 @@ export async function createConsensus(
     ...beat(ctx, agent.id),
     emit(ctx.db, ctx.now, happened(ctx, row, sql`'consensus.created'`, sql`1`)),
   ])
-  await objectOf(ctx, row.id).open(timeoutAt.getTime())
+  await consensusObject(ctx, row.id).open(timeoutAt.getTime())
   await ringOutbox(ctx.env, [ctx.tenantId])
   return { ...row, votes: [] }
 }
@@ -52,7 +52,7 @@ export async function createConsensus(
 export async function getConsensus(ctx: Ctx, id: string): Promise<Consensus> {
   mayLook(ctx)
   const row = await rowOf(ctx, id)
-  const ballot = await objectOf(ctx, id).look(ctx.now.getTime())
+  const ballot = await consensusObject(ctx, id).look(ctx.now.getTime())
   return ballot ? await mirror(ctx, row, ballot) : { ...row, status: statusAt(row, ctx.now), votes: [] }
 }
 
@@ -109,7 +109,7 @@ export async function voteOn(
     reason: request.reason,
     at: ctx.now.getTime(),
   }
-  const object = objectOf(ctx, id)
+  const object = consensusObject(ctx, id)
   let answer = await object.vote(vote, active)
   if (!answer) {
     await object.open(row.timeoutAt.getTime())
@@ -194,7 +194,8 @@ async function rowOf(ctx: Ctx, id: string): Promise<ConsensusRow> {
   return row
 }
 
-function objectOf(ctx: Ctx, id: string) {
+/** The object that counts the votes of one request. */
+export function consensusObject(ctx: Pick<Ctx, 'env' | 'tenantId'>, id: string) {
   return ctx.env.CONSENSUS_REQUEST.get(ctx.env.CONSENSUS_REQUEST.idFromName(`${ctx.tenantId}:${id}`))
 }
 

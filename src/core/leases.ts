@@ -91,7 +91,7 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
   ])
   const [over] = released
   if (!over) return false
-  await objectOf(ctx, lease.contact).end(over.epoch)
+  await leaseObject(ctx, lease.contact).end(over.epoch)
   await ringOutbox(ctx.env, [ctx.tenantId])
   return true
 }
@@ -164,7 +164,7 @@ async function acquireOnce(
     createdAt: ctx.now.getTime(),
     expiresAt: ctx.now.getTime() + durationMinutes * 60_000,
   }
-  const answer = await objectOf(ctx, contact).acquire(wanted, known, ctx.now.getTime())
+  const answer = await leaseObject(ctx, contact).acquire(wanted, known, ctx.now.getTime())
   if (!answer.granted) {
     const by = await refuse(ctx, agent, contact, answer.hold)
     return by ? { held: false, by } : 'again'
@@ -172,7 +172,7 @@ async function acquireOnce(
   const mirrored = await mirror(ctx, agent, address, answer.hold)
   if (mirrored) return { held: true, lease: mirrored }
 
-  await objectOf(ctx, contact).end(answer.hold.epoch)
+  await leaseObject(ctx, contact).end(answer.hold.epoch)
   const leaving = await inFlight(ctx, agent.id, contact)
   return leaving ? { held: false, by: leaving } : 'again'
 }
@@ -253,7 +253,7 @@ async function refuse(ctx: Ctx, agent: Agent, contact: string, hold: Hold): Prom
     .from(agents)
     .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, hold.agentId)))
   if (!holder || !isActive(holder, ctx.now)) {
-    await objectOf(ctx, contact).end(hold.epoch)
+    await leaseObject(ctx, contact).end(hold.epoch)
     return null
   }
   const expiresAt = new Date(hold.expiresAt)
@@ -352,7 +352,7 @@ function addressOf(contactEmail: string): Address {
 }
 
 /** The object of one contact. Its name joins tenant and contact so that no two pairs meet. */
-function objectOf(ctx: Ctx, contact: string) {
+export function leaseObject(ctx: Pick<Ctx, 'env' | 'tenantId'>, contact: string) {
   const namespace = ctx.env.CONTACT_LEASE
   return namespace.get(namespace.idFromName(`${ctx.tenantId.length}:${ctx.tenantId}:${contact}`))
 }

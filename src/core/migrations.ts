@@ -13,6 +13,7 @@ import smtpCredentials from '../../migrations/0011_smtp_credentials.sql'
 import dlp from '../../migrations/0012_dlp.sql'
 import portal from '../../migrations/0013_portal.sql'
 import domains from '../../migrations/0014_domains.sql'
+import compliance from '../../migrations/0015_compliance.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -31,6 +32,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0012_dlp.sql', dlp],
   ['0013_portal.sql', portal],
   ['0014_domains.sql', domains],
+  ['0015_compliance.sql', compliance],
 ]
 
 /**

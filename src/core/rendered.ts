@@ -13,8 +13,12 @@ export type Rendered = Omit<Mail, 'date' | 'attachments'> & {
 }
 
 /** Keeps a rendered message in R2 under its own hash and returns the key. */
-export async function keepRendered(env: Env, sendId: string, rendered: Rendered): Promise<string> {
-  const key = `rendered/${sendId}/${rendered.sha256}.json`
+export async function keepRendered(
+  env: Env,
+  { tenantId, id }: { tenantId: string; id: string },
+  rendered: Rendered,
+): Promise<string> {
+  const key = `rendered/${tenantId}/${id}/${rendered.sha256}.json`
   await env.MAIL.put(key, JSON.stringify(rendered))
   return key
 }

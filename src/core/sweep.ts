@@ -3,6 +3,7 @@ import type { Env, SendBell } from '../env.ts'
 import { arrivals, idempotency, sends } from '../schema.ts'
 import { sweepAudit } from './audit/sweep.ts'
 import { sweepBonds } from './bonds/attend.ts'
+import { sweepCompliance } from './compliance/sweep.ts'
 import { database } from './ctx.ts'
 import { sweepDomains } from './domains/verify.ts'
 import { sweepEvents } from './events/sweep.ts'
@@ -39,8 +40,8 @@ const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_f
 
 /**
  * The one retry authority: rings again for every send, arrival, event, webhook delivery and domain whose time has come, and
- * forgets answers, events and sessions kept long enough. Chains of audit logs are taken up too, bonds whose time has come
- * looked after at once, and those who may decide what is held told by mail.
+ * forgets answers, events and sessions kept long enough. Audit logs, exports and deletions are taken up too, bonds
+ * whose time has come looked after at once, and those who may decide what is held told by mail.
  * Leaving out any number of sweeps only delays. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
@@ -81,10 +82,11 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     const queue = state === 'pending_approval' ? (renderedKey ? 'JOBS' : 'RENDER') : QUEUE_OF[state]
     if (queue) bells[queue].push({ tenantId, sendId })
   }
-  const [bellsOfEvents, bellsOfAudits, bellsOfDomains] = await Promise.all([
+  const [bellsOfEvents, bellsOfAudits, bellsOfDomains, bellsOfOrders] = await Promise.all([
     sweepEvents(env, now),
     sweepAudit(env),
     sweepDomains(env, now),
+    sweepCompliance(env, now),
     ringAll(env.RENDER, bells.RENDER),
     ringAll(env.DELIVER, bells.DELIVER),
     ringAll(env.JOBS, bells.JOBS),
@@ -96,5 +98,5 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     forgetTokens(env, now),
   ])
   const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
-  return rung + bellsOfEvents + bellsOfAudits + bellsOfDomains
+  return rung + bellsOfEvents + bellsOfAudits + bellsOfDomains + bellsOfOrders
 }

@@ -34,6 +34,12 @@ export class ConsensusRequest extends DurableObject {
     return ballot
   }
 
+  /** Forgets all. */
+  async erase(): Promise<void> {
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+  }
+
   override async alarm() {
     const ballot = this.ctx.storage.kv.get<Ballot>('ballot')
     if (ballot) this.keep(ballotAt(ballot, Date.now()))

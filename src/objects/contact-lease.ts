@@ -27,6 +27,12 @@ export class ContactLease extends DurableObject {
     if (kv.get<Hold>('hold')?.epoch === epoch) kv.delete('hold')
   }
 
+  /** Forgets all. */
+  async erase(): Promise<void> {
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+  }
+
   override async alarm() {
     const hold = this.ctx.storage.kv.get<Hold>('hold')
     if (hold && hold.expiresAt + KEPT_MS > Date.now()) {

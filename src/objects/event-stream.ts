@@ -94,6 +94,12 @@ export class EventStream extends DurableObject {
     for (const reader of this.readers) if (reader.listener.keyId === keyId) reader.end()
   }
 
+  /** Ends every stream. */
+  erase(): void {
+    for (const socket of this.ctx.getWebSockets()) socket.close(KEY_REVOKED, 'The key is revoked.')
+    for (const reader of this.readers) reader.end()
+  }
+
   override webSocketClose(socket: WebSocket, code: number): void {
     waiting.delete(socket)
     socket.close(code === 1005 || code === 1006 ? 1000 : code)

@@ -112,6 +112,13 @@ export class RateWindow extends DurableObject {
     ]
   }
 
+  /** Forgets all. */
+  async erase(): Promise<void> {
+    this.ctx.storage.sql.exec('DELETE FROM usage; DELETE FROM cooldowns; DELETE FROM reservations')
+    this.ctx.storage.kv.delete('tidyAt')
+    await this.ctx.storage.deleteAlarm()
+  }
+
   override async alarm() {
     const now = Date.now()
     this.ctx.storage.sql.exec('DELETE FROM reservations WHERE at < ?', now - KEPT_MS)

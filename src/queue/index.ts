@@ -1,10 +1,12 @@
 import { keepDeadMessage } from '../core/dead-letters.ts'
 import { describeFailure } from '../core/failure.ts'
 import type {
+  ArchiveBell,
   ArrivalBell,
   AuditBell,
   DomainBell,
   Env,
+  ErasureBell,
   JobBell,
   OutboxBell,
   SendBell,
@@ -92,8 +94,25 @@ function isDomainBell(body: unknown): body is DomainBell {
   return isObject(body) && typeof body.tenantId === 'string' && typeof body.domainId === 'string'
 }
 
+function isErasureBell(body: unknown): body is ErasureBell {
+  return isObject(body) && typeof body.tenantId === 'string' && body.erasure === true
+}
+
+function isArchiveBell(body: unknown): body is ArchiveBell {
+  return isObject(body) && typeof body.tenantId === 'string' && typeof body.archiveId === 'string'
+}
+
 function isJobBell(body: unknown): body is JobBell {
-  return [isSendBell, isArrivalBell, isOutboxBell, isAuditBell, isDomainBell].some((isIt) => isIt(body))
+  const all = [
+    isSendBell,
+    isArrivalBell,
+    isOutboxBell,
+    isAuditBell,
+    isDomainBell,
+    isErasureBell,
+    isArchiveBell,
+  ]
+  return all.some((isIt) => isIt(body))
 }
 
 function isWebhookBell(body: unknown): body is WebhookBell {

@@ -1,4 +1,6 @@
 import { linkEntries } from '../core/audit/link.ts'
+import { buildArchive } from '../core/compliance/archive.ts'
+import { eraseSome } from '../core/compliance/erasing.ts'
 import { recheckDomain } from '../core/domains/verify.ts'
 import { publish } from '../core/events/publish.ts'
 import { takeIn } from '../core/inbox/arrivals.ts'
@@ -23,6 +25,8 @@ export async function attend(env: Env, bells: JobBell[]): Promise<PromiseSettled
     bells.map((bell) => {
       if ('sendId' in bell) return decided.get(bell.tenantId)
       if ('domainId' in bell) return recheckDomain(env, bell, new Date())
+      if ('erasure' in bell) return eraseSome(env, bell.tenantId, () => new Date())
+      if ('archiveId' in bell) return buildArchive(env, bell, () => new Date())
       if ('audit' in bell) return linkEntries(env, new Date(), bell.tenantId)
       return 'outbox' in bell ? published.get(bell.tenantId) : takeIn(env, bell, new Date())
     }),

@@ -236,7 +236,7 @@ function asOtherTenant(route: string, entry: Entry, a: World, b: World): Promise
     }),
   )
   const borne = idsOf(entry, a.ids)
-  const together = borne.length === 1 || entry.once ? [] : [borne]
+  const together = borne.length === 1 || entry.once || entry.endsTenant ? [] : [borne]
   const foreign = [...borne.map((name) => [name]), ...together].map((names) =>
     foreignLikeUnknown(route, entry, a, b, names),
   )

@@ -217,7 +217,9 @@ test('a stored decision can be recomputed, and the database refuses to change a 
       'append-only',
     )
   }
-  await env.DB.prepare('INSERT INTO erasures VALUES (?, ?)').bind(tenant.id, Date.now()).run()
+  await env.DB.prepare('INSERT INTO erasures (tenant_id, started_at) VALUES (?, ?)')
+    .bind(tenant.id, Date.now())
+    .run()
   await env.DB.prepare('DELETE FROM traces WHERE tenant_id = ?').bind(tenant.id).run()
 })
 

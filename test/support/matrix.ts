@@ -28,6 +28,7 @@ export type Ids = {
   fileId: string
   webhookId: string
   deliveryId: string
+  exportId: string
   smtpCredentialId: string
   domainId: string
 }
@@ -45,6 +46,8 @@ export type Entry = {
    * 200 with facts about the key itself. `shared` belongs to the tenant's agents together, whatever their mailboxes.
    */
   scoped?: 'filtered' | 'own' | 'shared'
+  /** It is the end of the tenant that asks: nobody may ask it for another's, and no caller is sent to try its own. */
+  endsTenant?: true
   /** The published exception: that others have a message or thread is told, by 403 instead of 404. */
   tellsOthers?: true
   /** A second request is refused for the first one's sake. */
@@ -114,6 +117,32 @@ export const ENTRIES: Record<string, Entry> = {
   'GET /v1/compliance/audit-log': {
     needs: 'read',
     request: () => ({ path: '/v1/compliance/audit-log' }),
+  },
+  'POST /v1/compliance/export': {
+    needs: 'manage',
+    request: () => ({ path: '/v1/compliance/export', body: {} }),
+  },
+  'GET /v1/compliance/export': { needs: 'manage', request: () => ({ path: '/v1/compliance/export' }) },
+  'GET /v1/compliance/export/{id}': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/compliance/export/${ids.exportId}` }),
+  },
+  'POST /v1/compliance/delete': {
+    needs: 'manage',
+    endsTenant: true,
+    request: () => ({ path: '/v1/compliance/delete', body: { confirm: 'DELETE' } }),
+  },
+  'GET /v1/compliance/delete/{id}': {
+    needs: 'open',
+    request: () => ({ path: '/v1/compliance/delete/nobodys' }),
+  },
+  'GET /v1/compliance/delete/{id}/audit-log': {
+    needs: 'open',
+    request: () => ({ path: '/v1/compliance/delete/nobodys/audit-log' }),
+  },
+  'GET /v1/compliance/archives/{token}': {
+    needs: 'open',
+    request: () => ({ path: '/v1/compliance/archives/nobodys' }),
   },
   'GET /v1/compliance/audit-key': {
     needs: 'open',
@@ -969,6 +998,11 @@ export async function newWorld() {
     await hashOf(tenant.ownerKey),
     tenant.agentId,
   )
+  await sql(
+    `INSERT INTO archives (tenant_id, id, state, error, created_at) VALUES (?1, 'exp_' || ?2, 'failed', ?2, 1)`,
+    tenantId,
+    canary,
+  )
   await fillEmptyTables(tenantId, canary)
   const revoked = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
   const expired = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
@@ -1001,6 +1035,7 @@ export async function newWorld() {
     fileId: `file_${canary}`,
     webhookId: `wh_${canary}`,
     deliveryId: `whd_${canary}`,
+    exportId: `exp_${canary}`,
     smtpCredentialId: `smtp_${canary}`,
     domainId: `dom_${canary}`,
   }

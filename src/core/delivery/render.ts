@@ -57,7 +57,7 @@ export async function renderSend(env: Env, bell: SendBell, clock: () => Date): P
     await fail(claimed, made, clock())
     return { isReady: false }
   }
-  const key = await keepRendered(env, claimed.send.id, made.rendered)
+  const key = await keepRendered(env, claimed.send, made.rendered)
   return { isReady: await finish(claimed, key, made, clock()) }
 }
 

@@ -94,8 +94,8 @@ audit.openapi(
   }),
   async (c) => {
     const { limit, cursor, format } = c.req.valid('query')
-    if (format === 'csv') return await file(c, logTable(c.var.ctx), 'text/csv; charset=utf-8', 'csv')
-    if (format === 'ndjson') return await file(c, logLines(c.var.ctx), 'application/x-ndjson', 'ndjson')
+    if (format === 'csv') return await fileOf(c, logTable(c.var.ctx), 'text/csv; charset=utf-8', 'csv')
+    if (format === 'ndjson') return await fileOf(c, logLines(c.var.ctx), 'application/x-ndjson', 'ndjson')
     const { entries, total, head, unlinked } = await listEntries(c.var.ctx, {
       before: cursor?.at ?? null,
       limit,
@@ -118,7 +118,12 @@ audit.openapi(
 )
 
 /** A file that is made while it is read. What is wrong with the request is found before its first byte. */
-async function file(c: HttpContext, parts: AsyncGenerator<string>, type: string, ending: string) {
+export async function fileOf(
+  c: HttpContext,
+  parts: AsyncGenerator<string>,
+  type: string,
+  ending: string,
+): Promise<Response> {
   const encoder = new TextEncoder()
   const first = await parts.next()
   const body = new ReadableStream<Uint8Array>({

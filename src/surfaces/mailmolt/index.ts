@@ -6,6 +6,7 @@ import { billing } from './billing.ts'
 import { bonds } from './bonds.ts'
 import { canaries } from './canaries.ts'
 import { claims } from './claims.ts'
+import { compliance, complianceLinks } from './compliance.ts'
 import { domains } from './domains.ts'
 import { inbox } from './inbox.ts'
 import { memory } from './memory.ts'
@@ -88,6 +89,7 @@ mailmolt.use('/smtp/*', smtpLogin)
 mailmolt.route('/', submission)
 mailmolt.all('/smtp/*', noSuchRoute)
 mailmolt.route('/', registry)
+mailmolt.route('/', complianceLinks)
 // `/x/*` matches `/x` too.
 for (const area of MAIL) mailmolt.use(`${area}/*`, bearer)
 // A send is known again by its own key, in the send path.
@@ -108,4 +110,5 @@ mailmolt.route('/', approvals)
 mailmolt.route('/', billing)
 mailmolt.route('/', bonds)
 mailmolt.route('/', domains)
+mailmolt.route('/', compliance)
 for (const area of [...MAIL, ...AREAS]) mailmolt.all(`${area}/*`, noSuchRoute)
