@@ -14,6 +14,8 @@ type Case = {
   templateId?: string
   /** The refusal looks at the template: there is none in a letter. */
   isOfTemplate?: true
+  /** What the message says that is refused. */
+  word?: string
   /** What the letter holds that is refused. */
   letter?: Record<string, unknown>
 }
@@ -35,6 +37,11 @@ const CASES: Case[] = [
   { reason: 'mailbox_paused', mailbox: { status: 'paused' } },
   { reason: 'risk_budget_exceeded', mailbox: { risk_budget: 0 } },
   {
+    reason: 'dlp_blocked',
+    before: ({ patch }) => patch('/v1/oversight/dlp', { mode: 'block' }),
+    word: 'Card 4111 1111 1111 1111',
+  },
+  {
     reason: 'blocked_attachment_type',
     letter: { attachments: [{ filename: 'run.exe', content_base64: btoa('MZ') }] },
   },
@@ -47,60 +54,62 @@ async function leasedToAnother(tenant: Tenant) {
 
 test('each reason why a send is blocked is the same through a tool as through its route, and is no error', async () => {
   await Promise.all(
-    CASES.map(async ({ reason, before, templateId = 'welcome', isOfTemplate, letter, ...columns }) => {
-      const tenant = await newTenant(columns)
-      await before?.(tenant)
-      const { use } = await connect(tenant.key)
-      const request = { recipientEmail: TO, templateId, payload: { firstName: 'Ann' } }
+    CASES.map(
+      async ({ reason, before, templateId = 'welcome', isOfTemplate, word = 'Ann', letter, ...columns }) => {
+        const tenant = await newTenant(columns)
+        await before?.(tenant)
+        const { use } = await connect(tenant.key)
+        const request = { recipientEmail: TO, templateId, payload: { firstName: word } }
 
-      if (!letter) {
-        const byRoute = await tenant.post('/v1/agent/request-send', { ...request, dedupeKey: 'by route' })
-        const byTool = await use('send_template', { ...request, dedupeKey: 'by tool' })
-        expect({ reason, ...byRoute.body }).toMatchObject({ status: 'blocked', reason })
-        const { requestId, retryAt, cooldownExpiresAt, policyTrace, leaseHolder, ...said } = byTool.body
-        expect({ isError: byTool.isError, ...said }).toEqual({ isError: false, status: 'blocked', reason })
-        expect([retryAt !== undefined, cooldownExpiresAt !== undefined, leaseHolder?.agentName]).toEqual([
-          byRoute.body.retryAt !== undefined,
-          byRoute.body.cooldownExpiresAt !== undefined,
-          byRoute.body.leaseHolder?.agentName,
-        ])
-        expect(policyTrace.auditEvents.map(({ rule, passed }: Event) => [rule, passed])).toEqual(
-          byRoute.body.policyTrace.auditEvents.map(({ rule, passed }: Event) => [rule, passed]),
-        )
-        const asked = await use('simulate_send', { ...request, dedupeKey: 'asked' })
-        expect({ isError: asked.isError, ...asked.body }).toMatchObject({
+        if (!letter) {
+          const byRoute = await tenant.post('/v1/agent/request-send', { ...request, dedupeKey: 'by route' })
+          const byTool = await use('send_template', { ...request, dedupeKey: 'by tool' })
+          expect({ reason, ...byRoute.body }).toMatchObject({ status: 'blocked', reason })
+          const { requestId, retryAt, cooldownExpiresAt, policyTrace, leaseHolder, ...said } = byTool.body
+          expect({ isError: byTool.isError, ...said }).toEqual({ isError: false, status: 'blocked', reason })
+          expect([retryAt !== undefined, cooldownExpiresAt !== undefined, leaseHolder?.agentName]).toEqual([
+            byRoute.body.retryAt !== undefined,
+            byRoute.body.cooldownExpiresAt !== undefined,
+            byRoute.body.leaseHolder?.agentName,
+          ])
+          expect(policyTrace.auditEvents.map(({ rule, passed }: Event) => [rule, passed])).toEqual(
+            byRoute.body.policyTrace.auditEvents.map(({ rule, passed }: Event) => [rule, passed]),
+          )
+          const asked = await use('simulate_send', { ...request, dedupeKey: 'asked' })
+          expect({ isError: asked.isError, ...asked.body }).toMatchObject({
+            isError: false,
+            wouldAllow: false,
+            reason,
+          })
+          const told = await use('send_status', { requestId })
+          expect(told.body).toMatchObject({
+            status: 'blocked',
+            reason,
+            policyDecision: { allow: false, reason },
+          })
+        }
+        if (isOfTemplate) return
+        const written = { subject: 'Hello', text: `Hello ${word}`, ...letter }
+        const byRoute = await tenant.post('/v1/messages', { to: TO, ...written })
+        expect([402, 403, 422, 429]).toContain(byRoute.status)
+        const byTool = await use('send_message', { to: TO, ...written })
+        expect({ reason, isError: byTool.isError, ...byTool.body }).toMatchObject({
           isError: false,
-          wouldAllow: false,
-          reason,
-        })
-        const told = await use('send_status', { requestId })
-        expect(told.body).toMatchObject({
           status: 'blocked',
           reason,
-          policyDecision: { allow: false, reason },
+          message: expect.stringMatching(/^Not sent: /),
         })
-      }
-      if (isOfTemplate) return
-      const written = { subject: 'Hello', text: 'Hello', ...letter }
-      const byRoute = await tenant.post('/v1/messages', { to: TO, ...written })
-      expect([402, 403, 422, 429]).toContain(byRoute.status)
-      const byTool = await use('send_message', { to: TO, ...written })
-      expect({ reason, isError: byTool.isError, ...byTool.body }).toMatchObject({
-        isError: false,
-        status: 'blocked',
-        reason,
-        message: expect.stringMatching(/^Not sent: /),
-      })
-      const messageId = await letterFrom(TO, tenant)
-      const reply = await use('reply', { id: messageId, text: 'Hello', ...letter })
-      expect({ isError: reply.isError, ...reply.body }).toMatchObject({
-        isError: false,
-        status: 'blocked',
-        reason,
-        untrusted: { message: expect.stringMatching(/^Not sent: /) },
-      })
-      expect(await acceptedOverMcp(tenant)).toBe(0)
-    }),
+        const messageId = await letterFrom(TO, tenant)
+        const reply = await use('reply', { id: messageId, text: `Hello ${word}`, ...letter })
+        expect({ isError: reply.isError, ...reply.body }).toMatchObject({
+          isError: false,
+          status: 'blocked',
+          reason,
+          untrusted: { message: expect.stringMatching(/^Not sent: /) },
+        })
+        expect(await acceptedOverMcp(tenant)).toBe(0)
+      },
+    ),
   )
 })
 
