@@ -2,13 +2,23 @@ import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { describeFailure } from '../../core/failure.ts'
 import { Fault, type FaultCode } from '../../core/fault.ts'
+import { agents } from './agents.tsx'
 import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
+import { contacts } from './contacts.tsx'
 import { deciding } from './decide.tsx'
+import { keys } from './keys.tsx'
+import { lists } from './lists.tsx'
+import { mailboxes } from './mailboxes.tsx'
 import { overview } from './overview.tsx'
+import { people } from './people.tsx'
+import { sends } from './sends.tsx'
 import { guarded, inTenant, type Portal, sameOrigin, signedIn } from './session.ts'
 import { page, type Status } from './shell.tsx'
 import { sessionPages, signingIn } from './sign-in.tsx'
+import { templates } from './templates.tsx'
+import { trouble } from './trouble.tsx'
+import { webhooks } from './webhooks.tsx'
 
 /** Where people approve and audit: pages and ordinary forms, which work without scripts. */
 export const portal = new Hono<Portal>()
@@ -23,7 +33,21 @@ portal.route('/', sessionPages)
 portal.use('*', signedIn)
 portal.use('*', inTenant)
 portal.route('/', overview)
-portal.route('/', approvals)
+for (const pages of [
+  approvals,
+  sends,
+  contacts,
+  trouble,
+  agents,
+  mailboxes,
+  templates,
+  lists,
+  webhooks,
+  keys,
+  people,
+]) {
+  portal.route('/', pages)
+}
 portal.all('*', (c) => {
   throw new Fault('not_found', `There is no page ${c.req.path}.`)
 })

@@ -55,7 +55,7 @@ main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 76rem; width: 10
 .narrow main { padding: 1.5rem 0 0 }
 
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1.25rem 1.5rem; margin: 0 0 1.25rem }
-.card > :first-child, .card > input + .field > label { margin-top: 0 }
+.card > :first-child, .card > input + .field > label, .card > input + h2, .split section > h2:first-child { margin-top: 0 }
 .card > :last-child { margin-bottom: 0 }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; margin: 0 0 1.5rem; padding: 0 }
 .tiles > div { background: var(--card); padding: 1rem 1.25rem }

@@ -1,0 +1,99 @@
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { agents, leaseEvents, messages, sendRecipients, sends, views } from '../schema.ts'
+import { parseAddress } from './address.ts'
+import { type Ctx, mustBeAllowed } from './ctx.ts'
+import { Fault } from './fault.ts'
+
+/** One thing that happened between a contact and the tenant's agents. */
+export type Touch = {
+  at: Date
+  kind: 'sent' | 'received' | 'lease'
+  agentId: string | null
+  agentName: string | null
+  /** What came of it: the state of the send, what became of the lease; the subject of mail that came in. */
+  what: string
+  sendId: string | null
+}
+
+/** Every touch of a contact by every agent, the newest first, older than `before` where that is given. */
+export async function contactHistory(
+  ctx: Ctx,
+  email: string,
+  page: { before: Date | null; limit: number },
+): Promise<Touch[]> {
+  mustBeAllowed(ctx, 'read')
+  const contact = parseAddress(email)?.contact
+  if (contact === undefined) throw new Fault('invalid', 'This is not an email address.', { field: 'email' })
+  const before = page.before ?? new Date(8_640_000_000_000)
+  const nameOf = (id: unknown) =>
+    sql<string | null>`(SELECT a.name FROM ${agents} a WHERE a.tenant_id = ${ctx.tenantId} AND a.id = ${id})`
+  const [sent, received, held] = await ctx.db.batch([
+    ctx.db
+      .select({
+        at: sendRecipients.createdAt,
+        agentId: sendRecipients.agentId,
+        agentName: nameOf(sendRecipients.agentId),
+        what: sendRecipients.state,
+        sendId: sendRecipients.sendId,
+        state: sends.state,
+      })
+      .from(sendRecipients)
+      .innerJoin(sends, and(eq(sends.tenantId, sendRecipients.tenantId), eq(sends.id, sendRecipients.sendId)))
+      .where(
+        and(
+          eq(sendRecipients.tenantId, ctx.tenantId),
+          eq(sendRecipients.contact, contact),
+          lt(sendRecipients.createdAt, before),
+        ),
+      )
+      .orderBy(desc(sendRecipients.sendId))
+      .limit(page.limit),
+    ctx.db
+      .select({ at: messages.createdAt, what: messages.subject })
+      .from(views)
+      .innerJoin(messages, and(eq(messages.tenantId, views.tenantId), eq(messages.id, views.messageId)))
+      .where(
+        and(
+          eq(views.tenantId, ctx.tenantId),
+          eq(views.fromContact, contact),
+          eq(views.folder, 'inbox'),
+          lt(messages.createdAt, before),
+        ),
+      )
+      .orderBy(desc(views.at))
+      .limit(page.limit),
+    ctx.db
+      .select({
+        at: leaseEvents.at,
+        agentId: leaseEvents.agentId,
+        agentName: nameOf(leaseEvents.agentId),
+        what: leaseEvents.kind,
+      })
+      .from(leaseEvents)
+      .where(
+        and(
+          eq(leaseEvents.tenantId, ctx.tenantId),
+          eq(leaseEvents.contact, contact),
+          lt(leaseEvents.at, before),
+        ),
+      )
+      .orderBy(desc(leaseEvents.id))
+      .limit(page.limit),
+  ])
+  const touches: Touch[] = [
+    ...sent.map(({ state, what, ...touch }) => ({
+      ...touch,
+      kind: 'sent' as const,
+      what: what === 'pending' ? state : what,
+    })),
+    ...received.map((touch) => ({
+      ...touch,
+      kind: 'received' as const,
+      agentId: null,
+      agentName: null,
+      sendId: null,
+    })),
+    ...held.map((touch) => ({ ...touch, kind: 'lease' as const, sendId: null })),
+  ]
+  return touches.sort((a, b) => b.at.getTime() - a.at.getTime()).slice(0, page.limit)
+}

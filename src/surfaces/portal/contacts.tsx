@@ -1,0 +1,92 @@
+import { Hono } from 'hono'
+import { findConsent, isGranted } from '../../core/consents.ts'
+import { contactHistory, type Touch } from '../../core/contact-history.ts'
+import { Fault } from '../../core/fault.ts'
+import { findSuppression } from '../../core/suppressions.ts'
+import { asked, Badge, Empty, Field, PAGE, Pager, Time, toneOf, type Wrong, wrongOf } from './parts.tsx'
+import type { Portal, PortalContext } from './session.ts'
+import { page } from './shell.tsx'
+
+/** What has passed between one contact and all agents. */
+export const contacts = new Hono<Portal>()
+
+contacts.get('/contacts', async (c) => {
+  const email = asked(c, 'email')
+  if (email === undefined) return await contactPage(c, '', null, null)
+  try {
+    const before = Number(asked(c, 'before'))
+    const found = await contactHistory(c.var.ctx, email, {
+      before: Number.isFinite(before) && before > 0 ? new Date(Math.min(before, 8.64e12)) : null,
+      limit: PAGE + 1,
+    })
+    const [suppression, consent] = await Promise.all([
+      findSuppression(c.var.ctx, { email, campaignId: null }),
+      findConsent(c.var.ctx, email),
+    ])
+    const standing = (
+      <p class="lead">
+        {suppression ? (
+          <Badge state={`suppressed: ${suppression.reasonCode}`} tone="bad" />
+        ) : (
+          <Badge state="may be mailed" tone="good" />
+        )}{' '}
+        {consent ? (
+          <Badge state={isGranted(consent, c.get('now')) ? 'consent granted' : 'consent revoked'} tone="" />
+        ) : (
+          'No consent on record.'
+        )}
+      </p>
+    )
+    return await contactPage(c, email, { found, standing }, null)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
+    return await contactPage(c, email, null, { ...wrongOf(error), field: 'email' })
+  }
+})
+
+type Found = { found: Touch[]; standing: unknown }
+
+async function contactPage(c: PortalContext, email: string, history: Found | null, wrong: Wrong | null) {
+  const shown = history?.found.slice(0, PAGE) ?? []
+  const last = shown.at(-1)
+  const next = history && history.found.length > PAGE && last ? String(last.at.getTime()) : null
+  return await page(
+    c,
+    history ? email : 'Contacts',
+    <>
+      <form class="row" method="get">
+        <Field
+          label="Address of a contact"
+          name="email"
+          value={email}
+          wrong={wrong}
+          attributes={{ type: 'email', required: true }}
+        />
+        <button type="submit">Show</button>
+      </form>
+      {history?.standing}
+      {history && shown.length === 0 ? (
+        <Empty>Nothing has passed between this contact and your agents.</Empty>
+      ) : null}
+      <ol class="line">
+        {shown.map((touch) => (
+          <li class={toneOf(touch.what)}>
+            <p>
+              <strong>{WORDS[touch.kind]}</strong> {touch.agentName ?? touch.agentId ?? ''}{' '}
+              {touch.sendId ? (
+                <a href={`/portal/sends/${touch.sendId}`}>{touch.what.replaceAll('_', ' ')}</a>
+              ) : (
+                touch.what
+              )}
+            </p>
+            <Time at={touch.at} />
+          </li>
+        ))}
+      </ol>
+      <Pager c={c} next={next} />
+    </>,
+    wrong ? 422 : 200,
+  )
+}
+
+const WORDS = { sent: 'Written to by', received: 'Wrote:', lease: 'Lease of' }

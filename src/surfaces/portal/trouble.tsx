@@ -1,0 +1,99 @@
+import { Hono } from 'hono'
+import { may } from '../../core/ctx.ts'
+import { listDeadLetters, replayDeadLetter } from '../../core/dead-letters.ts'
+import { Fault } from '../../core/fault.ts'
+import { listSends, resolveUnknown } from '../../core/sends.ts'
+import { asked, Empty, Form, PAGE, Pager, paged, Table, Time } from './parts.tsx'
+import { done, formOf, type Portal } from './session.ts'
+import { page } from './shell.tsx'
+
+const OUTCOMES = ['delivered', 'failed', 'resend'] as const
+
+/** What nobody but a person can mend: sends of which it is unknown whether they left, and work that stopped. */
+export const trouble = new Hono<Portal>()
+
+trouble.get('/trouble', async (c) => {
+  const [unknown, letters] = await Promise.all([
+    listSends(c.var.ctx, { states: ['unknown'], limit: PAGE }),
+    listDeadLetters(c.var.ctx, { isOpen: true, before: asked(c, 'before'), limit: PAGE + 1 }),
+  ])
+  const { shown, next } = paged(letters, ({ id }) => id)
+  const mayMend = may(c.var.ctx, 'manage')
+  return await page(
+    c,
+    'Trouble',
+    <>
+      <h2>Sends of which nobody knows</h2>
+      <p>
+        The line broke after the message was handed over. Look at the carrier whether it left, then say so;
+        sent again, the recipient may get it twice.
+      </p>
+      {unknown.length === 0 ? (
+        <Empty>There are none.</Empty>
+      ) : (
+        <Table
+          caption="Unknown sends"
+          head={['To', 'Carrier', 'Since', '']}
+          rows={unknown.map((send) => [
+            <a href={`/portal/sends/${send.id}`}>{send.recipients[0]?.email}</a>,
+            send.provider ?? '',
+            <Time at={send.updatedAt} />,
+            mayMend ? (
+              <Form c={c} action={`/portal/trouble/unknown/${send.id}`} class="row">
+                {OUTCOMES.map((outcome) => (
+                  <button
+                    class="small"
+                    type="submit"
+                    name="outcome"
+                    value={outcome}
+                    {...(outcome === 'resend'
+                      ? { 'data-confirm': 'Send it again? It may arrive twice.' }
+                      : {})}
+                  >
+                    {outcome === 'resend' ? 'Send again' : `It was ${outcome}`}
+                  </button>
+                ))}
+              </Form>
+            ) : null,
+          ])}
+        />
+      )}
+      <h2>Dead letters</h2>
+      {shown.length === 0 ? (
+        <Empty>No work has stopped.</Empty>
+      ) : (
+        <Table
+          caption="Dead letters"
+          head={['Queue', 'About', 'Why', 'Since', '']}
+          rows={shown.map(({ id, queue, refId, reason, createdAt }) => [
+            queue,
+            refId.startsWith('req_') ? <a href={`/portal/sends/${refId}`}>{refId}</a> : refId,
+            reason,
+            <Time at={createdAt} />,
+            mayMend ? (
+              <Form c={c} action={`/portal/trouble/dead-letters/${id}`}>
+                <button class="small" type="submit">
+                  Try again <span class="visually-hidden">{refId}</span>
+                </button>
+              </Form>
+            ) : null,
+          ])}
+        />
+      )}
+      <Pager c={c} next={next} />
+    </>,
+  )
+})
+
+trouble.post('/trouble/unknown/:sendId', async (c) => {
+  const { outcome: given } = await formOf(c)
+  const outcome = OUTCOMES.find((each) => each === given)
+  if (!outcome) throw new Fault('invalid', 'Say what became of it.', { field: 'outcome' })
+  await resolveUnknown(c.var.ctx, c.req.param('sendId'), outcome)
+  return done(c, '/portal/trouble', outcome === 'resend' ? 'It is sent again.' : `It counts as ${outcome}.`)
+})
+
+trouble.post('/trouble/dead-letters/:deadLetterId', async (c) => {
+  await replayDeadLetter(c.var.ctx, c.req.param('deadLetterId'))
+  return done(c, '/portal/trouble', 'It is tried again.')
+})
