@@ -42,3 +42,11 @@ export async function undocumentedRoutes(documented: string[]): Promise<string[]
   const isForPeople = (route: string) => /^[A-Z]+ \/portal(?:\/|$)/.test(route)
   return [...new Set(real.flat())].filter((route) => !documented.includes(route) && !isForPeople(route))
 }
+
+/** The routes of the portal, by method and by path below /portal. */
+export async function portalRoutes(): Promise<{ method: string; path: string }[]> {
+  const [load] = Object.values(import.meta.glob('../../src/surfaces/portal/index.tsx'))
+  const { portal } = ((await load?.()) ?? {}) as { portal?: Surface }
+  const all = (portal?.routes ?? []).filter(({ method }) => method !== 'ALL')
+  return [...new Map(all.map(({ method, path }) => [`${method} ${path}`, { method, path }])).values()]
+}

@@ -6,7 +6,7 @@ import {
   getApproval,
   listApprovals,
 } from '../../core/approvals.ts'
-import { may } from '../../core/ctx.ts'
+import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { renderSend } from '../../core/delivery/render.ts'
 import { Fault } from '../../core/fault.ts'
 import { MessageView, messageFrame } from './message.tsx'
@@ -89,6 +89,7 @@ approvals.post('/approvals/:approvalId/decide', async (c) => {
   const id = c.req.param('approvalId')
   const form = await formOf(c)
   const approve = form.decision === 'approve'
+  mustBeAllowed(c.var.ctx, 'approve')
   try {
     if (!approve && form.decision !== 'reject') {
       throw new Fault('invalid', 'Choose whether to approve or to reject.', { field: 'decision' })

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { may } from '../../core/ctx.ts'
+import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { createKey, listKeys, revokeKey } from '../../core/keys.ts'
 import {
@@ -29,6 +29,7 @@ export const keys = new Hono<Portal>()
 keys.get('/keys', async (c) => await keysPage(c, null))
 
 keys.post('/keys', async (c) => {
+  mustBeAllowed(c.var.ctx, 'manage')
   const form = await formOf(c)
   const permissions = PERMISSIONS.filter((each) => form[each] === 'on')
   try {

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { newWorld } from '../../support/matrix.ts'
+import { portalRoutes } from '../../support/matrix-routes.ts'
+import { type Browser, newPerson, post, signIn, visit } from '../../support/portal.ts'
+
+/** Open to whoever holds a mailed secret, or to anybody; told of in sign-in.test.ts and approvals.test.ts. */
+const OPEN = /^\/(?:assets|sign-in|enter|decide)(?:\/|$)/
+/** About a person and not about a tenant. */
+const PERSONAL = /^\/(?:accounts|sign-out|sessions)(?:\/|$)/
+/** What an approver may do more than look. */
+const DECIDES = /^\/approvals\//
+
+test('every page and form of the portal refuses whoever has no session, no role or another tenant', async () => {
+  const [a, b] = await Promise.all([newWorld(), newWorld()])
+  const owner = await newPerson(a.ids.tenantId, 'owner')
+  const viewer = await signIn((await newPerson(a.ids.tenantId, 'viewer')).email)
+  const approver = await signIn((await newPerson(a.ids.tenantId, 'approver')).email)
+  const stranger = await signIn((await newPerson(b.ids.tenantId, 'owner')).email)
+  const { ids } = a
+  const values: Record<string, string> = {
+    approvalId: ids.approvalId,
+    sendId: ids.heldId,
+    deadLetterId: ids.deadLetterId,
+    leaseId: ids.leaseId,
+    mailboxId: ids.mailboxId,
+    templateId: ids.templateId,
+    version: '1',
+    suppressionId: ids.suppressionId,
+    webhookId: ids.webhookId,
+    deliveryId: ids.deliveryId,
+    keyId: ids.keyId,
+    ownerId: owner.id,
+  }
+  const routes = (await portalRoutes()).filter(({ path }) => !OPEN.test(path) && !PERSONAL.test(path))
+  expect(routes.length).toBeGreaterThan(40)
+  const wrong: string[] = []
+  for (const { method, path: pattern } of routes) {
+    const path = `/portal${pattern.replace(/:([A-Za-z]+)/g, (_, name: string) => values[name] ?? `no value for ${name}`)}`
+    const ask = async (browser: Browser) =>
+      method === 'GET'
+        ? await browser.get(path)
+        : await browser.post(path, { decision: 'approve', role: 'viewer' })
+    const hold = (who: string, expected: boolean, { status, body }: { status: number; body: string }) => {
+      if (!expected) wrong.push(`${who}: ${method} ${path} → ${status} ${body.slice(-200)}`)
+    }
+    const nobody = method === 'GET' ? await visit(path) : await post(path)
+    hold('nobody', nobody.status === (method === 'GET' ? 303 : 401), nobody)
+    if (method === 'POST') {
+      const unmarked = await post(path, {}, { cookie: stranger.cookie })
+      hold('a form without its token', unmarked.status === 403, unmarked)
+      const elsewhere = await post(
+        path,
+        { csrf: stranger.csrf },
+        {
+          cookie: stranger.cookie,
+          headers: { 'sec-fetch-site': 'cross-site' },
+        },
+      )
+      hold('another site', elsewhere.status === 403, elsewhere)
+      const looked = await ask(viewer)
+      hold('a viewer', [403, 422].includes(looked.status) && looked.status !== 303, looked)
+      if (!DECIDES.test(pattern)) {
+        const decided = await ask(approver)
+        hold('an approver', [403, 422].includes(decided.status), decided)
+      }
+    }
+    if (pattern.includes(':')) {
+      const foreign = await ask(stranger)
+      hold('another tenant', [404, 422].includes(foreign.status), foreign)
+    }
+    const shown = method === 'GET' && !pattern.includes(':') ? (await ask(stranger)).body : ''
+    hold('another tenant reads', !shown.includes(ids.tenantId) && !shown.includes(a.canary), {
+      status: 200,
+      body: shown,
+    })
+  }
+  expect(wrong).toEqual([])
+  console.warn(`portal matrix: ${routes.length} routes, ${wrong.length} wrong answers`)
+}, 300_000)
