@@ -20,18 +20,24 @@ export function documentOf(app: OpenAPIHono<App>, title: string): Document {
       description: 'Email for AI agents: one policy pipeline, one decision trace and one delivery machine.',
     },
   })
-  for (const path of Object.values(document.paths ?? {})) {
-    for (const operation of Object.values(path)) {
+  for (const [path, operations] of Object.entries(document.paths ?? {})) {
+    for (const operation of Object.values(operations)) {
       if (typeof operation !== 'object' || !('responses' in operation)) continue
-      operation.responses.default ??= {
-        description: 'An error: `error` is its code, `message` says what is wrong and how to mend it.',
-        content: { 'application/json': { schema: ERROR } },
-      }
+      const { responses, security = [] } = operation
+      responses.default ??= refused(
+        'An error: `error` is its code, `message` says what is wrong and how to mend it.',
+      )
+      if (security.length > 0) responses[401] ??= refused('The key is missing, unknown or revoked.')
+      if (path.includes('{')) responses[404] ??= refused('There is no such thing, or not for this key.')
     }
   }
   document.components = { ...document.components, securitySchemes: SECURITY }
   made.set(app, document)
   return document
+}
+
+function refused(description: string) {
+  return { description, content: { 'application/json': { schema: ERROR } } }
 }
 
 const SECURITY = {

@@ -11,7 +11,7 @@ import { asked, mustCollect, type Provider } from './stripe.ts'
 
 /**
  * Where a plan is paid for. `open` waits for a person at `url`; `scheduled` and `complete` need none: the plan changes at
- * `effectiveAt`, or has changed.
+ * `effectiveAt`, has changed then, or was so before where that is null.
  */
 export type Checkout = {
   provider: Provider
@@ -24,7 +24,7 @@ export type Checkout = {
 /**
  * Opens the page on which a person pays for a plan; nothing changes before they have. Who pays already confirms the change
  * of plan there, and keeps one subscription. `free` ends the subscription with the period that is paid for, or at once
- * where nothing is paid. Faults: `not_claimed`, `not_configured`, `conflict` for the plan that one has.
+ * where nothing is paid; the plan that one has is complete as it is. Faults: `not_claimed`, `not_configured`.
  */
 export async function startCheckout(ctx: Ctx, plan: Plan): Promise<Checkout> {
   mustBeAllowed(ctx, 'manage')
@@ -32,7 +32,7 @@ export async function startCheckout(ctx: Ctx, plan: Plan): Promise<Checkout> {
   const provider = mustCollect(ctx.env)
   const standing = await customerOf(ctx, provider, owner)
   if (standing.plan === plan && !standing.cancelAtPeriodEnd)
-    throw new Fault('conflict', `This is the plan you have: ${plan}.`, { field: 'plan_key' })
+    return { provider, url: billingPage(ctx.env), sessionId: null, status: 'complete', effectiveAt: null }
   if (plan === 'free') return await endSubscription(ctx, standing)
   const opened =
     provider === 'local'

@@ -19,6 +19,7 @@ import {
   type Webhook,
 } from '../../core/webhooks/webhooks.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
+import { ErrorView } from './refusals.ts'
 
 /** As many as any tenant has. */
 const ALL = 1_000
@@ -118,7 +119,10 @@ webhooks.openapi(
     description:
       'Signed by the Standard Webhooks scheme with the `secret` of this answer, which is shown once. URLs that are not public HTTPS are refused.',
     request: body(WebhookBody),
-    responses: { 201: json(WebhookView.extend({ secret: z.string() }), 'Created') },
+    responses: {
+      201: json(WebhookView.extend({ secret: z.string() }), 'Created'),
+      422: json(ErrorView, 'The body does not fit, or the egress guard refused the URL'),
+    },
   }),
   async (c) => {
     const { url, event_types, is_active, description } = c.req.valid('json')
