@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startDoh } from '../test/support/doh.ts'
+import { startDoh, type Zone } from '../test/support/doh.ts'
 import { listening } from '../test/support/peer-prism.ts'
 import { freePort, runProgram, startDev, startProgram } from '../test/support/program.ts'
 
@@ -22,6 +22,8 @@ listed by operation.
 Needs Java 17 or newer; fetches specmatic ${'2.55.1'} with npx. --keep leaves the working folder.`
 
 const SPECMATIC = 'specmatic@2.55.1'
+const ERASURE = '/compliance/delete'
+const PUBLIC = ['/agents/register', '/registry/']
 const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
 const { values, positionals } = parseArgs({
@@ -40,7 +42,8 @@ type Json = Record<string, any>
 const folder = await mkdtemp(join(tmpdir(), 'moltpost-contract-'))
 const document: Json = JSON.parse(await readFile(path, 'utf8'))
 testable(document)
-const doh = await startDoh({ 'hooks.acme-mail.com': ['A 93.184.215.14'] })
+const zone: Zone = { 'hooks.acme-mail.com': ['A 93.184.215.14'] }
+const doh = await startDoh(zone)
 const server = await startDev(join(folder, 'state'), {
   AUTO_CLAIM: '1',
   REGISTRATIONS_PER_HOUR: '100000',
@@ -50,29 +53,16 @@ const server = await startDev(join(folder, 'state'), {
 let failed = 1
 try {
   const { key, examples } = await seed()
-  await mkdir(join(folder, 'examples'))
-  await Promise.all(
-    examples.map((example, nth) =>
-      writeFile(join(folder, 'examples', `${nth}.json`), JSON.stringify(example, null, 2)),
-    ),
+  // Erasure ends the key that asks for it, so it is asked for by somebody else, and apart from all others.
+  const [erasing, others] = [only((each) => each === ERASURE), only((each) => each !== ERASURE)]
+  const runs = [await specmatic('others', others, key, examples)]
+  const doomed = await register('Doomed Agent')
+  runs.push(
+    await specmatic('erasing', erasing, doomed, [on(doomed, 'POST', ERASURE, 202, { confirm: 'DELETE' })]),
   )
-  await writeFile(join(folder, 'document.json'), JSON.stringify(document, null, 2))
-  const child = spawn(
-    'npx',
-    [
-      ...['--yes', '-p', SPECMATIC, 'specmatic', 'test', 'document.json'],
-      ...[`--testBaseURL=${server.address}/v1`, '--examples=examples', '--junitReportDir=junit'],
-    ],
-    {
-      cwd: folder,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, BearerAuth: key, SPECMATIC_GENERATIVE_TESTS: 'true', EXTENSIBLE_SCHEMA: 'true' },
-    },
-  )
-  await once(child, 'exit')
-  const { cases, failures } = await counted()
-  failed = failures
-  console.log(`Specmatic: ${cases} cases, ${failures} failures`)
+  const sum = (of: 'cases' | 'failures') => runs.reduce((total, run) => total + run[of], 0)
+  failed = sum('failures')
+  console.log(`Specmatic: ${sum('cases')} cases, ${failed} failures`)
   const { asked, violations } = await throughPrism(path, key)
   failed += violations.length
   for (const violation of violations) console.log(violation)
@@ -119,7 +109,7 @@ function testable({ paths, components }: Json) {
 
 /** What the document's paths speak of, and the examples that name it. */
 async function seed(known?: string): Promise<{ key: string; examples: Json[] }> {
-  const key = known ?? String((await call('POST', '/agents/register', { name: 'Contract Agent' })).api_key)
+  const key = known ?? (await register('Contract Agent'))
   if (known === undefined) await liftLimits()
   const send = { to: 'ann@example.com', subject: 'Contract', text: 'Body' }
   const ids = await Promise.all(
@@ -131,17 +121,8 @@ async function seed(known?: string): Promise<{ key: string; examples: Json[] }> 
   const [webhook, doomed] = made.map((answer) => String(answer.id ?? answer.webhook?.id))
   await call('PUT', '/agents/me/memory/contract', { key: 'contract', value: 'kept' }, key)
   await call('PUT', '/agents/me/memory/doomed', { key: 'doomed', value: 'gone' }, key)
-  const on = (method: string, where: string, status: number, body?: Json) => ({
-    'http-request': {
-      ...{ path: where, method },
-      headers: {
-        ...(where === '/agents/register' ? {} : { Authorization: `Bearer ${key}` }),
-        ...(body ? { 'Content-Type': 'application/json' } : {}),
-      },
-      ...(body ? { body } : {}),
-    },
-    'http-response': { status, ...(status === 204 ? {} : { body: {} }) },
-  })
+  const { id: agentId } = await call('GET', '/agents/me', undefined, key)
+  const domain = await verifiedDomain(key)
   const entry = {
     key: 'contract',
     value: 'kept',
@@ -150,32 +131,76 @@ async function seed(known?: string): Promise<{ key: string; examples: Json[] }> 
     expires_at: '2099-01-01T00:00:00Z',
   }
   const examples = [
-    on('POST', '/agents/register', 201, {
+    on(key, 'POST', '/agents/register', 201, {
       name: 'Another Agent',
       description: 'x',
       owner_hint: 'ann@example.com',
     }),
-    on('POST', '/messages', 202, { ...send, cc: [], bcc: [] }),
-    on('GET', `/messages/${first.id}`, 200),
-    on('GET', '/messages/msg_unknown', 404),
-    on('DELETE', `/messages/${second.id}`, 204),
-    on('POST', `/messages/${first.id}/reply`, 202, { text: 'Thanks' }),
-    on('GET', `/threads/${third.thread_id}`, 200),
-    on('PATCH', `/threads/${third.thread_id}`, 200, { read: true, labels: ['a'] }),
-    on('GET', '/search?q=contract', 200),
-    on('GET', '/agents/me/memory/contract', 200),
-    on('GET', '/agents/me/memory/unknown', 404),
-    on('PUT', '/agents/me/memory/contract', 200, entry),
-    on('DELETE', '/agents/me/memory/doomed', 204),
-    on('POST', '/agents/me/memory/search', 200, { q: 'kept', kind: 'note', limit: 5 }),
-    on('POST', '/webhooks', 201, hook),
-    on('GET', `/webhooks/${webhook}`, 200),
-    on('PATCH', `/webhooks/${webhook}`, 200),
-    on('DELETE', `/webhooks/${doomed}`, 204),
-    on('POST', `/webhooks/${webhook}/test`, 200),
-    on('POST', `/webhooks/${webhook}/rotate-secret`, 200),
+    on(key, 'POST', '/messages', 202, { ...send, cc: [], bcc: [] }),
+    on(key, 'GET', `/messages/${first.id}`, 200),
+    on(key, 'GET', '/messages/msg_unknown', 404),
+    on(key, 'DELETE', `/messages/${second.id}`, 204),
+    on(key, 'POST', `/messages/${first.id}/reply`, 202, { text: 'Thanks' }),
+    on(key, 'GET', `/threads/${third.thread_id}`, 200),
+    on(key, 'PATCH', `/threads/${third.thread_id}`, 200, { read: true, labels: ['a'] }),
+    on(key, 'GET', '/search?q=contract', 200),
+    on(key, 'GET', '/agents/me/memory/contract', 200),
+    on(key, 'GET', '/agents/me/memory/unknown', 404),
+    on(key, 'PUT', '/agents/me/memory/contract', 200, entry),
+    on(key, 'DELETE', '/agents/me/memory/doomed', 204),
+    on(key, 'POST', '/agents/me/memory/search', 200, { q: 'kept', kind: 'note', limit: 5 }),
+    on(key, 'POST', '/webhooks', 201, hook),
+    on(key, 'GET', `/webhooks/${webhook}`, 200),
+    on(key, 'PATCH', `/webhooks/${webhook}`, 200),
+    on(key, 'DELETE', `/webhooks/${doomed}`, 204),
+    on(key, 'POST', `/webhooks/${webhook}/test`, 200),
+    on(key, 'POST', `/webhooks/${webhook}/rotate-secret`, 200),
+    on(key, 'POST', '/smtp-credentials', 201, { name: 'Laptop' }),
+    on(key, 'POST', '/custom-domains', 201, { domain: newDomain(), mode: 'byoc' }),
+    on(key, 'POST', `/custom-domains/${domain}/verify`, 200),
+    on(key, 'POST', `/custom-domains/${domain}/attach`, 200, { agent_id: agentId }),
+    on(key, 'POST', '/bonds', 201, { tier: 'starter' }),
+    on(key, 'PATCH', '/oversight/dlp', 200),
+    on(key, 'POST', '/compliance/export', 202),
+    on(key, 'GET', '/compliance/audit-log', 200),
+    on(key, 'GET', `/registry/reputation/${agentId}`, 200),
+    on(key, 'GET', '/registry/reputation/agent_unknown', 404),
+    on(key, 'POST', '/billing/checkout', 200, { plan_key: 'growth' }),
+    on(key, 'POST', '/billing/portal', 200),
   ]
   return { key, examples }
+}
+
+/** One request with the status that it must be answered with. */
+function on(key: string, method: string, where: string, status: number, body?: Json): Json {
+  return {
+    'http-request': {
+      ...{ path: where, method },
+      headers: {
+        ...(PUBLIC.some((each) => where.startsWith(each)) ? {} : { Authorization: `Bearer ${key}` }),
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
+      },
+      ...(body ? { body } : {}),
+    },
+    'http-response': { status, ...(status === 204 ? {} : { body: {} }) },
+  }
+}
+
+async function register(name: string): Promise<string> {
+  return String((await call('POST', '/agents/register', { name })).api_key)
+}
+
+function newDomain(): string {
+  return `agents-${crypto.randomUUID().slice(0, 8)}.example.com`
+}
+
+/** The id of a domain whose every record stands in the DNS. */
+async function verifiedDomain(key: string): Promise<string> {
+  const added = await call('POST', '/custom-domains', { domain: newDomain(), mode: 'byoc' }, key)
+  for (const { type, name, value } of added.dns_records) zone[name.toLowerCase()] = [`${type} ${value}`]
+  const { verified, missing } = await call('POST', `/custom-domains/${added.id}/verify`, {}, key)
+  if (!verified) throw new Error(`not verified: ${JSON.stringify(missing)}`)
+  return String(added.id)
 }
 
 /** Every operation by way of Prism, which notes in a header whatever the document does not allow. */
@@ -203,6 +228,9 @@ async function throughPrism(file: string, key: string) {
       ...bare.map((where) => ({ method: 'GET', path: where })),
       { method: 'GET', path: '/agents/me/memory' },
       { method: 'PATCH', path: '/inbox' },
+      ...['/smtp-credentials', '/custom-domains', '/bonds', '/oversight/dlp', '/billing/subscription'].map(
+        (where) => ({ method: 'GET', path: where }),
+      ),
     ]
     const ask = async (request: Json, authorization: string) => {
       const answer = await fetch(`http://127.0.0.1:${port}${request.path}`, {
@@ -218,6 +246,8 @@ async function throughPrism(file: string, key: string) {
     for (const request of requests) await ask(request, `Bearer ${key}`)
     for (const where of ['/agents/me', '/agents/heartbeat', '/messages'])
       await ask({ method: 'GET', path: where }, 'Bearer mm_live_nobody')
+    const erasure = on(key, 'POST', ERASURE, 202, { confirm: 'DELETE' })['http-request']
+    await ask(erasure, `Bearer ${await register('Leaving Agent')}`)
   } finally {
     await prism.kill('SIGTERM')
   }
@@ -268,12 +298,39 @@ async function call(method: string, where: string, body?: Json, key?: string): P
   return (await answer.json()) as Json
 }
 
-async function counted() {
-  const files = (await readdir(join(folder, 'junit'))).filter((name) => name.endsWith('.xml'))
-  const texts = await Promise.all(files.map((name) => readFile(join(folder, 'junit', name), 'utf8')))
-  const sum = (name: string) =>
+/** The testable document with some of its paths. */
+function only(wanted: (path: string) => boolean): Json {
+  const paths = Object.entries<Json>(document.paths).filter(([each]) => wanted(each))
+  return { ...document, paths: Object.fromEntries(paths) }
+}
+
+/** One run of Specmatic, in a folder of its own. */
+async function specmatic(name: string, of: Json, key: string, examples: Json[]) {
+  const cwd = join(folder, name)
+  await mkdir(join(cwd, 'examples'), { recursive: true })
+  await writeFile(join(cwd, 'document.json'), JSON.stringify(of, null, 2))
+  for (const [nth, example] of examples.entries()) {
+    await writeFile(join(cwd, 'examples', `${nth}.json`), JSON.stringify(example, null, 2))
+  }
+  const child = spawn(
+    'npx',
+    [
+      ...['--yes', '-p', SPECMATIC, 'specmatic', 'test', 'document.json'],
+      ...[`--testBaseURL=${server.address}/v1`, '--examples=examples', '--junitReportDir=junit'],
+    ],
+    {
+      cwd,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, BearerAuth: key, SPECMATIC_GENERATIVE_TESTS: 'true', EXTENSIBLE_SCHEMA: 'true' },
+    },
+  )
+  await once(child, 'exit')
+  const reports = join(cwd, 'junit')
+  const files = (await readdir(reports)).filter((each) => each.endsWith('.xml'))
+  const texts = await Promise.all(files.map((each) => readFile(join(reports, each), 'utf8')))
+  const sum = (what: string) =>
     texts.reduce(
-      (total, text) => total + Number(new RegExp(`<testsuite[^>]* ${name}="(\\d+)"`).exec(text)?.[1] ?? 0),
+      (total, text) => total + Number(new RegExp(`<testsuite[^>]* ${what}="(\\d+)"`).exec(text)?.[1] ?? 0),
       0,
     )
   return { cases: sum('tests'), failures: sum('failures') + sum('errors') }
