@@ -156,6 +156,7 @@ export const ENTRIES: Record<string, Entry> = {
   'GET /v1/custom-domains': { needs: 'read', request: () => ({ path: '/v1/custom-domains' }) },
   'POST /v1/custom-domains': {
     needs: 'manage',
+    once: true,
     request: () => ({ path: '/v1/custom-domains', body: { domain: 'matrix.example.org', mode: 'byoc' } }),
   },
   'GET /v1/custom-domains/{id}': {
