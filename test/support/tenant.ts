@@ -135,14 +135,17 @@ export async function grant(
   return secret
 }
 
-/** Waits until `check` gives something other than undefined; asks every 50 ms and gives up after 10 s. */
-export async function eventually<Value>(check: () => Promise<Value | undefined>): Promise<Value> {
-  for (let left = 200; left > 0; left--) {
+/** Waits until `check` gives something other than undefined; asks every 50 ms and gives up after 10 s, or what is said. */
+export async function eventually<Value>(
+  check: () => Promise<Value | undefined>,
+  seconds = 10,
+): Promise<Value> {
+  for (let left = seconds * 20; left > 0; left--) {
     const value = await check()
     if (value !== undefined) return value
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error('it did not happen within 10 s')
+  throw new Error(`it did not happen within ${seconds} s`)
 }
 
 const AT_REST = ['delivered', 'accepted', 'bounced', 'failed', 'blocked', 'unknown', 'cancelled', 'rejected']
