@@ -110,6 +110,7 @@ test('an answer of DNS is read by RFC 1035, and whatever is not one is null, how
     rcode: 0,
     aliases: [{ name: HOST, target: 'edge.acme.io' }],
     addresses: [{ name: 'edge.acme.io', address: '93.184.215.14' }],
+    texts: [],
   })
   const dotted = octets(header(0), 4, [...new TextEncoder().encode('a.io')], 0, 0, 1, 0, 1)
   expect(decodeAnswer(Uint8Array.from(dotted))?.name).toBe('a\\46io')

@@ -109,8 +109,9 @@ test("a link that a template only uses where it is there makes mail to several p
   expect(Object.keys(one?.headers ?? {}).sort()).toEqual([
     'List-Unsubscribe',
     'List-Unsubscribe-Post',
+    'X-MailMolt-Trust-Score',
     'X-Moltpost-Send-Id',
   ])
   expect(two?.text).toBe('News')
-  expect(Object.keys(two?.headers ?? {})).toEqual(['X-Moltpost-Send-Id'])
+  expect(Object.keys(two?.headers ?? {})).toEqual(['X-MailMolt-Trust-Score', 'X-Moltpost-Send-Id'])
 })

@@ -169,7 +169,7 @@ test('a report of more than 1 MiB is 413, told its length or not, and other requ
 test('the routes stand in the OpenAPI document under one tag', () => {
   const { paths } = door().app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'x', version: '1' } })
   expect(Object.keys(paths ?? {}).sort()).toEqual(
-    ['mailgun', 'postmark', 'resend', 'sendgrid', 'ses'].map((carrier) => `/events/${carrier}`),
+    ['mailgun', 'postmark', 'resend', 'sendgrid', 'ses', 'stripe'].map((carrier) => `/events/${carrier}`),
   )
   for (const path of Object.values(paths ?? {}))
     expect(path.post).toMatchObject({

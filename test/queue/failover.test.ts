@@ -121,7 +121,7 @@ test('500 sends over a carrier that dies in the middle: none is lost and none le
   }
   // biome-ignore lint/suspicious/noConsole: the figures of this proof are read by people
   console.info('failover of 6 x 84 sends, by carrier:', JSON.stringify(figures))
-})
+}, 240_000)
 
 test('a relay that takes the message and cuts the line leaves unknown sends, listed and never sent again', async () => {
   const tenant = await newTenant(roomy)

@@ -157,7 +157,14 @@ export function claimSend(
   return {
     env: world.env,
     db: world.ctx(tenantId, now).db,
-    send: { ...row, ...dates, template: null, input: null, provider: null } as Claimed['send'],
+    send: {
+      ...row,
+      ...dates,
+      template: null,
+      input: null,
+      provider: null,
+      domainId: null,
+    } as Claimed['send'],
     hold: { tenantId, sendId: send.id, token: send.token },
   }
 }

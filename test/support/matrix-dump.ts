@@ -83,6 +83,8 @@ export async function quiet(): Promise<void> {
     ).first<{ busy: number }>()
     return row?.busy === 0 && results.length === 0 ? true : undefined
   }, PATIENCE)
+  // Letters about what is held would go out when their time has come, whatever is tested then.
+  await env.DB.prepare('UPDATE approvals SET notice_at = NULL WHERE notice_at IS NOT NULL').run()
 }
 
 /** Every row of one tenant, by table. A table that bears no tenant must be named in `NOT_OF_A_TENANT`. */
