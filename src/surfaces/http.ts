@@ -52,8 +52,8 @@ export function router(): OpenAPIHono<App> {
 /** One published API: its routes, and its own way of answering every fault. */
 export function surface(dialect: Dialect): OpenAPIHono<App> {
   const app = router()
-  app.onError((error, c) => {
-    const fault = faultOf(error)
+  app.onError(async (error, c) => {
+    const fault = faultOf(error) ?? (await faultOfKey(c))
     if (fault === null) {
       const requestId = c.get('requestId')
       console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
@@ -213,6 +213,13 @@ export function invalid(error: z.ZodError): Fault {
     field: first?.field,
     issues,
   })
+}
+
+/** What broke because the caller's key died under it, as where a tenant is erased, is answered as any later request. */
+async function faultOfKey(c: HttpContext): Promise<Fault | null> {
+  if (presentedKey(c) === null) return null
+  const died = await identify(c).catch((error: unknown) => error)
+  return died instanceof Fault ? died : null
 }
 
 function faultOf(error: unknown): Fault | null {

@@ -19,6 +19,9 @@ const AGAIN_MS = 60_000
 /** Steps of one turn, which keep it far below what one invocation may ask for; then it rings for the next. */
 const STEPS_AT_ONCE = 200
 const ROWS_AT_ONCE = 500
+/** Pages of the search index that one call writes anew, and calls of one turn. */
+const PAGES_AT_ONCE = 500
+const MERGES_AT_ONCE = 20
 /** Sends and objects that one step looks at: each may take calls of its own. */
 const OBJECTS_AT_ONCE = 50
 
@@ -55,6 +58,7 @@ export async function eraseSome(env: Env, tenantId: string, clock: () => Date): 
       if (rows + objects === 0) break
     }
   }
+  if (left > 0) await eraseWords(at)
   const tally = {
     rowsErased: sql`${erasures.rowsErased} + ${done.rows}`,
     objectsErased: sql`${erasures.objectsErased} + ${done.objects}`,
@@ -152,6 +156,22 @@ const eraseSearch: Step = async ({ env, tenantId }) => {
     .bind(tenantId, JSON.stringify(results.map(({ row }) => row)))
     .run()
   return { rows: erased.meta.changes, objects: 0 }
+}
+
+/**
+ * The words of the search index. What is deleted there is only crossed out, by pages whose numbers are 2^53 and above, and
+ * gone when the pages that it stands on are written anew. Others delete too, so it ends at some point although more is there.
+ */
+async function eraseWords({ env }: At): Promise<void> {
+  for (let left = MERGES_AT_ONCE; left > 0; left--) {
+    const isCrossedOut = await env.DB.prepare(
+      'SELECT 1 FROM search_fts_data WHERE id >= 9007199254740992 LIMIT 1',
+    ).first()
+    if (!isCrossedOut) return
+    await env.DB.prepare(
+      `INSERT INTO search_fts (search_fts, rank) VALUES ('merge', -${PAGES_AT_ONCE})`,
+    ).run()
+  }
 }
 
 /** Sends that nobody works on any more, with what lies in R2 by their ids alone and what the local outbox shows. */

@@ -86,6 +86,10 @@ export const RESIDUE = [
     why: 'What was written to another tenant, or left this system as mail, is theirs who received it.',
   },
   {
+    what: 'single words in a large search index',
+    why: 'They are crossed out at once and lead nowhere. Where the index is large, its pages are written anew later.',
+  },
+  {
     what: 'backups of the database',
     why: 'Point-in-time recovery reaches back up to 30 days and cannot be shortened.',
   },
