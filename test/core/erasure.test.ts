@@ -1,4 +1,3 @@
-import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { buildArchive } from '../../src/core/compliance/archive.ts'
@@ -6,8 +5,8 @@ import { eraseSome, SETTLE_MS } from '../../src/core/compliance/erasing.ts'
 import { RULES, TENANT_TABLES } from '../../src/core/compliance/tables.ts'
 import { newWorld } from '../support/matrix.ts'
 import { dumpTenant, tables } from '../support/matrix-dump.ts'
+import { everythingStored, killedBefore } from '../support/stored.ts'
 import { call, eventually } from '../support/tenant.ts'
-import { counted } from '../support/waits.ts'
 
 test('every table says what deletion does with it, and the database lets nobody write into what is erased', async () => {
   const known = [...(await tables()).keys()].filter((name) => name !== 'd1_migrations').sort()
@@ -98,8 +97,7 @@ test('a deletion stops keys at once, survives being killed anywhere, and leaves 
   expect((await call('GET', path, { key: bystander.key })).status).toBe(404)
   const at = Date.now()
   for (let nth = 0; nth < 20; nth++) {
-    const dieBefore = 1 + Math.floor(Math.random() * 40)
-    const killed = counted(env, { dieBefore, mute: true }).env
+    const killed = killedBefore(1 + Math.floor(Math.random() * 120))
     await eraseSome(killed, tenant.id, () => new Date(at + nth)).catch(() => undefined)
   }
   for (let nth = 0; nth < 5; nth++) {
@@ -126,32 +124,10 @@ test('a deletion stops keys at once, survives being killed anywhere, and leaves 
  * written to.
  */
 async function traces(word: string, tenantId: string, receiver: string): Promise<string[]> {
-  const found: string[] = []
-  for (let cursor: string | undefined; ; ) {
-    const page = await env.MAIL.list(cursor === undefined ? {} : { cursor })
-    for (const { key } of page.objects) {
-      const text = (await (await env.MAIL.get(key))?.text()) ?? ''
-      if (key.includes(tenantId) || text.includes(word)) found.push(`R2 ${key}`)
-    }
-    if (!page.truncated) break
-    cursor = page.cursor
-  }
-  for (const space of [env.RATE_WINDOW, env.CONTACT_LEASE, env.CONSENSUS_REQUEST, env.EVENT_STREAM]) {
-    for (const id of await listDurableObjectIds(space as DurableObjectNamespace)) {
-      const stored = await runInDurableObject((space as DurableObjectNamespace).get(id), async (_, state) => {
-        const names = state.storage.sql
-          .exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'")
-          .toArray()
-        const rows = names.map(({ name }) => state.storage.sql.exec(`SELECT * FROM "${name}"`).toArray())
-        return JSON.stringify([rows, [...(await state.storage.list())]])
-      })
-      if (stored.includes(word)) found.push(`object ${id}: ${stored.slice(0, 200)}`)
-    }
-  }
-  for (const name of (await tables()).keys()) {
-    const { results } = await env.DB.prepare(`SELECT * FROM ${name}`).all()
-    const rows = results.filter((row) => row.tenant_id !== receiver && JSON.stringify(row).includes(word))
-    if (rows.length > 0 && !['bonds', 'subscriptions'].includes(name)) found.push(`table ${name}`)
-  }
-  return found
+  const found = (await everythingStored()).filter(
+    ({ place, text, tenantId: whose }) =>
+      (text.includes(word) && whose !== receiver) || (place.startsWith('R2') && place.includes(tenantId)),
+  )
+  const places = found.map(({ place, text }) => (place.startsWith('object') ? `${place}: ${text}` : place))
+  return places.filter((place) => !['table bonds', 'table subscriptions'].includes(place))
 }

@@ -1,0 +1,113 @@
+import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import type { Env } from '../../src/env.ts'
+
+/** A row, an object or a file; where it is a row, whose it says it is. */
+export type Stored = { place: string; text: string; tenantId?: unknown }
+
+const { RATE_WINDOW, PROVIDER_HEALTH, CONTACT_LEASE, CONSENSUS_REQUEST, EVENT_STREAM } = env
+const SPACES = {
+  RATE_WINDOW,
+  PROVIDER_HEALTH,
+  CONTACT_LEASE,
+  CONSENSUS_REQUEST,
+  EVENT_STREAM,
+} as unknown as Record<string, DurableObjectNamespace>
+
+/** Everything that is stored, as text: each row of each table, the index's own too, each object, and what lies in R2. */
+export async function everythingStored(): Promise<Stored[]> {
+  const found: Stored[] = []
+  const { results: names } = await env.DB.prepare(
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+     AND name NOT LIKE '\\_cf%' ESCAPE '\\'`,
+  ).all<{ name: string }>()
+  for (const { name } of names) {
+    const { results } = await env.DB.prepare(`SELECT * FROM ${name}`).all()
+    for (const row of results)
+      found.push({ place: `table ${name}`, text: textOf(row), tenantId: row.tenant_id })
+  }
+  for (let cursor: string | undefined; ; ) {
+    const page = await env.MAIL.list(cursor === undefined ? {} : { cursor })
+    for (const { key } of page.objects) {
+      const text = (await (await env.MAIL.get(key))?.text()) ?? ''
+      found.push({ place: `R2 ${key}`, text: `${key}\n${text}` })
+    }
+    if (!page.truncated) break
+    cursor = page.cursor
+  }
+  for (const [name, space] of Object.entries(SPACES)) {
+    for (const id of await listDurableObjectIds(space)) {
+      const text = await runInDurableObject(space.get(id), async (_, { storage }) => {
+        const tables = storage.sql
+          .exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'")
+          .toArray()
+        const rows = tables.flatMap((table) => storage.sql.exec(`SELECT * FROM "${table.name}"`).toArray())
+        return JSON.stringify([rows, [...(await storage.list())]])
+      })
+      found.push({ place: `object ${name} ${id}`, text })
+    }
+  }
+  return found
+}
+
+/** A row as text; bytes, which D1 gives as lists of numbers, are shown as the letters they are. */
+const textOf = (row: Record<string, unknown>) =>
+  JSON.stringify(row, (_, value) =>
+    Array.isArray(value) && typeof value[0] === 'number' ? Buffer.from(value).toString('latin1') : value,
+  )
+
+/** The environment of somebody who is killed before a chosen call of any kind, 1 being the first. */
+export function killedBefore(calls: number): Env {
+  let left = calls
+  const mortal = <Target extends object>(target: Target): Target =>
+    new Proxy(target, {
+      get(of, name) {
+        const value: unknown = Reflect.get(of, name)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          const isCall = of === env.MAIL || !['prepare', 'bind', 'idFromName', 'get'].includes(String(name))
+          if (isCall && --left <= 0) throw new Error('killed')
+          const given = args.map((each) => (Array.isArray(each) ? each.map(bare) : bare(each)))
+          const result: unknown = Reflect.apply(value, of, given)
+          if (isCall || typeof result !== 'object' || result === null) return result
+          const wrapped = mortal(result)
+          BARE.set(wrapped, result)
+          return wrapped
+        }
+      },
+    })
+  const entries = Object.entries(env).map(([name, each]) => [
+    name,
+    typeof each === 'object' && each !== null ? mortal(each) : each,
+  ])
+  return Object.fromEntries(entries) as Env
+}
+
+const BARE = new WeakMap<object, object>()
+
+const bare = (each: unknown) => (typeof each === 'object' && each !== null ? (BARE.get(each) ?? each) : each)
+
+/** The environment with every bell written down as it is rung. */
+export function overheard(): { env: Env; bells: string[] } {
+  const bells: string[] = []
+  const listen = <Body>(queue: Queue<Body>): Queue<Body> =>
+    new Proxy(queue, {
+      get(of, name) {
+        const value: unknown = Reflect.get(of, name)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          bells.push(JSON.stringify(args))
+          return Reflect.apply(value, of, args)
+        }
+      },
+    })
+  const { RENDER, DELIVER, WEBHOOK, JOBS } = env as unknown as Env
+  const heard = {
+    ...env,
+    RENDER: listen(RENDER),
+    DELIVER: listen(DELIVER),
+    WEBHOOK: listen(WEBHOOK),
+    JOBS: listen(JOBS),
+  }
+  return { env: heard as unknown as Env, bells }
+}
