@@ -55,6 +55,10 @@ test('disabled rules find nothing, and files say what they say in whatever chars
   const { facts, clean } = screenLetter('tenant_test', policy, letter)
   expect(facts.found).toEqual([{ rule: 'jwt', where: ['text'], count: 1 }])
   expect(clean).toEqual({ subject: card, html: null, text: '[REDACTED:jwt]' })
+  const answer = { subject: 'Re: your number?', html: null, text: ' 219099998\n' }
+  expect(screenLetter('tenant_test', policy, answer).clean.text).toBe(' [REDACTED:us_ssn]\n')
+  const order = { ...answer, text: 'order 219099998' }
+  expect(screenLetter('tenant_test', policy, order).facts.found).toEqual([])
 
   const bytes = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0))
   expect(textOfFile(bytes('caf\xe9'), 'text/plain; charset=iso-8859-1')).toBe('café')

@@ -2,7 +2,7 @@ import type { DlpFacts } from '../policy.ts'
 import type { Canary } from './canary.ts'
 import type { DlpMode } from './mode.ts'
 import { RULE_NAMES, RULES_VERSION } from './rules.ts'
-import { CANARY, type Hit, scanMarkup, scanText, strike } from './scan.ts'
+import { CANARY, type Hit, scanLone, scanMarkup, scanText, strike } from './scan.ts'
 
 /** What a tenant wants of its outgoing content. */
 export type DlpPolicy = { mode: DlpMode; disabledRules: string[]; canaries: Canary[] }
@@ -17,9 +17,11 @@ export type Searcher = (part: Part) => Hit[]
 
 export function searcher(tenantId: string, { disabledRules, canaries }: DlpPolicy): Searcher {
   const search = { tenantId, disabledRules, canaries }
-  return ({ text, isMarkup }) => {
+  return ({ where, text, isMarkup }) => {
     if (text === '') return []
-    return isMarkup ? scanMarkup(text, search) : scanText(text, search)
+    if (isMarkup) return scanMarkup(text, search)
+    const hits = scanText(text, search)
+    return where === 'text' && hits.length === 0 ? scanLone(text, search) : hits
   }
 }
 

@@ -104,6 +104,13 @@ export function socialSecurityNumbers(text: string): Range[] {
   return found
 }
 
+/** A letter that says nothing but nine digits answers a question: it is taken at its word. */
+export function loneSocialSecurityNumber(text: string): Range[] {
+  const [number] = /^\d{9}$/.exec(text.trim()) ?? []
+  const start = text.indexOf(number ?? '')
+  return number !== undefined && isSsn(number) ? [[start, start + 9]] : []
+}
+
 function isSsn(digits: string): boolean {
   return /^(?!000|666|9)\d{3}(?!00)\d{2}(?!0000)\d{4}$/.test(digits) && !SAMPLE_SSN.has(digits)
 }

@@ -17,7 +17,11 @@ const rule = (name: string, description: string, find: Rule['find']): Rule => ({
 /** In their order: the first that finds something names a refusal. */
 export const RULES: readonly Rule[] = [
   rule('credit_card', 'Payment card numbers: brand, length and Luhn check digit', cardNumbers),
-  rule('us_ssn', 'US social security numbers that can have been issued', socialSecurityNumbers),
+  rule(
+    'us_ssn',
+    'US social security numbers that can have been issued; unbroken where they are named, or all that a letter says',
+    socialSecurityNumbers,
+  ),
   rule('iban', 'IBANs: country, length, structure and the check modulo 97', ibans),
   rule(
     'aba_routing',

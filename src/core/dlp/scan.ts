@@ -1,5 +1,6 @@
 import { type Canary, findCanaries } from './canary.ts'
 import { markupViews } from './markup.ts'
+import { loneSocialSecurityNumber } from './numbers.ts'
 import { RULES } from './rules.ts'
 import {
   ESCAPES,
@@ -35,6 +36,12 @@ export function scanText(text: string, search: Search): Hit[] {
     hits.push(...shifted(scanView(plainView(piece), search, 0), from))
   }
   return apart(hits)
+}
+
+/** What only a letter that says nothing else shows. */
+export function scanLone(text: string, { disabledRules }: Search): Hit[] {
+  if (disabledRules.includes('us_ssn')) return []
+  return loneSocialSecurityNumber(text).map((range) => ({ rule: 'us_ssn', canaryId: null, ranges: [range] }))
 }
 
 /** As `scanText`, for HTML: what it says, and what stands in its attributes and comments. */
