@@ -187,6 +187,18 @@ test('whatever speaks against a message is said where SMTP says it, with its cod
   const large = { filename: 'large.bin', content: randomBytes(8_000_000) }
   expect(await refused(to(ann, { attachments: [large] }))).toMatch(/^552 5\.3\.4 /)
 
+  await agent.patch('/v1/oversight/dlp', { mode: 'block' })
+  const leak = `My password is ${agent.login.password}.`
+  expect(await refused(to(ann, { text: leak }))).toMatch(/^550 5\.7\.1 dlp_blocked/)
+  expect(await refused(to(ann, { attachments: [{ filename: 'notes.txt', content: leak }] }))).toMatch(
+    /^550 5\.7\.1 dlp_blocked/,
+  )
+  const canary = await agent.post('/v1/oversight/canaries', { label: 'planted' })
+  expect(canary.value).toEqual(expect.any(String))
+  expect(await refused(to(ann, { html: `<p title="${canary.value}">x</p>` }))).toMatch(
+    /^550 5\.7\.1 canary_violation/,
+  )
+
   await agent.patch(`/v1/agent/mailboxes/${agent.mailboxId}`, { cooldownMinutes: 10 })
   expect((await to(ann)).response).toMatch(/^250 2\.0\.0/)
   expect(await refused(to(ann))).toMatch(/^451 4\.7\.1 cooldown: .* Try again in \d+ s\.$/)
