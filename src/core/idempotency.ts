@@ -13,12 +13,13 @@ type Answer = { status: number; body: string }
 /**
  * Runs `work` once for a tenant, route and key; a repeat gets the first answer. Throws `idempotency_in_progress` while
  * the first still runs, `idempotency_mismatch` for another body, and `secret_already_shown` where the answer held a
- * secret, which is never stored. A failed request (4xx, 5xx) is not kept: it may be tried again with the same key.
+ * secret, which is never stored. A failed request (4xx, 5xx), or one that `work` says changed nothing, is not kept: it
+ * may be tried again with the same key.
  */
 export async function answerOnce(
   ctx: Ctx,
   request: { route: string; key: string; body: string },
-  work: () => Promise<Answer & { isSecret: boolean }>,
+  work: () => Promise<Answer & { isSecret: boolean; isKept?: boolean }>,
 ): Promise<(Answer & { isReplay: true }) | { isReplay: false }> {
   const { route, key } = request
   const bodyHash = await sha256(request.body)
@@ -47,8 +48,8 @@ export async function answerOnce(
 
   const forget = () => ctx.db.delete(idempotency).where(isThis)
   try {
-    const { status, body, isSecret } = await work()
-    if (status >= 400) await forget()
+    const { status, body, isSecret, isKept = status < 400 } = await work()
+    if (!isKept) await forget()
     else
       await ctx.db
         .update(idempotency)

@@ -1,4 +1,5 @@
 import { env, exports } from 'cloudflare:workers'
+import type { Ids } from './matrix.ts'
 import { call, eventually } from './tenant.ts'
 
 export type Role = 'owner' | 'approver' | 'viewer'
@@ -70,6 +71,30 @@ export async function letters(to: string, subject: string, many = 1) {
 export async function mailedLink(email: string, many = 1): Promise<string> {
   const found = await letters(email, 'Your link to sign in', many)
   return /\/portal\/enter\/[A-Za-z0-9_-]+/.exec(found.at(-1)?.text ?? '')?.[0] ?? ''
+}
+
+/** The path of a page for what a tenant of the matrix holds. A parameter that nothing is known of is an error. */
+export function pathOf(pattern: string, ids: Ids, more: { ownerId: string }): string {
+  const values: Record<string, string> = { ...ids, ...more, sendId: ids.heldId, version: '1' }
+  return `/portal${pattern.replace(/:([A-Za-z]+)/g, (_, name: string) => {
+    const value = values[name]
+    if (value === undefined) throw new Error(`${pattern}: the matrix holds no ${name}`)
+    return value
+  })}`
+}
+
+/** The forms of a page that post, with the fields that stand in them. */
+export function formsOf(body: string): { action: string; fields: Record<string, string> }[] {
+  return [...body.matchAll(/<form method="post"([^>]*)>(.*?)<\/form>/gs)].map(
+    ([, attributes = '', inside = '']) => ({
+      action: /action="([^"]*)"/.exec(attributes)?.[1] ?? '',
+      fields: Object.fromEntries(
+        [...inside.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
+          ([, name, value]) => [name, value],
+        ),
+      ),
+    }),
+  )
 }
 
 /** Signs a person in by the mailed link, and gives the browser's cookie and the token of its forms. */

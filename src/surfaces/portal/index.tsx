@@ -10,6 +10,7 @@ import { deciding } from './decide.tsx'
 import { keys } from './keys.tsx'
 import { lists } from './lists.tsx'
 import { mailboxes } from './mailboxes.tsx'
+import { once } from './once.ts'
 import { overview } from './overview.tsx'
 import { people } from './people.tsx'
 import { sends } from './sends.tsx'
@@ -32,6 +33,7 @@ portal.route('/', sessionPages)
 
 portal.use('*', signedIn)
 portal.use('*', inTenant)
+portal.use('*', once)
 portal.route('/', overview)
 for (const pages of [
   approvals,
@@ -64,6 +66,8 @@ const STATUS: Partial<Record<FaultCode, Status>> = {
   already_decided: 409,
   approval_stale: 409,
   not_rendered: 409,
+  idempotency_in_progress: 409,
+  secret_already_shown: 409,
   expired: 410,
   payload_too_large: 413,
 }

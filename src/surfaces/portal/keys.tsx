@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { createKey, listKeys, revokeKey } from '../../core/keys.ts'
+import { showsSecret } from '../http.ts'
 import {
   asked,
   Badge,
@@ -42,6 +43,7 @@ keys.post('/keys', async (c) => {
       scopes: null,
       expiresAt: null,
     })
+    showsSecret(c)
     return await page(
       c,
       'Your new key',

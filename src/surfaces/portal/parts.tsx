@@ -75,7 +75,7 @@ export function Empty({ children }: { children: unknown }) {
   )
 }
 
-/** A form that posts to us, with the token of its session. */
+/** A form that posts to us, with the token of its session, and an id by which two submits of it are one. */
 export function Form(props: {
   c: PortalContext
   action: string
@@ -91,6 +91,7 @@ export function Form(props: {
       {...(props.upload ? { enctype: 'multipart/form-data' } : {})}
     >
       <input type="hidden" name="csrf" value={props.c.get('csrf') ?? ''} />
+      <input type="hidden" name="once" value={crypto.randomUUID()} />
       {props.children}
     </form>
   )

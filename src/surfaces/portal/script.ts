@@ -1,8 +1,14 @@
-/** Makes pages livelier that work without it: asks before what cannot be undone, and keeps what is live up to date. */
+/** Makes pages livelier that work without it: asks before what cannot be undone, sends a form once, and keeps what is live up to date. */
 export const SCRIPT = `
 document.addEventListener('submit', (event) => {
   const question = event.submitter?.dataset.confirm
-  if (question && !confirm(question)) event.preventDefault()
+  const isAgain = event.target.dataset.sent === 'yes'
+  if (isAgain || (question && !confirm(question))) return event.preventDefault()
+  event.target.dataset.sent = 'yes'
+  setTimeout(() => delete event.target.dataset.sent, 5000)
+})
+addEventListener('pageshow', () => {
+  for (const form of document.forms) delete form.dataset.sent
 })
 
 for (const part of document.querySelectorAll('[data-live]')) {

@@ -7,7 +7,12 @@ import type { App } from '../http.ts'
 
 export type Portal = {
   Bindings: App['Bindings']
-  Variables: App['Variables'] & { person?: Person; csrf?: string }
+  Variables: App['Variables'] & {
+    person?: Person
+    csrf?: string
+    /** Where a form that has done its work leads, and what is said there. */
+    leadsTo?: { to: string; message: string }
+  }
 }
 export type PortalContext = Context<Portal>
 
@@ -107,6 +112,7 @@ export function endSession(c: PortalContext) {
 
 /** After a form has done its work: on to a page, which says so once. */
 export function done(c: PortalContext, to: string, message: string) {
+  c.set('leadsTo', { to, message })
   setCookie(c, FLASH, encodeURIComponent(message), { ...COOKIE, maxAge: FLASH_S })
   return c.redirect(to, 303)
 }

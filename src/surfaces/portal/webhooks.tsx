@@ -9,6 +9,7 @@ import {
   listWebhooks,
   updateWebhook,
 } from '../../core/webhooks/webhooks.ts'
+import { showsSecret } from '../http.ts'
 import {
   asked,
   Badge,
@@ -42,6 +43,7 @@ webhooks.post('/webhooks', async (c) => {
       isActive: true,
       agentId: null,
     })
+    showsSecret(c)
     return await page(
       c,
       'Your new webhook',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newWorld } from '../../support/matrix.ts'
 import { portalRoutes } from '../../support/matrix-routes.ts'
-import { type Browser, newPerson, post, signIn, visit } from '../../support/portal.ts'
+import { type Browser, newPerson, pathOf, post, signIn, visit } from '../../support/portal.ts'
 
 /** Open to whoever holds a mailed secret, or to anybody; told of in sign-in.test.ts and approvals.test.ts. */
 const OPEN = /^\/(?:assets|sign-in|enter|decide)(?:\/|$)/
@@ -17,25 +17,11 @@ test('every page and form of the portal refuses whoever has no session, no role 
   const approver = await signIn((await newPerson(a.ids.tenantId, 'approver')).email)
   const stranger = await signIn((await newPerson(b.ids.tenantId, 'owner')).email)
   const { ids } = a
-  const values: Record<string, string> = {
-    approvalId: ids.approvalId,
-    sendId: ids.heldId,
-    deadLetterId: ids.deadLetterId,
-    leaseId: ids.leaseId,
-    mailboxId: ids.mailboxId,
-    templateId: ids.templateId,
-    version: '1',
-    suppressionId: ids.suppressionId,
-    webhookId: ids.webhookId,
-    deliveryId: ids.deliveryId,
-    keyId: ids.keyId,
-    ownerId: owner.id,
-  }
   const routes = (await portalRoutes()).filter(({ path }) => !OPEN.test(path) && !PERSONAL.test(path))
   expect(routes.length).toBeGreaterThan(40)
   const wrong: string[] = []
   for (const { method, path: pattern } of routes) {
-    const path = `/portal${pattern.replace(/:([A-Za-z]+)/g, (_, name: string) => values[name] ?? `no value for ${name}`)}`
+    const path = pathOf(pattern, ids, { ownerId: owner.id })
     const ask = async (browser: Browser) =>
       method === 'GET'
         ? await browser.get(path)

@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest'
+import { newWorld } from '../../support/matrix.ts'
+import { portalRoutes } from '../../support/matrix-routes.ts'
+import { peers } from '../../support/peer-letter.ts'
+import {
+  type Browser,
+  formsOf,
+  letters,
+  mailedLink,
+  newPerson,
+  opened,
+  post,
+  signIn,
+} from '../../support/portal.ts'
+
+const MARK = 'sent-twice'
+
+/** Every form that makes something: what is written in it, and where the rows stand that come of it. */
+const MAKES: Record<string, { fields: Record<string, string>; counted: string }> = {
+  '/keys': { fields: { label: MARK, read: 'on' }, counted: '/keys' },
+  '/webhooks': { fields: { url: `${peers.webhooks}/${MARK}`, description: MARK }, counted: '/webhooks' },
+  '/people': { fields: { email: `${MARK}@example.com`, role: 'viewer' }, counted: '/people' },
+  '/suppressions': {
+    fields: { email: `${MARK}@example.com`, reason: 'manual_dnc' },
+    counted: '/suppressions',
+  },
+  '/consents': { fields: { email: `${MARK}@example.com`, basis: 'contractual' }, counted: '/consents' },
+  '/approvals/:approvalId/edit': {
+    fields: { subject: MARK, text: MARK },
+    counted: '/approvals?status=superseded',
+  },
+}
+/** Forms by which the same, done again, is the same. */
+const SAME_AGAIN = [
+  '/accounts',
+  '/sign-out',
+  '/sessions/end-others',
+  '/sessions/:sessionId/end',
+  '/approvals/:approvalId/decide',
+  '/sends/:sendId/cancel',
+  '/trouble/unknown/:sendId',
+  '/trouble/dead-letters/:deadLetterId',
+  '/coordination/leases/:leaseId/release',
+  '/mailboxes/:mailboxId',
+  '/templates/:templateId/versions/:version/publish',
+  '/suppressions/import',
+  '/suppressions/:suppressionId/lift',
+  '/consents/import',
+  '/webhooks/:webhookId/switch',
+  '/webhooks/:webhookId/delete',
+  '/webhooks/:webhookId/deliveries/:deliveryId/replay',
+  '/keys/:keyId/revoke',
+  '/people/:ownerId/role',
+  '/people/:ownerId/remove',
+]
+
+/** Open to whoever holds a mailed secret, or to anybody. */
+const OPEN = /^\/(?:assets|sign-in|enter|decide)(?:\/|$)/
+
+test('every page leads to pages that are there; every form bears a token and an id, and sent twice makes one thing', async () => {
+  const { ids } = await newWorld()
+  const { email } = await newPerson(ids.tenantId, 'owner')
+  await newPerson(ids.tenantId, 'viewer')
+  await signIn(email)
+  await post('/portal/sign-in', { email })
+  const owner = await opened(await post(await mailedLink(email, 2)))
+
+  const { pages, wrong } = await walk(owner)
+  const forms = pages.flatMap(({ path, body }) => formsOf(body).map((form) => ({ path, ...form })))
+  const routes = (await portalRoutes()).filter(({ method, path }) => method === 'POST' && !OPEN.test(path))
+  const routeOf = (action: string) => routes.find(({ path }) => isAt(path, action))?.path
+  for (const { path, action, fields } of forms) {
+    if (routeOf(action) === undefined) wrong.push(`${path}: a form posts to ${action}, which is no route`)
+    if (fields.csrf !== owner.csrf) wrong.push(`${path}: the form to ${action} has no token`)
+    if (!fields.once) wrong.push(`${path}: the form to ${action} has no id`)
+  }
+  expect(wrong).toEqual([])
+  expect(new Set(forms.map(({ fields }) => fields.once)).size).toBe(forms.length)
+  // A form that nobody has thought about is a mistake, and so is a route that no page leads to.
+  const known = [...Object.keys(MAKES), ...SAME_AGAIN]
+  expect(routes.map(({ path }) => path).filter((path) => !known.includes(path))).toEqual([])
+  const used = forms.map(({ action }) => routeOf(action))
+  expect(known.filter((path) => !used.includes(path))).toEqual([])
+
+  for (const [route, { fields, counted }] of Object.entries(MAKES)) {
+    const form = forms.find(({ action }) => routeOf(action) === route)
+    if (!form) throw new Error(`no page has the form of ${route}`)
+    const rows = async () =>
+      (await owner.get(`/portal${counted}`)).body.split(/<tr(?= role="row"><td)/).length
+    const [before, submit] = [await rows(), () => owner.post(form.action, { ...form.fields, ...fields })]
+    const answers = [...(await Promise.all([submit(), submit()])), await submit()]
+    const made = (await rows()) - before
+    const [first, ...again] = answers.toSorted((a, b) => a.status - b.status)
+    if (made !== 1) wrong.push(`${route}: ${made} made of three submits`)
+    const isSame = again.every(({ status, location }) => status === 303 && location === first?.location)
+    const isShownOnce =
+      first?.status === 200 &&
+      again.every(({ status, body }) => status === 409 && body.includes('sent twice'))
+    if (!isSame && !isShownOnce) wrong.push(`${route}: ${answers.map(({ status }) => status)}`)
+  }
+  expect(wrong).toEqual([])
+  await letters(`${MARK}@example.com`, 'You are invited', 1)
+  // A page that is asked for again has new ids, so that another thing can be made.
+  const [anew] = formsOf((await owner.get('/portal/keys')).body).filter(
+    ({ action }) => action === '/portal/keys',
+  )
+  expect(await owner.post('/portal/keys', { ...anew?.fields, label: MARK, read: 'on' })).toMatchObject({
+    status: 200,
+  })
+}, 120_000)
+
+/** Every page that can be reached from the first one by links. */
+async function walk(browser: Browser) {
+  const pages: { path: string; body: string }[] = []
+  const wrong: string[] = []
+  const seen = new Set(['/portal', '/portal/accounts'])
+  for (const path of seen) {
+    const { status, body, headers } = await browser.get(path)
+    if (status !== 200) wrong.push(`${path}: ${status}`)
+    if (!headers.get('content-type')?.startsWith('text/html')) continue
+    pages.push({ path, body })
+    for (const [, link = ''] of body.matchAll(/<(?:a|iframe)\b[^>]* (?:href|src)="(\/portal[^"#]*)/g)) {
+      seen.add(link.replaceAll('&amp;', '&'))
+    }
+  }
+  return { pages, wrong }
+}
+
+const isAt = (pattern: string, action: string) =>
+  new RegExp(`^/portal${pattern.replace(/:[A-Za-z]+/g, '[^/]+')}$`).test(action)
