@@ -26,6 +26,7 @@ const MENU = [
   '/templates/tpl_demo_onboardingwelcome',
   '/suppressions',
   '/consents',
+  '/domains',
   '/webhooks',
   '/keys',
   '/people',

@@ -91,6 +91,33 @@ async function newAgent(name: string) {
 
 const published = ({ type, value }: Pick<DnsRecord, 'type' | 'value'>) => `${type} ${value}`
 
+/** The demo owner's browser: a page asked for, or a form posted. */
+async function signIn() {
+  const browser = async (
+    method: string,
+    path: string,
+    cookie: string,
+    fields: Record<string, string> = {},
+  ) => {
+    const response = await fetch(new URL(path, dev.address), {
+      method,
+      redirect: 'manual',
+      headers: { cookie, 'sec-fetch-site': 'same-origin' },
+      ...(method === 'POST' ? { body: new URLSearchParams(fields) } : {}),
+    })
+    return { status: response.status, body: await response.text(), headers: response.headers }
+  }
+  const { headers } = await browser('GET', '/dev/sign-in', '')
+  const entered = await browser('POST', headers.get('location') ?? '', '')
+  const cookie = /__Host-moltpost=[^;]+/.exec(entered.headers.get('set-cookie') ?? '')?.[0] ?? ''
+  const { body } = await browser('GET', '/portal/accounts', cookie)
+  const csrf = /name="csrf" value="([0-9a-f]{64})"/.exec(body)?.[1] ?? ''
+  return {
+    get: (path: string) => browser('GET', path, cookie),
+    post: (path: string, fields = {}) => browser('POST', path, cookie, { csrf, ...fields }),
+  }
+}
+
 /** Publishes records, beside what else their names hold. */
 function publish(records: DnsRecord[]) {
   for (const record of records) {
@@ -245,6 +272,37 @@ test('a domain is verified once every record is in place, and each that is not i
     next_cursor: null,
   })
 }, 60_000)
+
+test('in the portal each record has its state: missing, wrong with what stands there, in place', async () => {
+  const owner = await signIn()
+  const added = await owner.post('/portal/domains', { domain: 'portal.example.org' })
+  const path = added.headers.get('location') ?? ''
+  const badges = (body: string) =>
+    [
+      ...body.matchAll(
+        /<span class="badge [a-z]*">(not found|another value|no answer|in place|not looked up)</g,
+      ),
+    ].map(([, words]) => words)
+  const page = (await owner.get(path)).body
+  expect(badges(page)).toEqual(Array(5).fill('not looked up'))
+  const cells = [...page.matchAll(/<code>(TXT|CNAME)<.*?<code>([^<]+)<.*?<code>([^<]+)</gs)]
+  const records = cells.map(([, type = '', name = '', value = '']) => ({ type, name, value, purpose: '' }))
+  expect(records).toHaveLength(5)
+
+  const nothing = await owner.post(`${path}/verify`)
+  expect(nothing.body).toContain('5 records are not as they must be.')
+  expect(badges(nothing.body)).toEqual(Array(5).fill('not found'))
+  publish(records)
+  zone['portal.example.org'] = ['TXT v=spf1 include:<script>boom()</script> -all']
+  const wrong = await owner.post(`${path}/verify`)
+  expect(badges(wrong.body)).toEqual(['in place', 'another value', 'in place', 'in place', 'in place'])
+  expect(wrong.body).toContain('v=spf1 include:&lt;script&gt;boom()&lt;/script&gt; -all')
+  expect((await owner.get(path)).body).not.toContain('is verified.')
+  zone['portal.example.org'] = records.slice(1, 2).map(published)
+  const verified = await owner.post(`${path}/verify`)
+  expect(verified.body).toContain('the domain is verified.')
+  expect(badges((await owner.get(path)).body)).toEqual(Array(5).fill('in place'))
+})
 
 test('mail of an attached domain is signed so that mailauth passes it, and comes back to the mailbox', async () => {
   const agent = await newAgent('Signing Agent')

@@ -7,6 +7,7 @@ import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
 import { contacts } from './contacts.tsx'
 import { deciding } from './decide.tsx'
+import { domains } from './domains.tsx'
 import { keys } from './keys.tsx'
 import { lists } from './lists.tsx'
 import { mailboxes } from './mailboxes.tsx'
@@ -44,6 +45,7 @@ for (const pages of [
   mailboxes,
   templates,
   lists,
+  domains,
   webhooks,
   keys,
   people,
@@ -57,6 +59,7 @@ portal.all('*', (c) => {
 const STATUS: Partial<Record<FaultCode, Status>> = {
   unauthorized: 401,
   insufficient_scope: 403,
+  not_claimed: 403,
   human_decision_required: 403,
   not_found: 404,
   agent_not_found: 404,
@@ -70,6 +73,8 @@ const STATUS: Partial<Record<FaultCode, Status>> = {
   secret_already_shown: 409,
   expired: 410,
   payload_too_large: 413,
+  not_configured: 503,
+  payment_unavailable: 503,
 }
 
 const TITLE: Partial<Record<Status, string>> = {
@@ -79,6 +84,7 @@ const TITLE: Partial<Record<Status, string>> = {
   409: 'That cannot be done any more',
   410: 'This has run out',
   413: 'That is too much',
+  503: 'That cannot be had just now',
 }
 
 portal.onError(async (error, c) => {

@@ -223,3 +223,12 @@ export function asked(c: PortalContext, name: string): string | undefined {
 
 /** An id in its own type; long ones break anywhere. */
 export const Id = ({ children }: { children: unknown }) => <code>{children}</code>
+
+/** A button that puts a text on the clipboard: there where scripts run, and without them the text is selected as any other. */
+export function Copy({ text, what }: { text: string; what: string }) {
+  return (
+    <button type="button" class="small" hidden data-copy={text}>
+      Copy<span class="visually-hidden"> {what}</span>
+    </button>
+  )
+}

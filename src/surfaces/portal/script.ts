@@ -1,4 +1,4 @@
-/** Makes pages livelier that work without it: asks before what cannot be undone, sends a form once, and keeps what is live up to date. */
+/** Makes pages livelier that work without it: asks before what cannot be undone, sends a form once, keeps what is live up to date, copies. */
 export const SCRIPT = `
 document.addEventListener('submit', (event) => {
   const question = event.submitter?.dataset.confirm
@@ -21,6 +21,22 @@ for (const part of document.querySelectorAll('[data-live]')) {
     if (fresh) part.replaceChildren(...fresh.childNodes)
   }
   setInterval(renew, 5000)
+}
+
+const copies = document.querySelectorAll('[data-copy]')
+if (copies.length > 0 && navigator.clipboard) {
+  const said = document.createElement('p')
+  said.className = 'visually-hidden'
+  said.setAttribute('role', 'status')
+  document.querySelector('main').append(said)
+  for (const button of copies) {
+    button.hidden = false
+    button.addEventListener('click', async () => {
+      const isCopied = await navigator.clipboard.writeText(button.dataset.copy).then(() => true, () => false)
+      button.firstChild.data = said.textContent = isCopied ? 'Copied' : 'Not copied'
+      setTimeout(() => { button.firstChild.data = 'Copy'; said.textContent = '' }, 2000)
+    })
+  }
 }
 
 document.addEventListener('keydown', (event) => {

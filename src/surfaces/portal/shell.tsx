@@ -6,7 +6,7 @@ import { SCRIPT_URL, STYLE_URL } from './assets.ts'
 import { Form } from './parts.tsx'
 import { type PortalContext, takeFlash } from './session.ts'
 
-export type Status = 200 | 400 | 401 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 500
+export type Status = 200 | 400 | 401 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 500 | 503
 
 const MENU: [heading: string, entries: [path: string, name: string][]][] = [
   [
@@ -36,10 +36,16 @@ const MENU: [heading: string, entries: [path: string, name: string][]][] = [
     ],
   ],
   [
-    'Account',
+    'Connections',
     [
+      ['/domains', 'Domains'],
       ['/webhooks', 'Webhooks'],
       ['/keys', 'Keys'],
+    ],
+  ],
+  [
+    'Account',
+    [
       ['/people', 'People'],
       ['/sessions', 'Sessions'],
     ],

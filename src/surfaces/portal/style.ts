@@ -95,6 +95,9 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 button.primary:hover { filter: brightness(1.1) }
 button.danger { color: var(--bad); border-color: var(--bad) }
 button.small, .button.small { min-height: 2rem; padding: .125rem .75rem; font-size: .875rem }
+button[hidden] { display: none }
+.copied { display: flex; flex-wrap: wrap; gap: .5rem; align-items: baseline }
+.copied code { user-select: all; max-width: 34rem }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 0 0 1.25rem }
 .row > * { margin-top: 0 }
 .row label { flex: 1 1 10rem; margin-top: 0 }

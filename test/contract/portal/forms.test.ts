@@ -25,6 +25,7 @@ const MAKES: Record<string, { fields: Record<string, string>; counted: string }>
     counted: '/suppressions',
   },
   '/consents': { fields: { email: `${MARK}@example.com`, basis: 'contractual' }, counted: '/consents' },
+  '/domains': { fields: { domain: `${MARK}.example.org` }, counted: '/domains' },
   '/approvals/:approvalId/edit': {
     fields: { subject: MARK, text: MARK },
     counted: '/approvals?status=superseded',
@@ -46,6 +47,9 @@ const SAME_AGAIN = [
   '/suppressions/import',
   '/suppressions/:suppressionId/lift',
   '/consents/import',
+  '/domains/:domainId/verify',
+  '/domains/:domainId/attach',
+  '/domains/:domainId/delete',
   '/webhooks/:webhookId/switch',
   '/webhooks/:webhookId/delete',
   '/webhooks/:webhookId/deliveries/:deliveryId/replay',

@@ -1,0 +1,336 @@
+import { Hono } from 'hono'
+import { listAgents } from '../../core/agents.ts'
+import { may } from '../../core/ctx.ts'
+import { oursIn } from '../../core/domains/check.ts'
+import {
+  addDomain,
+  attachDomain,
+  type DomainWithAliases,
+  deleteDomain,
+  getDomain,
+  listDomains,
+} from '../../core/domains/domains.ts'
+import { type DnsRecord, dnsRecords, nsRecords } from '../../core/domains/records.ts'
+import { type Verified, verifyDomain } from '../../core/domains/verify.ts'
+import { Fault } from '../../core/fault.ts'
+import {
+  asked,
+  Badge,
+  Copy,
+  Empty,
+  Field,
+  Form,
+  PAGE,
+  Pager,
+  Table,
+  Time,
+  Trouble,
+  type Wrong,
+  wrongOf,
+} from './parts.tsx'
+import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { page } from './shell.tsx'
+
+/** Agents that one list to choose from holds. */
+const AGENTS_AT_MOST = 200
+
+const PURPOSES: Record<DnsRecord['purpose'], string> = {
+  delegation: 'hands the domain to our name servers',
+  ownership: 'proves that it is yours',
+  spf: 'lets our servers send for it',
+  dkim: 'the key that its mail is signed with',
+  dmarc: 'what others do with mail that is not signed',
+  bounce: 'brings bounces back to us',
+}
+
+const PROBLEMS: Record<Verified['missing'][number]['problem'], string> = {
+  not_found: 'not found',
+  wrong_value: 'another value',
+  several_records: 'there are several',
+  lookup_failed: 'no answer',
+  held_by_another: 'another account has proved it',
+}
+
+/** Domains of one's own, the records they need, and whether these are in place. */
+export const domains = new Hono<Portal>()
+
+domains.get('/domains', async (c) => await domainsPage(c, {}, null))
+
+domains.post('/domains', async (c) => {
+  const form = await formOf(c)
+  try {
+    const { id, domain } = await addDomain(c.var.ctx, {
+      domain: form.domain ?? '',
+      mode: form.mode === 'managed' ? 'managed' : 'byoc',
+    })
+    return done(c, `/portal/domains/${id}`, `${domain} is added. Set its records, then verify it.`)
+  } catch (error) {
+    if (!(error instanceof Fault) || !['invalid', 'conflict', 'not_configured'].includes(error.code)) {
+      throw error
+    }
+    return await domainsPage(c, form, wrongOf(error))
+  }
+})
+
+domains.get('/domains/:domainId', async (c) => {
+  return await domainPage(c, await getDomain(c.var.ctx, c.req.param('domainId')), null)
+})
+
+/** What was found is told on the page itself: it is true of this moment. */
+domains.post('/domains/:domainId/verify', async (c) => {
+  const { domain, missing } = await verifyDomain(c.var.ctx, c.req.param('domainId'))
+  return await domainPage(c, domain, missing)
+})
+
+domains.post('/domains/:domainId/attach', async (c) => {
+  const id = c.req.param('domainId')
+  const { agent = '' } = await formOf(c)
+  try {
+    await attachDomain(c.var.ctx, id, agent)
+  } catch (error) {
+    if (!(error instanceof Fault) || !['conflict', 'agent_not_found'].includes(error.code)) throw error
+    return await domainPage(c, await getDomain(c.var.ctx, id), null, wrongOf(error))
+  }
+  return done(c, `/portal/domains/${id}`, 'The agent writes from this domain now.')
+})
+
+domains.post('/domains/:domainId/delete', async (c) => {
+  await deleteDomain(c.var.ctx, c.req.param('domainId'))
+  return done(c, '/portal/domains', 'The domain is removed, and every address in it.')
+})
+
+async function domainsPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+  const { domains: shown, hasMore } = await listDomains(c.var.ctx, {
+    before: asked(c, 'before') ?? null,
+    limit: PAGE,
+  })
+  const isManagedOffered = oursIn(c.env).nameservers.length > 0
+  return await page(
+    c,
+    'Domains',
+    <>
+      <p class="lead">Verified, a domain is one that your agents can write from and be written to at.</p>
+      <Trouble wrong={wrong && wrong.field !== 'domain' ? wrong : null} />
+      {shown.length === 0 ? (
+        <Empty>Agents write from our domain only.</Empty>
+      ) : (
+        <Table
+          caption="Domains"
+          head={['Domain', 'State', 'Records', 'Addresses', 'Checked', 'Added']}
+          rows={shown.map((domain) => [
+            <a href={`/portal/domains/${domain.id}`}>{domain.domain}</a>,
+            <Badge state={domain.status} />,
+            domain.mode === 'managed' ? 'served by us' : 'set by you',
+            domain.aliases.length,
+            <Time at={domain.checkedAt} />,
+            <Time at={domain.createdAt} />,
+          ])}
+        />
+      )}
+      <Pager c={c} next={hasMore ? (shown.at(-1)?.id ?? null) : null} />
+      {may(c.var.ctx, 'manage') ? (
+        <Form c={c} action="/portal/domains" class="card">
+          <h2>Add a domain</h2>
+          <Field
+            label="Domain"
+            name="domain"
+            value={given.domain}
+            wrong={wrong}
+            hint="As in agents.example.com. It need not be the one that your own mail comes to."
+            attributes={{ required: true, maxlength: 300, autocapitalize: 'off', spellcheck: 'false' }}
+          />
+          {isManagedOffered ? (
+            <Field
+              label="Who serves its records"
+              name="mode"
+              value={given.mode ?? 'byoc'}
+              options={[
+                ['byoc', 'I set them where the domain is kept'],
+                ['managed', 'The domain is handed to your name servers'],
+              ]}
+            />
+          ) : null}
+          <div class="actions">
+            <button class="primary" type="submit">
+              Add it
+            </button>
+          </div>
+        </Form>
+      ) : null}
+    </>,
+    wrong ? 422 : 200,
+  )
+}
+
+async function domainPage(
+  c: PortalContext,
+  domain: DomainWithAliases,
+  missing: Verified['missing'] | null,
+  wrong: Wrong | null = null,
+) {
+  const { ctx } = c.var
+  const mayManage = may(ctx, 'manage')
+  const ours = oursIn(c.env)
+  const all = dnsRecords(domain, ours)
+  const isManaged = domain.mode === 'managed'
+  const agents = mayManage ? await listAgents(ctx, { isActive: null, limit: AGENTS_AT_MOST }) : []
+  const nameOf = (id: string | null) => agents.find((agent) => agent.id === id)?.name ?? id ?? 'no agent'
+  const isVerified = domain.status === 'verified'
+  return await page(
+    c,
+    domain.domain,
+    <>
+      <p class="lead">
+        <Badge state={domain.status} />{' '}
+        {domain.checkedAt ? (
+          <>
+            looked up <Time at={domain.checkedAt} />
+          </>
+        ) : (
+          'not looked up yet'
+        )}
+      </p>
+      <Trouble wrong={wrong && wrong.field !== 'agent_id' ? wrong : null} />
+      {missing === null ? null : <Verdict missing={missing} />}
+      <h2>{isManaged ? 'Name servers to delegate it to' : 'Records to set'}</h2>
+      <p>
+        Set {isManaged ? 'these' : 'each of them'} where the domain is kept, then verify. It can take an hour
+        until everybody sees a new record.
+      </p>
+      <Records
+        caption="Records to set"
+        records={isManaged ? nsRecords(domain, ours) : all}
+        stateOf={(record) => stateOf(record, missing, isVerified)}
+      />
+      {mayManage ? (
+        <div class="row">
+          <Form c={c} action={`/portal/domains/${domain.id}/verify`}>
+            <button class="primary" type="submit">
+              Verify now
+            </button>
+          </Form>
+          <Form c={c} action={`/portal/domains/${domain.id}/delete`}>
+            <button
+              class="danger"
+              type="submit"
+              data-confirm={`Remove ${domain.domain}? Its addresses are gone at once, and nothing more leaves from them.`}
+            >
+              Remove
+            </button>
+          </Form>
+        </div>
+      ) : null}
+      {isManaged ? (
+        <details>
+          <summary>What our name servers answer for it</summary>
+          <Records caption="Records that are served" records={all} stateOf={() => null} />
+        </details>
+      ) : null}
+      <h2>Addresses</h2>
+      {domain.aliases.length === 0 ? (
+        <Empty>No agent writes from this domain yet.</Empty>
+      ) : (
+        <Table
+          caption="Addresses"
+          head={['Address', 'Agent', 'Mailbox']}
+          rows={domain.aliases.map(({ address, agentId, mailboxId }) => [
+            address,
+            nameOf(agentId),
+            <a href={`/portal/mailboxes/${mailboxId}`}>{mailboxId}</a>,
+          ])}
+        />
+      )}
+      {mayManage && isVerified && agents.length > 0 ? (
+        <Form c={c} action={`/portal/domains/${domain.id}/attach`} class="card">
+          <h2>Let an agent write from it</h2>
+          <Field
+            label="Agent"
+            name="agent"
+            alias={['agent_id']}
+            wrong={wrong}
+            options={agents.map(({ id, name }): [string, string] => [id, name])}
+            hint="Its mailbox keeps the part before the @."
+          />
+          <div class="actions">
+            <button type="submit">Attach</button>
+          </div>
+        </Form>
+      ) : null}
+    </>,
+    wrong ? 422 : 200,
+  )
+}
+
+type State = { badge: string; tone: 'good' | 'bad' | ''; found: string[] }
+
+function stateOf(record: DnsRecord, missing: Verified['missing'] | null, isVerified: boolean): State {
+  const wrong = missing?.find(({ purpose, value }) => purpose === record.purpose && value === record.value)
+  if (wrong) return { badge: PROBLEMS[wrong.problem], tone: 'bad', found: wrong.found }
+  if (missing !== null || isVerified) return { badge: 'in place', tone: 'good', found: [] }
+  return { badge: 'not looked up', tone: '', found: [] }
+}
+
+function Verdict({ missing }: { missing: Verified['missing'] }) {
+  if (missing.length === 0) {
+    return (
+      <div class="note good" role="status">
+        All is in place: the domain is verified.
+      </div>
+    )
+  }
+  const isUnclear = missing.some(({ problem }) => problem === 'lookup_failed')
+  return (
+    <div class="note bad" role="alert">
+      {isUnclear
+        ? 'The name servers of the domain gave no clear answer, so nothing is decided. Try again in a minute.'
+        : missing.length === 1
+          ? 'One record is not as it must be.'
+          : `${missing.length} records are not as they must be.`}
+    </div>
+  )
+}
+
+function Records({
+  caption,
+  records,
+  stateOf: told,
+}: {
+  caption: string
+  records: DnsRecord[]
+  stateOf: (record: DnsRecord) => State | null
+}) {
+  const rows = records.map((record) => {
+    const { type, name, value, purpose } = record
+    const state = told(record)
+    return [
+      <code>{type}</code>,
+      <span class="copied">
+        <code>{name}</code> <Copy text={name} what={`the name of the ${purpose} record`} />
+      </span>,
+      <span class="copied">
+        <code>{value}</code> <Copy text={value} what={`the value of the ${purpose} record`} />
+      </span>,
+      PURPOSES[purpose],
+      ...(state
+        ? [
+            <>
+              <Badge state={state.badge} tone={state.tone} />
+              {state.found.map((text) => (
+                <p class="soft">
+                  Found: <code>{text}</code>
+                </p>
+              ))}
+            </>,
+          ]
+        : []),
+    ]
+  })
+  const isJudged = rows.every((cells) => cells.length === 5)
+  return (
+    <Table
+      caption={caption}
+      head={['Type', 'Name', 'Value', 'What for', ...(isJudged ? ['State'] : [])]}
+      rows={rows}
+    />
+  )
+}
