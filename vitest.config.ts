@@ -15,6 +15,8 @@ const tests = (folders: string[]) => folders.map((folder) => `${folder}/*.test.t
 export default defineConfig({
   test: {
     globalSetup: ['test/support/peers.ts'],
+    // A line of the Worker's own log for each request and each job says nothing of a test.
+    onConsoleLog: (text) => !/^\{"time":.*"level":"info"/.test(text),
     // Held against a published document each request goes a long way round.
     testTimeout: process.env.MAILMOLT_OPENAPI ? 600_000 : 60_000,
     // One more than the cores of the smallest machine: programs that start leave them idle.

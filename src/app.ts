@@ -1,7 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Hono, Env as HonoEnv, Schema } from 'hono'
 import { recordReports } from './core/delivery/reports.ts'
-import { describeFailure } from './core/failure.ts'
 import { Fault } from './core/fault.ts'
+import { learn, tellFailure } from './core/log.ts'
 import { settings } from './env.ts'
 import { documentOf } from './openapi.ts'
 import { readReport } from './providers/events/index.ts'
@@ -16,12 +17,17 @@ import { molted } from './surfaces/molted/index.ts'
 import { operator } from './surfaces/operator/index.ts'
 import { portal } from './surfaces/portal/index.tsx'
 import { providerEvents } from './surfaces/provider-events/index.ts'
+import { recorded } from './surfaces/recorded.ts'
 import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
 
 /** Every door of the Worker. More specific paths are mounted first. */
 export const app = new OpenAPIHono<App>()
 
+/** The surface of each route, for the log. */
+const surfaces = new Map<string, string>()
+
 app.use(opening)
+app.use(recorded((route) => surfaces.get(route) ?? null))
 // MoltbotDen's surface refuses in its own words what is too large.
 for (const area of ['/v1/*', '/u/*', '/claim/*', '/verify/*', '/portal/*']) app.use(area, limitBody)
 
@@ -31,38 +37,48 @@ app.get('/health', async (c) => {
   return c.json({ status: 'ok' })
 })
 
-app.route('/', docs(openApi))
-app.route('/dev', dev)
-app.route('/u', unsubscribing)
-app.route('/', claiming)
-app.route('/portal', portal)
-app.route(
+mount('docs', '/', docs(openApi))
+mount('dev', '/dev', dev)
+mount('unsubscribe', '/u', unsubscribing)
+mount('claim', '/', claiming)
+mount('portal', '/portal', portal)
+mount(
+  'events',
   '/events',
   providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),
 )
-app.route(
+mount(
+  'mcp',
   '/mcp',
   mcp({ document: () => openApi(null), ask: (request, c) => app.fetch(request, c.env, c.executionCtx) }),
 )
-app.route('/admin', operator)
-app.route('/v1', molted)
-app.route('/v1', mailmolt)
-app.route('/', moltbotden)
+mount('operator', '/admin', operator)
+mount('molted', '/v1', molted)
+mount('mailmolt', '/v1', mailmolt)
+mount('moltbotden', '/', moltbotden)
 app.all('*', noSuchRoute)
 
 app.onError((error, c: HttpContext) => {
   if (error instanceof Fault) {
     const { code, message, details } = error
+    learn({ reason: code })
     const status = code === 'payload_too_large' ? 413 : code === 'not_found' ? 404 : 400
     return c.json({ error: code, message, ...details }, status)
   }
-  const requestId = c.get('requestId')
-  console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
-  return c.json(
-    { error: 'internal_error', message: `Something broke on our side. Quote request ${requestId}.` },
-    500,
-  )
+  tellFailure('internal_error', error)
+  const message = `Something broke on our side. Quote request ${c.get('requestId')}.`
+  return c.json({ error: 'internal_error', message }, 500)
 })
+
+function mount<E extends HonoEnv, S extends Schema, P extends string>(
+  surface: string,
+  path: string,
+  routes: Hono<E, S, P>,
+) {
+  const before = app.routes.length
+  app.route(path, routes)
+  for (const route of app.routes.slice(before)) surfaces.set(`${route.method} ${route.path}`, surface)
+}
 
 /** The document of everything, or of one published API as it is mounted. */
 function openApi(api: Documented | null) {

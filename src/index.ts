@@ -1,5 +1,6 @@
 import { app } from './app.ts'
 import { arrive } from './core/inbox/arrivals.ts'
+import { timed } from './core/log.ts'
 import { sweep } from './core/sweep.ts'
 import type { Env } from './env.ts'
 import { openLocally } from './local.ts'
@@ -18,14 +19,18 @@ export default {
   },
   async email(message, env, ctx) {
     await openLocally(env, ctx)
-    const raw = new Uint8Array(await new Response(message.raw).arrayBuffer())
-    const reception = await arrive(env, new Date(), { from: message.from, to: message.to, raw })
-    if (!reception.accepted) message.setReject(reception.reason)
+    await timed('mail', async () => {
+      const raw = new Uint8Array(await new Response(message.raw).arrayBuffer())
+      const reception = await arrive(env, new Date(), { from: message.from, to: message.to, raw })
+      if (reception.accepted) return { outcome: 'accepted' }
+      message.setReject(reception.reason)
+      return { outcome: 'refused', reason: reception.reason }
+    })
   },
   async queue(batch, env) {
     await consume(batch, env)
   },
   async scheduled(controller, env) {
-    await sweep(env, new Date(controller.scheduledTime))
+    await timed('cron', async () => ({ count: await sweep(env, new Date(controller.scheduledTime)) }))
   },
 } satisfies ExportedHandler<Env>

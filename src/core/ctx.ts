@@ -3,6 +3,7 @@ import type { Env } from '../env.ts'
 import type { MailboxScope, OwnerRole, Permission } from '../schema.ts'
 import * as schema from '../schema.ts'
 import { Fault } from './fault.ts'
+import { learn } from './log.ts'
 
 /** Who is acting. Every row that records an actor stores `actorName` of this. */
 export type Actor =
@@ -37,6 +38,7 @@ export function prepared(
 }
 
 export function newCtx(env: Env, now: Date, tenantId: string, actor: Actor): Ctx {
+  learn({ tenantId })
   return { env, db: database(env), now, tenantId, actor }
 }
 

@@ -1,5 +1,5 @@
 import { keepDeadMessage } from '../core/dead-letters.ts'
-import { describeFailure } from '../core/failure.ts'
+import { type Facts, tell, tellFailure } from '../core/log.ts'
 import type {
   ArchiveBell,
   ArrivalBell,
@@ -40,22 +40,37 @@ const CONSUMERS: Record<string, Consumer> = {
 export async function consume(batch: MessageBatch<unknown>, env: Env): Promise<void> {
   const [name = ''] = batch.queue.split('-')
   const consume = batch.queue.endsWith('-dead') ? undefined : CONSUMERS[name]
+  const startedAt = Date.now()
   const read = consume ? await consume(env, batch.messages) : []
   const known = new Set(read.map(({ message }) => message))
   for (const message of batch.messages.filter((each) => !known.has(each))) {
     await keepDeadMessage(env, name, message.body, new Date())
+    tell('warn', 'job', { queue: batch.queue, outcome: 'buried', ...idsOf(message.body) })
     message.ack()
   }
+  const ms = Date.now() - startedAt
   for (const { message, result } of read) {
+    const facts = { queue: batch.queue, ...idsOf(message.body), ms }
     if (result?.status === 'fulfilled') {
+      tell('info', 'job', { ...facts, outcome: 'done' })
       message.ack()
-      continue
+    } else {
+      tellFailure('job', result?.reason, { ...facts, outcome: 'retried' })
+      message.retry()
     }
-    const failure = describeFailure(result?.reason)
-    const bell = BELLS.some((isBell) => isBell(message.body)) ? (message.body as object) : {}
-    console.error(JSON.stringify({ event: 'consumer_failed', queue: batch.queue, ...bell, ...failure }))
-    message.retry()
   }
+}
+
+/** What a bell is rung for. */
+const JOBS = ['outbox', 'audit', 'erasure'] as const
+const IDS = ['tenantId', 'sendId', 'arrivalId', 'deliveryId', 'domainId', 'archiveId'] as const
+
+/** What the log says of a message: the ids of a bell, and of anything else nothing. */
+function idsOf(body: unknown): Facts {
+  if (!isObject(body) || !BELLS.some((isBell) => isBell(body))) return {}
+  const ids = IDS.flatMap((name) => (typeof body[name] === 'string' ? [[name, body[name]]] : []))
+  const job = JOBS.find((name) => body[name] === true)
+  return { ...Object.fromEntries(ids), ...(job ? { job } : {}) }
 }
 
 function consumer<Body>(

@@ -1,5 +1,5 @@
 import { waitUntil } from 'cloudflare:workers'
-import { describeFailure } from '../core/failure.ts'
+import { tellFailure } from '../core/log.ts'
 import { attemptDelivery } from '../core/webhooks/attempt.ts'
 import { type Claimed, claimDeliveries } from '../core/webhooks/claim.ts'
 import type { Env, WebhookBell } from '../env.ts'
@@ -25,8 +25,6 @@ async function attempt(env: Env, claimed: Claimed): Promise<void> {
   try {
     await attemptDelivery(env, claimed, { clock })
   } catch (error) {
-    console.error(
-      JSON.stringify({ event: 'webhook_attempt_failed', tenantId, deliveryId, ...describeFailure(error) }),
-    )
+    tellFailure('webhook_attempt_failed', error, { tenantId, deliveryId })
   }
 }

@@ -4,10 +4,10 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { actorName, type Ctx } from '../core/ctx.ts'
-import { describeFailure } from '../core/failure.ts'
 import { Fault, type FaultCode } from '../core/fault.ts'
 import { answerOnce } from '../core/idempotency.ts'
 import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
+import { learn, tellFailure } from '../core/log.ts'
 import type { Refusal } from '../core/policy.ts'
 import { type Env, settings } from '../env.ts'
 
@@ -98,13 +98,14 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
     const fault = faultOf(error) ?? (await faultOfKey(c))
     if (fault === null) {
       const requestId = c.get('requestId')
-      console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
+      tellFailure('internal_error', error)
       const status = 500
       const message = `Something broke on our side. Quote request ${requestId}.`
       return c.json(dialect.body({ code: 'internal_error', message, status, details: {} }) as object, status)
     }
     const status = dialect.status[fault.code]
     const { code, message, details } = fault
+    learn({ reason: code })
     if (typeof details.retryAfter === 'number') c.header('Retry-After', String(details.retryAfter))
     return c.json(dialect.body({ code, message, status, details }) as object, status)
   })

@@ -3,6 +3,7 @@ import { type Env, settings } from '../../env.ts'
 import { audited } from '../audit/record.ts'
 import { type Actor, database, prepared } from '../ctx.ts'
 import { Fault } from '../fault.ts'
+import { tell } from '../log.ts'
 import { PLANS, type Plan } from '../plans.ts'
 import { type Subscription, subscriptionOf } from './customer.ts'
 import { asked } from './stripe.ts'
@@ -96,7 +97,7 @@ export async function standingAtStripe(env: Env, customerId: string): Promise<St
   const [best] = known.sort((a, b) => PLANS[b.plan].month - PLANS[a.plan].month)
   if (best) return standingOf(best.subscription, best.plan)
   if (paid.length > 0) {
-    console.warn(JSON.stringify({ event: 'stripe_price_unknown', customerId }))
+    tell('warn', 'stripe_price_unknown')
     return null
   }
   const [last] = theirs.sort((a, b) => b.created - a.created)

@@ -1,6 +1,7 @@
 import type Stripe from 'stripe'
 import { type Env, settings } from '../../env.ts'
 import { Fault } from '../fault.ts'
+import { tell } from '../log.ts'
 
 /** Who collects the money: Stripe, or under local development a ledger that only says so. */
 export type Provider = 'stripe' | 'local'
@@ -94,7 +95,7 @@ export function idOf(named: string | { id: string } | null | undefined): string 
 }
 
 function unavailable(reason: string): Fault {
-  console.error(JSON.stringify({ event: 'stripe_unavailable', reason }))
+  tell('error', 'stripe_unavailable', { reason })
   return new Fault(
     'payment_unavailable',
     'The payment provider cannot be asked now. Try again in a minute.',

@@ -3,9 +3,9 @@ import type { Env } from '../../env.ts'
 import { bonds } from '../../schema.ts'
 import { providerOf } from '../billing/stripe.ts'
 import { database } from '../ctx.ts'
-import { describeFailure } from '../failure.ts'
 import { Fault } from '../fault.ts'
 import { newToken } from '../ids.ts'
+import { tellFailure } from '../log.ts'
 import type { Bond } from './bond.ts'
 import { type At, type BondChange, changeBond } from './change.ts'
 import { authorise, capture, closeSetup, type Held, letGo } from './hold.ts'
@@ -44,7 +44,7 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
     .limit(AT_ONCE)
   for (const each of due) {
     await attendBond({ env, now, actor: SWEEP }, each).catch((error: unknown) => {
-      console.error(JSON.stringify({ event: 'bond_unattended', bond: each.id, ...describeFailure(error) }))
+      tellFailure('bond_unattended', error, { tenantId: each.tenantId, bondId: each.id })
     })
   }
   return due.length

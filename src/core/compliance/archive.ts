@@ -3,8 +3,8 @@ import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { ArchiveBell, Env } from '../../env.ts'
 import { archives } from '../../schema.ts'
 import { database } from '../ctx.ts'
-import { describeFailure } from '../failure.ts'
 import { newToken } from '../ids.ts'
+import { tellFailure } from '../log.ts'
 import { mailFiles, tableFiles } from './contents.ts'
 
 /** How long an archive is kept, in ms. */
@@ -63,7 +63,7 @@ export async function buildArchive(
     const isWhole = await upload(env, archiveKey({ tenantId, id }), makeZip(files), progress, isAlive)
     if (!isWhole) return
   } catch (error) {
-    console.error(JSON.stringify({ event: 'archive_failed', tenantId, ...describeFailure(error) }))
+    tellFailure('archive_failed', error, { tenantId, archiveId: id })
     return
   }
   const completedAt = clock()

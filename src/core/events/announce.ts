@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import { describeFailure } from '../failure.ts'
+import { tellFailure } from '../log.ts'
 import type { Payload } from './payload.ts'
 import { eventStream } from './stream.ts'
 
@@ -12,6 +12,6 @@ export async function announce(env: Env, now: Date, tenantId: string, events: Pa
   try {
     await eventStream(env, tenantId).announce(events, now.getTime())
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'announce_failed', tenantId, ...describeFailure(error) }))
+    tellFailure('announce_failed', error, { tenantId }, 'warn')
   }
 }

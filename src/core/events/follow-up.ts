@@ -1,6 +1,6 @@
 import type { Env } from '../../env.ts'
-import { describeFailure } from '../failure.ts'
 import { autoReplyTo } from '../inbox/auto-reply.ts'
+import { tellFailure } from '../log.ts'
 import { indexMessages } from '../search/messages.ts'
 import type { Due } from './payload.ts'
 
@@ -19,6 +19,6 @@ export async function followUp(env: Env, now: Date, tenantId: string, events: Du
   ])
   for (const attempt of attempts) {
     if (attempt.status === 'fulfilled') continue
-    console.error(JSON.stringify({ event: 'follow_up_failed', tenantId, ...describeFailure(attempt.reason) }))
+    tellFailure('follow_up_failed', attempt.reason, { tenantId })
   }
 }

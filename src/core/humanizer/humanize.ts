@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import { describeFailure } from '../failure.ts'
+import { tellFailure } from '../log.ts'
 import { reword } from './embedded.ts'
 import { isSearchable, type Kind, survives, valuesIn, type Wording, wholeText } from './guard.ts'
 import { type Asked, askModel } from './model.ts'
@@ -55,7 +55,7 @@ export async function humanize(
     if (accept(reworded)) return { wording: reworded, note: { ...note, used: 'embedded' } }
     return { wording: original, note }
   } catch (error) {
-    console.error(JSON.stringify({ event: 'humanizer_failed', sendId, ...describeFailure(error) }))
+    tellFailure('humanizer_failed', error, { sendId })
     return { wording: original, note: { ...note, fallbackReason: note.fallbackReason ?? 'failed' } }
   }
 }

@@ -15,6 +15,7 @@ import { newId } from '../ids.ts'
 import { BUDGET } from '../inbound/budget.ts'
 import { type IncomingFile, type IncomingMail, readMail } from '../inbound/mail.ts'
 import { readIntent } from '../intent/embedded.ts'
+import { learn } from '../log.ts'
 import { decideByAnswer, isAnswerAddress, mailboxAnswered } from '../notices/answers.ts'
 import { sha256 } from '../rendered.ts'
 import { ringArrivals, ringOutbox } from '../send/ring.ts'
@@ -64,6 +65,7 @@ export async function arrive(
     .onConflictDoNothing()
     .returning({ tenantId: arrivals.tenantId, arrivalId: arrivals.id })
   if (row) await ringArrivals(env, [row])
+  learn({ tenantId: goal.tenantId, ...(row ? { arrivalId: row.arrivalId } : {}) })
   return { accepted: true }
 }
 

@@ -2,8 +2,8 @@ import { and, asc, eq, inArray, isNotNull, lte, ne, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
 import { approvals, approvalTokens, mailboxes, owners, sends } from '../../schema.ts'
 import { database } from '../ctx.ts'
-import { describeFailure } from '../failure.ts'
 import { newBearer, newToken } from '../ids.ts'
+import { tellFailure } from '../log.ts'
 import { readRendered, sha256 } from '../rendered.ts'
 import { sendSystemMail } from '../system-mail.ts'
 import { answerAddress } from './answers.ts'
@@ -32,7 +32,7 @@ export async function noticeHeld(env: Env, now: Date): Promise<void> {
     try {
       await noticeTenant(env, now, tenantId, held)
     } catch (error) {
-      console.error(JSON.stringify({ event: 'notice_failed', tenantId, ...describeFailure(error) }))
+      tellFailure('notice_failed', error, { tenantId })
     }
   }
 }

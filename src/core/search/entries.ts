@@ -1,4 +1,5 @@
 import type { Env } from '../../env.ts'
+import { tellFailure } from '../log.ts'
 import { sha256 } from '../rendered.ts'
 import { slices } from '../send/claim.ts'
 import { embed, quantised, type Text } from './embedding.ts'
@@ -116,7 +117,7 @@ export function forgetStatement(
 /** Puts the model's vectors where `VECTORS` is bound. They are a help to find by: that they fail stops nothing. */
 export async function keepVectors({ VECTORS }: Env, { vectorize }: Prepared): Promise<void> {
   if (!VECTORS || vectorize.length === 0) return
-  await VECTORS.upsert(vectorize).catch(tell)
+  await VECTORS.upsert(vectorize).catch(tellOf)
 }
 
 /** Takes the vectors of texts out of Vectorize. */
@@ -128,7 +129,7 @@ export async function dropVectors(
 ): Promise<void> {
   if (!VECTORS || texts.length === 0) return
   const ids = await Promise.all(texts.map(({ scope, refId }) => vectorId(kind, tenantId, scope, refId)))
-  await VECTORS.deleteByIds(ids).catch(tell)
+  await VECTORS.deleteByIds(ids).catch(tellOf)
 }
 
 /** An id in Vectorize: 64 bytes at most. */
@@ -136,8 +137,6 @@ async function vectorId(kind: Kind, tenantId: string, scope: string, refId: stri
   return await sha256(JSON.stringify([kind, tenantId, scope, refId]))
 }
 
-function tell(error: unknown) {
-  console.error(
-    JSON.stringify({ event: 'vectors_failed', error: error instanceof Error ? error.name : 'unknown' }),
-  )
+function tellOf(error: unknown) {
+  tellFailure('vectors_failed', error)
 }

@@ -1,4 +1,5 @@
 import type { Ctx } from '../ctx.ts'
+import { tellFailure } from '../log.ts'
 import { DIMENSIONS, embed, nearnessTo, quantised, type Vector } from './embedding.ts'
 import { type Kind, scopeToken } from './entries.ts'
 import { type EmbeddingFailure, embedByModel } from './model.ts'
@@ -150,8 +151,8 @@ async function askModel({ env }: Ctx, text: string, { kind }: Place, token: stri
       .filter(({ score }) => score >= NEAR.model)
       .flatMap(({ metadata }) => (typeof metadata?.refId === 'string' ? [metadata.refId] : []))
     return { name: read.name, refIds }
-  } catch {
-    console.error(JSON.stringify({ event: 'vectors_failed', kind }))
+  } catch (error) {
+    tellFailure('vectors_failed', error, { job: `search_${kind}` })
     return { failure: 'vectorize_failed' }
   }
 }

@@ -2,6 +2,7 @@ import { settings } from '../../env.ts'
 import type { ContentFacts, Recipient, SendInput } from '../../schema.ts'
 import { type DlpPolicy, nothingFound } from '../dlp/content.ts'
 import { Fault } from '../fault.ts'
+import { learn } from '../log.ts'
 import { mailboxLimits, planLimits } from '../plans.ts'
 import type { ContactFacts, Facts, TemplateFacts } from '../policy.ts'
 import type { SystemValues } from '../rendering.ts'
@@ -227,6 +228,7 @@ export function isInline(template: string | null): boolean {
 
 /** Throws the fault that kept the caller from claiming, or returns what was found. */
 export function mustKnow(door: Door, found: Found[], count: number): Found[] {
+  learn({ tenantId: found[0]?.keyTenantId ?? null })
   if (found.length < count) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
   for (const each of found) {
     if (!each.isTenantsOwn)

@@ -1,4 +1,5 @@
 import type { KeptFile } from '../inbox/files.ts'
+import { type Facts as LogFacts, learn } from '../log.ts'
 import type { Verdict } from '../policy.ts'
 import type { SendState } from '../states.ts'
 import { type Claim, claimStatements } from './claim.ts'
@@ -75,7 +76,7 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
 
   const answered = new Set<string>()
   let next = 0
-  return prepared.map((each): SendResult => {
+  const results = prepared.map((each): SendResult => {
     if ('error' in each) return each.error
     const { send } = must(found[next++])
     if (!send) throw new Error('a claim left neither its row nor another behind')
@@ -83,6 +84,17 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
     answered.add(send.id)
     return result(each.claim, each.request, send, decision ?? decided.get(send.id), decision !== undefined)
   })
+  learn(outcomeOf(results))
+  return results
+}
+
+/** What the log says of the sends of one request: of a single one what came of it and why, of several how many. */
+function outcomeOf(results: SendResult[]): LogFacts {
+  const [only] = results
+  if (!only || results.length > 1) return { sends: results.length }
+  if (only.status === 'error') return { outcome: 'error', reason: only.code }
+  const reason = 'verdict' in only ? (only.verdict?.refusal?.reason ?? null) : null
+  return { sendId: only.requestId, outcome: only.status, reason }
 }
 
 /** The judging row that stands under a claim: our own, or another caller's with that caller's stored input. */

@@ -1,5 +1,5 @@
 import type { ArrivalBell, Env, JobBell, OutboxBell, SendBell } from '../../env.ts'
-import { describeFailure } from '../failure.ts'
+import { tellFailure } from '../log.ts'
 import type { Decision } from './decide.ts'
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
@@ -87,6 +87,6 @@ async function post<Body>(queue: Queue<Body>, messages: MessageSendRequest<Body>
     }
     await Promise.all(calls)
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'bell_failed', count: messages.length, ...describeFailure(error) }))
+    tellFailure('bell_failed', error, { count: messages.length }, 'warn')
   }
 }

@@ -1,5 +1,5 @@
 import type { Env, WebhookBell } from '../../env.ts'
-import { describeFailure } from '../failure.ts'
+import { tellFailure } from '../log.ts'
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
 export type DeliveryBell = WebhookBell & { afterMs?: number }
@@ -24,6 +24,6 @@ export async function ringDeliveries(env: Env, bells: DeliveryBell[]): Promise<v
   try {
     await Promise.all(calls)
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'bell_failed', count: messages.length, ...describeFailure(error) }))
+    tellFailure('bell_failed', error, { queue: 'webhook', count: messages.length }, 'warn')
   }
 }

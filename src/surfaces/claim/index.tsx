@@ -11,8 +11,8 @@ import {
   type Verification,
   verifyOwner,
 } from '../../core/claims.ts'
-import { describeFailure } from '../../core/failure.ts'
 import { Fault } from '../../core/fault.ts'
+import { tellFailure } from '../../core/log.ts'
 import { type App, type HttpContext, router } from '../http.ts'
 import { Page } from './page.tsx'
 
@@ -41,7 +41,7 @@ claiming.onError((error, c) => {
   if (error instanceof HTTPException && error.status === 403)
     return page(c, 'Nothing was done', <p>The form was sent from another site. Open the link itself.</p>, 403)
   const requestId = c.get('requestId')
-  console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
+  tellFailure('internal_error', error)
   return page(c, 'Something broke on our side', <p>Quote request {requestId}.</p>, 500)
 })
 

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
-import { describeFailure } from '../../core/failure.ts'
 import { Fault } from '../../core/fault.ts'
 import { mayKnow } from '../../core/inbox/account.ts'
+import { tellFailure } from '../../core/log.ts'
 import type { Unit } from '../../core/windows.ts'
 import type { App } from '../http.ts'
 import { me, windowsOfMe } from './me.ts'
@@ -39,7 +39,6 @@ export const quota: MiddlewareHandler<App> = async (c, next) => {
   } catch (error) {
     // A caller without a mailbox has been told so; and what is done must not be answered as if it had failed.
     if (error instanceof Fault) return
-    const event = { event: 'plan_headers_missing', requestId: c.get('requestId'), ...describeFailure(error) }
-    console.error(JSON.stringify(event))
+    tellFailure('plan_headers_missing', error)
   }
 }

@@ -1,5 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError, Server } from '@modelcontextprotocol/server'
-import { describeFailure } from '../../core/failure.ts'
+import { learn, tellFailure } from '../../core/log.ts'
 import type { HttpContext } from '../http.ts'
 import { type Ask, askRoute, callTool } from './call.ts'
 import { PROMPTS } from './prompts.ts'
@@ -23,6 +23,7 @@ export function serverFor(c: HttpContext, ask: Ask, tools: Tools): Server {
   server.setRequestHandler('tools/list', () => ({ tools: [...tools.values()].map(({ tool }) => tool) }))
   server.setRequestHandler('tools/call', async ({ params }) => {
     const built = tools.get(params.name)
+    if (built) learn({ tool: built.tool.name })
     if (!built) throw invalid(`There is no tool "${params.name}".`)
     return await guarded(c, () => callTool(c, ask, built, params.arguments ?? {}))
   })
@@ -64,9 +65,8 @@ async function guarded<Value>(c: HttpContext, work: () => Promise<Value>): Promi
   try {
     return await work()
   } catch (error) {
-    const requestId = c.get('requestId')
-    console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
-    const message = `Something broke on our side. Quote request ${requestId}.`
+    tellFailure('internal_error', error)
+    const message = `Something broke on our side. Quote request ${c.get('requestId')}.`
     throw new ProtocolError(ProtocolErrorCode.InternalError, message)
   }
 }

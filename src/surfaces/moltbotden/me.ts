@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Ctx } from '../../core/ctx.ts'
-import { describeFailure } from '../../core/failure.ts'
 import { Fault } from '../../core/fault.ts'
 import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/inbox/account.ts'
+import { tellFailure } from '../../core/log.ts'
 import type { WindowUse } from '../../core/windows.ts'
 import type { App, HttpContext } from '../http.ts'
 
@@ -39,8 +39,7 @@ export const metered: MiddlewareHandler<App> = async (c, next) => {
   } catch (error) {
     // A caller without a mailbox has been told so; and what is done must not be answered as if it had failed.
     if (error instanceof Fault) return
-    const event = { event: 'rate_headers_missing', requestId: c.get('requestId'), ...describeFailure(error) }
-    console.error(JSON.stringify(event))
+    tellFailure('rate_headers_missing', error)
   }
 }
 

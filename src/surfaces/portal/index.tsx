@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { describeFailure } from '../../core/failure.ts'
 import { Fault, type FaultCode } from '../../core/fault.ts'
+import { tellFailure } from '../../core/log.ts'
 import { agents } from './agents.tsx'
 import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
@@ -92,7 +92,7 @@ portal.onError(async (error, c) => {
     return await page(c, 'That is too much', <p>At most 10 MiB.</p>, 413)
   if (!(error instanceof Fault)) {
     const requestId = c.get('requestId')
-    console.error(JSON.stringify({ event: 'internal_error', requestId, ...describeFailure(error) }))
+    tellFailure('internal_error', error)
     return await page(c, 'Something broke on our side', <p>Quote request {requestId}.</p>, 500)
   }
   const status = STATUS[error.code] ?? 422

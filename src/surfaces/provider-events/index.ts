@@ -1,16 +1,7 @@
 import { bodyLimit } from 'hono/body-limit'
 import { Fault } from '../../core/fault.ts'
-import {
-  type App,
-  createRoute,
-  type Dialect,
-  type HttpContext,
-  json,
-  noSuchRoute,
-  OWN_STATUS,
-  surface,
-  z,
-} from '../http.ts'
+import { tell } from '../../core/log.ts'
+import { type App, createRoute, type Dialect, json, noSuchRoute, OWN_STATUS, surface, z } from '../http.ts'
 import { stripeEvents } from './stripe.ts'
 
 const CARRIERS = {
@@ -67,7 +58,7 @@ export function providerEvents<Event>({ read, record }: EventDoors<Event>) {
       }
       if (report.kind === 'unconfigured')
         throw new Fault('not_configured', 'This carrier is not set up to report here.')
-      note(c, carrier, report)
+      note(carrier, report)
       if (report.kind === 'refused')
         throw new Fault('unauthorized', 'The report is not proven to be the carrier’s.')
       return c.json(
@@ -98,9 +89,8 @@ function route(carrier: Carrier) {
   })
 }
 
-function note(c: HttpContext, carrier: Carrier, { kind, reason }: { kind: string; reason: string }) {
-  const event = `provider_report_${kind}`
-  console.warn(JSON.stringify({ event, requestId: c.get('requestId'), carrier, reason }))
+function note(carrier: Carrier, { kind, reason }: { kind: string; reason: string }) {
+  tell('warn', `provider_report_${kind}`, { carrier, reason })
 }
 
 const dialect: Dialect = {

@@ -1,5 +1,6 @@
 import { takeStripeReport } from '../../core/billing/events.ts'
 import { Fault } from '../../core/fault.ts'
+import { tell } from '../../core/log.ts'
 import { createRoute, json, router, z } from '../http.ts'
 
 const Failure = z.object({ error: z.string(), message: z.string() })
@@ -29,10 +30,7 @@ stripeEvents.openapi(
     if (taken.kind === 'taken') return c.json({ received: taken.counted }, 200)
     if (taken.kind === 'unconfigured')
       throw new Fault('not_configured', 'Stripe is not set up to report here.')
-    const event = 'provider_report_refused'
-    console.warn(
-      JSON.stringify({ event, requestId: c.get('requestId'), carrier: 'stripe', reason: taken.reason }),
-    )
+    tell('warn', 'provider_report_refused', { carrier: 'stripe', reason: taken.reason })
     throw new Fault('unauthorized', 'The report is not proven to be Stripe’s.')
   },
 )
