@@ -11,8 +11,8 @@ import { newId } from './ids.ts'
 import { contentRefusal, POLICY_VERSION } from './policy.ts'
 import { type Rendered, readRendered } from './rendered.ts'
 import { attendSends } from './send/attend.ts'
-import { APPROVAL_MS } from './send/decide.ts'
 import { ringOutbox } from './send/ring.ts'
+import { APPROVAL_MS } from './send/settle.ts'
 
 export type Approval = typeof approvals.$inferSelect
 export type ApprovalStatus = Approval['status']

@@ -10,7 +10,7 @@ import { Fault } from './fault.ts'
 import { idFloor } from './ids.ts'
 import { type Account, accountOf, sendTier, windowsOf } from './inbox/account.ts'
 import type { Plan } from './plans.ts'
-import { APPROVAL_MS } from './send/decide.ts'
+import { APPROVAL_MS } from './send/settle.ts'
 import {
   type RecordRow,
   readRecord,
