@@ -229,6 +229,35 @@ export function body<Schema extends z.ZodType>(schema: Schema) {
   return { body: { required: true as const, content: { 'application/json': { schema } } } }
 }
 
+/** A file that is made while it is read. What is wrong with the request is found before its first byte. */
+export async function fileOf(
+  c: HttpContext,
+  parts: AsyncGenerator<string>,
+  type: string,
+  name: string,
+): Promise<Response> {
+  const encoder = new TextEncoder()
+  const first = await parts.next()
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (!first.done) controller.enqueue(encoder.encode(first.value))
+    },
+    async pull(controller) {
+      const { done, value } = await parts.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await parts.return(undefined)
+    },
+  })
+  return c.body(body, 200, {
+    'content-type': type,
+    'content-disposition': `attachment; filename="${name}"`,
+    'cache-control': 'no-store',
+  })
+}
+
 const noKey = () => new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
 
 function mustNameOwnTenant(ctx: Ctx, ...named: (string | undefined)[]) {

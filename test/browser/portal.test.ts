@@ -26,10 +26,14 @@ const MENU = [
   '/templates/tpl_demo_onboardingwelcome',
   '/suppressions',
   '/consents',
+  '/dlp',
   '/domains',
+  '/smtp',
   '/webhooks',
   '/keys',
   '/people',
+  '/audit',
+  '/audit/verify',
   '/sessions',
 ]
 const EVERYWHERE = process.env.PORTAL_SWEEP ? MENU : ['', '/sends']

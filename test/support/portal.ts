@@ -83,16 +83,20 @@ export function pathOf(pattern: string, ids: Ids, more: { ownerId: string }): st
   })}`
 }
 
-/** The forms of a page that post, with the fields that stand in them. */
+/** The forms of a page that post, with the fields that a browser sends of them unasked: what is hidden or chosen. */
 export function formsOf(body: string): { action: string; fields: Record<string, string> }[] {
   return [...body.matchAll(/<form method="post"([^>]*)>(.*?)<\/form>/gs)].map(
     ([, attributes = '', inside = '']) => ({
       action: /action="([^"]*)"/.exec(attributes)?.[1] ?? '',
-      fields: Object.fromEntries(
-        [...inside.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
+      fields: Object.fromEntries([
+        ...[...inside.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
           ([, name, value]) => [name, value],
         ),
-      ),
+        ...[...inside.matchAll(/<select name="([^"]*)".*?<\/select>/gs)].map(([select, name]) => [
+          name,
+          /<option value="([^"]*)" selected/.exec(select)?.[1] ?? /<option value="([^"]*)"/.exec(select)?.[1],
+        ]),
+      ]),
     }),
   )
 }

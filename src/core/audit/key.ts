@@ -4,13 +4,16 @@ import { Fault } from '../fault.ts'
 import { type Head, headBytes } from './chain.ts'
 
 export type PublicKey = { keyId: string; publicKey: string; pem: string }
-type Signer = PublicKey & { sign: CryptoKey }
+type Signer = PublicKey & { sign: CryptoKey; verify: CryptoKey }
 
 /** An Ed25519 private key in PKCS #8 is this and the 32 bytes of its seed (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** A public one in SPKI is this and its 32 bytes. */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
+
+/** Bytes of an Ed25519 signature. */
+const SIGNATURE_LENGTH = 64
 
 const signers = new WeakMap<object, Promise<Signer | null>>()
 
@@ -29,6 +32,20 @@ export async function signHead(env: Env, head: Head) {
   return { keyId: signer.keyId, signature: Buffer.from(signature).toString('base64') }
 }
 
+/** Whether our key has signed these bytes: `unknown` where another key did, `none` where nothing is signed. */
+export async function vouchesFor(
+  env: Env,
+  { keyId, signature }: { keyId: string | null; signature: string | null },
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<'valid' | 'wrong' | 'unknown' | 'none'> {
+  if (keyId === null || signature === null) return 'none'
+  const signer = await signerOf(env)
+  if (signer?.keyId !== keyId) return 'unknown'
+  const given = new Uint8Array(Buffer.from(signature, 'base64'))
+  if (given.length !== SIGNATURE_LENGTH) return 'wrong'
+  return (await crypto.subtle.verify('Ed25519', signer.verify, given, bytes)) ? 'valid' : 'wrong'
+}
+
 function signerOf(env: Env): Promise<Signer | null> {
   const known = signers.get(env)
   if (known) return known
@@ -45,8 +62,9 @@ async function load(seed: Uint8Array | null): Promise<Signer | null> {
   const { x } = exported as JsonWebKey
   if (x === undefined) throw new Error('an Ed25519 key has no public half')
   const raw = Buffer.from(x, 'base64url')
+  const verify = await crypto.subtle.importKey('raw', new Uint8Array(raw), 'Ed25519', true, ['verify'])
   const keyId = createHash('sha256').update(raw).digest('hex').slice(0, 16)
   const spki = Buffer.concat([SPKI, raw]).toString('base64')
   const pem = `-----BEGIN PUBLIC KEY-----\n${spki}\n-----END PUBLIC KEY-----\n`
-  return { sign, keyId, publicKey: raw.toString('base64'), pem }
+  return { sign, verify, keyId, publicKey: raw.toString('base64'), pem }
 }

@@ -48,7 +48,7 @@ export async function listEntries(ctx: Ctx, page: { before: number | null; limit
  */
 export async function* logLines(ctx: Ctx): AsyncGenerator<string> {
   const head = await headOf(ctx)
-  for await (const entries of pagesTo(ctx, head.seq)) yield entries.map(lineOf).join('')
+  for await (const entries of pagesOf(ctx, 0, head.seq)) yield entries.map(lineOf).join('')
   yield headLine(head)
 }
 
@@ -56,7 +56,7 @@ export async function* logLines(ctx: Ctx): AsyncGenerator<string> {
 export async function* logTable(ctx: Ctx): AsyncGenerator<string> {
   const head = await headOf(ctx)
   yield `${COLUMNS}\r\n`
-  for await (const entries of pagesTo(ctx, head.seq)) {
+  for await (const entries of pagesOf(ctx, 0, head.seq)) {
     yield entries.map((entry) => `${cellsOf(entry).map(cellText).join(',')}\r\n`).join('')
   }
 }
@@ -71,9 +71,14 @@ async function headOf(ctx: Ctx): Promise<SignedHead> {
   return { ...head, ...(await signHead(env, { ...head, at: now.toISOString() })) }
 }
 
-async function* pagesTo({ env, tenantId }: Ctx, last: number): AsyncGenerator<LoggedEntry[]> {
+/** The entries behind one and up to another, oldest first, some at a time. */
+export async function* pagesOf(
+  { env, tenantId }: Pick<Ctx, 'env' | 'tenantId'>,
+  after: number,
+  last: number,
+): AsyncGenerator<LoggedEntry[]> {
   const db = database(env)
-  for (let from = 0; from < last; ) {
+  for (let from = after; from < last; ) {
     const entries = await entriesWhere(
       db,
       and(eq(auditEntries.tenantId, tenantId), gt(auditEntries.seq, from), lte(auditEntries.seq, last)),
@@ -87,7 +92,8 @@ async function* pagesTo({ env, tenantId }: Ctx, last: number): AsyncGenerator<Lo
   }
 }
 
-function entriesWhere(db: Db, condition: ReturnType<typeof and>) {
+/** Entries with what they tell, where that is not erased. */
+export function entriesWhere(db: Db, condition: ReturnType<typeof and>) {
   const { tenantId, seq, id, at, actor, action, target, commitment, prevHash, hash } = auditEntries
   const { salt, detail } = auditDetails
   return db

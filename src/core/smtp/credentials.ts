@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, lt, ne, notExists, or, sql } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, isNull, lt, ne, notExists, or, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { agents, erasures, mailboxes, smtpCredentials, tenants } from '../../schema.ts'
 import { audited } from '../audit/record.ts'
@@ -61,20 +61,27 @@ export async function issueSmtpCredential(
   throw new Fault('conflict', message)
 }
 
-/** The credentials of a mailbox that are in force, newest first, without their passwords. */
+/**
+ * The credentials that are in force of a mailbox, or of the tenant where none is named, newest first, without their
+ * passwords. `address` is what they sign in as; null where the mailbox is gone.
+ */
 export async function listSmtpCredentials(
   ctx: Ctx,
-  mailboxId: string,
+  mailboxId: string | null,
   page: { before?: string | undefined; limit: number },
-): Promise<SmtpCredential[]> {
+): Promise<(SmtpCredential & { address: string | null })[]> {
   mustBeAllowed(ctx, 'manage', mailboxId)
   return await ctx.db
-    .select()
+    .select({ ...getTableColumns(smtpCredentials), address: mailboxes.address })
     .from(smtpCredentials)
+    .leftJoin(
+      mailboxes,
+      and(eq(mailboxes.tenantId, smtpCredentials.tenantId), eq(mailboxes.id, smtpCredentials.mailboxId)),
+    )
     .where(
       and(
         eq(smtpCredentials.tenantId, ctx.tenantId),
-        eq(smtpCredentials.mailboxId, mailboxId),
+        mailboxId === null ? undefined : eq(smtpCredentials.mailboxId, mailboxId),
         isNull(smtpCredentials.revokedAt),
         page.before ? lt(smtpCredentials.id, page.before) : undefined,
       ),

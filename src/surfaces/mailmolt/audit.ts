@@ -1,6 +1,6 @@
 import { auditKey } from '../../core/audit/key.ts'
 import { listEntries, logLines, logTable } from '../../core/audit/log.ts'
-import { createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { createRoute, fileOf, json, router, z } from '../http.ts'
 import { Cursor, cursorText, ERRORS, stamp } from './words.ts'
 
 const EntryView = z.object({
@@ -94,8 +94,10 @@ audit.openapi(
   }),
   async (c) => {
     const { limit, cursor, format } = c.req.valid('query')
-    if (format === 'csv') return await fileOf(c, logTable(c.var.ctx), 'text/csv; charset=utf-8', 'csv')
-    if (format === 'ndjson') return await fileOf(c, logLines(c.var.ctx), 'application/x-ndjson', 'ndjson')
+    if (format === 'csv')
+      return await fileOf(c, logTable(c.var.ctx), 'text/csv; charset=utf-8', 'audit-log.csv')
+    if (format === 'ndjson')
+      return await fileOf(c, logLines(c.var.ctx), 'application/x-ndjson', 'audit-log.ndjson')
     const { entries, total, head, unlinked } = await listEntries(c.var.ctx, {
       before: cursor?.at ?? null,
       limit,
@@ -116,32 +118,3 @@ audit.openapi(
     return c.json({ data, total, has_more: hasMore, next_cursor, chain: { head: signed, unlinked } }, 200)
   },
 )
-
-/** A file that is made while it is read. What is wrong with the request is found before its first byte. */
-export async function fileOf(
-  c: HttpContext,
-  parts: AsyncGenerator<string>,
-  type: string,
-  ending: string,
-): Promise<Response> {
-  const encoder = new TextEncoder()
-  const first = await parts.next()
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (!first.done) controller.enqueue(encoder.encode(first.value))
-    },
-    async pull(controller) {
-      const { done, value } = await parts.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
-    },
-    async cancel() {
-      await parts.return(undefined)
-    },
-  })
-  return c.body(body, 200, {
-    'content-type': type,
-    'content-disposition': `attachment; filename="audit-log.${ending}"`,
-    'cache-control': 'no-store',
-  })
-}

@@ -10,8 +10,17 @@ import {
 import { findErasure, readerOf, requestErasure } from '../../core/compliance/request.ts'
 import { RESIDUE } from '../../core/compliance/tables.ts'
 import { settings } from '../../env.ts'
-import { body, createRoute, type HttpContext, json, presentedKey, router, showsSecret, z } from '../http.ts'
-import { fileOf } from './audit.ts'
+import {
+  body,
+  createRoute,
+  fileOf,
+  type HttpContext,
+  json,
+  presentedKey,
+  router,
+  showsSecret,
+  z,
+} from '../http.ts'
 import { Cursor, cursorText, ERRORS, jsonIfAny, stamp } from './words.ts'
 
 const tags = ['compliance']
@@ -112,7 +121,12 @@ complianceLinks.openapi(
   }),
   async (c) => {
     const erasure = await findErasure(c.env, c.req.valid('param').id, presentedKey(c))
-    return await fileOf(c, logLines(readerOf(c.env, c.get('now'), erasure)), 'application/x-ndjson', 'ndjson')
+    return await fileOf(
+      c,
+      logLines(readerOf(c.env, c.get('now'), erasure)),
+      'application/x-ndjson',
+      'audit-log.ndjson',
+    )
   },
 )
 

@@ -10,13 +10,12 @@ import {
   getDomain,
   listDomains,
 } from '../../core/domains/domains.ts'
-import { type DnsRecord, dnsRecords, nsRecords } from '../../core/domains/records.ts'
+import { dnsRecords, nsRecords } from '../../core/domains/records.ts'
 import { type Verified, verifyDomain } from '../../core/domains/verify.ts'
 import { Fault } from '../../core/fault.ts'
 import {
   asked,
   Badge,
-  Copy,
   Empty,
   Field,
   Form,
@@ -28,28 +27,12 @@ import {
   type Wrong,
   wrongOf,
 } from './parts.tsx'
+import { Records, stateOf, Verdict } from './records.tsx'
 import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Agents that one list to choose from holds. */
 const AGENTS_AT_MOST = 200
-
-const PURPOSES: Record<DnsRecord['purpose'], string> = {
-  delegation: 'hands the domain to our name servers',
-  ownership: 'proves that it is yours',
-  spf: 'lets our servers send for it',
-  dkim: 'the key that its mail is signed with',
-  dmarc: 'what others do with mail that is not signed',
-  bounce: 'brings bounces back to us',
-}
-
-const PROBLEMS: Record<Verified['missing'][number]['problem'], string> = {
-  not_found: 'not found',
-  wrong_value: 'another value',
-  several_records: 'there are several',
-  lookup_failed: 'no answer',
-  held_by_another: 'another account has proved it',
-}
 
 /** Domains of one's own, the records they need, and whether these are in place. */
 export const domains = new Hono<Portal>()
@@ -258,79 +241,5 @@ async function domainPage(
       ) : null}
     </>,
     wrong ? 422 : 200,
-  )
-}
-
-type State = { badge: string; tone: 'good' | 'bad' | ''; found: string[] }
-
-function stateOf(record: DnsRecord, missing: Verified['missing'] | null, isVerified: boolean): State {
-  const wrong = missing?.find(({ purpose, value }) => purpose === record.purpose && value === record.value)
-  if (wrong) return { badge: PROBLEMS[wrong.problem], tone: 'bad', found: wrong.found }
-  if (missing !== null || isVerified) return { badge: 'in place', tone: 'good', found: [] }
-  return { badge: 'not looked up', tone: '', found: [] }
-}
-
-function Verdict({ missing }: { missing: Verified['missing'] }) {
-  if (missing.length === 0) {
-    return (
-      <div class="note good" role="status">
-        All is in place: the domain is verified.
-      </div>
-    )
-  }
-  const isUnclear = missing.some(({ problem }) => problem === 'lookup_failed')
-  return (
-    <div class="note bad" role="alert">
-      {isUnclear
-        ? 'The name servers of the domain gave no clear answer, so nothing is decided. Try again in a minute.'
-        : missing.length === 1
-          ? 'One record is not as it must be.'
-          : `${missing.length} records are not as they must be.`}
-    </div>
-  )
-}
-
-function Records({
-  caption,
-  records,
-  stateOf: told,
-}: {
-  caption: string
-  records: DnsRecord[]
-  stateOf: (record: DnsRecord) => State | null
-}) {
-  const rows = records.map((record) => {
-    const { type, name, value, purpose } = record
-    const state = told(record)
-    return [
-      <code>{type}</code>,
-      <span class="copied">
-        <code>{name}</code> <Copy text={name} what={`the name of the ${purpose} record`} />
-      </span>,
-      <span class="copied">
-        <code>{value}</code> <Copy text={value} what={`the value of the ${purpose} record`} />
-      </span>,
-      PURPOSES[purpose],
-      ...(state
-        ? [
-            <>
-              <Badge state={state.badge} tone={state.tone} />
-              {state.found.map((text) => (
-                <p class="soft">
-                  Found: <code>{text}</code>
-                </p>
-              ))}
-            </>,
-          ]
-        : []),
-    ]
-  })
-  const isJudged = rows.every((cells) => cells.length === 5)
-  return (
-    <Table
-      caption={caption}
-      head={['Type', 'Name', 'Value', 'What for', ...(isJudged ? ['State'] : [])]}
-      rows={rows}
-    />
   )
 }

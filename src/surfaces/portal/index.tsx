@@ -5,8 +5,10 @@ import { tellFailure } from '../../core/log.ts'
 import { agents } from './agents.tsx'
 import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
+import { audit } from './audit.tsx'
 import { contacts } from './contacts.tsx'
 import { deciding } from './decide.tsx'
+import { dlp } from './dlp.tsx'
 import { domains } from './domains.tsx'
 import { keys } from './keys.tsx'
 import { lists } from './lists.tsx'
@@ -18,6 +20,7 @@ import { sends } from './sends.tsx'
 import { guarded, inTenant, type Portal, sameOrigin, signedIn } from './session.ts'
 import { page, type Status } from './shell.tsx'
 import { sessionPages, signingIn } from './sign-in.tsx'
+import { smtp } from './smtp.tsx'
 import { templates } from './templates.tsx'
 import { trouble } from './trouble.tsx'
 import { webhooks } from './webhooks.tsx'
@@ -45,10 +48,13 @@ for (const pages of [
   mailboxes,
   templates,
   lists,
+  dlp,
   domains,
+  smtp,
   webhooks,
   keys,
   people,
+  audit,
 ]) {
   portal.route('/', pages)
 }

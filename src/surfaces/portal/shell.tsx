@@ -33,12 +33,14 @@ const MENU: [heading: string, entries: [path: string, name: string][]][] = [
     [
       ['/suppressions', 'Suppressions'],
       ['/consents', 'Consent'],
+      ['/dlp', 'DLP'],
     ],
   ],
   [
     'Connections',
     [
       ['/domains', 'Domains'],
+      ['/smtp', 'SMTP'],
       ['/webhooks', 'Webhooks'],
       ['/keys', 'Keys'],
     ],
@@ -47,6 +49,7 @@ const MENU: [heading: string, entries: [path: string, name: string][]][] = [
     'Account',
     [
       ['/people', 'People'],
+      ['/audit', 'Audit log'],
       ['/sessions', 'Sessions'],
     ],
   ],

@@ -1,0 +1,110 @@
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import { newPerson, signIn } from '../../support/portal.ts'
+import { newTenant } from '../../support/tenant.ts'
+
+const SCRIPT = '<script>boom()</script>'
+
+test('the log is read in pages, by what was done, by whom and to what, and exported as it stands', async () => {
+  const tenant = await newTenant()
+  const person = await newPerson(tenant.id, 'owner')
+  const owner = await signIn(person.email)
+  const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
+  const canary = await tenant.owner.post('/v1/oversight/canaries', { label: SCRIPT })
+  expect((await owner.post('/portal/keys', { label: 'for the log', read: 'on' })).status).toBe(200)
+  await Promise.all(
+    Array.from({ length: 55 }, (_, nth) =>
+      tenant.post('/v1/suppressions', { recipientEmail: `s${nth}@example.com`, reasonCode: 'manual_dnc' }),
+    ),
+  )
+  const rows = (body: string) =>
+    [...body.matchAll(/data-label="What"><div>([^<]+)</g)].map(([, what]) => what)
+
+  const first = await viewer.get('/portal/audit')
+  expect(rows(first.body)).toHaveLength(50)
+  const older = /href="(\/portal\/audit\?before=\d+)"/.exec(first.body)?.[1] ?? ''
+  const second = await viewer.get(older)
+  expect([...rows(first.body), ...rows(second.body)]).toHaveLength(60)
+  expect(rows(second.body).at(-1)).toBe('tenant.opened')
+  expect(second.body).toContain('&lt;script&gt;boom()&lt;/script&gt;')
+  expect(second.body).not.toContain(SCRIPT)
+
+  const shown = async (query: string) => rows((await viewer.get(`/portal/audit?${query}`)).body)
+  expect(await shown('action=canary')).toEqual(['canary.planted'])
+  expect(await shown('action=canary.planted')).toEqual(['canary.planted'])
+  expect(await shown('action=can')).toEqual([])
+  expect(await shown(`actor=human:${person.id}`)).toEqual(['key.created'])
+  expect((await shown('actor=key')).length).toBe(50)
+  expect(await shown(`target=${canary.body.id}&action=canary`)).toEqual(['canary.planted'])
+  expect(await shown(`action=${encodeURIComponent("' OR 1=1 --")}`)).toEqual([])
+  expect(await shown('before=nothing')).toHaveLength(50)
+  const byPerson = await viewer.get(`/portal/audit?actor=human:${person.id}`)
+  expect(byPerson.body).toMatch(new RegExp(`data-label="By"><div>${person.email}<`))
+
+  const lines = await viewer.get('/portal/audit.ndjson')
+  expect(lines.headers.get('content-disposition')).toBe('attachment; filename="audit-log.ndjson"')
+  const parsed = lines.body
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(parsed).toHaveLength(61)
+  expect(parsed.at(-1).head).toMatchObject({ tenant_id: tenant.id, seq: 60, signature: expect.any(String) })
+  const table = await viewer.get('/portal/audit.csv')
+  expect(table.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+  expect(table.body.trimEnd().split('\r\n')).toHaveLength(61)
+})
+
+test('the chain is verified on the page, which names the first entry that is not as it was written', async () => {
+  const tenant = await newTenant()
+  const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
+  for (let nth = 0; nth < 5; nth++) {
+    await tenant.post('/v1/suppressions', { recipientEmail: `v${nth}@example.com`, reasonCode: 'manual_dnc' })
+  }
+  const verify = async () => (await viewer.get('/portal/audit/verify')).body
+  expect(await verify()).toMatch(
+    /Entries 1 to 8 are as they were written, and none is missing\. Our key has signed/,
+  )
+  expect((await viewer.get('/portal/audit/verify?after=8')).body).toContain('There is no entry yet.')
+  expect((await viewer.get('/portal/audit/verify?after=999')).body).toContain(
+    'Entry 999 is not as it was written',
+  )
+
+  const sql = (statement: string, ...binds: unknown[]) =>
+    env.DB.prepare(statement)
+      .bind(tenant.id, ...binds)
+      .run()
+  // Whoever has the database can write past its triggers; the chain tells.
+  const entry = (columns: string, seq: number, seqAs = seq) =>
+    sql(
+      `INSERT OR REPLACE INTO audit_entries (tenant_id, seq, id, at, actor, action, target, commitment, prev_hash, hash)
+       SELECT tenant_id, ?3, id, at, actor, ${columns}, commitment, prev_hash, hash FROM audit_entries
+       WHERE tenant_id = ?1 AND seq = ?2`,
+      seq,
+      seqAs,
+    )
+  await entry("'suppression.lifted', target", 5)
+  expect(await verify()).toContain('Entry 5 is not as it was written: its hash is not that of what it says.')
+  await entry("'suppression.created', target", 5)
+  expect(await verify()).toContain('role="status"')
+  await sql(
+    `INSERT OR REPLACE INTO audit_details (tenant_id, entry_id, salt, detail)
+     SELECT d.tenant_id, d.entry_id, d.salt, '{}' FROM audit_details d JOIN audit_entries e
+       ON e.tenant_id = d.tenant_id AND e.id = d.entry_id WHERE e.tenant_id = ?1 AND e.seq = 6`,
+  )
+  expect(await verify()).toContain('Entry 6 is not as it was written: its detail is not what it was.')
+  await entry('action, target', 5, 4)
+  expect(await verify()).toContain('Entry 4 is not as it was written')
+  const other = await newTenant()
+  const theirs = await signIn((await newPerson(other.id, 'owner')).email)
+  expect((await theirs.get('/portal/audit/verify')).body).toContain('Entries 1 to 3')
+  for (const signature of ['AAAA', btoa('\0'.repeat(64))]) {
+    await env.DB.prepare('UPDATE audit_heads SET signature = ?2 WHERE tenant_id = ?1')
+      .bind(other.id, signature)
+      .run()
+    expect((await theirs.get('/portal/audit/verify')).body).toContain('The signature of its end is wrong')
+  }
+  await env.DB.prepare('UPDATE audit_heads SET seq = 9 WHERE tenant_id = ?1').bind(other.id).run()
+  expect((await theirs.get('/portal/audit/verify')).body).toContain(
+    'Entry 4 is not as it was written: the log ends',
+  )
+})
