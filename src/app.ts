@@ -4,11 +4,12 @@ import { recordReports } from './core/delivery/reports.ts'
 import { Fault } from './core/fault.ts'
 import { learn, tellFailure } from './core/log.ts'
 import { settings } from './env.ts'
-import { documentOf } from './openapi.ts'
+import { documentOf } from './openapi/document.ts'
 import { readReport } from './providers/events/index.ts'
 import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
-import { type Documented, docs } from './surfaces/docs/index.ts'
+import type { Documented } from './surfaces/docs/documented.ts'
+import { docs } from './surfaces/docs/index.tsx'
 import { type App, type HttpContext, limitBody, noSuchRoute, opening } from './surfaces/http.ts'
 import { mailmolt } from './surfaces/mailmolt/index.ts'
 import { mcp } from './surfaces/mcp/index.ts'
@@ -19,6 +20,20 @@ import { portal } from './surfaces/portal/index.tsx'
 import { providerEvents } from './surfaces/provider-events/index.ts'
 import { recorded } from './surfaces/recorded.ts'
 import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
+
+const reporting = providerEvents({
+  read: readReport,
+  record: (env, now, events) => recordReports(env, events, now),
+})
+
+/** The doors that programs call, and where each is mounted below. */
+const PUBLISHED = [
+  { at: '/v1', surface: molted },
+  { at: '/v1', surface: mailmolt },
+  { at: '', surface: moltbotden },
+  { at: '/admin', surface: operator },
+  { at: '/events', surface: reporting },
+]
 
 /** Every door of the Worker. More specific paths are mounted first. */
 export const app = new OpenAPIHono<App>()
@@ -42,11 +57,7 @@ mount('dev', '/dev', dev)
 mount('unsubscribe', '/u', unsubscribing)
 mount('claim', '/', claiming)
 mount('portal', '/portal', portal)
-mount(
-  'events',
-  '/events',
-  providerEvents({ read: readReport, record: (env, now, events) => recordReports(env, events, now) }),
-)
+mount('events', '/events', reporting)
 mount(
   'mcp',
   '/mcp',
@@ -82,6 +93,7 @@ function mount<E extends HonoEnv, S extends Schema, P extends string>(
 
 /** The document of everything, or of one published API as it is mounted. */
 function openApi(api: Documented | null) {
-  if (api === null) return documentOf(app, 'Moltpost')
-  return documentOf({ molted, moltbotden, mailmolt }[api], `Moltpost, as ${api} publishes it`)
+  if (api === null) return documentOf(PUBLISHED, 'Moltpost')
+  const surface = { molted, moltbotden, mailmolt }[api]
+  return documentOf([{ at: '', surface }], `Moltpost, as ${api} publishes it`)
 }

@@ -122,7 +122,7 @@ Moltpost is ready at ${address}
   owner     ${DEMO_OWNER_KEY} (may approve)
   outbox    ${address}/dev/outbox
   portal    ${address}/dev/sign-in (signs the demo owner in)
-  API       ${address}/openapi.json
+  API       ${address}/docs (as OpenAPI: /openapi.json)
 
 Try it:
 

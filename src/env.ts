@@ -34,6 +34,8 @@ export interface Env {
   CONTACT_LEASE: DurableObjectNamespace<ContactLease>
   CONSENSUS_REQUEST: DurableObjectNamespace<ConsensusRequest>
   EVENT_STREAM: DurableObjectNamespace<EventStream>
+  /** The files of the API reference's library, shown at /docs/assets alone. */
+  ASSETS: Fetcher
 
   MAIL_DOMAIN: string
   /**

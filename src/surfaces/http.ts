@@ -17,9 +17,10 @@ export type App = {
 }
 export type HttpContext = Context<App>
 
-/** How one published API says things went wrong: a status for every code, and the body around it. */
+/** How one published API says things went wrong: a status for every code, and the body around it with its schema. */
 export type Dialect = {
   status: Record<FaultCode, ContentfulStatusCode>
+  error: { name: string; schema: z.ZodType }
   body: (fault: {
     code: string
     message: string
@@ -81,6 +82,12 @@ export const OWN_STATUS: Dialect['status'] = {
   payment_unavailable: 503,
 }
 
+/** The error of those doors. */
+export const OWN_ERROR = {
+  name: 'Failure',
+  schema: z.object({ error: z.string().openapi({ example: 'not_found' }), message: z.string() }),
+}
+
 /** The largest request body, in bytes. */
 const BODY_AT_MOST = 10 * 1024 * 1024
 
@@ -94,6 +101,8 @@ export function router(): OpenAPIHono<App> {
 /** One published API: its routes, and its own way of answering every fault. */
 export function surface(dialect: Dialect): OpenAPIHono<App> {
   const app = router()
+  app.openAPIRegistry.register(dialect.error.name, dialect.error.schema)
+  dialects.set(app, dialect)
   app.onError(async (error, c) => {
     const fault = faultOf(error) ?? (await faultOfKey(c))
     if (fault === null) {
@@ -110,6 +119,15 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
     return c.json(dialect.body({ code, message, status, details }) as object, status)
   })
   return app
+}
+
+const dialects = new WeakMap<OpenAPIHono<App>, Dialect>()
+
+/** The dialect that a surface was made with. */
+export function dialectOf(app: OpenAPIHono<App>): Dialect {
+  const dialect = dialects.get(app)
+  if (!dialect) throw new Error('only a surface has a dialect')
+  return dialect
 }
 
 /** Before everything else: one moment and one request id for the whole request, and a bound on its body. */

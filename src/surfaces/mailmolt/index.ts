@@ -12,6 +12,7 @@ import { inbox } from './inbox.ts'
 import { memory } from './memory.ts'
 import { messages } from './messages.ts'
 import { oversight } from './oversight.ts'
+import { ErrorView } from './refusals.ts'
 import { registration } from './registration.ts'
 import { registry } from './registry.ts'
 import { search } from './search.ts'
@@ -79,6 +80,7 @@ export const mailmolt = surface({
     not_claimed: 403,
     payment_unavailable: 503,
   },
+  error: { name: 'MailMoltError', schema: ErrorView },
   body: ({ code, message, details }) => ({ error: code, message, ...details }),
 })
 

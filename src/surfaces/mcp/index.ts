@@ -17,6 +17,7 @@ import {
   type HttpContext,
   limitBody,
   needsKey,
+  OWN_ERROR,
   OWN_STATUS,
   surface,
 } from '../http.ts'
@@ -106,5 +107,6 @@ const dialect: Dialect = {
     template_render_failed: 400,
     template_lint_failed: 400,
   },
+  error: OWN_ERROR,
   body: ({ code, message, details }) => rpcError(message, REFUSED, { error: code, ...details }),
 }

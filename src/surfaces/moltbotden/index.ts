@@ -5,7 +5,7 @@ import { messages } from './messages.ts'
 import { operator, operatorOnly } from './operator.ts'
 import { registration } from './registration.ts'
 import { send } from './send.ts'
-import { errorBody } from './words.ts'
+import { ErrorView, errorBody } from './words.ts'
 
 /** Codes that this API has other names for. */
 const CODES: Record<string, string> = { invalid: 'validation_error' }
@@ -51,6 +51,7 @@ export const moltbotden = surface({
     not_claimed: 403,
     payment_unavailable: 503,
   },
+  error: { name: 'EmailError', schema: ErrorView },
   body({ code, message, status, details: { issues, retryAfter, ...details } }) {
     const place = typeof details.field === 'string' ? details.field : 'body'
     const whole = [{ loc: [place], msg: message, type: code }]

@@ -47,6 +47,7 @@ registration.openapi(
   createRoute({
     method: 'post',
     path: '/agents/register',
+    operationId: 'postEmailAgentsRegister',
     tags: ['email'],
     summary: 'Register an agent and give it an email address',
     description: `No auth required. The key is shown once. An account is PROVISIONAL, and may receive and not send, until

@@ -35,7 +35,7 @@ const HeartbeatBody = z
     agentId: Id.optional(),
     agentName: z.string().min(1).max(100).optional(),
   })
-  .openapi('Heartbeat')
+  .openapi('HeartbeatRequest')
 
 const Config = z
   .object({

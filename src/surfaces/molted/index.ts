@@ -19,6 +19,7 @@ import { stream } from './stream.ts'
 import { suppressions } from './suppressions.ts'
 import { templates } from './templates.ts'
 import { webhooks } from './webhooks.ts'
+import { ErrorView } from './words.ts'
 
 /** Where this surface lives below /v1; MailMolt has the rest. */
 const AREAS = ['/agent', '/ops', '/send', '/templates', '/suppressions', '/consent']
@@ -64,6 +65,7 @@ export const molted = surface({
     not_claimed: 403,
     payment_unavailable: 503,
   },
+  error: { name: 'MoltedError', schema: ErrorView },
   body: ({ code, message, status, details }) => ({ statusCode: status, error: code, message, ...details }),
 })
 

@@ -33,6 +33,13 @@ function isShallow(payload: unknown): boolean {
   return true
 }
 
+export const ErrorView = z.object({
+  statusCode: z.int().openapi({ example: 403 }),
+  error: z.string().openapi({ example: 'mailbox_scope_denied' }),
+  message: z.string(),
+  field: z.string().optional().openapi({ description: 'What of the request is wrong.' }),
+})
+
 /** How lists are paged: `limit` rows, then `cursor` of the answer before. */
 export const Page = z.object({
   tenantId: Id.optional(),

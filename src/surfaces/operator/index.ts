@@ -10,6 +10,7 @@ import {
   json,
   limitBody,
   noSuchRoute,
+  OWN_ERROR,
   OWN_STATUS,
   presentedKey,
   surface,
@@ -59,6 +60,7 @@ const operatorOnly: MiddlewareHandler<App> = async (c, next) => {
 /** What whoever runs this Worker decides over all tenants' bonds. */
 export const operator = surface({
   status: OWN_STATUS,
+  error: OWN_ERROR,
   body: ({ code, message, details }) => ({ error: code, message, ...details }),
 })
 

@@ -1,7 +1,17 @@
 import { bodyLimit } from 'hono/body-limit'
 import { Fault } from '../../core/fault.ts'
 import { tell } from '../../core/log.ts'
-import { type App, createRoute, type Dialect, json, noSuchRoute, OWN_STATUS, surface, z } from '../http.ts'
+import {
+  type App,
+  createRoute,
+  type Dialect,
+  json,
+  noSuchRoute,
+  OWN_ERROR,
+  OWN_STATUS,
+  surface,
+  z,
+} from '../http.ts'
 import { stripeEvents } from './stripe.ts'
 
 const CARRIERS = {
@@ -95,5 +105,6 @@ function note(carrier: Carrier, { kind, reason }: { kind: string; reason: string
 
 const dialect: Dialect = {
   status: OWN_STATUS,
+  error: OWN_ERROR,
   body: ({ code, message }) => ({ error: code, message }),
 }

@@ -1,0 +1,56 @@
+import { type Documented, NAMES } from './documented.ts'
+
+/** The reference in the browser: of everything, or of one published API. */
+export function Reference({ api }: { api: Documented | null }) {
+  const pages = [
+    { name: 'Everything', path: '/docs', isShown: api === null },
+    ...Object.entries(NAMES).map(([each, name]) => ({ name, path: `/docs/${each}`, isShown: each === api })),
+  ]
+  const source = api === null ? '/openapi.json' : `/openapi/${api}.json`
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{api === null ? 'Moltpost API' : `${NAMES[api]} API, as Moltpost answers it`}</title>
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href="/docs/assets/swagger-ui.css" />
+        <link rel="stylesheet" href="/docs/assets/page.css" />
+        <script src="/docs/assets/swagger-ui-bundle.js" defer></script>
+        <script src="/docs/assets/page.js" defer></script>
+      </head>
+      <body>
+        <header>
+          <h1>Moltpost API</h1>
+          <p>
+            One key opens every operation. Paste it under “Authorize” to try them here: they act on this
+            server, for real.
+          </p>
+          <nav aria-label="APIs">
+            <ul>
+              {pages.map(({ name, path, isShown }) => (
+                <li>
+                  <a href={path} aria-current={isShown ? 'page' : undefined}>
+                    {name}
+                  </a>
+                </li>
+              ))}
+              <li>
+                <a href={source}>OpenAPI document</a>
+              </li>
+              <li>
+                <a href="/llms.txt">For models</a>
+              </li>
+            </ul>
+          </nav>
+        </header>
+        <main id="reference" data-document={source}></main>
+        <noscript>
+          <p>
+            The reference needs a script. <a href={source}>The document</a> itself does not.
+          </p>
+        </noscript>
+      </body>
+    </html>
+  )
+}

@@ -1,0 +1,102 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium, type Page } from 'playwright-core'
+import { expect, onTestFinished, test } from 'vitest'
+import { ROOT, startDev } from '../support/program.ts'
+
+const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
+const AXE = join(ROOT, 'node_modules/axe-core/axe.min.js')
+/** Build output, which git does not keep. */
+const SCREENSHOTS = join(ROOT, '.moltpost/screenshots')
+/** An operation that the page of each API must show. */
+const SHOWN = {
+  '': ['/v1/agent/request-send', '/email/send', '/v1/messages', '/events/ses', '/admin/bonds'],
+  '/molted': ['/agent/request-send', '/agent/coordination/lease'],
+  '/moltbotden': ['/email/send', '/email/inbox'],
+  '/mailmolt': ['/messages', '/agents/me/memory/{key}'],
+}
+
+test('offline, the reference shows the operations of each API under a policy without anything inline, and one is opened and tried', async ({
+  skip,
+}) => {
+  if (!existsSync(CHROMIUM)) skip(`There is no browser at ${CHROMIUM}: set CHROMIUM to the path of one.`)
+  const state = await mkdtemp(join(tmpdir(), 'moltpost-docs-'))
+  onTestFinished(() => rm(state, { recursive: true, force: true }))
+  const server = await startDev(state)
+  onTestFinished(() => server.kill())
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  })
+  onTestFinished(() => browser.close())
+  const page = await browser.newPage()
+  const trouble: string[] = []
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) trouble.push(`${page.url()}: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => trouble.push(`${page.url()}: ${error.message}`))
+  await page.route(
+    (url) => url.origin !== server.address && url.protocol !== 'data:',
+    async (route) => {
+      trouble.push(`a request to ${route.request().url()}`)
+      await route.abort()
+    },
+  )
+
+  await mkdir(SCREENSHOTS, { recursive: true })
+  for (const [api, paths] of Object.entries(SHOWN)) {
+    const answer = await page.goto(`${server.address}/docs${api}`)
+    const policy = answer?.headers()['content-security-policy']
+    expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';")
+    expect(policy).not.toContain('unsafe')
+    await page.waitForSelector('.opblock-summary-path')
+    expect(await violations(page)).toEqual([])
+    await page.screenshot({ path: join(SCREENSHOTS, `docs${api.replace('/', '-')}.png`) })
+    // Only what is near the window is drawn: the filter finds what is not.
+    for (const path of paths) {
+      await page.getByPlaceholder('Filter by tag or path').fill(path)
+      await page.locator('.opblock-summary-path', { hasText: path }).first().waitFor()
+    }
+  }
+
+  await page.goto(`${server.address}/docs/molted#/settings/postAgentWhoami`)
+  await page.getByRole('button', { name: 'Authorize' }).first().click()
+  await page
+    .getByLabel('Value')
+    .first()
+    .fill(/^ {2}key +(\S+)/m.exec(server.output())?.[1] ?? '')
+  await page.getByRole('button', { name: 'Apply credentials' }).first().click()
+  await page.getByRole('button', { name: 'Close' }).first().click()
+  const operation = page.locator('#operations-settings-postAgentWhoami')
+  await operation.getByRole('button', { name: 'Try it out' }).click()
+  await operation.getByRole('button', { name: 'Execute' }).click()
+  await expect.poll(() => operation.locator('.live-responses-table').textContent()).toContain('tenant_abc123')
+  expect(await violations(page)).toEqual([])
+  expect(trouble).toEqual([])
+}, 240_000)
+
+/** What axe calls serious or critical, by rule and element. */
+async function violations(page: Page): Promise<string[]> {
+  // The policy of the page forbids foreign scripts; the debugger may evaluate.
+  await page.evaluate(readFileSync(AXE, 'utf8'))
+  return await page.evaluate(async () => {
+    const { axe, document } = globalThis as unknown as {
+      document: unknown
+      axe: {
+        run: (
+          on: unknown,
+          how: unknown,
+        ) => Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>
+      }
+    }
+    const { violations } = await axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+      resultTypes: ['violations'],
+    })
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`)
+  })
+}
