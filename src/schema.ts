@@ -155,6 +155,19 @@ export const agents = sqliteTable(
   ],
 )
 
+/** For how long an agent was alive at a stretch, and how often it said so; kept for 14 days, by triggers on `agents`. */
+export const agentSpells = sqliteTable(
+  'agent_spells',
+  {
+    tenantId: text().notNull(),
+    agentId: text().notNull(),
+    beganAt: time().notNull(),
+    lastAt: time().notNull(),
+    beats: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.agentId, t.beganAt] })],
+)
+
 /** What a mailbox answers by itself, and when; times are ISO 8601, null where there is no bound. */
 export type AutoReply = {
   enabled: boolean

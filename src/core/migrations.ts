@@ -14,6 +14,7 @@ import dlp from '../../migrations/0012_dlp.sql'
 import portal from '../../migrations/0013_portal.sql'
 import domains from '../../migrations/0014_domains.sql'
 import compliance from '../../migrations/0015_compliance.sql'
+import agentSpells from '../../migrations/0016_agent_spells.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -33,6 +34,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0013_portal.sql', portal],
   ['0014_domains.sql', domains],
   ['0015_compliance.sql', compliance],
+  ['0016_agent_spells.sql', agentSpells],
 ]
 
 /**

@@ -1,12 +1,12 @@
 import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
-import { settings } from '../env.ts'
-import { type TemplateVariable, templates, templateVersions, tenants } from '../schema.ts'
+import { type TemplateVariable, templates, templateVersions } from '../schema.ts'
 import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, one } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { newId } from './ids.ts'
 import { type Finding, lintTemplate } from './lint.ts'
-import { compileTemplate, type Payload, renderTemplate } from './rendering.ts'
+import { previewContent } from './preview.ts'
+import type { Payload } from './rendering.ts'
 
 export type Template = typeof templates.$inferSelect
 export type TemplateVersion = typeof templateVersions.$inferSelect
@@ -148,10 +148,7 @@ export async function decideVersion(
   return await mark(ctx, template, version, 'pending_approval', 'rejected')
 }
 
-/**
- * What a send with this payload would say. Without a version, the published one, or the newest if none is. A sample
- * stands for the link that is made for each recipient, and for an address that is neither set nor in the payload.
- */
+/** What a send with this payload would say. Without a version, the published one, or the newest if none is. */
 export async function previewTemplate(
   ctx: Ctx,
   ref: string,
@@ -159,30 +156,7 @@ export async function previewTemplate(
 ): Promise<{ subject: string; html: string | null; text: string | null }> {
   mustBeAllowed(ctx, 'read')
   const { standing } = await versionOf(ctx, ref, version)
-  const [tenant] = await ctx.db
-    .select({ physicalAddress: tenants.physicalAddress })
-    .from(tenants)
-    .where(eq(tenants.id, ctx.tenantId))
-  const compilation = compileTemplate(standing)
-  if (!compilation.ok) {
-    const { part, line, detail } = compilation
-    throw new Fault('template_render_failed', `${part}, line ${line}: ${detail}`, { field: part, line })
-  }
-  const system = {
-    unsubscribe_url: `${settings(ctx.env).publicUrl}/u/sample`,
-    ...(tenant?.physicalAddress ? { physical_address: tenant.physicalAddress } : {}),
-  }
-  const given = { physical_address: '[physical address]', ...payload }
-  const rendered = renderTemplate(compilation.compiled, given, system)
-  if (!rendered.ok) {
-    const { detail, missing } = rendered
-    throw new Fault('template_render_failed', `The template cannot be rendered: ${detail}.`, {
-      field: 'payload',
-      missing,
-    })
-  }
-  const { subject, html, text } = rendered
-  return { subject, html, text }
+  return await previewContent(ctx, standing, payload)
 }
 
 /** What the lint finds in a version. Without one, the newest: the one that is about to be published. */

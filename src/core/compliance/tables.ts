@@ -25,6 +25,7 @@ export const RULES: Record<TableName, Rule> = {
   claims: erased('tokenHash'),
   verifications: erased('tokenHash'),
   agents: erased(),
+  agentSpells: erased(),
   mailboxes: erased(),
   keys: erased('hash'),
   smtpCredentials: erased('hash'),

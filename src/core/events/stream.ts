@@ -1,6 +1,6 @@
 import type { Env } from '../../env.ts'
 import type { EventType } from '../../schema.ts'
-import { type Ctx, mailboxesToShow } from '../ctx.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ctx.ts'
 import { Fault } from '../fault.ts'
 import type { Listener } from './listener.ts'
 import type { Payload } from './payload.ts'
@@ -15,6 +15,8 @@ export type Wish = {
 
 /** How long a stream lives on a key that was valid when it was opened, in ms; a listener then connects again. */
 const STREAM_MS = 3_600_000
+/** The same for a person: whether the session still stands is asked when it connects again. */
+const PERSON_MS = 300_000
 /** What one look-up of missed events brings; more are fetched as these are read. */
 const MISSED_AT_ONCE = 200
 
@@ -26,7 +28,13 @@ export function eventStream(env: Env, tenantId: string) {
 /** What the actor may hear of what it wishes to hear. Throws 403 where that is none of its business. */
 export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): Listener {
   const { actor } = ctx
-  if (actor.kind !== 'key') throw new Fault('insufficient_scope', 'Only a key can listen to the stream.')
+  if (actor.kind === 'human') {
+    mustBeAllowed(ctx, 'read')
+    const until = ctx.now.getTime() + PERSON_MS
+    return { keyId: actorName(actor), until, types, mailboxIds: null, agentId }
+  }
+  if (actor.kind !== 'key')
+    throw new Fault('insufficient_scope', 'Only a key or a person can listen to the stream.')
   const mailboxIds = mailboxesToShow(ctx, mailboxId)
   return { keyId: actor.keyId, until: ctx.now.getTime() + STREAM_MS, types, mailboxIds, agentId }
 }

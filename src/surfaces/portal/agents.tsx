@@ -1,18 +1,18 @@
 import { Hono } from 'hono'
-import { isActive, listAgents } from '../../core/agents.ts'
-import { listConsensus } from '../../core/consensus.ts'
-import { may } from '../../core/ctx.ts'
-import { listLeases, releaseLease } from '../../core/leases.ts'
-import { asked, Badge, Empty, Form, PAGE, Pager, paged, Table, Time } from './parts.tsx'
-import { done, type Portal } from './session.ts'
+import { ACTIVE_FOR_MS, isActive, listAgents } from '../../core/agents.ts'
+import { aliveSpells } from '../../core/spells.ts'
+import { SpellsChart } from './charts.tsx'
+import { asked, Badge, Id, Listing, PAGE, paged, pageOf, Time } from './parts.tsx'
+import type { Portal } from './session.ts'
 import { page } from './shell.tsx'
 
-/** The agents, whether they are alive, whom they hold and what they vote on. */
+/** The agents, whether they are alive, and when each was. */
 export const agents = new Hono<Portal>()
 
 agents.get('/agents', async (c) => {
-  const { shown, next } = paged(
-    await listAgents(c.var.ctx, { isActive: null, before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listAgents(c.var.ctx, { isActive: null, ...part }),
     ({ id }) => id,
   )
   return await page(
@@ -20,92 +20,96 @@ agents.get('/agents', async (c) => {
     'Agents',
     <>
       <p class="lead">An agent is alive while its last heartbeat is at most five minutes old.</p>
-      <div id="agents" data-live="5">
-        {shown.length === 0 ? (
-          <Empty>No agent has registered yet.</Empty>
-        ) : (
-          <Table
-            caption="Agents"
-            head={['Name', 'Role', 'State', 'Heartbeat', 'Registered']}
-            rows={shown.map((agent) => [
-              <strong>{agent.name}</strong>,
-              agent.role,
-              <Badge state={agent.status} />,
-              <>
-                <Badge
-                  state={isActive(agent, c.get('now')) ? 'alive' : 'silent'}
-                  tone={isActive(agent, c.get('now')) ? 'good' : ''}
-                />{' '}
-                <Time at={agent.lastHeartbeatAt} />
-              </>,
-              <Time at={agent.registeredAt} />,
-            ])}
-          />
-        )}
+      <div id="agents" data-live="lease">
+        <Listing
+          c={c}
+          of={found}
+          caption="Agents"
+          head={['Name', 'Role', 'State', 'Heartbeat', 'Registered']}
+          row={(agent) => [
+            <a href={`/portal/agents/${agent.id}`}>{agent.name}</a>,
+            agent.role,
+            <Badge state={agent.status} />,
+            <>
+              <Alive isAlive={isActive(agent, c.get('now'))} /> <Time at={agent.lastHeartbeatAt} />
+            </>,
+            <Time at={agent.registeredAt} />,
+          ]}
+        >
+          No agent has registered yet.
+        </Listing>
       </div>
-      <Pager c={c} next={next} />
     </>,
   )
 })
 
-agents.get('/coordination', async (c) => {
-  const { ctx } = c.var
-  const [leases, votes, everybody] = await Promise.all([
-    listLeases(ctx, { limit: PAGE }),
-    listConsensus(ctx, { status: null, before: null, limit: PAGE }),
-    listAgents(ctx, { isActive: null, limit: 200 }),
-  ])
-  const nameOf = (id: string) => everybody.find((agent) => agent.id === id)?.name ?? id
+agents.get('/agents/:agentId', async (c) => {
+  const before = Number(asked(c, 'before'))
+  const { agent, spells } = await aliveSpells(c.var.ctx, c.req.param('agentId'), {
+    before: before > 0 ? new Date(Math.min(before, 8.64e12)) : null,
+    limit: PAGE + 1,
+  })
+  const found = paged(spells, ({ beganAt }) => String(beganAt.getTime()))
+  const now = c.get('now')
   return await page(
     c,
-    'Leases and votes',
-    <div id="live" data-live="5">
-      <h2>Contacts that an agent holds</h2>
-      {leases.length === 0 ? (
-        <Empty>No contact is held.</Empty>
-      ) : (
-        <Table
-          caption="Leases"
-          head={['Contact', 'Agent', 'For', 'Until', '']}
-          rows={leases.map((lease) => [
-            <a href={`/portal/contacts?email=${encodeURIComponent(lease.contactEmail)}`}>
-              {lease.contactEmail}
-            </a>,
-            nameOf(lease.agentId),
-            lease.intent,
-            <Time at={lease.expiresAt} />,
-            may(ctx, 'send') ? (
-              <Form c={c} action={`/portal/coordination/leases/${lease.id}/release`}>
-                <button class="small" type="submit" data-confirm="Let go of this contact?">
-                  Let go <span class="visually-hidden">of {lease.contactEmail}</span>
-                </button>
-              </Form>
-            ) : null,
-          ])}
-        />
-      )}
-      <h2>What agents decide together</h2>
-      {votes.length === 0 ? (
-        <Empty>Nothing has been put to the vote.</Empty>
-      ) : (
-        <Table
-          caption="Votes"
-          head={['Action', 'Contact', 'Why', 'Proposed by', 'State', 'Until']}
-          rows={votes.map((vote) => [
-            vote.action,
-            vote.contactEmail,
-            vote.reason,
-            nameOf(vote.requestingAgentId),
-            <Badge state={vote.status} />,
-            <Time at={vote.timeoutAt} />,
-          ])}
-        />
-      )}
-    </div>,
+    agent.name,
+    <>
+      <p class="lead">
+        <Badge state={agent.status} /> <Alive isAlive={isActive(agent, now)} /> {agent.role}
+      </p>
+      <dl class="facts">
+        <dt>Last heartbeat</dt>
+        <dd>
+          <Time at={agent.lastHeartbeatAt} />
+        </dd>
+        <dt>Registered</dt>
+        <dd>
+          <Time at={agent.registeredAt} />
+        </dd>
+        {agent.description ? (
+          <>
+            <dt>What it is</dt>
+            <dd>{agent.description}</dd>
+          </>
+        ) : null}
+        <dt>Id</dt>
+        <dd>
+          <Id>{agent.id}</Id>
+        </dd>
+      </dl>
+      <div class="card">
+        <SpellsChart spells={spells} now={now} goesOnForMs={ACTIVE_FOR_MS} />
+      </div>
+      <h2>When it was alive</h2>
+      <p>
+        The last 14 days. A time ends where more than five minutes pass without a heartbeat, and with it the
+        leases that the agent held.
+      </p>
+      <Listing
+        c={c}
+        of={found}
+        caption="Times in which the agent was alive"
+        head={['From', 'To', 'Heartbeats', 'It lasted']}
+        row={({ beganAt, lastAt, beats }) => [
+          <Time at={beganAt} />,
+          <Time at={lastAt} />,
+          beats,
+          lasted(lastAt.getTime() - beganAt.getTime()),
+        ]}
+      >
+        It has not been heard of in the last 14 days.
+      </Listing>
+    </>,
   )
 })
 
-agents.post('/coordination/leases/:leaseId/release', async (c) => {
-  const isReleased = await releaseLease(c.var.ctx, c.req.param('leaseId'))
-  return done(c, '/portal/coordination', isReleased ? 'The contact is free.' : 'It was free already.')
-})
+const Alive = ({ isAlive }: { isAlive: boolean }) => (
+  <Badge state={isAlive ? 'alive' : 'silent'} tone={isAlive ? 'good' : ''} />
+)
+
+function lasted(ms: number): string {
+  const minutes = Math.round(ms / 60_000)
+  if (minutes < 1) return 'a moment'
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

@@ -13,14 +13,11 @@ import { MessageView, messageFrame } from './message.tsx'
 import {
   asked,
   Badge,
-  Empty,
   Field,
   Form,
   Id,
-  PAGE,
-  Pager,
-  paged,
-  Table,
+  Listing,
+  pageOf,
   Time,
   Trouble,
   type Wrong,
@@ -36,8 +33,9 @@ export const approvals = new Hono<Portal>()
 
 approvals.get('/approvals', async (c) => {
   const status = STATUSES.find((each) => each === asked(c, 'status')) ?? 'pending'
-  const { shown, next } = paged(
-    await listApprovals(c.var.ctx, { status, before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listApprovals(c.var.ctx, { status, ...part }),
     ({ approval }) => approval.id,
   )
   return await page(
@@ -56,13 +54,13 @@ approvals.get('/approvals', async (c) => {
         />
         <button type="submit">Show</button>
       </form>
-      {shown.length === 0 ? (
-        <Empty>{status === 'pending' ? 'Nothing waits for you.' : `Nothing is ${status}.`}</Empty>
-      ) : (
-        <Table
+      <div id="approvals" data-live="approval">
+        <Listing
+          c={c}
+          of={found}
           caption="Approvals"
           head={['To', 'Why it is held', 'Held since', status === 'pending' ? 'Rejected at' : 'Decided']}
-          rows={shown.map(({ approval, send }) => [
+          row={({ approval, send }) => [
             <a href={`/portal/approvals/${approval.id}`}>
               {send.recipients[0]?.email}
               {send.recipients.length > 1 ? ` and ${send.recipients.length - 1} more` : ''}
@@ -70,10 +68,11 @@ approvals.get('/approvals', async (c) => {
             approval.holdReason.replaceAll('_', ' '),
             <Time at={approval.createdAt} />,
             <Time at={status === 'pending' ? approval.expiresAt : approval.decidedAt} />,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+          ]}
+        >
+          {status === 'pending' ? 'Nothing waits for you.' : `Nothing is ${status}.`}
+        </Listing>
+      </div>
     </>,
   )
 })
@@ -144,9 +143,8 @@ approvals.post('/approvals/:approvalId/edit', async (c) => {
 /** What cannot be decided any more is shown as it stands, with the reason. */
 async function refused(c: PortalContext, id: string, error: unknown) {
   if (!(error instanceof Fault)) throw error
-  const isOver = ['already_decided', 'approval_stale', 'not_rendered', 'invalid'].includes(error.code)
-  if (!isOver) throw error
-  return await approvalPage(c, id, wrongOf(error), error.code === 'invalid' ? 422 : 409)
+  const wrong = wrongOf(error, ['already_decided', 'approval_stale', 'not_rendered', 'invalid'])
+  return await approvalPage(c, id, wrong, error.code === 'invalid' ? 422 : 409)
 }
 
 async function approvalPage(c: PortalContext, id: string, wrong: Wrong | null, status: Status = 200) {

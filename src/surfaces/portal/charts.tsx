@@ -111,6 +111,62 @@ export function BarsChart({ title, bars }: { title: string; bars: { name: string
   )
 }
 
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+/** When somebody was alive in the last day, as bars on a line; a bar goes on for as long as its last sign counts. */
+export function SpellsChart({
+  spells,
+  now,
+  goesOnForMs,
+}: {
+  spells: { beganAt: Date; lastAt: Date }[]
+  now: Date
+  goesOnForMs: number
+}) {
+  const from = now.getTime() - DAY_MS
+  const xOf = (at: number) => ((Math.max(at, from) - from) / DAY_MS) * WIDE
+  const bars = spells
+    .map(({ beganAt, lastAt }) => ({
+      begin: Math.max(beganAt.getTime(), from),
+      end: Math.min(lastAt.getTime() + goesOnForMs, now.getTime()),
+    }))
+    .filter(({ begin, end }) => end > begin)
+  const hours = bars.reduce((sum, { begin, end }) => sum + end - begin, 0) / HOUR_MS
+  return (
+    <figure>
+      <figcaption>The last 24 hours</figcaption>
+      <svg
+        class="chart"
+        viewBox={`0 0 ${WIDE} 44`}
+        role="img"
+        aria-label={`Alive for ${hours.toFixed(1)} of the last 24 hours.`}
+      >
+        <rect class="silent" x="0" y="4" width={WIDE} height="16" rx="3" />
+        {bars.map(({ begin, end }) => (
+          <rect
+            class="sent"
+            x={xOf(begin)}
+            y="4"
+            width={Math.max(xOf(end) - xOf(begin), 2)}
+            height="16"
+            rx="2"
+          />
+        ))}
+        {[0, 6, 12, 18, 24].map((hour) => (
+          <text
+            x={(hour / 24) * WIDE}
+            y="38"
+            text-anchor={hour === 0 ? 'start' : hour === 24 ? 'end' : 'middle'}
+          >
+            {hour === 24 ? 'now' : new Date(from + hour * HOUR_MS).toISOString().slice(11, 16)}
+          </text>
+        ))}
+      </svg>
+    </figure>
+  )
+}
+
 function said(days: Day[]): string {
   const total = (name: (typeof SERIES)[number][0]) => days.reduce((sum, day) => sum + day[name], 0)
   return `Sends of the last ${days.length} days: ${SERIES.map(([name, label]) => `${total(name)} ${label.toLowerCase()}`).join(', ')}.`

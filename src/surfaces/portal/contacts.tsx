@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
 import { findConsent, isGranted } from '../../core/consents.ts'
 import { contactHistory, type Touch } from '../../core/contact-history.ts'
-import { Fault } from '../../core/fault.ts'
 import { findSuppression } from '../../core/suppressions.ts'
 import { asked, Badge, Empty, Field, PAGE, Pager, Time, toneOf, type Wrong, wrongOf } from './parts.tsx'
 import type { Portal, PortalContext } from './session.ts'
@@ -39,7 +38,6 @@ contacts.get('/contacts', async (c) => {
     )
     return await contactPage(c, email, { found, standing }, null)
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
     return await contactPage(c, email, null, { ...wrongOf(error), field: 'email' })
   }
 })

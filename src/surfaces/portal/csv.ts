@@ -1,18 +1,23 @@
 import { Fault } from '../../core/fault.ts'
+import type { PortalContext } from './session.ts'
 
 /** Rows of one import. */
 const ROWS_AT_MOST = 1_000
 /** What a cell must not begin with lest a spreadsheet takes it for a formula. */
 const FORMULA = /^[=+\-@\t\r]/
 
-/** A table for spreadsheets: cells are quoted where they must be, and none begins as a formula does. */
-export function toCsv(head: string[], rows: (string | null)[][]): string {
-  const cell = (value: string | null) => {
-    const text = value ?? ''
+type Cell = string | Date | null
+
+/** Answers with a table as a file for spreadsheets: cells are quoted where they must be, and none begins as a formula does. */
+export function csvFile(c: PortalContext, name: string, head: string[], rows: Cell[][]) {
+  const cell = (value: Cell) => {
+    const text = value instanceof Date ? value.toISOString() : (value ?? '')
     const safe = FORMULA.test(text) ? `'${text}` : text
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
   }
-  return [head, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+  const content = [head, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+  c.header('Content-Disposition', `attachment; filename="${name}.csv"`)
+  return c.body(content, 200, { 'content-type': 'text/csv; charset=utf-8' })
 }
 
 /** The rows of a table by its headings in its first line. Throws `invalid` where it is none, or too long. */

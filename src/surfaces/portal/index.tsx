@@ -6,12 +6,14 @@ import { agents } from './agents.tsx'
 import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
 import { audit } from './audit.tsx'
+import { consents } from './consents.tsx'
 import { contacts } from './contacts.tsx'
+import { coordination } from './coordination.tsx'
 import { deciding } from './decide.tsx'
 import { dlp } from './dlp.tsx'
 import { domains } from './domains.tsx'
 import { keys } from './keys.tsx'
-import { lists } from './lists.tsx'
+import { live } from './live.ts'
 import { mailboxes } from './mailboxes.tsx'
 import { once } from './once.ts'
 import { overview } from './overview.tsx'
@@ -21,6 +23,8 @@ import { guarded, inTenant, type Portal, sameOrigin, signedIn } from './session.
 import { page, type Status } from './shell.tsx'
 import { sessionPages, signingIn } from './sign-in.tsx'
 import { smtp } from './smtp.tsx'
+import { suppressions } from './suppressions.tsx'
+import { templateForms } from './template-form.tsx'
 import { templates } from './templates.tsx'
 import { trouble } from './trouble.tsx'
 import { webhooks } from './webhooks.tsx'
@@ -39,18 +43,22 @@ portal.use('*', signedIn)
 portal.use('*', inTenant)
 portal.use('*', once)
 portal.route('/', overview)
+portal.route('/', live)
 for (const pages of [
   approvals,
   sends,
   contacts,
   trouble,
   agents,
+  coordination,
   mailboxes,
+  templateForms,
   templates,
-  lists,
   dlp,
   domains,
   smtp,
+  suppressions,
+  consents,
   webhooks,
   keys,
   people,

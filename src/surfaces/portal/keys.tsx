@@ -3,22 +3,7 @@ import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { createKey, listKeys, revokeKey } from '../../core/keys.ts'
 import { showsSecret } from '../http.ts'
-import {
-  asked,
-  Badge,
-  Empty,
-  Field,
-  Form,
-  Id,
-  PAGE,
-  Pager,
-  paged,
-  Table,
-  Time,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
+import { Badge, Field, Form, Id, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -61,7 +46,6 @@ keys.post('/keys', async (c) => {
       </>,
     )
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
     return await keysPage(c, wrongOf(error))
   }
 })
@@ -74,8 +58,9 @@ keys.post('/keys/:keyId/revoke', async (c) => {
 async function keysPage(c: PortalContext, wrong: Wrong | null) {
   const mayManage = may(c.var.ctx, 'manage')
   if (!mayManage) return await page(c, 'Keys', <p class="note">Only an owner sees the keys.</p>)
-  const { shown, next } = paged(
-    await listKeys(c.var.ctx, { before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listKeys(c.var.ctx, part),
     ({ id }) => id,
   )
   return await page(
@@ -83,34 +68,33 @@ async function keysPage(c: PortalContext, wrong: Wrong | null) {
     'Keys',
     <>
       <Trouble wrong={wrong} />
-      {shown.length === 0 ? (
-        <Empty>There is no key yet.</Empty>
-      ) : (
-        <Table
-          caption="Keys"
-          head={['Key', 'Label', 'May', 'Agent', 'Made', 'State', '']}
-          rows={shown.map((key) => [
-            <Id>{key.prefix}…</Id>,
-            key.label ?? '',
-            key.scopes ? `${key.scopes.length} mailboxes` : key.permissions.join(', '),
-            key.agentId ?? 'any',
-            <Time at={key.createdAt} />,
-            <Badge state={key.revokedAt ? 'revoked' : 'active'} />,
-            key.revokedAt ? null : (
-              <Form c={c} action={`/portal/keys/${key.id}/revoke`}>
-                <button
-                  class="small danger"
-                  type="submit"
-                  data-confirm="Revoke this key? It stops working at once."
-                >
-                  Revoke <span class="visually-hidden">{key.label ?? key.prefix}</span>
-                </button>
-              </Form>
-            ),
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+      <Listing
+        c={c}
+        of={found}
+        caption="Keys"
+        head={['Key', 'Label', 'May', 'Agent', 'Made', 'State', '']}
+        row={(key) => [
+          <Id>{key.prefix}…</Id>,
+          key.label ?? '',
+          key.scopes ? `${key.scopes.length} mailboxes` : key.permissions.join(', '),
+          key.agentId ?? 'any',
+          <Time at={key.createdAt} />,
+          <Badge state={key.revokedAt ? 'revoked' : 'active'} />,
+          key.revokedAt ? null : (
+            <Form c={c} action={`/portal/keys/${key.id}/revoke`}>
+              <button
+                class="small danger"
+                type="submit"
+                data-confirm="Revoke this key? It stops working at once."
+              >
+                Revoke <span class="visually-hidden">{key.label ?? key.prefix}</span>
+              </button>
+            </Form>
+          ),
+        ]}
+      >
+        There is no key yet.
+      </Listing>
       <Form c={c} action="/portal/keys" class="card">
         <h2>A new key</h2>
         <Field label="Label" name="label" attributes={{ maxlength: 200 }} />

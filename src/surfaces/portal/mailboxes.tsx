@@ -2,20 +2,7 @@ import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { getMailbox, listMailboxes, type MailboxChange, updateMailbox } from '../../core/mailboxes.ts'
-import {
-  asked,
-  Badge,
-  Empty,
-  Field,
-  Form,
-  PAGE,
-  Pager,
-  paged,
-  Table,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
+import { Badge, Field, Form, Listing, pageOf, Trouble, type Wrong, wrongOf } from './parts.tsx'
 import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -30,32 +17,30 @@ const MEANING: [string, string][] = [
 export const mailboxes = new Hono<Portal>()
 
 mailboxes.get('/mailboxes', async (c) => {
-  const { shown, next } = paged(
-    await listMailboxes(c.var.ctx, { before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listMailboxes(c.var.ctx, part),
     ({ id }) => id,
   )
   return await page(
     c,
     'Mailboxes',
-    <>
-      {shown.length === 0 ? (
-        <Empty>There is no mailbox yet.</Empty>
-      ) : (
-        <Table
-          caption="Mailboxes"
-          head={['Address', 'State', 'Autonomy', 'Reputation', 'Sent', 'Bounced']}
-          rows={shown.map((mailbox) => [
-            <a href={`/portal/mailboxes/${mailbox.id}`}>{mailbox.address}</a>,
-            <Badge state={mailbox.frozenAt ? 'frozen' : mailbox.status} />,
-            mailbox.autonomy.replace('_', ' '),
-            (mailbox.reputation / 1000).toFixed(3),
-            mailbox.sentCount,
-            mailbox.bouncedCount,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
-    </>,
+    <Listing
+      c={c}
+      of={found}
+      caption="Mailboxes"
+      head={['Address', 'State', 'Autonomy', 'Reputation', 'Sent', 'Bounced']}
+      row={(mailbox) => [
+        <a href={`/portal/mailboxes/${mailbox.id}`}>{mailbox.address}</a>,
+        <Badge state={mailbox.frozenAt ? 'frozen' : mailbox.status} />,
+        mailbox.autonomy.replace('_', ' '),
+        (mailbox.reputation / 1000).toFixed(3),
+        mailbox.sentCount,
+        mailbox.bouncedCount,
+      ]}
+    >
+      There is no mailbox yet.
+    </Listing>,
   )
 })
 
@@ -70,7 +55,6 @@ mailboxes.post('/mailboxes/:mailboxId', async (c) => {
   try {
     await updateMailbox(c.var.ctx, id, changeIn(form))
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
     return await mailboxPage(c, id, form, wrongOf(error))
   }
   return done(c, `/portal/mailboxes/${id}`, 'The policy is changed. It counts from the next send on.')

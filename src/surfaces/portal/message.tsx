@@ -60,7 +60,12 @@ export function messageFrame(c: PortalContext, rendered: Rendered | null) {
   if (!rendered)
     return foreign(c, '<!DOCTYPE html><title>Message</title><p>The message is being written.</p>')
   if (rendered.html !== null) return foreign(c, rendered.html)
-  const escaped = (rendered.text ?? '').replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  return plainFrame(c, rendered.text ?? '')
+}
+
+/** A text in a frame, as a mail program shows it. */
+export function plainFrame(c: PortalContext, text: string) {
+  const escaped = text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
   return foreign(
     c,
     `<!DOCTYPE html><html lang="en"><title>Message</title><pre style="white-space:pre-wrap;overflow-wrap:anywhere;font:16px/1.5 system-ui,sans-serif;margin:1rem">${escaped}</pre></html>`,

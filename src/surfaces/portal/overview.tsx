@@ -18,7 +18,7 @@ overview.get('/', async (c) => {
   return await page(
     c,
     'Overview',
-    <>
+    <div id="overview" data-live="message approval">
       <p class="lead">The last {DAYS} days, by the day a send was asked for, in UTC.</p>
       <dl class="tiles">
         <div>
@@ -67,7 +67,7 @@ overview.get('/', async (c) => {
           </div>
         </div>
       )}
-    </>,
+    </div>,
   )
 })
 

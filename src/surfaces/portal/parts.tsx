@@ -1,4 +1,4 @@
-import type { Fault } from '../../core/fault.ts'
+import { Fault, type FaultCode } from '../../core/fault.ts'
 import type { PortalContext } from './session.ts'
 
 /** A moment, to the minute, in UTC. */
@@ -100,9 +100,15 @@ export function Form(props: {
 /** What went wrong with a form, and what had been written in it. */
 export type Wrong = { field: string; message: string }
 
-export function wrongOf({ details, message }: Fault): Wrong {
+/** A fault as what is wrong with a form, where its code is one of these; whatever else went wrong goes on. */
+export function wrongOf(error: unknown, codes: FaultCode[] = ['invalid']): Wrong {
+  if (!(error instanceof Fault) || !codes.includes(error.code)) throw error
+  const { details, message } = error
   return { field: typeof details.field === 'string' ? details.field : '', message }
 }
+
+/** What is to be said of what stands in a field, though it may stand there. */
+export type Remark = { code: string; tone: Tone; text: string }
 
 type FieldProps = {
   label: string
@@ -110,6 +116,7 @@ type FieldProps = {
   value?: string | number | null | undefined
   hint?: string
   wrong?: Wrong | null | undefined
+  remarks?: Remark[]
   /** Names by which the core may call this field. */
   alias?: string[]
   rows?: number
@@ -124,13 +131,18 @@ export function Field({
   value,
   hint,
   wrong,
+  remarks = [],
   alias = [],
   rows,
   options,
   attributes = {},
 }: FieldProps) {
   const isWrong = wrong && [name, ...alias].includes(wrong.field)
-  const ids = [hint ? `${name}-hint` : '', isWrong ? `${name}-wrong` : ''].filter((id) => id !== '')
+  const ids = [
+    hint ? `${name}-hint` : '',
+    isWrong ? `${name}-wrong` : '',
+    remarks.length > 0 ? `${name}-remarks` : '',
+  ].filter((id) => id !== '')
   const common = {
     name,
     id: name,
@@ -167,7 +179,21 @@ export function Field({
           {wrong.message}
         </span>
       ) : null}
+      <Remarks id={`${name}-remarks`} remarks={remarks} />
     </div>
+  )
+}
+
+export function Remarks({ id, remarks }: { id?: string; remarks: Remark[] }) {
+  if (remarks.length === 0) return null
+  return (
+    <ul class="rules" {...(id ? { id } : {})}>
+      {remarks.map(({ code, tone, text }) => (
+        <li>
+          <Badge state={code} tone={tone} /> <span>{text}</span>
+        </li>
+      ))}
+    </ul>
   )
 }
 
@@ -208,11 +234,52 @@ export function Pager({ c, next }: { c: PortalContext; next: string | null }) {
 
 export const PAGE = 50
 
+/** The rows of one page of a list, and where the next page begins. */
+export type Paged<Row> = { shown: Row[]; next: string | null }
+
 /** The rows of one page of a list that was asked for one row more, and where the next page begins. */
-export function paged<Row>(rows: Row[], idOf: (row: Row) => string): { shown: Row[]; next: string | null } {
+export function paged<Row>(rows: Row[], idOf: (row: Row) => string): Paged<Row> {
   const shown = rows.slice(0, PAGE)
   const last = shown.at(-1)
   return { shown, next: rows.length > PAGE && last ? idOf(last) : null }
+}
+
+/** The page of a list that the query asks for. */
+export async function pageOf<Row>(
+  c: PortalContext,
+  list: (page: { before: string | undefined; limit: number }) => Promise<Row[]>,
+  idOf: (row: Row) => string,
+): Promise<Paged<Row>> {
+  return paged(await list({ before: asked(c, 'before'), limit: PAGE + 1 }), idOf)
+}
+
+/** A page of a list as a table, or what is said where it has no rows, and the way to the next page. */
+export function Listing<Row>({
+  c,
+  of: { shown, next },
+  caption,
+  head,
+  row,
+  children,
+}: {
+  c: PortalContext
+  of: Paged<Row>
+  caption: string
+  head: string[]
+  row: (row: Row) => unknown[]
+  /** Said where the list is empty. */
+  children: unknown
+}) {
+  return (
+    <>
+      {shown.length === 0 ? (
+        <Empty>{children}</Empty>
+      ) : (
+        <Table caption={caption} head={head} rows={shown.map(row)} />
+      )}
+      <Pager c={c} next={next} />
+    </>
+  )
 }
 
 /** A parameter of the query, or undefined where it is absent or empty. */

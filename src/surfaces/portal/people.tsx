@@ -22,8 +22,7 @@ people.post('/people', async (c) => {
   try {
     await inviteOwner(c.var.ctx, { email, role: roleOf(role) })
   } catch (error) {
-    if (!(error instanceof Fault) || !['invalid', 'conflict'].includes(error.code)) throw error
-    return await peoplePage(c, email, wrongOf(error))
+    return await peoplePage(c, email, wrongOf(error, ['invalid', 'conflict']))
   }
   return done(c, '/portal/people', `${email} is invited.`)
 })

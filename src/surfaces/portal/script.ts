@@ -2,6 +2,7 @@
 export const SCRIPT = `
 document.addEventListener('submit', (event) => {
   const question = event.submitter?.dataset.confirm
+  if (event.submitter?.formTarget) return
   const isAgain = event.target.dataset.sent === 'yes'
   if (isAgain || (question && !confirm(question))) return event.preventDefault()
   event.target.dataset.sent = 'yes'
@@ -11,16 +12,42 @@ addEventListener('pageshow', () => {
   for (const form of document.forms) delete form.dataset.sent
 })
 
-for (const part of document.querySelectorAll('[data-live]')) {
+for (const button of document.querySelectorAll('[data-renews]')) {
+  let wait
+  const renew = () => button.form.requestSubmit(button)
+  button.form.addEventListener('input', () => {
+    clearTimeout(wait)
+    wait = setTimeout(renew, 700)
+  })
+  renew()
+}
+
+if (document.querySelector('main [data-live]')) {
+  const parts = [...document.querySelectorAll('[data-live]')]
+  let wait = null
+  let renewedAt = 0
   const renew = async () => {
-    if (document.hidden || part.contains(document.activeElement)) return
+    wait = null
+    if (document.hidden) return
+    renewedAt = Date.now()
     const answer = await fetch(location.href, { headers: { accept: 'text/html' } }).catch(() => null)
     if (!answer?.ok) return
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-    const fresh = page.getElementById(part.id)
-    if (fresh) part.replaceChildren(...fresh.childNodes)
+    for (const part of parts) {
+      const isInUse = part.contains(document.activeElement) || part.querySelector('details[open]')
+      const fresh = page.getElementById(part.id)
+      if (fresh && !isInUse) part.replaceChildren(...fresh.childNodes)
+    }
   }
-  setInterval(renew, 5000)
+  const soon = () => {
+    wait ??= setTimeout(renew, Math.max(200, renewedAt + 3000 - Date.now()))
+  }
+  new EventSource('/portal/live').onmessage = (event) => {
+    const [subject] = event.data.split('.')
+    if (parts.some((part) => part.dataset.live.split(' ').includes(subject))) soon()
+  }
+  setInterval(soon, 30000)
+  document.addEventListener('visibilitychange', soon)
 }
 
 const copies = document.querySelectorAll('[data-copy]')

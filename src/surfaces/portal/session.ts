@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { sha256 } from '../../core/rendered.ts'
 import { type Person, readSession } from '../../core/sessions.ts'
@@ -88,7 +89,10 @@ export const signedIn: MiddlewareHandler<Portal> = async (c, next) => {
 
 /** Everything below this is about one tenant; who has several chooses first. */
 export const inTenant: MiddlewareHandler<Portal> = async (c, next) => {
-  if (!personOf(c).ctx) return c.redirect('/portal/accounts', 303)
+  const { ctx } = personOf(c)
+  if (!ctx) return c.redirect('/portal/accounts', 303)
+  // The verbs judge what each may do; that a viewer changes nothing is not left to each of them.
+  if (c.req.method !== 'GET' && !may(ctx, 'approve')) mustBeAllowed(ctx, 'manage')
   await next()
 }
 

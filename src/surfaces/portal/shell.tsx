@@ -152,10 +152,14 @@ function Side({ c, person, pending }: { c: PortalContext; person: Person; pendin
                   <li>
                     <a href={`/portal${path}`} {...(isHere(path) ? { 'aria-current': 'page' } : {})}>
                       {name}
-                      {path === '/approvals' && pending > 0 ? (
-                        <span class="count">
-                          {pending === 100 ? '100+' : pending}
-                          <span class="visually-hidden"> waiting</span>
+                      {path === '/approvals' ? (
+                        <span id="waiting" data-live="approval">
+                          {pending > 0 ? (
+                            <span class="count">
+                              {pending === 100 ? '100+' : pending}
+                              <span class="visually-hidden"> waiting</span>
+                            </span>
+                          ) : null}
                         </span>
                       ) : null}
                     </a>

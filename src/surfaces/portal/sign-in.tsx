@@ -39,7 +39,6 @@ signingIn.post('/sign-in', async (c) => {
     // Behind the answer, so that its time tells nothing either.
     c.executionCtx.waitUntil(asking.mail())
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
     return await askPage(c, email, wrongOf(error), 422)
   }
   return await page(

@@ -63,6 +63,8 @@ main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 76rem; width: 10
 .tiles dd { margin: 0; font-size: 1.75rem; line-height: 1.2; font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums }
 .tiles a { color: inherit }
 .split { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 20rem); gap: 2rem; align-items: start }
+.split.wide { grid-template-columns: minmax(0, 1fr) minmax(0, 26rem) }
+.split.wide > .actions { grid-column: 1 / -1 }
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .375rem 1.25rem; margin: 0 0 1.25rem }
 dl.facts dt { color: var(--soft) }
 dl.facts dd { margin: 0 }
@@ -134,6 +136,7 @@ figcaption { font-weight: 600; margin-bottom: .75rem }
 .held { fill: var(--wait); background: var(--wait) }
 .blocked { fill: var(--bad); background: var(--bad) }
 .failed { fill: var(--calm); background: var(--calm) }
+.silent { fill: var(--wash) }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; padding: 0; margin: .5rem 0 0; font-size: .875rem }
 .legend i { display: inline-block; width: .75rem; height: .75rem; border-radius: .1875rem; margin-right: .375rem }
 summary { cursor: pointer; min-height: 2rem; color: var(--accent); font-weight: 600; padding: .25rem 0 }
@@ -151,7 +154,7 @@ summary { cursor: pointer; min-height: 2rem; color: var(--accent); font-weight: 
   .side nav a { min-height: 2.75rem }
   .who { padding: 1rem .75rem }
   main { padding-top: 1.5rem }
-  .split { grid-template-columns: minmax(0, 1fr); gap: 0 }
+  .split, .split.wide { grid-template-columns: minmax(0, 1fr); gap: 0 }
   h1 { font-size: 1.5rem }
   .card { padding: 1rem }
   table, tbody, tr, td { display: block; width: 100% }

@@ -1,49 +1,62 @@
 import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
+import { previewContent, samplePayload } from '../../core/preview.ts'
 import {
+  decideVersion,
+  deleteTemplate,
   getTemplate,
   lintVersion,
   listTemplates,
-  previewTemplate,
   publishVersion,
+  type Template,
+  type TemplateVersion,
 } from '../../core/templates.ts'
-import { asked, Badge, Empty, Field, Form, PAGE, Pager, paged, Table, Time } from './parts.tsx'
-import { done, foreign, type Portal } from './session.ts'
+import { plainFrame } from './message.tsx'
+import { asked, Badge, Empty, Field, Form, Listing, pageOf, type Remark, Remarks, Time } from './parts.tsx'
+import { done, foreign, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
+import { remarksOf } from './template-form.tsx'
 
-/** The templates: what each version says, with sample values, and what the lint finds in it. */
+/** The templates: what each version says, with sample values, what the lint finds in it, and whether it goes out. */
 export const templates = new Hono<Portal>()
 
 templates.get('/templates', async (c) => {
-  const { shown, next } = paged(
-    await listTemplates(c.var.ctx, { before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listTemplates(c.var.ctx, part),
     ({ id }) => id,
   )
   return await page(
     c,
     'Templates',
     <>
-      {shown.length === 0 ? (
-        <Empty>There is no template yet. Agents and keys make them over the API.</Empty>
-      ) : (
-        <Table
-          caption="Templates"
-          head={['Name', 'Slug', 'Kind', 'Published', 'Changed']}
-          rows={shown.map((template) => [
-            <a href={`/portal/templates/${template.id}`}>{template.name}</a>,
-            <code>{template.slug}</code>,
-            template.type,
-            template.publishedVersion === null ? (
-              <Badge state="draft" />
-            ) : (
-              `version ${template.publishedVersion}`
-            ),
-            <Time at={template.updatedAt} />,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+      {may(c.var.ctx, 'manage') ? (
+        <p class="actions">
+          <a class="button" href="/portal/templates/new">
+            New template
+          </a>
+        </p>
+      ) : null}
+      <Listing
+        c={c}
+        of={found}
+        caption="Templates"
+        head={['Name', 'Slug', 'Kind', 'Published', 'Changed']}
+        row={(template) => [
+          <a href={`/portal/templates/${template.id}`}>{template.name}</a>,
+          <code>{template.slug}</code>,
+          template.type,
+          template.publishedVersion === null ? (
+            <Badge state="draft" />
+          ) : (
+            `version ${template.publishedVersion}`
+          ),
+          <Time at={template.updatedAt} />,
+        ]}
+      >
+        There is no template yet. Agents and keys can make them over the API too.
+      </Listing>
     </>,
   )
 })
@@ -52,26 +65,65 @@ templates.get('/templates/:templateId', async (c) => {
   const id = c.req.param('templateId')
   const { template, versions } = await getTemplate(c.var.ctx, id)
   const version = versions.find((each) => String(each.version) === asked(c, 'version')) ?? versions[0]
-  if (!version) return await page(c, template.name, <Empty>It has no version yet.</Empty>)
-  const payload = samplePayload(version.variables)
-  const [lint, preview] = await Promise.all([
-    lintVersion(c.var.ctx, id, version.version),
-    previewTemplate(c.var.ctx, id, { payload, version: version.version }).catch((error: unknown) => {
-      if (error instanceof Fault) return error.message
-      throw error
-    }),
-  ])
-  const findings = [
-    ...lint.errors.map((of) => ({ ...of, tone: 'bad' as const })),
-    ...lint.warnings.map((of) => ({ ...of, tone: 'wait' as const })),
-  ]
+  const mayManage = may(c.var.ctx, 'manage')
+  const writing = version ? `?version=${version.version}` : ''
   return await page(
     c,
     template.name,
     <>
       <p class="lead">
         <code>{template.slug}</code>, {template.type}
+        {template.approvalRequired ? ', published once a person has approved it' : ''}
       </p>
+      {version ? (
+        <VersionView c={c} template={template} versions={versions} version={version} />
+      ) : (
+        <Empty>It has no version yet.</Empty>
+      )}
+      {mayManage ? (
+        <div class="actions">
+          <a class="button" href={`/portal/templates/${template.id}/edit${writing}`}>
+            Write a new version
+          </a>
+          <Form c={c} action={`/portal/templates/${template.id}/delete`}>
+            <button
+              class="danger"
+              type="submit"
+              data-confirm="Delete this template? Sends that name it will be blocked."
+            >
+              Delete
+            </button>
+          </Form>
+        </div>
+      ) : null}
+    </>,
+  )
+})
+
+async function VersionView({
+  c,
+  template,
+  versions,
+  version,
+}: {
+  c: PortalContext
+  template: Template
+  versions: TemplateVersion[]
+  version: TemplateVersion
+}) {
+  const [lint, preview] = await Promise.all([
+    lintVersion(c.var.ctx, template.id, version.version),
+    previewContent(c.var.ctx, version, samplePayload(version)).catch((error: unknown) => {
+      if (error instanceof Fault) return error.message
+      throw error
+    }),
+  ])
+  const remarks = remarksOf(lint).map(({ part, ...of }) => ({
+    ...of,
+    text: part ? `${part}: ${of.text}` : of.text,
+  }))
+  return (
+    <>
       <form class="row" method="get">
         <Field
           label="Version"
@@ -100,70 +152,111 @@ templates.get('/templates/:templateId', async (c) => {
                 sandbox=""
                 src={`/portal/templates/${template.id}/versions/${version.version}/preview`}
               />
-              <details>
-                <summary>Its text</summary>
-                <pre>{preview.text}</pre>
-              </details>
+              {preview.text === null ? null : (
+                <details>
+                  <summary>Its text</summary>
+                  <pre>{preview.text}</pre>
+                </details>
+              )}
             </>
           )}
         </section>
-        <section aria-label="Lint" class="card">
-          <h2>What the lint finds</h2>
-          {findings.length === 0 ? (
-            <p>Nothing.</p>
-          ) : (
-            <ul class="rules">
-              {findings.map(({ code, part, detail, tone }) => (
-                <li>
-                  <Badge state={code} tone={tone} />
-                  <span>
-                    {part ? `${part}: ` : ''}
-                    {detail}
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-          {may(c.var.ctx, 'manage') && version.status !== 'published' && version.status !== 'rejected' ? (
-            <Form c={c} action={`/portal/templates/${template.id}/versions/${version.version}/publish`}>
-              <button class="primary" type="submit">
-                Publish version {version.version}
-              </button>
-            </Form>
-          ) : null}
+        <section aria-label="Publishing" class="card">
+          <h2>Version {version.version}</h2>
+          <p>
+            <Badge state={version.status} /> written <Time at={version.createdAt} />
+          </p>
+          <h3>What the lint finds</h3>
+          {remarks.length === 0 ? <p>Nothing.</p> : <Remarks remarks={remarks} />}
+          <NextStep c={c} template={template} version={version} remarks={remarks} />
         </section>
       </div>
-    </>,
+    </>
   )
-})
+}
+
+/** What the person may do with a version now: publish it, decide on it, or mend it first. */
+function NextStep({
+  c,
+  template,
+  version: { version, status },
+  remarks,
+}: {
+  c: PortalContext
+  template: Template
+  version: TemplateVersion
+  remarks: Remark[]
+}) {
+  const path = `/portal/templates/${template.id}/versions/${version}`
+  if (status === 'pending_approval') {
+    if (!may(c.var.ctx, 'approve')) return <p class="note">It waits for an approver or an owner.</p>
+    return (
+      <Form c={c} action={`${path}/decide`} class="actions">
+        <button class="primary" type="submit" name="decision" value="approve" data-key="a">
+          Approve and publish
+        </button>
+        <button class="danger" type="submit" name="decision" value="reject" data-key="r">
+          Reject
+        </button>
+      </Form>
+    )
+  }
+  if (!may(c.var.ctx, 'manage') || status === 'published') return null
+  if (status === 'rejected') return <p class="note">It was rejected. Write a new version.</p>
+  if (remarks.some(({ tone }) => tone === 'bad')) {
+    return (
+      <p class="note">What is marked red keeps it from being published. Write a new version without it.</p>
+    )
+  }
+  return (
+    <Form c={c} action={`${path}/publish`}>
+      <button class="primary" type="submit">
+        {template.approvalRequired ? 'Submit for approval' : `Publish version ${version}`}
+      </button>
+    </Form>
+  )
+}
 
 templates.get('/templates/:templateId/versions/:version/preview', async (c) => {
   const { templateId, version } = c.req.param()
   const { versions } = await getTemplate(c.var.ctx, templateId)
   const of = versions.find((each) => String(each.version) === version)
   if (!of) throw new Fault('not_found', 'No such version.')
-  const { html, text } = await previewTemplate(c.var.ctx, templateId, {
-    payload: samplePayload(of.variables),
-    version: of.version,
-  })
-  const escaped = (text ?? '').replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
-  return foreign(
-    c,
-    html ?? `<!DOCTYPE html><title>Preview</title><pre style="white-space:pre-wrap">${escaped}</pre>`,
-  )
+  const { html, text } = await previewContent(c.var.ctx, of, samplePayload(of))
+  return html === null ? plainFrame(c, text ?? '') : foreign(c, html)
 })
 
 templates.post('/templates/:templateId/versions/:version/publish', async (c) => {
   const { templateId, version } = c.req.param()
-  const number = Number(version)
-  if (!Number.isInteger(number)) throw new Fault('not_found', 'No such version.')
-  const { status } = await publishVersion(c.var.ctx, templateId, number)
+  const { status } = await publishVersion(c.var.ctx, templateId, numberOf(version))
   return done(
     c,
-    `/portal/templates/${templateId}`,
+    `/portal/templates/${templateId}?version=${version}`,
     status === 'published' ? 'It is published.' : 'It waits for approval.',
   )
 })
 
-const samplePayload = (variables: { name: string; type: string }[]) =>
-  Object.fromEntries(variables.map(({ name, type }) => [name, type === 'number' ? 14 : `[${name}]`]))
+templates.post('/templates/:templateId/versions/:version/decide', async (c) => {
+  const { templateId, version } = c.req.param()
+  const { decision } = await formOf(c)
+  if (decision !== 'approve' && decision !== 'reject') {
+    throw new Fault('invalid', 'Choose whether to approve or to reject.', { field: 'decision' })
+  }
+  const { status } = await decideVersion(c.var.ctx, templateId, numberOf(version), decision === 'approve')
+  return done(
+    c,
+    `/portal/templates/${templateId}?version=${version}`,
+    status === 'published' ? 'It is approved and published.' : 'It is rejected.',
+  )
+})
+
+templates.post('/templates/:templateId/delete', async (c) => {
+  const { name } = await deleteTemplate(c.var.ctx, c.req.param('templateId'))
+  return done(c, '/portal/templates', `${name} is deleted.`)
+})
+
+function numberOf(version: string): number {
+  const number = Number(version)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new Fault('not_found', 'No such version.')
+}

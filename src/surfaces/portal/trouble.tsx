@@ -3,7 +3,7 @@ import { may } from '../../core/ctx.ts'
 import { listDeadLetters, replayDeadLetter } from '../../core/dead-letters.ts'
 import { Fault } from '../../core/fault.ts'
 import { listSends, resolveUnknown } from '../../core/sends.ts'
-import { asked, Empty, Form, PAGE, Pager, paged, Table, Time } from './parts.tsx'
+import { asked, Empty, Form, Listing, PAGE, paged, Table, Time } from './parts.tsx'
 import { done, formOf, type Portal } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -17,7 +17,6 @@ trouble.get('/trouble', async (c) => {
     listSends(c.var.ctx, { states: ['unknown'], limit: PAGE }),
     listDeadLetters(c.var.ctx, { isOpen: true, before: asked(c, 'before'), limit: PAGE + 1 }),
   ])
-  const { shown, next } = paged(letters, ({ id }) => id)
   const mayMend = may(c.var.ctx, 'manage')
   return await page(
     c,
@@ -59,28 +58,27 @@ trouble.get('/trouble', async (c) => {
         />
       )}
       <h2>Dead letters</h2>
-      {shown.length === 0 ? (
-        <Empty>No work has stopped.</Empty>
-      ) : (
-        <Table
-          caption="Dead letters"
-          head={['Queue', 'About', 'Why', 'Since', '']}
-          rows={shown.map(({ id, queue, refId, reason, createdAt }) => [
-            queue,
-            refId.startsWith('req_') ? <a href={`/portal/sends/${refId}`}>{refId}</a> : refId,
-            reason,
-            <Time at={createdAt} />,
-            mayMend ? (
-              <Form c={c} action={`/portal/trouble/dead-letters/${id}`}>
-                <button class="small" type="submit">
-                  Try again <span class="visually-hidden">{refId}</span>
-                </button>
-              </Form>
-            ) : null,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+      <Listing
+        c={c}
+        of={paged(letters, ({ id }) => id)}
+        caption="Dead letters"
+        head={['Queue', 'About', 'Why', 'Since', '']}
+        row={({ id, queue, refId, reason, createdAt }) => [
+          queue,
+          refId.startsWith('req_') ? <a href={`/portal/sends/${refId}`}>{refId}</a> : refId,
+          reason,
+          <Time at={createdAt} />,
+          mayMend ? (
+            <Form c={c} action={`/portal/trouble/dead-letters/${id}`}>
+              <button class="small" type="submit">
+                Try again <span class="visually-hidden">{refId}</span>
+              </button>
+            </Form>
+          ) : null,
+        ]}
+      >
+        No work has stopped.
+      </Listing>
     </>,
   )
 })

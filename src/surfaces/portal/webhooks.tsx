@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
 import { getDelivery, listDeliveries, replayDelivery } from '../../core/webhooks/deliveries.ts'
 import {
   createWebhook,
@@ -10,21 +9,7 @@ import {
   updateWebhook,
 } from '../../core/webhooks/webhooks.ts'
 import { showsSecret } from '../http.ts'
-import {
-  asked,
-  Badge,
-  Empty,
-  Field,
-  Form,
-  PAGE,
-  Pager,
-  paged,
-  Table,
-  Time,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
+import { Badge, Field, Form, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -58,16 +43,16 @@ webhooks.post('/webhooks', async (c) => {
       </>,
     )
   } catch (error) {
-    if (!(error instanceof Fault) || !['invalid', 'conflict'].includes(error.code)) throw error
-    return await webhooksPage(c, url, wrongOf(error))
+    return await webhooksPage(c, url, wrongOf(error, ['invalid', 'conflict']))
   }
 })
 
 webhooks.get('/webhooks/:webhookId', async (c) => {
   const id = c.req.param('webhookId')
   const { webhook } = await getWebhook(c.var.ctx, id)
-  const { shown, next } = paged(
-    await listDeliveries(c.var.ctx, id, { before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listDeliveries(c.var.ctx, id, part),
     (delivery) => delivery.id,
   )
   const mayManage = may(c.var.ctx, 'manage')
@@ -98,29 +83,28 @@ webhooks.get('/webhooks/:webhookId', async (c) => {
         </div>
       ) : null}
       <h2>Deliveries</h2>
-      {shown.length === 0 ? (
-        <Empty>Nothing has been delivered yet.</Empty>
-      ) : (
-        <Table
-          caption="Deliveries"
-          head={['Event', 'State', 'Attempts', 'Answer', 'Since', '']}
-          rows={shown.map((delivery) => [
-            <a href={`/portal/webhooks/${id}/deliveries/${delivery.id}`}>{delivery.eventType}</a>,
-            <Badge state={delivery.state} />,
-            delivery.attempts,
-            delivery.statusCode ?? delivery.error ?? '',
-            <Time at={delivery.createdAt} />,
-            mayManage && delivery.state !== 'pending' ? (
-              <Form c={c} action={`/portal/webhooks/${id}/deliveries/${delivery.id}/replay`}>
-                <button class="small" type="submit">
-                  Send again <span class="visually-hidden">{delivery.eventType}</span>
-                </button>
-              </Form>
-            ) : null,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+      <Listing
+        c={c}
+        of={found}
+        caption="Deliveries"
+        head={['Event', 'State', 'Attempts', 'Answer', 'Since', '']}
+        row={(delivery) => [
+          <a href={`/portal/webhooks/${id}/deliveries/${delivery.id}`}>{delivery.eventType}</a>,
+          <Badge state={delivery.state} />,
+          delivery.attempts,
+          delivery.statusCode ?? delivery.error ?? '',
+          <Time at={delivery.createdAt} />,
+          mayManage && delivery.state !== 'pending' ? (
+            <Form c={c} action={`/portal/webhooks/${id}/deliveries/${delivery.id}/replay`}>
+              <button class="small" type="submit">
+                Send again <span class="visually-hidden">{delivery.eventType}</span>
+              </button>
+            </Form>
+          ) : null,
+        ]}
+      >
+        Nothing has been delivered yet.
+      </Listing>
     </>,
   )
 })
@@ -175,8 +159,9 @@ webhooks.post('/webhooks/:webhookId/delete', async (c) => {
 })
 
 async function webhooksPage(c: PortalContext, url: string, wrong: Wrong | null) {
-  const { shown, next } = paged(
-    await listWebhooks(c.var.ctx, { before: asked(c, 'before'), limit: PAGE + 1 }),
+  const found = await pageOf(
+    c,
+    (part) => listWebhooks(c.var.ctx, part),
     ({ id }) => id,
   )
   return await page(
@@ -184,21 +169,20 @@ async function webhooksPage(c: PortalContext, url: string, wrong: Wrong | null) 
     'Webhooks',
     <>
       <Trouble wrong={wrong && wrong.field !== 'url' ? wrong : null} />
-      {shown.length === 0 ? (
-        <Empty>Nobody is told of what happens.</Empty>
-      ) : (
-        <Table
-          caption="Webhooks"
-          head={['Address', 'State', 'Events', 'Made']}
-          rows={shown.map((webhook) => [
-            <a href={`/portal/webhooks/${webhook.id}`}>{webhook.description ?? webhook.url}</a>,
-            <Badge state={webhook.isActive ? 'active' : 'paused'} />,
-            webhook.eventTypes.length === 0 ? 'all' : webhook.eventTypes.join(', '),
-            <Time at={webhook.createdAt} />,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+      <Listing
+        c={c}
+        of={found}
+        caption="Webhooks"
+        head={['Address', 'State', 'Events', 'Made']}
+        row={(webhook) => [
+          <a href={`/portal/webhooks/${webhook.id}`}>{webhook.description ?? webhook.url}</a>,
+          <Badge state={webhook.isActive ? 'active' : 'paused'} />,
+          webhook.eventTypes.length === 0 ? 'all' : webhook.eventTypes.join(', '),
+          <Time at={webhook.createdAt} />,
+        ]}
+      >
+        Nobody is told of what happens.
+      </Listing>
       {may(c.var.ctx, 'manage') ? (
         <Form c={c} action="/portal/webhooks" class="card">
           <h2>A new webhook</h2>

@@ -28,6 +28,8 @@ const MAKES: Record<string, { fields: Record<string, string>; counted: string }>
   '/smtp': { fields: { name: MARK }, counted: '/smtp' },
   '/dlp/canaries': { fields: { label: MARK }, counted: '/dlp' },
   '/domains': { fields: { domain: `${MARK}.example.org` }, counted: '/domains' },
+  '/templates/new': { fields: { name: MARK, slug: MARK, subject: MARK, text: MARK }, counted: '/templates' },
+  '/templates/:templateId/edit': { fields: { subject: MARK, text: MARK }, counted: '/templates/:templateId' },
   '/approvals/:approvalId/edit': {
     fields: { subject: MARK, text: MARK },
     counted: '/approvals?status=superseded',
@@ -44,8 +46,12 @@ const SAME_AGAIN = [
   '/trouble/unknown/:sendId',
   '/trouble/dead-letters/:deadLetterId',
   '/coordination/leases/:leaseId/release',
+  '/coordination/votes/:consensusId',
   '/mailboxes/:mailboxId',
+  '/templates/preview',
+  '/templates/:templateId/delete',
   '/templates/:templateId/versions/:version/publish',
+  '/templates/:templateId/versions/:version/decide',
   '/suppressions/import',
   '/suppressions/:suppressionId/lift',
   '/consents/import',
@@ -67,7 +73,9 @@ const SAME_AGAIN = [
 const OPEN = /^\/(?:assets|sign-in|enter|decide)(?:\/|$)/
 
 test('every page leads to pages that are there; every form bears a token and an id, and sent twice makes one thing', async () => {
-  const { ids } = await newWorld()
+  const { ids, tenant } = await newWorld()
+  const draft = { subjectTemplate: 'Hello', textTemplate: 'Hello' }
+  await tenant.owner.post(`/v1/templates/${ids.templateId}/versions`, draft)
   const { email } = await newPerson(ids.tenantId, 'owner')
   await newPerson(ids.tenantId, 'viewer')
   await signIn(email)
@@ -76,6 +84,9 @@ test('every page leads to pages that are there; every form bears a token and an 
 
   const { pages, wrong } = await walk(owner)
   const forms = pages.flatMap(({ path, body }) => formsOf(body).map((form) => ({ path, ...form })))
+  const elsewhere = pages.flatMap(({ body }) =>
+    [...body.matchAll(/ formaction="([^"]*)"/g)].map(([, to = '']) => to),
+  )
   const routes = (await portalRoutes()).filter(({ method, path }) => method === 'POST' && !OPEN.test(path))
   const routeOf = (action: string) => routes.find(({ path }) => isAt(path, action))?.path
   for (const { path, action, fields } of forms) {
@@ -88,14 +99,16 @@ test('every page leads to pages that are there; every form bears a token and an 
   // A form that nobody has thought about is a mistake, and so is a route that no page leads to.
   const known = [...Object.keys(MAKES), ...SAME_AGAIN]
   expect(routes.map(({ path }) => path).filter((path) => !known.includes(path))).toEqual([])
-  const used = forms.map(({ action }) => routeOf(action))
+  const used = [...forms.map(({ action }) => action), ...elsewhere].map(routeOf)
   expect(known.filter((path) => !used.includes(path))).toEqual([])
 
   for (const [route, { fields, counted }] of Object.entries(MAKES)) {
     const form = forms.find(({ action }) => routeOf(action) === route)
     if (!form) throw new Error(`no page has the form of ${route}`)
+    const templateId = /tpl_[^/]+/.exec(form.action)?.[0] ?? ''
+    const path = `/portal${counted.replace(':templateId', templateId)}`
     const rows = async () =>
-      (await owner.get(`/portal${counted}`)).body.split(/<tr(?= role="row"><td)/).length
+      (await owner.get(path)).body.split(templateId ? '<option' : '<tr role="row"><td').length
     const [before, submit] = [await rows(), () => owner.post(form.action, { ...form.fields, ...fields })]
     const answers = [...(await Promise.all([submit(), submit()])), await submit()]
     const made = (await rows()) - before

@@ -1,0 +1,223 @@
+import { Hono } from 'hono'
+import { type Agent, isActive, listAgents } from '../../core/agents.ts'
+import { type Consensus, getConsensus, listConsensus, voteOn } from '../../core/consensus.ts'
+import { may, mustBeAllowed } from '../../core/ctx.ts'
+import { Fault } from '../../core/fault.ts'
+import { listLeases, releaseLease } from '../../core/leases.ts'
+import {
+  asked,
+  Badge,
+  Empty,
+  Field,
+  Form,
+  Listing,
+  PAGE,
+  paged,
+  Table,
+  Time,
+  Trouble,
+  type Wrong,
+  wrongOf,
+} from './parts.tsx'
+import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { page } from './shell.tsx'
+
+/** Agents that the pages can name; further ones are shown by their ids. */
+const NAMED_AT_MOST = 500
+
+/** Whom agents hold, and what they decide together: who voted what, when and why. */
+export const coordination = new Hono<Portal>()
+
+coordination.get('/coordination', async (c) => {
+  const { ctx } = c.var
+  const [leases, requests, everybody] = await Promise.all([
+    listLeases(ctx, { limit: PAGE }),
+    listConsensus(ctx, { status: null, before: cursorOf(asked(c, 'before')), limit: PAGE + 1 }),
+    listAgents(ctx, { isActive: null, limit: NAMED_AT_MOST }),
+  ])
+  const found = paged(requests, ({ createdAt, id }) => `${createdAt.getTime()}_${id}`)
+  const nameOf = namesOf(everybody)
+  return await page(
+    c,
+    'Leases and votes',
+    <div id="coordination" data-live="lease consensus">
+      <h2>Contacts that an agent holds</h2>
+      {leases.length === 0 ? (
+        <Empty>No contact is held.</Empty>
+      ) : (
+        <Table
+          caption="Leases"
+          head={['Contact', 'Agent', 'For', 'Until', '']}
+          rows={leases.map((lease) => [
+            <a href={`/portal/contacts?email=${encodeURIComponent(lease.contactEmail)}`}>
+              {lease.contactEmail}
+            </a>,
+            <a href={`/portal/agents/${lease.agentId}`}>{nameOf(lease.agentId)}</a>,
+            lease.intent,
+            <Time at={lease.expiresAt} />,
+            may(ctx, 'send') ? (
+              <Form c={c} action={`/portal/coordination/leases/${lease.id}/release`}>
+                <button class="small" type="submit" data-confirm="Let go of this contact?">
+                  Let go <span class="visually-hidden">of {lease.contactEmail}</span>
+                </button>
+              </Form>
+            ) : null,
+          ])}
+        />
+      )}
+      <h2>What agents decide together</h2>
+      <Listing
+        c={c}
+        of={found}
+        caption="Votes"
+        head={['Action', 'Contact', 'Why', 'Proposed by', 'State', 'Until']}
+        row={(request) => [
+          <a href={`/portal/coordination/votes/${request.id}`}>{request.action}</a>,
+          request.contactEmail,
+          request.reason,
+          nameOf(request.requestingAgentId),
+          <Badge state={request.status} />,
+          <Time at={request.timeoutAt} />,
+        ]}
+      >
+        Nothing has been put to the vote.
+      </Listing>
+    </div>,
+  )
+})
+
+coordination.post('/coordination/leases/:leaseId/release', async (c) => {
+  const isReleased = await releaseLease(c.var.ctx, c.req.param('leaseId'))
+  return done(c, '/portal/coordination', isReleased ? 'The contact is free.' : 'It was free already.')
+})
+
+coordination.get('/coordination/votes/:consensusId', async (c) => {
+  return await requestPage(c, c.req.param('consensusId'), null)
+})
+
+coordination.post('/coordination/votes/:consensusId', async (c) => {
+  mustBeAllowed(c.var.ctx, 'send')
+  const id = c.req.param('consensusId')
+  const { agent = '', vote, reason } = await formOf(c)
+  try {
+    if (vote !== 'approve' && vote !== 'reject')
+      throw new Fault('invalid', 'Choose for or against.', { field: 'vote' })
+    const given = reason?.trim().slice(0, 500) || null
+    await voteOn(c.var.ctx, id, {
+      agent: { id: agent, name: null },
+      vote,
+      reason: given === null ? 'Cast by a person.' : `${given} (cast by a person)`,
+    })
+  } catch (error) {
+    const codes = [
+      'invalid',
+      'agent_not_found',
+      'already_voted',
+      'consensus_closed',
+      'agent_inactive',
+    ] as const
+    return await requestPage(c, id, wrongOf(error, [...codes]))
+  }
+  return done(c, `/portal/coordination/votes/${id}`, 'The vote is cast.')
+})
+
+async function requestPage(c: PortalContext, id: string, wrong: Wrong | null) {
+  const [request, everybody] = await Promise.all([
+    getConsensus(c.var.ctx, id),
+    listAgents(c.var.ctx, { isActive: null, limit: NAMED_AT_MOST }),
+  ])
+  const nameOf = namesOf(everybody)
+  const mayVote = everybody.filter(
+    (agent) => isActive(agent, c.get('now')) && !request.votes.some(({ agentId }) => agentId === agent.id),
+  )
+  return await page(
+    c,
+    request.action,
+    <>
+      <Trouble wrong={wrong} />
+      <div id="votes" data-live="consensus">
+        <p class="lead">
+          <Badge state={request.status} /> {count(request, 'approve')} for, {count(request, 'reject')} against
+        </p>
+        <dl class="facts">
+          <dt>Contact</dt>
+          <dd>
+            <a href={`/portal/contacts?email=${encodeURIComponent(request.contactEmail)}`}>
+              {request.contactEmail}
+            </a>
+          </dd>
+          <dt>Why</dt>
+          <dd>{request.reason}</dd>
+          <dt>Proposed by</dt>
+          <dd>
+            <a href={`/portal/agents/${request.requestingAgentId}`}>{nameOf(request.requestingAgentId)}</a>,
+            on <Time at={request.createdAt} />
+          </dd>
+          <dt>{request.decidedAt ? 'Decided' : 'Open until'}</dt>
+          <dd>
+            <Time at={request.decidedAt ?? request.timeoutAt} />
+          </dd>
+        </dl>
+        <h2>Votes</h2>
+        {request.votes.length === 0 ? (
+          <Empty>Nobody has voted yet.</Empty>
+        ) : (
+          <Table
+            caption="Votes"
+            head={['Agent', 'Vote', 'Why', 'When']}
+            rows={request.votes.map(({ agentId, vote, reason, at }) => [
+              <a href={`/portal/agents/${agentId}`}>{nameOf(agentId)}</a>,
+              <Badge
+                state={vote === 'approve' ? 'for' : 'against'}
+                tone={vote === 'approve' ? 'good' : 'bad'}
+              />,
+              reason ?? '',
+              <Time at={new Date(at)} />,
+            ])}
+          />
+        )}
+      </div>
+      {request.status === 'pending' ? <VoteForm c={c} id={id} agents={mayVote} /> : null}
+    </>,
+    wrong ? 422 : 200,
+  )
+}
+
+/** An owner may cast the vote of an agent that is alive and has not voted; there is no other way to end a vote. */
+function VoteForm({ c, id, agents }: { c: PortalContext; id: string; agents: Agent[] }) {
+  if (!may(c.var.ctx, 'send')) return null
+  if (agents.length === 0) return <p class="note">Every agent that is alive has voted.</p>
+  return (
+    <Form c={c} action={`/portal/coordination/votes/${id}`} class="card">
+      <h2>Vote for one of your agents</h2>
+      <p>More than half of the agents that are alive decide. Undecided, the request ends at its time.</p>
+      <Field
+        label="Agent"
+        name="agent"
+        options={agents.map((agent): [string, string] => [agent.id, agent.name])}
+      />
+      <Field label="Why" name="reason" attributes={{ maxlength: 500 }} />
+      <div class="actions">
+        <button class="primary" type="submit" name="vote" value="approve" data-key="a">
+          For
+        </button>
+        <button class="danger" type="submit" name="vote" value="reject" data-key="r">
+          Against
+        </button>
+      </div>
+    </Form>
+  )
+}
+
+const count = ({ votes }: Consensus, of: 'approve' | 'reject') =>
+  votes.filter(({ vote }) => vote === of).length
+
+const namesOf = (agents: Agent[]) => {
+  const names = new Map(agents.map(({ id, name }) => [id, name]))
+  return (id: string) => names.get(id) ?? id
+}
+
+function cursorOf(given: string | undefined) {
+  const [, at, id] = /^(\d{1,13})_([\w-]+)$/.exec(given ?? '') ?? []
+  return at === undefined || id === undefined ? null : { createdAt: new Date(Number(at)), id }
+}

@@ -1,0 +1,48 @@
+import { Hono } from 'hono'
+import { eventStream, listenerFor } from '../../core/events/stream.ts'
+import type { Portal } from './session.ts'
+
+/** How often a silent stream says that it lives, in ms. */
+const PULSE_MS = 20_000
+/** How long a browser waits before it connects again, in ms. */
+const RETRY_MS = 3_000
+
+/** Tells open pages that something has happened, and nothing but what kind of thing: they ask for themselves anew. */
+export const live = new Hono<Portal>()
+
+live.get('/live', async (c) => {
+  const { ctx } = c.var
+  const listener = listenerFor(ctx, { types: null, mailboxId: undefined, agentId: null, lastEventId: null })
+  const reader = (await eventStream(ctx.env, ctx.tenantId).listen(listener)).getReader()
+  const [encoder, decoder] = [new TextEncoder(), new TextDecoder()]
+  let pulse: ReturnType<typeof setInterval> | undefined
+  const end = () => {
+    clearInterval(pulse)
+    reader.cancel().catch(() => {})
+  }
+  const stream = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      const say = (text: string) => controller.enqueue(encoder.encode(text))
+      say(`retry: ${RETRY_MS}\n\n`)
+      pulse = setInterval(() => {
+        if (Date.now() < listener.until) return say(': still here\n\n')
+        end()
+        controller.close()
+      }, PULSE_MS)
+      void follow().catch(() => {})
+
+      async function follow() {
+        let rest = ''
+        for (;;) {
+          const { done, value } = await reader.read()
+          if (done) return
+          const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+          rest = lines.pop() ?? ''
+          for (const line of lines) say(`data: ${(JSON.parse(line) as { type: string }).type}\n\n`)
+        }
+      }
+    },
+    cancel: end,
+  })
+  return c.body(stream, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+})

@@ -1,0 +1,133 @@
+import { Hono } from 'hono'
+import { may } from '../../core/ctx.ts'
+import { liftSuppression, listSuppressions, REASON_CODES, suppress } from '../../core/suppressions.ts'
+import { csvFile } from './csv.ts'
+import { Import, takeIn } from './import.tsx'
+import { Field, Form, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
+import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { page } from './shell.tsx'
+
+/** Rows of one exported file. */
+const EXPORT_AT_MOST = 10_000
+
+/** Whom nobody may write to; as a file too. */
+export const suppressions = new Hono<Portal>()
+
+suppressions.get('/suppressions', async (c) => await suppressionsPage(c, null))
+
+suppressions.get('/suppressions.csv', async (c) => {
+  const rows = await listSuppressions(c.var.ctx, { limit: EXPORT_AT_MOST })
+  return csvFile(
+    c,
+    'suppressions',
+    ['email', 'scope', 'campaign', 'reason', 'source', 'expires_at', 'created_at'],
+    rows.map((row) => [
+      row.email,
+      row.scope,
+      row.campaignId,
+      row.reasonCode,
+      row.source,
+      row.expiresAt,
+      row.createdAt,
+    ]),
+  )
+})
+
+suppressions.post('/suppressions', async (c) => {
+  const { email = '', reason } = await formOf(c)
+  try {
+    await suppress(c.var.ctx, { ...suppression(email, reason), source: 'portal' })
+  } catch (error) {
+    return await suppressionsPage(c, { ...wrongOf(error), field: 'email' })
+  }
+  return done(c, '/portal/suppressions', 'Nobody writes to this address any more.')
+})
+
+suppressions.post('/suppressions/import', async (c) => {
+  const { count, wrong } = await takeIn(c, ({ email = '', reason }) =>
+    suppress(c.var.ctx, { ...suppression(email, reason), source: 'import' }),
+  )
+  if (wrong) return await suppressionsPage(c, wrong)
+  return done(c, '/portal/suppressions', `${count} addresses are on the list.`)
+})
+
+suppressions.post('/suppressions/:suppressionId/lift', async (c) => {
+  await liftSuppression(c.var.ctx, c.req.param('suppressionId'))
+  return done(c, '/portal/suppressions', 'The address may be written to again.')
+})
+
+const suppression = (email: string, reason: string | undefined) => ({
+  email,
+  scope: 'tenant' as const,
+  reasonCode: REASON_CODES.find((code) => code === reason) ?? ('manual_dnc' as const),
+  campaignId: null,
+  expiresAt: null,
+})
+
+async function suppressionsPage(c: PortalContext, wrong: Wrong | null) {
+  const found = await pageOf(
+    c,
+    (part) => listSuppressions(c.var.ctx, part),
+    ({ id }) => id,
+  )
+  const mayManage = may(c.var.ctx, 'manage')
+  return await page(
+    c,
+    'Suppressions',
+    <>
+      <p class="lead">
+        Addresses that nobody writes to. <a href="/portal/suppressions.csv">Export as CSV</a>
+      </p>
+      <Trouble wrong={wrong && wrong.field !== 'email' && wrong.field !== 'file' ? wrong : null} />
+      <Listing
+        c={c}
+        of={found}
+        caption="Suppressions"
+        head={['Address', 'Why', 'Scope', 'From', 'Since', 'Until', '']}
+        row={(row) => [
+          row.email,
+          row.reasonCode.replaceAll('_', ' '),
+          row.campaignId === '' ? row.scope : `${row.scope} ${row.campaignId}`,
+          row.source ?? '',
+          <Time at={row.createdAt} />,
+          row.expiresAt ? <Time at={row.expiresAt} /> : 'for good',
+          mayManage ? (
+            <Form c={c} action={`/portal/suppressions/${row.id}/lift`}>
+              <button class="small" type="submit" data-confirm={`Let agents write to ${row.email} again?`}>
+                Lift <span class="visually-hidden">{row.email}</span>
+              </button>
+            </Form>
+          ) : null,
+        ]}
+      >
+        No address is on the list.
+      </Listing>
+      {mayManage ? (
+        <>
+          <Form c={c} action="/portal/suppressions" class="card">
+            <h2>Put an address on the list</h2>
+            <Field
+              label="Address"
+              name="email"
+              wrong={wrong}
+              attributes={{ type: 'email', required: true }}
+            />
+            <Field
+              label="Why"
+              name="reason"
+              value="manual_dnc"
+              options={REASON_CODES.map((code): [string, string] => [code, code.replaceAll('_', ' ')])}
+            />
+            <div class="actions">
+              <button class="primary" type="submit">
+                Put it on the list
+              </button>
+            </div>
+          </Form>
+          <Import c={c} action="/portal/suppressions/import" columns="email, reason" wrong={wrong} />
+        </>
+      ) : null}
+    </>,
+    wrong ? 422 : 200,
+  )
+}
