@@ -32,8 +32,11 @@ const MENU = [
   '/webhooks',
   '/keys',
   '/people',
+  '/billing',
   '/audit',
   '/audit/verify',
+  '/data',
+  '/erased',
   '/sessions',
 ]
 const EVERYWHERE = process.env.PORTAL_SWEEP ? MENU : ['', '/sends']

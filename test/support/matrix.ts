@@ -31,6 +31,7 @@ export type Ids = {
   exportId: string
   smtpCredentialId: string
   domainId: string
+  bondId: string
 }
 
 export type Permission = 'read' | 'send' | 'manage' | 'approve'
@@ -1004,6 +1005,16 @@ export async function newWorld() {
     tenantId,
     canary,
   )
+  // Its id outlives the tenant, so no word of the tenant's is in it.
+  const bondId = `bond_${crypto.randomUUID().replaceAll('-', '')}`
+  await sql(
+    `INSERT INTO bonds (tenant_id, id, provider, tier, amount_usd_cents, status, customer_id, payment_method_id, reason,
+       created_at, updated_at)
+     VALUES (?1, ?3, 'local', 'growth', 49900, 'pending', ?2, ?2, ?2, 1, 1)`,
+    tenantId,
+    canary,
+    bondId,
+  )
   await fillEmptyTables(tenantId, canary)
   const revoked = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
   const expired = await grant(tenantId, ['read', 'send', 'manage', 'approve'])
@@ -1039,6 +1050,7 @@ export async function newWorld() {
     exportId: `exp_${canary}`,
     smtpCredentialId: `smtp_${canary}`,
     domainId: `dom_${canary}`,
+    bondId,
   }
   return { canary, tenant, ids, key: tenant.ownerKey, keys: { revoked, expired, elsewhere } }
 }

@@ -164,7 +164,8 @@ function priceOf(env: Env, plan: Plan): string {
   throw new Fault('not_configured', `The plan "${plan}" has no price here yet.`, { field: 'plan_key' })
 }
 
-const billingPage = (env: Env) => `${settings(env).publicUrl}/billing`
+/** Where a person comes back to. */
+const billingPage = (env: Env) => `${settings(env).publicUrl}/portal/billing`
 
 /** Pages of the portal live for minutes: a repeat within one is given the same page. */
 const minuteOf = (now: Date) => Math.floor(now.getTime() / 60_000)

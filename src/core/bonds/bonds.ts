@@ -65,6 +65,27 @@ export async function postBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; 
   return { bond: { ...bond, setupId: setup.id }, clientSecret: setup.clientSecret }
 }
 
+/**
+ * Gives up a bond for which no money is held yet, so that another can be posted. What is posted answers for mail that has
+ * been sent, so the operator alone lets go of it: `conflict`. One that is over stays as it is.
+ */
+export async function withdrawBond(ctx: Ctx, id: string): Promise<Bond> {
+  mustBeAllowed(ctx, 'manage')
+  const bond = await ownBond(ctx, id)
+  if (bond.status === 'pending') {
+    await changeBond(
+      ctx,
+      bond,
+      { status: 'pending' },
+      { closing: 'released', reason: 'withdrawn', nextAt: ctx.now },
+    )
+    await attendBond(ctx, bond)
+  }
+  const withdrawn = await ownBond(ctx, id)
+  if (withdrawn.status !== 'posted') return withdrawn
+  throw new Fault('conflict', 'This bond is posted: the operator lets go of it, in good standing. Ask them.')
+}
+
 /** The bonds of all tenants, the newest first: for the operator, and therefore of no tenant. */
 export async function listAllBonds(
   env: Env,
@@ -116,6 +137,15 @@ async function live({ db, tenantId }: Ctx): Promise<Bond> {
       .from(bonds)
       .where(and(eq(bonds.tenantId, tenantId), sql`${bonds.status} IN ('pending', 'posted')`)),
   )
+}
+
+async function ownBond({ db, tenantId }: Ctx, id: string): Promise<Bond> {
+  const [bond] = await db
+    .select()
+    .from(bonds)
+    .where(and(eq(bonds.tenantId, tenantId), eq(bonds.id, id)))
+  if (bond) return bond
+  throw new Fault('not_found', 'No such bond.')
 }
 
 async function bondById(env: Env, id: string): Promise<Bond> {

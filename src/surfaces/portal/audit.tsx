@@ -4,7 +4,7 @@ import { searchEntries } from '../../core/audit/search.ts'
 import { type Signature, type Verified, verifyLog } from '../../core/audit/verify.ts'
 import { listOwners } from '../../core/people.ts'
 import { fileOf } from '../http.ts'
-import { asked, Empty, Field, Id, PAGE, Pager, Table, Time } from './parts.tsx'
+import { asked, Field, Id, Listing, PAGE, Time } from './parts.tsx'
 import type { Portal } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -94,25 +94,22 @@ audit.get('/audit', async (c) => {
         />
         <button type="submit">Show</button>
       </form>
-      {entries.length === 0 ? (
-        <Empty>
-          {isFiltered ? 'No such entry in what was looked through.' : 'Nothing has been changed yet.'}
-        </Empty>
-      ) : (
-        <Table
-          caption="Audit log"
-          head={['Nr', 'What', 'To what', 'By', 'When', 'Detail']}
-          rows={entries.map((entry) => [
-            entry.seq,
-            entry.action,
-            entry.target ? <Id>{entry.target}</Id> : '',
-            nameOf(entry.actor),
-            <Time at={entry.at} />,
-            <Detail entry={entry} />,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next === null ? null : String(next)} />
+      <Listing
+        c={c}
+        of={{ shown: entries, next: next === null ? null : String(next) }}
+        caption="Audit log"
+        head={['Nr', 'What', 'To what', 'By', 'When', 'Detail']}
+        row={(entry) => [
+          entry.seq,
+          entry.action,
+          entry.target ? <Id>{entry.target}</Id> : '',
+          nameOf(entry.actor),
+          <Time at={entry.at} />,
+          <Detail entry={entry} />,
+        ]}
+      >
+        {isFiltered ? 'No such entry in what was looked through.' : 'Nothing has been changed yet.'}
+      </Listing>
     </>,
   )
 })

@@ -13,8 +13,8 @@ import {
   Empty,
   Field,
   Form,
+  Listing,
   PAGE,
-  Pager,
   Table,
   Time,
   type Tone,
@@ -51,7 +51,6 @@ dlp.post('/dlp', async (c) => {
     const disabledRules = Object.keys(form).flatMap((name) => /^off-(.+)$/.exec(name)?.[1] ?? [])
     await updateDlp(c.var.ctx, { mode, disabledRules })
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
     return await dlpPage(c, form, wrongOf(error))
   }
   return done(c, '/portal/dlp', 'The policy is changed. It counts from the next send on.')
@@ -80,8 +79,7 @@ dlp.post('/dlp/canaries', async (c) => {
       </>,
     )
   } catch (error) {
-    if (!(error instanceof Fault) || !['invalid', 'conflict'].includes(error.code)) throw error
-    return await dlpPage(c, form, wrongOf(error))
+    return await dlpPage(c, form, wrongOf(error, ['invalid', 'conflict']))
   }
 })
 
@@ -167,8 +165,7 @@ async function dlpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         </Form>
       ) : null}
       <h2>What was found</h2>
-      <Findings findings={findings} canaries={canaries} isWhole={next === null} />
-      <Pager c={c} next={next} />
+      <Findings c={c} findings={findings} next={next} canaries={canaries} />
     </>,
     wrong ? 422 : 200,
   )
@@ -203,35 +200,31 @@ function Canaries({ c, canaries }: { c: PortalContext; canaries: CanaryRecord[] 
 }
 
 function Findings({
+  c,
   findings,
+  next,
   canaries,
-  isWhole,
 }: {
+  c: PortalContext
   findings: Finding[]
+  next: string | null
   canaries: CanaryRecord[]
-  isWhole: boolean
 }) {
-  if (findings.length === 0) {
-    return (
-      <Empty>{isWhole ? 'Nothing has been found.' : 'Nothing was found in the newest of these sends.'}</Empty>
-    )
-  }
   const nameOf = (canaryId: string) => {
     const canary = canaries.find(({ id }) => id === canaryId)
     return canary ? `the canary ${canary.label ?? canaryId}` : 'a canary that has been lifted'
   }
+  const counted = ({ rule, count }: Finding['found'][number]) =>
+    `${rule.replaceAll('_', ' ')}${count > 1 ? `, ${count} times` : ''}`
   return (
-    <Table
+    <Listing
+      c={c}
+      of={{ shown: findings, next }}
       caption="Found"
       head={['Message to', 'Found', 'Where', 'What became of it', 'When']}
-      rows={findings.map(({ sendId, recipient, found, canaries: tripped, state, reason, at }) => [
+      row={({ sendId, recipient, found, canaries: tripped, state, reason, at }) => [
         <a href={`/portal/sends/${sendId}`}>{recipient ?? sendId}</a>,
-        [
-          ...found.map(
-            ({ rule, count }) => `${rule.replaceAll('_', ' ')}${count > 1 ? `, ${count} times` : ''}`,
-          ),
-          ...tripped.map(({ id }) => nameOf(id)),
-        ].join('; '),
+        [...found.map(counted), ...tripped.map(({ id }) => nameOf(id))].join('; '),
         [...new Set([...found.flatMap(({ where }) => where), ...tripped.map(({ where }) => where)])].join(
           ', ',
         ),
@@ -239,7 +232,9 @@ function Findings({
           <Badge state={state} /> {reason?.replaceAll('_', ' ') ?? ''}
         </>,
         <Time at={at} />,
-      ])}
-    />
+      ]}
+    >
+      {next === null ? 'Nothing has been found.' : 'Nothing was found in the newest of these sends.'}
+    </Listing>
   )
 }

@@ -12,15 +12,14 @@ import {
 } from '../../core/domains/domains.ts'
 import { dnsRecords, nsRecords } from '../../core/domains/records.ts'
 import { type Verified, verifyDomain } from '../../core/domains/verify.ts'
-import { Fault } from '../../core/fault.ts'
 import {
   asked,
   Badge,
   Empty,
   Field,
   Form,
+  Listing,
   PAGE,
-  Pager,
   Table,
   Time,
   Trouble,
@@ -48,10 +47,7 @@ domains.post('/domains', async (c) => {
     })
     return done(c, `/portal/domains/${id}`, `${domain} is added. Set its records, then verify it.`)
   } catch (error) {
-    if (!(error instanceof Fault) || !['invalid', 'conflict', 'not_configured'].includes(error.code)) {
-      throw error
-    }
-    return await domainsPage(c, form, wrongOf(error))
+    return await domainsPage(c, form, wrongOf(error, ['invalid', 'conflict', 'not_configured']))
   }
 })
 
@@ -71,8 +67,8 @@ domains.post('/domains/:domainId/attach', async (c) => {
   try {
     await attachDomain(c.var.ctx, id, agent)
   } catch (error) {
-    if (!(error instanceof Fault) || !['conflict', 'agent_not_found'].includes(error.code)) throw error
-    return await domainPage(c, await getDomain(c.var.ctx, id), null, wrongOf(error))
+    const wrong = wrongOf(error, ['conflict', 'agent_not_found'])
+    return await domainPage(c, await getDomain(c.var.ctx, id), null, wrong)
   }
   return done(c, `/portal/domains/${id}`, 'The agent writes from this domain now.')
 })
@@ -94,23 +90,22 @@ async function domainsPage(c: PortalContext, given: Given, wrong: Wrong | null) 
     <>
       <p class="lead">Verified, a domain is one that your agents can write from and be written to at.</p>
       <Trouble wrong={wrong && wrong.field !== 'domain' ? wrong : null} />
-      {shown.length === 0 ? (
-        <Empty>Agents write from our domain only.</Empty>
-      ) : (
-        <Table
-          caption="Domains"
-          head={['Domain', 'State', 'Records', 'Addresses', 'Checked', 'Added']}
-          rows={shown.map((domain) => [
-            <a href={`/portal/domains/${domain.id}`}>{domain.domain}</a>,
-            <Badge state={domain.status} />,
-            domain.mode === 'managed' ? 'served by us' : 'set by you',
-            domain.aliases.length,
-            <Time at={domain.checkedAt} />,
-            <Time at={domain.createdAt} />,
-          ])}
-        />
-      )}
-      <Pager c={c} next={hasMore ? (shown.at(-1)?.id ?? null) : null} />
+      <Listing
+        c={c}
+        of={{ shown, next: hasMore ? (shown.at(-1)?.id ?? null) : null }}
+        caption="Domains"
+        head={['Domain', 'State', 'Records', 'Addresses', 'Checked', 'Added']}
+        row={(domain) => [
+          <a href={`/portal/domains/${domain.id}`}>{domain.domain}</a>,
+          <Badge state={domain.status} />,
+          domain.mode === 'managed' ? 'served by us' : 'set by you',
+          domain.aliases.length,
+          <Time at={domain.checkedAt} />,
+          <Time at={domain.createdAt} />,
+        ]}
+      >
+        Agents write from our domain only.
+      </Listing>
       {may(c.var.ctx, 'manage') ? (
         <Form c={c} action="/portal/domains" class="card">
           <h2>Add a domain</h2>

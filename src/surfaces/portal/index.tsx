@@ -6,9 +6,11 @@ import { agents } from './agents.tsx'
 import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
 import { audit } from './audit.tsx'
+import { billing } from './billing.tsx'
 import { consents } from './consents.tsx'
 import { contacts } from './contacts.tsx'
 import { coordination } from './coordination.tsx'
+import { data, erased } from './data.tsx'
 import { deciding } from './decide.tsx'
 import { dlp } from './dlp.tsx'
 import { domains } from './domains.tsx'
@@ -37,6 +39,7 @@ portal.use('*', sameOrigin)
 for (const asset of ASSETS) portal.get(asset.path, (c) => serveAsset(c, asset))
 portal.route('/', signingIn)
 portal.route('/', deciding)
+portal.route('/', erased)
 portal.route('/', sessionPages)
 
 portal.use('*', signedIn)
@@ -62,7 +65,9 @@ for (const pages of [
   webhooks,
   keys,
   people,
+  billing,
   audit,
+  data,
 ]) {
   portal.route('/', pages)
 }

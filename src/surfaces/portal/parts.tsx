@@ -15,8 +15,11 @@ export function Time({ at }: { at: Date | null }) {
 export type Tone = 'good' | 'bad' | 'wait' | 'calm' | ''
 
 const TONES: Record<string, Tone> = {
-  ...tones('good', 'delivered accepted approved active published granted verified sandboxed owner'),
-  ...tones('bad', 'blocked failed bounced complained rejected dead suspended banned frozen revoked refused'),
+  ...tones('good', 'delivered accepted approved active published granted verified sandboxed owner posted'),
+  ...tones(
+    'bad',
+    'blocked failed bounced complained rejected dead suspended banned frozen revoked refused captured past_due canceled',
+  ),
   ...tones(
     'wait',
     'pending pending_approval scheduled retry_wait unknown expired paused draft pending_claim',

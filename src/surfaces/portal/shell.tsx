@@ -49,7 +49,9 @@ const MENU: [heading: string, entries: [path: string, name: string][]][] = [
     'Account',
     [
       ['/people', 'People'],
+      ['/billing', 'Billing'],
       ['/audit', 'Audit log'],
+      ['/data', 'Export and delete'],
       ['/sessions', 'Sessions'],
     ],
   ],

@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
 import { getMailbox, listMailboxes } from '../../core/mailboxes.ts'
 import {
   issueSmtpCredential,
@@ -9,20 +8,7 @@ import {
 } from '../../core/smtp/credentials.ts'
 import { settings } from '../../env.ts'
 import { showsSecret } from '../http.ts'
-import {
-  asked,
-  Copy,
-  Empty,
-  Field,
-  Form,
-  PAGE,
-  Pager,
-  paged,
-  Table,
-  Time,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
+import { asked, Copy, Field, Form, Listing, pageOf, Time, type Wrong, wrongOf } from './parts.tsx'
 import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -61,8 +47,7 @@ smtp.post('/smtp', async (c) => {
       </>,
     )
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'conflict') throw error
-    return await smtpPage(c, form, { ...wrongOf(error), field: 'mailbox' })
+    return await smtpPage(c, form, { ...wrongOf(error, ['conflict']), field: 'mailbox' })
   }
 })
 
@@ -77,11 +62,14 @@ async function smtpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
     return await page(c, 'SMTP', <p class="note">Only an owner sees the SMTP credentials.</p>)
   }
   const chosen = given.mailbox ?? asked(c, 'mailbox')
-  const [credentials, newest] = await Promise.all([
-    listSmtpCredentials(ctx, null, { before: asked(c, 'before'), limit: PAGE + 1 }),
+  const [found, newest] = await Promise.all([
+    pageOf(
+      c,
+      (part) => listSmtpCredentials(ctx, null, part),
+      ({ id }) => id,
+    ),
     listMailboxes(ctx, { limit: MAILBOXES_AT_MOST }),
   ])
-  const { shown, next } = paged(credentials, ({ id }) => id)
   const isListed = chosen === undefined || newest.some(({ id }) => id === chosen)
   const mailboxes = isListed ? newest : [await getMailbox(ctx, chosen), ...newest]
   return await page(
@@ -93,30 +81,29 @@ async function smtpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         passes the same rules as any other message.
       </p>
       <Access c={c} username="the address of the mailbox" />
-      {shown.length === 0 ? (
-        <Empty>No program has a password yet.</Empty>
-      ) : (
-        <Table
-          caption="SMTP credentials"
-          head={['Name', 'User name', 'Made', 'Last used', '']}
-          rows={shown.map(({ id, name, address, mailboxId, createdAt, lastUsedAt }) => [
-            name ?? 'No name',
-            address ?? mailboxId,
-            <Time at={createdAt} />,
-            <Time at={lastUsedAt} />,
-            <Form c={c} action={`/portal/smtp/${id}/revoke`}>
-              <button
-                class="small danger"
-                type="submit"
-                data-confirm="Revoke this password? It stops working at once."
-              >
-                Revoke <span class="visually-hidden">{name ?? address ?? id}</span>
-              </button>
-            </Form>,
-          ])}
-        />
-      )}
-      <Pager c={c} next={next} />
+      <Listing
+        c={c}
+        of={found}
+        caption="SMTP credentials"
+        head={['Name', 'User name', 'Made', 'Last used', '']}
+        row={({ id, name, address, mailboxId, createdAt, lastUsedAt }) => [
+          name ?? 'No name',
+          address ?? mailboxId,
+          <Time at={createdAt} />,
+          <Time at={lastUsedAt} />,
+          <Form c={c} action={`/portal/smtp/${id}/revoke`}>
+            <button
+              class="small danger"
+              type="submit"
+              data-confirm="Revoke this password? It stops working at once."
+            >
+              Revoke <span class="visually-hidden">{name ?? address ?? id}</span>
+            </button>
+          </Form>,
+        ]}
+      >
+        No program has a password yet.
+      </Listing>
       <Form c={c} action="/portal/smtp" class="card">
         <h2>A new password</h2>
         <Field

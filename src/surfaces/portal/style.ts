@@ -65,6 +65,8 @@ main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 76rem; width: 10
 .split { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 20rem); gap: 2rem; align-items: start }
 .split.wide { grid-template-columns: minmax(0, 1fr) minmax(0, 26rem) }
 .split.wide > .actions { grid-column: 1 / -1 }
+progress { width: 100%; height: .75rem; accent-color: var(--accent) }
+.split.even { grid-template-columns: 1fr 1fr; gap: 1rem }
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .375rem 1.25rem; margin: 0 0 1.25rem }
 dl.facts dt { color: var(--soft) }
 dl.facts dd { margin: 0 }
@@ -93,8 +95,8 @@ input[aria-invalid], textarea[aria-invalid], select[aria-invalid] { border: 2px 
 .wrong { display: block; color: var(--bad); font-size: .9375rem; font-weight: 600; margin-top: .25rem }
 button, .button { font: inherit; font-weight: 600; display: inline-flex; align-items: center; justify-content: center; min-height: 2.75rem; padding: .5rem 1.25rem; cursor: pointer; border-radius: .5rem; border: 1px solid var(--edge); background: var(--card); color: var(--ink); text-decoration: none }
 button:hover, .button:hover { background: var(--wash) }
-button.primary { background: var(--accent); border-color: var(--accent); color: var(--accent-ink) }
-button.primary:hover { filter: brightness(1.1) }
+button.primary, .button.primary { background: var(--accent); border-color: var(--accent); color: var(--accent-ink) }
+button.primary:hover, .button.primary:hover { filter: brightness(1.1) }
 button.danger { color: var(--bad); border-color: var(--bad) }
 button.small, .button.small { min-height: 2rem; padding: .125rem .75rem; font-size: .875rem }
 button[hidden] { display: none }
@@ -154,7 +156,7 @@ summary { cursor: pointer; min-height: 2rem; color: var(--accent); font-weight: 
   .side nav a { min-height: 2.75rem }
   .who { padding: 1rem .75rem }
   main { padding-top: 1.5rem }
-  .split, .split.wide { grid-template-columns: minmax(0, 1fr); gap: 0 }
+  .split, .split.wide, .split.even { grid-template-columns: minmax(0, 1fr); gap: 0 }
   h1 { font-size: 1.5rem }
   .card { padding: 1rem }
   table, tbody, tr, td { display: block; width: 100% }

@@ -57,6 +57,12 @@ const SAME_AGAIN = [
   '/consents/import',
   '/dlp',
   '/dlp/canaries/:canaryId/lift',
+  '/data/exports',
+  '/data/erasure',
+  '/billing/plan',
+  '/billing/portal',
+  '/billing/bonds',
+  '/billing/bonds/:bondId/withdraw',
   '/domains/:domainId/verify',
   '/domains/:domainId/attach',
   '/domains/:domainId/delete',
@@ -70,7 +76,7 @@ const SAME_AGAIN = [
 ]
 
 /** Open to whoever holds a mailed secret, or to anybody. */
-const OPEN = /^\/(?:assets|sign-in|enter|decide)(?:\/|$)/
+const OPEN = /^\/(?:assets|sign-in|enter|decide|erased)(?:\/|$)/
 
 test('every page leads to pages that are there; every form bears a token and an id, and sent twice makes one thing', async () => {
   const { ids, tenant } = await newWorld()

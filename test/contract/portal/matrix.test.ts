@@ -3,8 +3,8 @@ import { newWorld } from '../../support/matrix.ts'
 import { portalRoutes } from '../../support/matrix-routes.ts'
 import { type Browser, newPerson, pathOf, post, signIn, visit } from '../../support/portal.ts'
 
-/** Open to whoever holds a mailed secret, or to anybody; told of in sign-in.test.ts and approvals.test.ts. */
-const OPEN = /^\/(?:assets|sign-in|enter|decide)(?:\/|$)/
+/** Open to whoever holds a mailed secret, or to anybody; told of in sign-in.test.ts, approvals.test.ts and data.test.ts. */
+const OPEN = /^\/(?:assets|sign-in|enter|decide|erased)(?:\/|$)/
 /** About a person and not about a tenant. */
 const PERSONAL = /^\/(?:accounts|sign-out|sessions)(?:\/|$)/
 /** Told of in coordination.test.ts. */

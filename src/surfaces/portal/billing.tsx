@@ -1,0 +1,276 @@
+import { Hono } from 'hono'
+import { openPortal, startCheckout } from '../../core/billing/checkout.ts'
+import { type Billing, getSubscription } from '../../core/billing/subscription.ts'
+import { BOND_AMOUNTS, type Bond, type BondTier } from '../../core/bonds/bond.ts'
+import { listBonds, postBond, withdrawBond } from '../../core/bonds/bonds.ts'
+import { may, mustBeAllowed } from '../../core/ctx.ts'
+import { Fault, type FaultCode } from '../../core/fault.ts'
+import { PLANS, type Plan } from '../../core/plans.ts'
+import { showsSecret } from '../http.ts'
+import {
+  asked,
+  Badge,
+  Copy,
+  Field,
+  Form,
+  Listing,
+  PAGE,
+  Table,
+  Time,
+  Trouble,
+  type Wrong,
+  wrongOf,
+} from './parts.tsx'
+import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { page } from './shell.tsx'
+
+const NAMES = Object.keys(PLANS) as Plan[]
+const TIERS = Object.keys(BOND_AMOUNTS) as BondTier[]
+
+/** What a person can do something about, or wait for. */
+const SAYABLE: FaultCode[] = ['invalid', 'conflict', 'not_configured', 'payment_unavailable']
+
+/** What the account may send and pays for it, and the money that vouches for its mail. */
+export const billing = new Hono<Portal>()
+
+billing.get('/billing', async (c) => await billingPage(c, {}, null))
+
+billing.post('/billing/plan', async (c) => {
+  mustBeAllowed(c.var.ctx, 'manage')
+  const form = await formOf(c)
+  try {
+    const plan = NAMES.find((each) => each === form.plan)
+    if (!plan) throw new Fault('invalid', 'Choose a plan.', { field: 'plan' })
+    const { status, url, effectiveAt } = await startCheckout(c.var.ctx, plan)
+    if (status === 'open') return await elsewherePage(c, `The plan ${plan}`, url, 'Go on to pay')
+    const until = effectiveAt?.toISOString().slice(0, 10)
+    return done(
+      c,
+      '/portal/billing',
+      status === 'complete' ? `The plan is ${plan}.` : `The plan stays until ${until}, and is ${plan} then.`,
+    )
+  } catch (error) {
+    return await billingPage(c, {}, { ...wrongOf(error, SAYABLE), field: '' })
+  }
+})
+
+billing.post('/billing/portal', async (c) => {
+  try {
+    const { url } = await openPortal(c.var.ctx)
+    return await elsewherePage(c, 'Invoices and card', url, 'Open them')
+  } catch (error) {
+    return await billingPage(c, {}, { ...wrongOf(error, SAYABLE), field: '' })
+  }
+})
+
+billing.post('/billing/bonds', async (c) => {
+  mustBeAllowed(c.var.ctx, 'manage')
+  const form = await formOf(c)
+  try {
+    const tier = TIERS.find((each) => each === form.tier)
+    if (!tier) throw new Fault('invalid', 'Choose what is held.', { field: 'tier' })
+    const { bond, clientSecret } = await postBond(c.var.ctx, tier)
+    if (bond.status === 'posted') return done(c, '/portal/billing', 'The bond is posted: the money is held.')
+    showsSecret(c)
+    return await page(
+      c,
+      'A card has to be proved',
+      <>
+        <p class="note">
+          The bond is posted once a card has been proved with this secret of Stripe's, within a day. It is
+          shown this once; ask for the same bond again to see it again.
+        </p>
+        <p class="secret">{clientSecret}</p>
+        <div class="actions">
+          <Copy text={clientSecret} what="the secret" />
+          <a class="button" href="/portal/billing">
+            Back to billing
+          </a>
+        </div>
+      </>,
+    )
+  } catch (error) {
+    return await billingPage(c, form, { ...wrongOf(error, SAYABLE), field: 'tier' })
+  }
+})
+
+billing.post('/billing/bonds/:bondId/withdraw', async (c) => {
+  await withdrawBond(c.var.ctx, c.req.param('bondId'))
+  return done(c, '/portal/billing', 'The bond is withdrawn.')
+})
+
+/** A form may not lead to another site, so that nothing of ours is sent there; a link may. */
+async function elsewherePage(c: PortalContext, title: string, url: string, label: string) {
+  return await page(
+    c,
+    title,
+    <>
+      <p>This is done on a page at {new URL(url).host}, which leads back here.</p>
+      <div class="actions">
+        <a class="button primary" href={url} rel="noreferrer">
+          {label}
+        </a>
+        <a class="button" href="/portal/billing">
+          Not now
+        </a>
+      </div>
+    </>,
+  )
+}
+
+async function billingPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+  const { ctx } = c.var
+  const [standing, { bonds, hasMore }] = await Promise.all([
+    getSubscription(ctx),
+    listBonds(ctx, { limit: PAGE, after: asked(c, 'before') ?? null }),
+  ])
+  const { plan, provider, currentPeriodEnd, cancelAtPeriodEnd } = standing
+  const mayPay = may(ctx, 'manage') && provider !== 'none'
+  const isPosted = bonds.some(({ status }) => status === 'posted')
+  return await page(
+    c,
+    'Billing',
+    <>
+      <p class="lead">
+        The plan is {plan}. <Badge state={standing.status} />{' '}
+        {currentPeriodEnd ? (
+          <>
+            {cancelAtPeriodEnd ? 'It ends' : 'It is paid for until'} <Time at={currentPeriodEnd} />.
+          </>
+        ) : null}
+      </p>
+      <Trouble wrong={wrong && wrong.field !== 'tier' ? wrong : null} />
+      {asked(c, 'session_id') ? (
+        <p class="note">What you have paid for counts as soon as we are told of it, within a minute.</p>
+      ) : null}
+      <h2>How far it is used</h2>
+      <div class="split even">
+        <Use name="Today" {...standing.daily} />
+        <Use name="This month" {...standing.monthly} />
+      </div>
+      <p class="soft">
+        Days and months are counted in UTC, over all mailboxes. {standing.sentIn24h} messages were accepted in
+        the last 24 hours.
+      </p>
+      <h2>Plans</h2>
+      {provider === 'none' ? <p class="note">Nothing can be paid for here: ask whoever runs this.</p> : null}
+      {provider === 'local' ? <p class="note">This is local development: no money moves.</p> : null}
+      <Plans c={c} standing={standing} mayPay={mayPay} />
+      {mayPay ? (
+        <Form c={c} action="/portal/billing/portal">
+          <button type="submit">Invoices and card</button>
+        </Form>
+      ) : null}
+      <h2>Bonds</h2>
+      <p>
+        A bond is money that your card holds for as long as you want to vouch for your mail with it. It is
+        taken for abuse alone. While it is held, the account is autonomous, and its mail says that its sender
+        is verified.
+      </p>
+      <Bonds c={c} bonds={bonds} next={hasMore ? (bonds.at(-1)?.id ?? null) : null} />
+      {mayPay && !isPosted ? (
+        <Form c={c} action="/portal/billing/bonds" class="card">
+          <h3>Post a bond</h3>
+          <Field
+            label="What is held"
+            name="tier"
+            value={given.tier}
+            wrong={wrong}
+            hint="Held anew every seven days, and charged only if it is taken."
+            options={TIERS.map((tier): [string, string] => [tier, `${tier}: ${dollars(BOND_AMOUNTS[tier])}`])}
+          />
+          <div class="actions">
+            <button class="primary" type="submit">
+              Post it
+            </button>
+          </div>
+        </Form>
+      ) : null}
+    </>,
+    wrong ? 422 : 200,
+  )
+}
+
+function Use({ name, used, remaining }: { name: string; used: number; remaining: number }) {
+  const limit = used + remaining
+  const id = `use-${name.replace(' ', '-').toLowerCase()}`
+  return (
+    <div class="card">
+      <label for={id}>{name}</label>
+      <progress id={id} max={Math.max(1, limit)} value={used} />
+      <p class="num">
+        {counted(used)} of {counted(limit)}, {counted(remaining)} left
+      </p>
+    </div>
+  )
+}
+
+function Plans({ c, standing, mayPay }: { c: PortalContext; standing: Billing; mayPay: boolean }) {
+  const isChosen = (plan: Plan) => plan === standing.plan && !standing.cancelAtPeriodEnd
+  return (
+    <Form c={c} action="/portal/billing/plan">
+      <Table
+        caption="Plans"
+        head={['Plan', 'Sends a day', 'Sends a month', '']}
+        rows={NAMES.map((plan) => [
+          plan,
+          counted(PLANS[plan].day),
+          counted(PLANS[plan].month),
+          isChosen(plan) ? (
+            <Badge state="current" tone="good" />
+          ) : mayPay ? (
+            <button
+              class="small"
+              type="submit"
+              name="plan"
+              value={plan}
+              {...(plan === 'free' ? { 'data-confirm': 'End the plan that is paid for?' } : {})}
+            >
+              Choose <span class="visually-hidden">the plan {plan}</span>
+            </button>
+          ) : null,
+        ])}
+      />
+    </Form>
+  )
+}
+
+function Bonds({ c, bonds, next }: { c: PortalContext; bonds: Bond[]; next: string | null }) {
+  const mayManage = may(c.var.ctx, 'manage')
+  return (
+    <Listing
+      c={c}
+      of={{ shown: bonds, next }}
+      caption="Bonds"
+      head={['Bond', 'Held', 'State', 'Posted', 'Held anew', 'Ended', '']}
+      row={(bond) => [
+        bond.tier,
+        dollars(bond.amountUsdCents),
+        <>
+          <Badge state={bond.status} /> {bond.reason?.replaceAll('_', ' ') ?? ''}
+        </>,
+        bond.postedAt ? <Time at={bond.postedAt} /> : 'no card yet',
+        bond.nextReauthAt ? <Time at={bond.nextReauthAt} /> : '',
+        bond.endedAt ? <Time at={bond.endedAt} /> : '',
+        mayManage && bond.status === 'pending' ? (
+          <Form c={c} action={`/portal/billing/bonds/${bond.id}/withdraw`}>
+            <button class="small danger" type="submit" data-confirm="Withdraw this bond?">
+              Withdraw <span class="visually-hidden">the bond {bond.tier}</span>
+            </button>
+          </Form>
+        ) : bond.status === 'posted' ? (
+          <span class="soft">let go by the operator</span>
+        ) : null,
+      ]}
+    >
+      No bond has been posted.
+    </Listing>
+  )
+}
+
+const counted = (count: number) => count.toLocaleString('en')
+
+const dollars = (cents: number) =>
+  new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 0 }).format(
+    cents / 100,
+  )
