@@ -3,19 +3,22 @@ import type { Hono, Env as HonoEnv, Schema } from 'hono'
 import { recordReports } from './core/delivery/reports.ts'
 import { Fault } from './core/fault.ts'
 import { learn, tellFailure } from './core/log.ts'
-import { settings } from './env.ts'
+import { type Env, settings } from './env.ts'
 import { documentOf } from './openapi/document.ts'
 import { readReport } from './providers/events/index.ts'
+import { chosenCarriers, isWatched } from './providers/index.ts'
 import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
 import type { Documented } from './surfaces/docs/documented.ts'
 import { docs } from './surfaces/docs/index.tsx'
+import { health } from './surfaces/health/index.ts'
 import { type App, type HttpContext, limitBody, noSuchRoute, opening } from './surfaces/http.ts'
 import { mailmolt } from './surfaces/mailmolt/index.ts'
 import { mcp } from './surfaces/mcp/index.ts'
 import { moltbotden } from './surfaces/moltbotden/index.ts'
 import { molted } from './surfaces/molted/index.ts'
 import { operator } from './surfaces/operator/index.ts'
+import { metrics } from './surfaces/operator/metrics.ts'
 import { portal } from './surfaces/portal/index.tsx'
 import { providerEvents } from './surfaces/provider-events/index.ts'
 import { recorded } from './surfaces/recorded.ts'
@@ -26,11 +29,14 @@ const reporting = providerEvents({
   record: (env, now, events) => recordReports(env, events, now),
 })
 
+const counting = metrics({ carriers: (env) => chosenOf(env).filter(isWatched) })
+
 /** The doors that programs call, and where each is mounted below. */
 const PUBLISHED = [
   { at: '/v1', surface: molted },
   { at: '/v1', surface: mailmolt },
   { at: '', surface: moltbotden },
+  { at: '/admin', surface: counting },
   { at: '/admin', surface: operator },
   { at: '/events', surface: reporting },
 ]
@@ -46,12 +52,7 @@ app.use(recorded((route) => surfaces.get(route) ?? null))
 // MoltbotDen's surface refuses in its own words what is too large.
 for (const area of ['/v1/*', '/u/*', '/claim/*', '/verify/*', '/portal/*']) app.use(area, limitBody)
 
-app.get('/health', async (c) => {
-  settings(c.env)
-  await c.env.DB.prepare('SELECT 1 FROM tenants LIMIT 1').run()
-  return c.json({ status: 'ok' })
-})
-
+mount('health', '/', health({ carriers: chosenOf }))
 mount('docs', '/', docs(openApi))
 mount('dev', '/dev', dev)
 mount('unsubscribe', '/u', unsubscribing)
@@ -63,6 +64,7 @@ mount(
   '/mcp',
   mcp({ document: () => openApi(null), ask: (request, c) => app.fetch(request, c.env, c.executionCtx) }),
 )
+mount('operator', '/admin', counting)
 mount('operator', '/admin', operator)
 mount('molted', '/v1', molted)
 mount('mailmolt', '/v1', mailmolt)
@@ -89,6 +91,13 @@ function mount<E extends HonoEnv, S extends Schema, P extends string>(
   const before = app.routes.length
   app.route(path, routes)
   for (const route of app.routes.slice(before)) surfaces.set(`${route.method} ${route.path}`, surface)
+}
+
+/** The carriers that CARRIERS chooses. Throws where one of them cannot be used. */
+function chosenOf(env: Env) {
+  const { isLocal, mailDomain } = settings(env)
+  const capture = isLocal ? { db: env.DB, now: () => new Date() } : undefined
+  return chosenCarriers(env.CARRIERS, env, { clientName: mailDomain, capture, email: env.EMAIL })
 }
 
 /** The document of everything, or of one published API as it is mounted. */

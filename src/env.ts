@@ -257,7 +257,7 @@ const parsed = new WeakMap<object, Settings>()
 export function settings(env: Env): Settings {
   const known = parsed.get(env)
   if (known) return known
-  const { MAIL_DOMAIN, PUBLIC_URL, AUTHSERV_IDS, TOKEN_SECRET, OPERATOR_KEY, ...given } = Settings.parse(env)
+  const { MAIL_DOMAIN, PUBLIC_URL, AUTHSERV_IDS, TOKEN_SECRET, OPERATOR_KEY, ...given } = checked(env)
   const isLocal = env.LOCAL === '1'
   const value = {
     mailDomain: MAIL_DOMAIN,
@@ -284,6 +284,12 @@ export function settings(env: Env): Settings {
   }
   parsed.set(env, value)
   return value
+}
+
+function checked(env: Env) {
+  const { success, data, error } = Settings.safeParse(env)
+  if (success) return data
+  throw new Error(error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
 }
 
 function nameserversOf(given: string, localDomain: string | null): string[] {

@@ -511,8 +511,25 @@ export const sends = sqliteTable(
     index('sends_by_provider_message').on(t.providerMessageId).where(sql`provider_message_id IS NOT NULL`),
     uniqueIndex('sends_by_burned_key').on(t.tenantId, t.burnedKey).where(sql`burned_key IS NOT NULL`),
     index('sends_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('sends_unknown').on(t.updatedAt).where(sql`state = 'unknown'`),
     index('sends_by_batch').on(t.tenantId, t.batchId).where(sql`batch_id IS NOT NULL`),
   ],
+)
+
+/**
+ * How often a send or an inbound message has come to a state, of all tenants together; it names nobody. Triggers count.
+ * What is `queued` is not counted, for it comes to another state soon, and the caller waits for that row.
+ */
+export const counts = sqliteTable(
+  'counts',
+  {
+    kind: text({ enum: ['send', 'inbound'] }).notNull(),
+    state: text().notNull(),
+    /** The code that says why; empty where none does. */
+    reason: text().notNull(),
+    count: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.kind, t.state, t.reason] })],
 )
 
 /** One row per recipient of an accepted send, keyed by contact so that a contact's history is one range. */
@@ -795,7 +812,10 @@ export const deadLetters = sqliteTable(
     createdAt: time().notNull(),
     replayedAt: time(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('dead_letters_open').on(t.createdAt).where(sql`replayed_at IS NULL`),
+  ],
 )
 
 /** What our own receiving hop says of an inbound message. */

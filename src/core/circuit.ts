@@ -29,10 +29,20 @@ export const CLOSED: Circuit = {
 /** Whether a send may go to this carrier now, and the circuit after asking: once half-open, one probe at a time. */
 export function permit(circuit: Circuit, now: number): { allowed: boolean; circuit: Circuit } {
   if (circuit.openedAt === null) return { allowed: true, circuit }
-  const openMs = Math.min(BACK_OFF_MS * circuit.openings, BACK_OFF_AT_MOST_MS)
-  if (now < circuit.openedAt + openMs) return { allowed: false, circuit }
+  if (now < circuit.openedAt + openMs(circuit)) return { allowed: false, circuit }
   if (circuit.probeAt !== null && now < circuit.probeAt + PROBE_MS) return { allowed: false, circuit }
   return { allowed: true, circuit: { ...circuit, probeAt: now } }
+}
+
+/** What a circuit says of its carrier, to look at: asking changes nothing. */
+export type Health = { state: 'closed' | 'open' | 'half_open'; ok: number; failed: number }
+
+export function healthOf(circuit: Circuit, now: number): Health {
+  const recent = circuit.outcomes.filter(({ at }) => at > now - WINDOW_MS)
+  const ok = recent.filter((each) => each.ok).length
+  const state =
+    circuit.openedAt === null ? 'closed' : now < circuit.openedAt + openMs(circuit) ? 'open' : 'half_open'
+  return { state, ok, failed: recent.length - ok }
 }
 
 /** The circuit after one more outcome. It opens at 5 failures in a row, or at half of at least 20 within 30 s. */
@@ -50,3 +60,5 @@ export function report(circuit: Circuit, ok: boolean, now: number): Circuit {
   const openings = isSick ? circuit.openings + 1 : ok ? 0 : circuit.openings
   return { outcomes, consecutiveFailures, openedAt: isSick ? now : null, openings, probeAt: null }
 }
+
+const openMs = ({ openings }: Circuit) => Math.min(BACK_OFF_MS * openings, BACK_OFF_AT_MOST_MS)

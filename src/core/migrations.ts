@@ -15,6 +15,7 @@ import portal from '../../migrations/0013_portal.sql'
 import domains from '../../migrations/0014_domains.sql'
 import compliance from '../../migrations/0015_compliance.sql'
 import agentSpells from '../../migrations/0016_agent_spells.sql'
+import observability from '../../migrations/0017_observability.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -35,7 +36,15 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0014_domains.sql', domains],
   ['0015_compliance.sql', compliance],
   ['0016_agent_spells.sql', agentSpells],
+  ['0017_observability.sql', observability],
 ]
+
+/** Whether the database has every migration that this Worker was built with. */
+export async function isMigrated({ DB }: Env): Promise<boolean> {
+  const { results } = await DB.prepare('SELECT name FROM d1_migrations').all<{ name: string }>()
+  const applied = new Set(results.map(({ name }) => name))
+  return MIGRATIONS.every(([name]) => applied.has(name))
+}
 
 /**
  * Brings the local database to the newest schema, keeping the same book as `wrangler d1 migrations apply`, so that plain

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Circuit, CLOSED, permit, report } from '../core/circuit.ts'
+import { type Circuit, CLOSED, type Health, healthOf, permit, report } from '../core/circuit.ts'
 
 /** One object per carrier: its circuit, kept in memory. Forgetting it costs a few attempts, never a message. */
 export class ProviderHealth extends DurableObject {
@@ -10,6 +10,11 @@ export class ProviderHealth extends DurableObject {
     const answer = permit(this.circuit, now)
     this.circuit = answer.circuit
     return answer.allowed
+  }
+
+  /** How the carrier has done of late, for whoever watches. */
+  health(now: number): Health {
+    return healthOf(this.circuit, now)
   }
 
   /** Counts one outcome. A recipient that was refused is no ill health and must not be reported as such. */

@@ -100,6 +100,26 @@ export function carriers(settings: CarrierSettings, surroundings: Surroundings):
   return new Map(found.filter((carrier) => carrier !== null).map((carrier) => [carrier.name, carrier]))
 }
 
+/** Carriers of our own, which have no health to watch: they are the database. */
+const OWN: CarrierName[] = ['capture', 'internal']
+
+export function isWatched(name: CarrierName): boolean {
+  return !OWN.includes(name)
+}
+
+/** The carriers that a text of weights chooses. Throws where one of them is not described, or not in full. */
+export function chosenCarriers(
+  weights: string,
+  settings: CarrierSettings,
+  surroundings: Surroundings,
+): CarrierName[] {
+  const known = carriers(settings, surroundings)
+  const names = [...parseWeights(weights).keys()]
+  const missing = names.find((name) => !known.has(name))
+  if (missing !== undefined) throw new Error(`CARRIERS chooses ${missing}, which is not set up here`)
+  return names
+}
+
 type Required = Record<keyof CarrierSettings, string>
 
 function described(name: CarrierName, settings: CarrierSettings, build: (given: Required) => Carrier) {

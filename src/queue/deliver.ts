@@ -1,3 +1,4 @@
+import { tracing } from 'cloudflare:workers'
 import { returnPath } from '../core/bounces/return-path.ts'
 import { bury } from '../core/dead-letters.ts'
 import { depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
@@ -9,11 +10,8 @@ import { ringAll } from '../core/send/ring.ts'
 import { type Env, type SendBell, settings } from '../env.ts'
 import { CAPABILITIES } from '../providers/capability.ts'
 import type { Carrier, CarrierName, Outcome, OutgoingMessage } from '../providers/carrier.ts'
-import { carriers, choose, parseWeights, type Weights } from '../providers/index.ts'
+import { carriers, choose, isWatched, parseWeights, type Weights } from '../providers/index.ts'
 import { servable } from '../providers/message.ts'
-
-/** Carriers of our own, which have no health to watch: they are the database. */
-const OWN: CarrierName[] = ['capture', 'internal']
 
 const REPLAYABLE = Object.entries(CAPABILITIES).flatMap(([name, { idempotencyMs }]) =>
   idempotencyMs === null ? [] : name,
@@ -113,9 +111,13 @@ async function attempt(
   const idempotencyKey = await keyFor(claimed.send.id, asked)
   const envelopeFrom = carrier.name === 'smtp' ? await bounceAddress(claimed, message) : message.envelopeFrom
   const startedAt = Date.now()
-  const outcome = await carrier.send({ ...message, recipients: asked, idempotencyKey, envelopeFrom })
+  const outcome = await tracing.enterSpan('carrier', async (span) => {
+    const answer = await carrier.send({ ...message, recipients: asked, idempotencyKey, envelopeFrom })
+    span.setAttributes({ carrier: carrier.name, sendId: message.sendId, outcome: answer.kind })
+    return answer
+  })
   const latencyMs = Date.now() - startedAt
-  if (!OWN.includes(carrier.name)) {
+  if (isWatched(carrier.name)) {
     const isWell = outcome.kind === 'accepted' || outcome.kind === 'refused_permanent'
     await health(claimed.env, carrier.name).report(isWell, clock().getTime())
   }
@@ -182,7 +184,7 @@ function usable(weights: Weights, known: Map<CarrierName, Carrier>): Weights {
 async function healthyOf(env: Env, weights: Weights, now: Date): Promise<Set<CarrierName>> {
   const names = [...weights.keys()]
   const permitted = await Promise.all(
-    names.map((name) => OWN.includes(name) || names.length === 1 || health(env, name).permit(now.getTime())),
+    names.map((name) => !isWatched(name) || names.length === 1 || health(env, name).permit(now.getTime())),
   )
   return new Set(names.filter((_, position) => permitted[position]))
 }

@@ -19,6 +19,7 @@ const LOCAL_PAGES = ['GET /dev/checkout/{id}', 'POST /dev/checkout/{id}', 'GET /
 /** Open to anybody, and about nobody: they are no part of the matrix. */
 const ABOUT_NOBODY = [
   'GET /health',
+  'GET /ready',
   'GET /openapi.json',
   'GET /dev/outbox',
   'GET /dev/sign-in',

@@ -284,6 +284,7 @@ export const ENTRIES: Record<string, Entry> = {
     needs: 'operator',
     request: () => ({ path: '/admin/email/accounts/nobody/unfreeze' }),
   },
+  'GET /admin/metrics': { needs: 'operator', request: () => ({ path: '/admin/metrics' }) },
   'GET /admin/bonds': { needs: 'operator', request: () => ({ path: '/admin/bonds' }) },
   'POST /admin/bonds/{id}/capture': {
     needs: 'operator',

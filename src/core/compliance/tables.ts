@@ -35,6 +35,7 @@ export const RULES: Record<TableName, Rule> = {
   consents: erased(),
   sends: erased('settleToken', 'claimToken'),
   sendRecipients: erased(),
+  counts: keptInternal(),
   traces: erased(),
   domains: erased('sealedKey'),
   aliases: erased(),

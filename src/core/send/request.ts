@@ -1,5 +1,6 @@
+import { tracing } from 'cloudflare:workers'
 import type { KeptFile } from '../inbox/files.ts'
-import { type Facts as LogFacts, learn } from '../log.ts'
+import { learn } from '../log.ts'
 import type { Verdict } from '../policy.ts'
 import type { SendState } from '../states.ts'
 import { type Claim, claimStatements } from './claim.ts'
@@ -39,6 +40,16 @@ export type SendResult =
  * all; what is wrong with one item is its result.
  */
 export async function requestSends(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
+  return await tracing.enterSpan('send', async (span) => {
+    const results = await request(door, requests)
+    const facts = outcomeOf(results)
+    learn(facts)
+    span.setAttributes({ door: door.name, ...facts })
+    return results
+  })
+}
+
+async function request(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
   const prepared = await prepare(door, requests)
   const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
   const claims = asked.map(({ claim }) => claim)
@@ -76,7 +87,7 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
 
   const answered = new Set<string>()
   let next = 0
-  const results = prepared.map((each): SendResult => {
+  return prepared.map((each): SendResult => {
     if ('error' in each) return each.error
     const { send } = must(found[next++])
     if (!send) throw new Error('a claim left neither its row nor another behind')
@@ -84,17 +95,17 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
     answered.add(send.id)
     return result(each.claim, each.request, send, decision ?? decided.get(send.id), decision !== undefined)
   })
-  learn(outcomeOf(results))
-  return results
 }
 
-/** What the log says of the sends of one request: of a single one what came of it and why, of several how many. */
-function outcomeOf(results: SendResult[]): LogFacts {
+type Outcome = { sends?: number; sendId?: string; outcome?: string; reason?: string }
+
+/** What log and span say of the sends of one request: of a single one what came of it and why, of several how many. */
+function outcomeOf(results: SendResult[]): Outcome {
   const [only] = results
   if (!only || results.length > 1) return { sends: results.length }
   if (only.status === 'error') return { outcome: 'error', reason: only.code }
-  const reason = 'verdict' in only ? (only.verdict?.refusal?.reason ?? null) : null
-  return { sendId: only.requestId, outcome: only.status, reason }
+  const refusal = 'verdict' in only ? only.verdict?.refusal : null
+  return { sendId: only.requestId, outcome: only.status, ...(refusal ? { reason: refusal.reason } : {}) }
 }
 
 /** The judging row that stands under a claim: our own, or another caller's with that caller's stored input. */

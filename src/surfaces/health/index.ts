@@ -1,0 +1,18 @@
+import { type Check, readiness } from '../../core/readiness.ts'
+import { type App, router } from '../http.ts'
+
+/** What is looked at beside the core's own: throws where a carrier that is chosen cannot be used. */
+export type Looked = { carriers: (env: App['Bindings']) => unknown }
+
+/** Whether the Worker lives, which costs nothing to ask, and whether it can do its work. */
+export function health({ carriers }: Looked) {
+  const routes = router()
+  routes.get('/health', (c) => c.json({ status: 'ok' }))
+  routes.get('/ready', async (c) => {
+    const checks: Check[] = await readiness(c.env, carriers)
+    const isReady = checks.every(({ ok }) => ok)
+    c.header('Cache-Control', 'no-store')
+    return c.json({ status: isReady ? 'ready' : 'not_ready', checks }, isReady ? 200 : 503)
+  })
+  return routes
+}

@@ -1,0 +1,42 @@
+import { readMetrics } from '../../core/metrics/read.ts'
+import { mustBeOperator } from '../../core/operator.ts'
+import { type App, createRoute, OWN_ERROR, OWN_STATUS, presentedKey, surface, z } from '../http.ts'
+
+const EXAMPLE = `# HELP moltpost_sends_total How often a send has come to this state, and the code that says why.
+# TYPE moltpost_sends_total counter
+moltpost_sends_total{status="blocked",reason="cooldown"} 3
+`
+
+/** What the route is given: the carriers whose health is watched. */
+export type Watched = { carriers: (env: App['Bindings']) => string[] }
+
+/** How all that this Worker does fares, for the operator's Prometheus. */
+export function metrics({ carriers }: Watched) {
+  const app = surface({
+    status: OWN_STATUS,
+    error: OWN_ERROR,
+    body: ({ code, message }) => ({ error: code, message }),
+  })
+  app.openapi(
+    createRoute({
+      tags: ['operator'],
+      security: [{ operator: [] }],
+      method: 'get',
+      path: '/metrics',
+      summary: 'Counters and gauges over all tenants, in the text format of Prometheus',
+      responses: {
+        200: {
+          description: 'Made anew every five seconds at most',
+          content: { 'text/plain': { schema: z.string().openapi({ example: EXAMPLE }) } },
+        },
+      },
+    }),
+    async (c) => {
+      mustBeOperator(c.env, presentedKey(c))
+      const text = await readMetrics(c.env, c.get('now'), carriers(c.env))
+      c.header('Cache-Control', 'private, max-age=5')
+      return c.text(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+    },
+  )
+  return app
+}

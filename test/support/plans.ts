@@ -1,0 +1,46 @@
+import { env } from 'cloudflare:workers'
+import type { Env } from '../../src/env.ts'
+
+export type Asked = [sql: string, binds: unknown[]][]
+
+/** The environment with every statement of D1 taken down. */
+export function overheard(): { env: Env; asked: Asked } {
+  const asked: Asked = []
+  const DB = new Proxy(env.DB, {
+    get(db, name) {
+      if (name !== 'prepare') return Reflect.get(db, name).bind(db)
+      return (sql: string) => {
+        const unbound: Asked[number] = [sql, []]
+        asked.push(unbound)
+        return new Proxy(db.prepare(sql), {
+          get(target, method) {
+            const value = Reflect.get(target, method)
+            if (method !== 'bind') return typeof value === 'function' ? value.bind(target) : value
+            return (...binds: unknown[]) => {
+              unbound[1] = binds
+              return target.bind(...binds)
+            }
+          },
+        })
+      }
+    },
+  })
+  return { env: { ...env, DB }, asked }
+}
+
+/**
+ * What reads a table from end to end, by its plan. An index of its own holds only what is left to do; `o` is a list that was
+ * cut before; sessions are few, and short.
+ */
+export async function wholeScans(asked: Asked): Promise<string[]> {
+  const whole: string[] = []
+  for (const [sql, binds] of asked) {
+    const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .bind(...binds)
+      .all<{ detail: string }>()
+    for (const { detail } of results)
+      if (/^SCAN (?!.*USING (?:COVERING )?INDEX|\(|CONSTANT|json_each|o$|sessions$)/.test(detail))
+        whole.push(`${detail}: ${sql}`)
+  }
+  return whole
+}
