@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { demoKey } from '../src/core/demo.ts'
-import { startDev } from '../test/support/program.ts'
+import { sleep, startDev } from '../test/support/program.ts'
 
 /** What the overview of an account with 10,000 sends costs a browser, beside the health route and a page without data. */
 const SENDS = 10_000
@@ -15,6 +15,7 @@ const state = await mkdtemp(join(tmpdir(), 'moltpost-'))
 const server = await startDev(state)
 try {
   for (let batch = 0; batch < SENDS / AT_ONCE; batch++) await send(batch)
+  await atRest()
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
   const page = await browser.newPage()
   await page.goto(`${server.address}/dev/sign-in`)
@@ -52,6 +53,20 @@ async function send(batch: number) {
   if (!response.ok)
     throw new Error(`batch ${batch}: ${response.status} ${(await response.text()).slice(0, 300)}`)
   await response.body?.cancel()
+}
+
+/** Waits until nothing is on its way any more, so that it is the page that is measured and not the queues. */
+async function atRest() {
+  const underway = 'judging,queued,rendering,ready,claimed,in_flight,retry_wait,accepted'
+  for (let left = 600; left > 0; left--) {
+    const response = await fetch(`${server.address}/v1/agent/sends?limit=1&status=${underway}`, {
+      headers: { authorization: `Bearer ${demoKey({ DEMO_KEY: undefined })}` },
+    })
+    const { items }: { items: unknown[] } = await response.json()
+    if (items.length === 0) return
+    await sleep(1_000)
+  }
+  throw new Error('the sends do not come to rest')
 }
 
 async function median(page: Page, path: string) {

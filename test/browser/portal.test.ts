@@ -23,7 +23,9 @@ const MENU = [
   '/mailboxes',
   `/mailboxes/${DEMO.mailboxId}`,
   '/templates',
+  '/templates/new',
   '/templates/tpl_demo_onboardingwelcome',
+  '/templates/tpl_demo_onboardingwelcome/edit',
   '/suppressions',
   '/consents',
   '/dlp',
@@ -46,6 +48,10 @@ const SCREENS = [
   { width: 390, height: 844, colorScheme: 'light' },
   { width: 1280, height: 900, colorScheme: 'dark' },
 ] as const
+/** What Chromium says when a frame keeps a vector from running or loading, and of forms that are refused. */
+const KEPT_OUT =
+  /Blocked script execution in .* frame is sandboxed|Loading the image .* "img-src data:"|status of 4(?:09|22)|cannot be parsed, or is out of range/
+const DEMO_ADDRESS = 'demo@moltpost.test'
 const VECTOR = '<img src=x onerror=boom()>"\'><script>boom()</script><svg onload=boom()>'
 
 test('in a browser: every page passes axe and runs nothing of what agents wrote; held mail is decided by keyboard alone', async ({
@@ -57,7 +63,7 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   const server = await startDev(state)
   onTestFinished(() => server.kill())
   const api = caller(server.address)
-  await fillWithVectors(api)
+  const more = await fillWithVectors(api, server.address)
 
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -67,7 +73,8 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   const page = await browser.newPage()
   const trouble: string[] = []
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) trouble.push(`${page.url()}: ${message.text()}`)
+    if (!['error', 'warning'].includes(message.type()) || KEPT_OUT.test(message.text())) return
+    trouble.push(`${page.url()}: ${message.text()}`)
   })
   page.on('pageerror', (error) => trouble.push(`${page.url()}: ${error.message}`))
   page.on('dialog', (dialog) => trouble.push(`a dialog: ${dialog.message()}`))
@@ -98,9 +105,20 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   expect(await api.outbox('rejected@example.com')).toEqual([])
   expect(trouble).toEqual([])
 
+  // Two people press the button at the same moment, from two pages that each has open.
+  const [contested, cookie] = [await api.held('contested@example.com'), await cookieOf(page)]
+  const answers = await Promise.all(
+    (await Promise.all(Array.from({ length: 8 }, () => formOf(server.address, contested, cookie)))).map(
+      (body) => decideOver(server.address, contested, cookie, body),
+    ),
+  )
+  expect(answers.toSorted()).toEqual([303, ...Array.from({ length: 7 }, () => 409)])
+  expect(await api.mailed('contested@example.com')).toHaveLength(1)
+
   const waiting = await api.held('waiting@example.com')
   const paths = [
     ...MENU,
+    ...more,
     `/approvals/${waiting}`,
     `/approvals/${waiting}/edit`,
     `/sends/${await api.newest()}`,
@@ -114,8 +132,77 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
       found.push(...(await look(page, server.address, path, screen)))
   }
   expect(found).toEqual([])
+  if (process.env.PORTAL_SWEEP) {
+    const { pages, forms } = await walk(page, server.address)
+    console.warn(`vectors: ${forms} forms filled, ${pages} pages looked at`)
+  }
   expect(trouble).toEqual([])
-}, 240_000)
+  expect(await api.mailed('contested@example.com')).toHaveLength(1)
+}, 900_000)
+
+/** Fills every form of every page with vectors, one form of a kind, and looks at every page that can be reached. */
+async function walk(page: Page, address: string) {
+  const [filled, seen] = [new Set<string>(), new Set(['/portal'])]
+  const kindOf = (path: string) => path.replace(/\/(?:[a-z]+_[^/]+|[0-9a-f-]{36}|\d+)(?=\/|$)/g, '/:id')
+  for (const path of seen) {
+    const type = (await page.goto(address + path))?.headers()['content-type'] ?? ''
+    if (!type.startsWith('text/html')) continue
+    for (const action of await page.evaluate<string[]>(FORMS)) {
+      if (filled.has(kindOf(action))) continue
+      filled.add(kindOf(action))
+      await page.goto(address + path)
+      const answered = page.waitForNavigation()
+      await page.evaluate(`(${FILL})(${JSON.stringify(action)}, ${JSON.stringify(VECTOR)})`)
+      await answered
+      await page.goto(address + path)
+    }
+    for (const link of await page.evaluate<string[]>(LINKS)) seen.add(link)
+    if (seen.size > 400) throw new Error('there are more pages than anybody can read')
+  }
+  return { pages: seen.size, forms: filled.size }
+}
+
+/** What runs in the page: the forms that have something to be written in and ask nothing, and where links lead. */
+const FORMS = `[...document.querySelectorAll('main form[method=post]')]
+  .filter((form) => !form.querySelector('[data-confirm]'))
+  .filter((form) => [...form.elements].some((each) => each.matches('textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])')))
+  .map((form) => new URL(form.action).pathname)`
+const FILL = `(action, vector) => {
+  const form = [...document.querySelectorAll('main form[method=post]')].find((each) => new URL(each.action).pathname === action)
+  form.noValidate = true
+  for (const each of form.elements) {
+    if (!each.matches('textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])')) continue
+    each.type = 'text'
+    each.removeAttribute('maxlength')
+    each.value = vector
+  }
+  form.requestSubmit()
+}`
+const LINKS = `[...document.querySelectorAll('a[href^="/portal"]')]
+  .map((link) => link.getAttribute('href').split('#')[0])
+  .filter((path) => !/[.](csv|ndjson)|before=/.test(path))`
+
+async function cookieOf(page: Page) {
+  const cookies = await page.context().cookies()
+  return cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+}
+
+/** The fields of the form that decides, as the page has them. */
+async function formOf(address: string, approval: string, cookie: string) {
+  const html = await (await fetch(`${address}/portal/approvals/${approval}`, { headers: { cookie } })).text()
+  const form = /<form method="post" action="[^"]*\/decide".*?<\/form>/s.exec(html)?.[0] ?? ''
+  const hidden = [...form.matchAll(/type="hidden" name="([^"]*)" value="([^"]*)"/g)]
+  return new URLSearchParams([
+    ...hidden.map(([, name = '', value = '']) => [name, value]),
+    ['decision', 'approve'],
+  ])
+}
+
+async function decideOver(address: string, approval: string, cookie: string, body: URLSearchParams) {
+  const headers = { cookie, 'sec-fetch-site': 'same-origin' }
+  const url = `${address}/portal/approvals/${approval}/decide`
+  return (await fetch(url, { method: 'POST', headers, body, redirect: 'manual' })).status
+}
 
 async function decide(page: Page, url: string, key: 'a' | 'r') {
   await page.goto(url)
@@ -213,17 +300,19 @@ function caller(address: string) {
   }
 }
 
-/** Script vectors in every field of what the portal shows that an agent or a contact can write. */
-async function fillWithVectors({ ask, send }: ReturnType<typeof caller>) {
-  await ask('POST', '/v1/agent/register', { agentName: `agent ${VECTOR}` })
+/** Script vectors in every field that an agent, a contact or a person can write; further pages that show them. */
+async function fillWithVectors({ ask, send, held: hold }: ReturnType<typeof caller>, address: string) {
+  const agent = await ask('POST', '/v1/agent/register', { agentName: `agent ${VECTOR}`, role: VECTOR })
   const contactEmail = 'vector@example.com'
-  await ask('POST', '/v1/agent/coordination/lease', {
-    agentName: `agent ${VECTOR}`,
-    contactEmail,
-    intent: VECTOR,
-  })
+  const speaker = { agentId: agent.id }
+  await ask('POST', '/v1/agent/coordination/lease', { ...speaker, contactEmail, intent: VECTOR })
   const about = { action: VECTOR, contactEmail, reason: VECTOR }
-  await ask('POST', '/v1/agent/coordination/consensus', { agentName: `agent ${VECTOR}`, ...about })
+  const vote = await ask('POST', '/v1/agent/coordination/consensus', {
+    requestingAgentId: agent.id,
+    ...about,
+  })
+  const cast = { ...speaker, vote: 'reject', reason: VECTOR }
+  await ask('POST', `/v1/agent/coordination/consensus/${vote.id}/vote`, cast)
   await ask('POST', '/v1/suppressions', {
     recipientEmail: 's@example.com',
     reasonCode: 'manual_dnc',
@@ -236,6 +325,49 @@ async function fillWithVectors({ ask, send }: ReturnType<typeof caller>) {
   })
   await ask('POST', '/v1/agent/keys', { label: VECTOR, permissions: ['read'] })
   await ask('PATCH', `/v1/agent/mailboxes/${DEMO.mailboxId}`, { displayName: VECTOR })
+  const template = await ask('POST', '/v1/templates', {
+    slug: 'vector',
+    name: VECTOR,
+    type: 'transactional',
+    content: { subject: `${VECTOR} {{ firstName }}`, html: `<p>${VECTOR}</p>`, text: VECTOR },
+  })
+  const hook = await ask('POST', '/v1/agent/webhooks', { url: 'https://8.8.8.8/hook', description: VECTOR })
   await send('bob@example.com')
+  await receive(address, contactEmail)
   await ask('PATCH', `/v1/agent/mailboxes/${DEMO.mailboxId}/autonomy`, { autonomyLevel: 1 })
+  const raw = { subject: VECTOR, html: `<p>Raw</p>${VECTOR}`, text: VECTOR }
+  const held = await ask(
+    'PUT',
+    `/v1/send/approvals/${await hold('raw@example.com')}/message`,
+    raw,
+    DEMO_OWNER_KEY,
+  )
+  const made = { agent, vote, template, hook, held }
+  if (Object.values(made).some(({ id }) => typeof id !== 'string')) throw new Error(JSON.stringify(made))
+  return [
+    `/agents/${agent.id}`,
+    `/coordination/votes/${vote.id}`,
+    `/templates/${template.id}`,
+    `/templates/${template.id}/edit`,
+    `/webhooks/${hook.id}`,
+    `/approvals/${held.id}`,
+  ]
+}
+
+/** Mail from outside, by the local inbound door, with vectors in its subject, its sender's name and both its bodies. */
+async function receive(address: string, from: string) {
+  const encoded = `=?utf-8?B?${Buffer.from(VECTOR).toString('base64')}?=`
+  const mail = [
+    `From: ${encoded} <${from}>`,
+    `To: ${DEMO_ADDRESS}`,
+    `Subject: ${encoded}`,
+    'Message-ID: <vector@example.com>',
+    'Content-Type: text/html; charset=utf-8',
+    '',
+    `<p>${VECTOR}</p>`,
+    '',
+  ].join('\r\n')
+  const query = `from=${from}&to=${encodeURIComponent(DEMO_ADDRESS)}`
+  const answer = await fetch(`${address}/cdn-cgi/handler/email?${query}`, { method: 'POST', body: mail })
+  if (!answer.ok) throw new Error(`inbound mail was refused: ${answer.status} ${await answer.text()}`)
 }

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { arrive } from '../../src/core/inbox/arrivals.ts'
 import { readDecision } from '../../src/core/notices/answers.ts'
-import { letters, newPerson } from '../support/portal.ts'
+import { letters, newPerson, post, visit } from '../support/portal.ts'
 import { call, eventually, newTenant } from '../support/tenant.ts'
 
 type Answer = { from?: string; results?: string | null; text?: string; fields?: Record<string, string> }
@@ -15,6 +15,7 @@ async function asked() {
   const { body } = await tenant.send(to, crypto.randomUUID())
   const [letter] = await letters(email, 'To be decided')
   const address = /^Reply-To: (\S+)\r$/m.exec(letter?.raw ?? '')?.[1] ?? ''
+  const link = /\/portal\/decide\/[A-Za-z0-9_-]{43}/.exec(letter?.text ?? '')?.[0] ?? ''
   const status = async () => {
     const { body: shown } = await tenant.owner.get(`/v1/send/approvals/${body.approvalQueueId}`)
     return shown.status as string
@@ -46,7 +47,17 @@ async function asked() {
     })
     return reception
   }
-  return { tenant, email, ownerId: id, to, address, requestId: body.requestId as string, status, answer }
+  return {
+    tenant,
+    email,
+    ownerId: id,
+    to,
+    address,
+    link,
+    requestId: body.requestId as string,
+    status,
+    answer,
+  }
 }
 
 const pass = (from: string) =>
@@ -120,6 +131,29 @@ test('an answer rejects with its reason; one to an address that has run out or w
     accepted: false,
     reason: '550 5.1.1 There is no such mailbox.',
   })
+})
+
+test('the link and the answer of one notice decide once between them, also at the same moment', async () => {
+  const first = await asked()
+  expect(await post(first.link, { decision: 'reject', reason: 'by link' })).toMatchObject({ status: 200 })
+  await first.answer({})
+  expect(await first.status()).toBe('rejected')
+  await letters(first.email, 'Your answer decided nothing')
+  expect(await mailedTo(first.to)).toEqual([])
+
+  const second = await asked()
+  await second.answer({})
+  expect(await second.status()).toBe('approved')
+  expect((await visit(second.link)).status).toBe(410)
+  expect((await post(second.link, { decision: 'reject' })).status).toBe(410)
+  expect(await second.tenant.settled(second.requestId)).toMatchObject({ status: 'delivered' })
+
+  const third = await asked()
+  const [byLink] = await Promise.all([post(third.link, { decision: 'approve' }), third.answer({})])
+  expect([200, 410]).toContain(byLink.status)
+  await letters(third.email, byLink.status === 200 ? 'Your answer decided nothing' : 'Approved')
+  expect(await third.tenant.settled(third.requestId)).toMatchObject({ status: 'delivered' })
+  expect(await mailedTo(third.to)).toHaveLength(1)
 })
 
 test('an answer says what it decides on its first line, or decides nothing', () => {

@@ -10,19 +10,19 @@ const SERIES = [
 
 const WIDE = 700
 const HIGH = 200
-const LEFT = 36
-const BOTTOM = 24
+const LEFT = 52
+const BOTTOM = 28
 
 /** What became of sends, day by day, as stacked bars; the same numbers stand in a table below. */
 export function DaysChart({ days }: { days: Day[] }) {
   const sum = (day: Day) => SERIES.reduce((total, [name]) => total + day[name], 0)
   const top = niceTop(Math.max(...days.map(sum), 1))
   const step = (WIDE - LEFT) / days.length
-  const scale = (HIGH - BOTTOM - 8) / top
+  const scale = (HIGH - BOTTOM - 14) / top
   return (
     <figure>
       <figcaption>The last {days.length} days</figcaption>
-      <svg class="chart" viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={said(days)}>
+      <svg class="chart days" viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={said(days)}>
         {[0, top / 2, top].map((value) => {
           const y = HIGH - BOTTOM - value * scale
           return (
@@ -47,7 +47,7 @@ export function DaysChart({ days }: { days: Day[] }) {
                   <rect class={name} x={x} y={y} width={step * 0.7} height={height} />
                 ) : null
               })}
-              {position % Math.ceil(days.length / 7) === 0 ? (
+              {position % Math.ceil(days.length / 5) === 0 ? (
                 <text x={x + step * 0.35} y={HIGH - 6} text-anchor="middle">
                   {day.day.slice(5)}
                 </text>
@@ -137,7 +137,7 @@ export function SpellsChart({
     <figure>
       <figcaption>The last 24 hours</figcaption>
       <svg
-        class="chart"
+        class="chart days"
         viewBox={`0 0 ${WIDE} 44`}
         role="img"
         aria-label={`Alive for ${hours.toFixed(1)} of the last 24 hours.`}

@@ -95,7 +95,7 @@ async function mailboxPage(c: PortalContext, id: string, given: Given | null, wr
     <>
       <p class="lead">
         <Badge state={mailbox.frozenAt ? 'frozen' : mailbox.status} /> reputation{' '}
-        {(mailbox.reputation / 1000).toFixed(3)} {mailbox.isDefault ? 'The default mailbox.' : ''}
+        {(mailbox.reputation / 1000).toFixed(3)} {mailbox.isDefault ? 'The default mailbox.' : ''}{' '}
         {may(c.var.ctx, 'manage') ? <a href={`/portal/smtp?mailbox=${id}`}>Hand in mail by SMTP</a> : null}
       </p>
       <Trouble wrong={wrong} />

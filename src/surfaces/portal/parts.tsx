@@ -60,7 +60,7 @@ export function Table({ caption, head, rows }: { caption: string; head: string[]
           <tr {...as('row')}>
             {cells.map((cell, position) => (
               <td {...as('cell')} data-label={head[position]}>
-                <div>{cell}</div>
+                <div {...(isLong(cell) ? { class: 'long' } : {})}>{cell}</div>
               </td>
             ))}
           </tr>
@@ -69,6 +69,9 @@ export function Table({ caption, head, rows }: { caption: string; head: string[]
     </table>
   )
 }
+
+/** Whether a text holds a word that may have to be broken. */
+const isLong = (cell: unknown) => typeof cell === 'string' && /\S{20}/.test(cell)
 
 export function Empty({ children }: { children: unknown }) {
   return (

@@ -148,7 +148,7 @@ sessionPages.get('/sessions', async (c) => {
         head={['Browser', 'Signed in', 'Last seen', '']}
         rows={sessions.map((session) => [
           <>
-            {session.browser ?? 'unknown'}{' '}
+            {browserNamed(session.browser)}{' '}
             {session.id === person.session.id ? <Badge state="this one" tone="good" /> : null}
           </>,
           <Time at={session.createdAt} />,
@@ -156,7 +156,7 @@ sessionPages.get('/sessions', async (c) => {
           session.id === person.session.id ? null : (
             <Form c={c} action={`/portal/sessions/${session.id}/end`}>
               <button class="small" type="submit">
-                End <span class="visually-hidden">the session of {session.browser}</span>
+                End <span class="visually-hidden">the session of {browserNamed(session.browser)}</span>
               </button>
             </Form>
           ),
@@ -180,6 +180,16 @@ sessionPages.post('/sessions/:sessionId/end', async (c) => {
   await endSessions(at(c), personOf(c), c.req.param('sessionId'))
   return done(c, '/portal/sessions', 'The session is ended.')
 })
+
+/** What a browser calls itself, in two words where they can be found. */
+function browserNamed(agent: string | null): string {
+  if (agent === null) return 'unknown'
+  const [program] = /Edg|OPR|Firefox|Chrome|Safari/.exec(agent) ?? []
+  const [system] = /Windows|Android|iPhone|iPad|Macintosh|Linux/.exec(agent) ?? []
+  if (!program || !system) return agent
+  const named = { Edg: 'Edge', OPR: 'Opera' }[program] ?? program
+  return `${named} on ${system === 'Macintosh' ? 'macOS' : system}`
+}
 
 const at = (c: PortalContext) => ({ env: c.env, now: c.get('now') })
 

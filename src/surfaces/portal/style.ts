@@ -20,6 +20,7 @@ export const STYLE = `
 *, *::before, *::after { box-sizing: border-box }
 body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere; -webkit-text-size-adjust: 100% }
 h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -0.02em; margin: 0 0 .25rem; font-weight: 650; text-wrap: balance }
+h1 + :not(.lead) { margin-top: 1.25rem }
 h2 { font-size: 1.125rem; line-height: 1.3; margin: 2.5rem 0 .75rem; font-weight: 650; letter-spacing: -0.01em }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; font-weight: 650 }
 p { margin: 0 0 1rem; max-width: 68ch }
@@ -36,18 +37,19 @@ small, .soft { color: var(--soft); font-size: .875rem }
 .skip:focus { top: 0 }
 
 .frame { display: grid; grid-template-columns: 15rem minmax(0, 1fr); min-height: 100vh }
-.side { border-right: 1px solid var(--line); padding: 1.5rem 1rem; display: flex; flex-direction: column; gap: 1.5rem; position: sticky; top: 0; max-height: 100vh; overflow-y: auto }
+.side { padding: 1.5rem 1rem; display: flex; flex-direction: column; gap: 1.5rem; position: sticky; top: 0; max-height: 100vh; overflow-y: auto }
 .brand { font-weight: 700; letter-spacing: -0.02em; font-size: 1.125rem; color: var(--ink); text-decoration: none; padding: .25rem .75rem; display: inline-block }
 .brand span { color: var(--accent) }
 .side nav ul { list-style: none; margin: 0; padding: 0 }
-.side nav h2 { font-size: .75rem; text-transform: uppercase; letter-spacing: .08em; color: var(--soft); margin: 1.25rem .75rem .25rem; font-weight: 600 }
-.side nav a { display: flex; justify-content: space-between; align-items: center; min-height: 2.25rem; padding: .25rem .75rem; color: var(--ink); text-decoration: none; border-radius: .5rem; font-size: .9375rem }
+.side nav h2 { font-size: .75rem; text-transform: uppercase; letter-spacing: .08em; color: var(--soft); margin: .875rem .75rem .125rem; font-weight: 600 }
+.side nav a { display: flex; justify-content: space-between; align-items: center; min-height: 2rem; padding: .125rem .75rem; color: var(--ink); text-decoration: none; border-radius: .5rem; font-size: .9375rem }
 .side nav a:hover { background: var(--wash) }
 .side nav a[aria-current] { background: var(--wash); font-weight: 650; box-shadow: inset .1875rem 0 var(--accent) }
 .count { background: var(--accent); color: var(--accent-ink); border-radius: 1rem; padding: 0 .5rem; font-size: .8125rem; font-weight: 650; line-height: 1.5 }
 .who { margin-top: auto; font-size: .875rem; padding: 0 .75rem }
 .who p { margin: 0 0 .5rem }
-main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 76rem; width: 100% }
+.frame main { border-left: 1px solid var(--line) }
+main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 78rem; width: 100% }
 #menu { display: flex; flex-direction: column; flex: 1; position: static; inset: auto; width: auto; height: auto; margin: 0; padding: 0; border: 0; background: none; color: inherit; overflow: visible }
 .opener { display: none }
 
@@ -68,6 +70,8 @@ main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 76rem; width: 10
 progress { width: 100%; height: .75rem; accent-color: var(--accent) }
 .split.even { grid-template-columns: 1fr 1fr; gap: 1rem }
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .375rem 1.25rem; margin: 0 0 1.25rem }
+section.card dl.facts, .split .card dl.facts { grid-template-columns: minmax(0, 1fr); gap: 0 }
+section.card dl.facts dd, .split .card dl.facts dd { margin-bottom: .625rem }
 dl.facts dt { color: var(--soft) }
 dl.facts dd { margin: 0 }
 
@@ -76,6 +80,9 @@ caption { text-align: left; color: var(--soft); font-size: .875rem; padding-bott
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: .8125rem; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; overflow-wrap: normal }
 td { padding: .625rem .75rem .625rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td form { display: inline }
+td { overflow-wrap: break-word }
+td a, td strong, td code, td pre, td .long { overflow-wrap: anywhere }
+td time { white-space: nowrap }
 
 .badge { display: inline-block; padding: .0625rem .5rem; border-radius: 1rem; font-size: .8125rem; font-weight: 600; line-height: 1.5; background: var(--wash); color: var(--ink); white-space: nowrap }
 .badge.good { background: var(--good-wash); color: var(--good) }
@@ -86,14 +93,14 @@ td form { display: inline }
 label, .label { display: block; font-weight: 600; font-size: .9375rem; margin-top: 1rem }
 fieldset { border: 0; padding: 0; margin: 1rem 0 0; min-width: 0 }
 legend { font-weight: 600; font-size: .9375rem; padding: 0; margin-bottom: .25rem }
-label.tick { display: flex; gap: .625rem; align-items: center; font-weight: 400; margin: 0; min-height: 2rem }
+label.tick { display: flex; gap: .625rem; align-items: center; font-weight: 400; margin: 0; min-height: 2rem; padding: .25rem 0 }
 label.tick input { width: 1.25rem; height: 1.25rem; min-height: 0; margin: 0; accent-color: var(--accent); flex: none }
 input, textarea, select { font: inherit; font-weight: 400; width: 100%; min-height: 2.75rem; padding: .5rem .75rem; margin-top: .25rem; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .5rem }
 textarea { min-height: 8rem; line-height: 1.5; resize: vertical }
 input[aria-invalid], textarea[aria-invalid], select[aria-invalid] { border: 2px solid var(--bad) }
 .hint { display: block; color: var(--soft); font-size: .875rem; font-weight: 400; margin-top: .25rem }
 .wrong { display: block; color: var(--bad); font-size: .9375rem; font-weight: 600; margin-top: .25rem }
-button, .button { font: inherit; font-weight: 600; display: inline-flex; align-items: center; justify-content: center; min-height: 2.75rem; padding: .5rem 1.25rem; cursor: pointer; border-radius: .5rem; border: 1px solid var(--edge); background: var(--card); color: var(--ink); text-decoration: none }
+button, .button { white-space: nowrap; font: inherit; font-weight: 600; display: inline-flex; align-items: center; justify-content: center; min-height: 2.75rem; padding: .5rem 1.25rem; cursor: pointer; border-radius: .5rem; border: 1px solid var(--edge); background: var(--card); color: var(--ink); text-decoration: none }
 button:hover, .button:hover { background: var(--wash) }
 button.primary, .button.primary { background: var(--accent); border-color: var(--accent); color: var(--accent-ink) }
 button.primary:hover, .button.primary:hover { filter: brightness(1.1) }
@@ -104,7 +111,8 @@ button[hidden] { display: none }
 .copied code { user-select: all; max-width: 34rem }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 0 0 1.25rem }
 .row > * { margin-top: 0 }
-.row label { flex: 1 1 10rem; margin-top: 0 }
+.row label { margin-top: 0 }
+.row > .field, .row > label { flex: 1 1 10rem; max-width: 20rem }
 .row label.tick { flex: 0 1 auto }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0 .75rem; align-items: center }
 
@@ -112,7 +120,7 @@ button[hidden] { display: none }
 .note.bad { border-color: var(--bad); background: var(--bad-wash); color: var(--bad); font-weight: 600 }
 .note.good { border-color: var(--good); background: var(--good-wash); color: var(--good); font-weight: 600 }
 .note > :last-child { margin-bottom: 0 }
-.empty { border: 1px dashed var(--edge); border-radius: .75rem; padding: 2rem; text-align: center; color: var(--soft) }
+.empty { margin: 0 0 1.25rem; border: 1px dashed var(--edge); border-radius: .75rem; padding: 2rem; text-align: center; color: var(--soft) }
 .empty p { margin: 0 auto }
 .secret { font: .9375rem/1.5 ui-monospace, Menlo, Consolas, monospace; background: var(--wash); border: 1px solid var(--edge); padding: .75rem 1rem; border-radius: .5rem; user-select: all }
 
@@ -144,6 +152,18 @@ figcaption { font-weight: 600; margin-bottom: .75rem }
 summary { cursor: pointer; min-height: 2rem; color: var(--accent); font-weight: 600; padding: .25rem 0 }
 .pager { display: flex; justify-content: flex-end; gap: .75rem; margin: 1rem 0 }
 
+@media (min-width: 72.01rem) {
+  td > div:has(a, .long, code) { min-width: 10rem }
+}
+@media (max-width: 72rem) {
+  table, tbody, tr, td { display: block; width: 100% }
+  table { overflow: visible }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
+  tr { border-bottom: 1px solid var(--line); padding: .5rem 0 }
+  td { border: 0; padding: .125rem 0; display: grid; grid-template-columns: 7.5rem minmax(0, 1fr); gap: .5rem }
+  td:has(> div:empty) { display: none }
+  td::before { content: attr(data-label); color: var(--soft); font-size: .875rem }
+}
 @media (max-width: 56rem) {
   .frame { display: block }
   .side { position: static; border-right: 0; border-bottom: 1px solid var(--line); padding: .5rem 1rem; max-height: none; display: block }
@@ -159,16 +179,13 @@ summary { cursor: pointer; min-height: 2rem; color: var(--accent); font-weight: 
   .split, .split.wide, .split.even { grid-template-columns: minmax(0, 1fr); gap: 0 }
   h1 { font-size: 1.5rem }
   .card { padding: 1rem }
-  table, tbody, tr, td { display: block; width: 100% }
-  table { overflow: visible }
-  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
-  tr { border-bottom: 1px solid var(--line); padding: .5rem 0 }
-  td { border: 0; padding: .125rem 0; display: grid; grid-template-columns: 7.5rem minmax(0, 1fr); gap: .5rem }
-  td:empty { display: none }
-  td::before { content: attr(data-label); color: var(--soft); font-size: .875rem }
   dl.facts { grid-template-columns: minmax(0, 1fr); gap: 0 }
   dl.facts dd { margin-bottom: .625rem }
   .tiles { grid-template-columns: 1fr 1fr }
+  .tiles > :last-child:nth-child(odd) { grid-column: 1 / -1 }
+  .frame main { border-left: 0 }
+  .row > .field, .row > label { max-width: none; flex-basis: 100% }
+  .days { font-size: 24px }
 }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth } }
 `

@@ -75,8 +75,10 @@ templateForms.post('/templates/:templateId/edit', async (c) => {
 /** The inside of the frame beside the form: what is written in it, with sample values. Nothing is kept. */
 templateForms.post('/templates/preview', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
+  const form = await formOf(c)
+  if (!isStarted(form)) return plainFrame(c, 'Nothing is written yet.')
   try {
-    const content = contentOf(await formOf(c))
+    const content = contentOf(form)
     const { subject, html, text } = await previewContent(c.var.ctx, content, samplePayload(content))
     return html === null ? plainFrame(c, `${subject}\n\n${text ?? ''}`) : foreign(c, html)
   } catch (error) {
@@ -147,7 +149,6 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
   const form = given ?? known?.form ?? {}
   const found = findings(form, known?.template.type ?? kindOf(form))
   const beside = (...parts: (string | null)[]) => found.filter(({ part }) => parts.includes(part))
-  const isStarted = Boolean(form.subject || form.html || form.text)
   return await page(
     c,
     known ? `${known.template.name}: a new version` : 'A new template',
@@ -241,7 +242,7 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
             </button>
           </div>
           <Remarks remarks={found.filter(({ part, code }) => part === null && !isAboutVariables(code))} />
-          {isStarted && found.length === 0 ? <p class="note good">The lint finds nothing.</p> : null}
+          {isStarted(form) && found.length === 0 ? <p class="note good">The lint finds nothing.</p> : null}
         </section>
         <div class="actions">
           <button class="primary" type="submit">
@@ -259,6 +260,8 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
     wrong ? 422 : 200,
   )
 }
+
+const isStarted = (form: Given) => Boolean(form.subject || form.html || form.text)
 
 const isAboutVariables = (code: string) => ['unused_variable', 'system_variable_redeclared'].includes(code)
 
