@@ -17,6 +17,7 @@ export default defineConfig({
     globalSetup: ['test/support/peers.ts'],
     // A line of the Worker's own log for each request and each job says nothing of a test.
     onConsoleLog: (text) => !/^\{"time":.*"level":"info"/.test(text),
+    provide: { isThorough: process.env.THOROUGH === '1' },
     // Held against a published document each request goes a long way round.
     testTimeout: process.env.MAILMOLT_OPENAPI ? 600_000 : 60_000,
     // One more than the cores of the smallest machine: programs that start leave them idle.
@@ -39,7 +40,13 @@ export default defineConfig({
             },
           })),
         ],
-        test: { name: 'worker', include: tests(worker), setupFiles: ['test/support/migrate.ts'] },
+        test: {
+          name: 'worker',
+          include: tests(worker),
+          setupFiles: ['test/support/migrate.ts'],
+          // Each test makes its own tenant, so files may follow each other in one worker, which starts but once.
+          isolate: false,
+        },
       },
       // Programs have to start first, and take their time where the machine is busy.
       { extends: true, test: { name: 'node', include: tests(node), testTimeout: 240_000 } },

@@ -56,15 +56,19 @@ const carriers = Object.keys(process.env).filter((name) =>
 )
 for (const name of carriers) settings.push('--var', `${name}:${process.env[name]}`)
 
-await run(['d1', 'migrations', 'apply', 'moltpost', '--local', '--persist-to', state])
-
-const worker = start(
+const worker = spawn(
+  process.execPath,
   [
+    'node_modules/wrangler/bin/wrangler.js',
     ...['dev', '--port', String(port), '--persist-to', state, '--inspector-port', '0'],
     ...['--show-interactive-dev-session', 'false', '--var', `PUBLIC_URL:${address}`],
     ...settings,
   ],
-  'inherit',
+  {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', X_LOCAL_OBSERVABILITY: 'false' },
+  },
 )
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => worker.kill(signal))
 worker.on('exit', (code) => process.exit(code ?? 0))
@@ -72,25 +76,6 @@ worker.on('exit', (code) => process.exit(code ?? 0))
 while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 200))
 console.log(welcome())
 setInterval(answers, PING_EVERY_MS)
-
-function start(args: string[], output: 'inherit' | 'pipe') {
-  return spawn(process.execPath, ['node_modules/wrangler/bin/wrangler.js', ...args], {
-    cwd: root,
-    stdio: ['ignore', output, output],
-    env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', X_LOCAL_OBSERVABILITY: 'false' },
-  })
-}
-
-async function run(args: string[]) {
-  const child = start(args, 'pipe')
-  let output = ''
-  child.stdout?.on('data', (chunk) => (output += chunk))
-  child.stderr?.on('data', (chunk) => (output += chunk))
-  const [code] = await once(child, 'exit')
-  if (code === 0) return
-  console.error(output)
-  process.exit(1)
-}
 
 /** Asked beforehand, because whoever listens there already would answer our ping. */
 async function isFree(): Promise<boolean> {

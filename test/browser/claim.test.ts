@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type BrowserContext, chromium } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
-import { sleep, startDev } from '../support/program.ts'
+import { sleep } from '../support/program.ts'
+import { sharedDev } from '../support/shared-dev.ts'
 
 const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
 
@@ -12,10 +10,7 @@ test('an agent registers, is claimed by a person in a browser, has a send held, 
   skip,
 }) => {
   if (!existsSync(CHROMIUM)) skip(`There is no browser at ${CHROMIUM}: set CHROMIUM to the path of one.`)
-  const state = await mkdtemp(join(tmpdir(), 'moltpost-'))
-  onTestFinished(() => rm(state, { recursive: true, force: true }))
-  const server = await startDev(state, { AUTO_CLAIM: '' })
-  onTestFinished(() => server.kill())
+  const server = await sharedDev('plain')
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
-import { ROOT, startDev } from '../support/program.ts'
+import { demoKey } from '../../src/core/demo.ts'
+import { ROOT } from '../support/program.ts'
+import { sharedDev } from '../support/shared-dev.ts'
 
 const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
 const AXE = join(ROOT, 'node_modules/axe-core/axe.min.js')
@@ -22,10 +23,7 @@ test('offline, the reference shows the operations of each API under a policy wit
   skip,
 }) => {
   if (!existsSync(CHROMIUM)) skip(`There is no browser at ${CHROMIUM}: set CHROMIUM to the path of one.`)
-  const state = await mkdtemp(join(tmpdir(), 'moltpost-docs-'))
-  onTestFinished(() => rm(state, { recursive: true, force: true }))
-  const server = await startDev(state)
-  onTestFinished(() => server.kill())
+  const server = await sharedDev('plain')
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
@@ -63,10 +61,7 @@ test('offline, the reference shows the operations of each API under a policy wit
 
   await page.goto(`${server.address}/docs/molted#/settings/postAgentWhoami`)
   await page.getByRole('button', { name: 'Authorize' }).first().click()
-  await page
-    .getByLabel('Value')
-    .first()
-    .fill(/^ {2}key +(\S+)/m.exec(server.output())?.[1] ?? '')
+  await page.getByLabel('Value').first().fill(demoKey({ DEMO_KEY: undefined }))
   await page.getByRole('button', { name: 'Apply credentials' }).first().click()
   await page.getByRole('button', { name: 'Close' }).first().click()
   const operation = page.locator('#operations-settings-postAgentWhoami')

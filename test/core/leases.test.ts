@@ -13,6 +13,7 @@ import { deliverSend } from '../../src/queue/deliver.ts'
 import { agentsOf, heartbeatsOf, historyOf, playModel, START, seeded } from '../support/coordination-model.ts'
 import { stalledAt } from '../support/coordination-pause.ts'
 import { doorFor, welcome } from '../support/door.ts'
+import { upTo } from '../support/scale.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 import { counted } from '../support/waits.ts'
 
@@ -53,8 +54,8 @@ async function ready(tenant: Tenant, agentId: string, dedupeKey: string, now: nu
 const stateOf = async ({ sendId }: { sendId: string }) =>
   await env.DB.prepare('SELECT state, reason FROM sends WHERE id = ?').bind(sendId).first()
 
-test('of 10, 100 and 1,000 agents asking at once one holds the contact, and every other is told who and until when', async () => {
-  for (const count of [10, 100, 1_000]) {
+test('of ten, of a hundred and of more agents asking at once one holds the contact, and every other is told who and until when', async () => {
+  for (const count of [10, 100, upTo(1_000, 200)]) {
     const tenantId = `tenant_${crypto.randomUUID()}`
     await env.DB.prepare(
       `INSERT INTO agents (tenant_id, id, name, role, status, last_heartbeat_at, registered_at)
@@ -84,10 +85,11 @@ test('of 10, 100 and 1,000 agents asking at once one holds the contact, and ever
   }
 })
 
-test('2,000 operations through the real database and objects, evicted, aborted and alarmed, differ in nothing from the model', async () => {
+test('operations through the real database and objects, evicted, aborted and alarmed, differ in nothing from the model', async () => {
   const divergences: string[] = []
   let operations = 0
-  for (let seed = 0; seed < 20; seed++) {
+  const games = upTo(20, 5)
+  for (let seed = 0; seed < games; seed++) {
     const tenantId = `tenant_${crypto.randomUUID()}`
     const objects = () => ['x@example.com', 'y@example.com'].map((contact) => leaseObject(tenantId, contact))
     const found = await playModel({
@@ -107,7 +109,7 @@ test('2,000 operations through the real database and objects, evicted, aborted a
     divergences.push(...found.divergences)
   }
   console.warn(`leases in workerd: ${operations} operations, ${divergences.length} divergences`)
-  expect(operations).toBeGreaterThanOrEqual(2_000)
+  expect(operations).toBeGreaterThanOrEqual(games * 100)
   expect(divergences).toEqual([])
 })
 

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, expect, onTestFinished, test } from 'vitest'
-import { type DevServer, ROOT, startDev } from '../support/program.ts'
+import { expect, test } from 'vitest'
+import type { SharedDev } from '../support/peer-dev.ts'
+import { ROOT } from '../support/program.ts'
+import { sharedDev } from '../support/shared-dev.ts'
 
 /** The commands of the published reference, letter by letter, with the answer that stands below each. */
 const COMMANDS = {
@@ -49,16 +48,8 @@ const MESSAGE_FIELDS = [
   ...['read_at', 'starred', 'in_reply_to', 'created_at', 'delivered_at'],
 ]
 
-/** One server for all whose agents are claimed at once. */
-const folder = mkdtemp(join(tmpdir(), 'moltpost-email-'))
-const claiming = folder.then((state) => startDev(state, { AUTO_CLAIM: '1' }))
-afterAll(async () => {
-  await (await claiming).kill()
-  await rm(await folder, { recursive: true, force: true })
-})
-
 test('every command of the published reference runs as printed, but for the server, the key and the ids', async () => {
-  const server = await claiming
+  const server = await sharedDev('claimed')
   const [ann, ben, cec, dan] = await Promise.all(
     ['ann', 'ben', 'cec', 'dan'].map((id) => register(server, id)),
   )
@@ -199,7 +190,7 @@ class AgentEmailClient {
 }
 
 test('the published client does the published task: it answers what asks for one, and nothing else', async () => {
-  const server = await claiming
+  const server = await sharedDev('claimed')
   const [worker, boss] = await Promise.all(['worker', 'boss'].map((id) => register(server, id)))
   const asking = new AgentEmailClient(server.address, boss?.api_key ?? '')
   const client = new AgentEmailClient(server.address, worker?.api_key ?? '')
@@ -229,7 +220,7 @@ test('the published client does the published task: it answers what asks for one
 }, 120_000)
 
 test('whoever is not claimed may receive and not send, and the operator has no door without a key', async () => {
-  const server = await started()
+  const server = await sharedDev('plain')
   const agent = await register(server, 'newcomer')
   expect(agent).toMatchObject({
     status: 'PROVISIONAL',
@@ -246,15 +237,7 @@ test('whoever is not claimed may receive and not send, and the operator has no d
   expect(response.status).toBe(503)
 })
 
-async function started(env: Record<string, string> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'moltpost-email-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const server = await startDev(folder, env)
-  onTestFinished(() => server.kill())
-  return server
-}
-
-async function register(server: DevServer, agentId: string) {
+async function register(server: SharedDev, agentId: string) {
   const response = await fetch(`${server.address}/agents/register`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },

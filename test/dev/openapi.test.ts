@@ -1,18 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createConfig, lintFromString } from '@redocly/openapi-core'
-import { expect, onTestFinished, test } from 'vitest'
-import { startDev } from '../support/program.ts'
+import { expect, test } from 'vitest'
+import { sharedDev } from '../support/shared-dev.ts'
 
 /** What the linter may warn of: paths as Molted publishes them, and that a local server is a local one. */
 const WARNED = ['no-ambiguous-paths', 'no-server-example.com']
 
 test('the documents pass the rules that Redocly recommends without an error, and so do their examples', async () => {
-  const state = await mkdtemp(join(tmpdir(), 'moltpost-openapi-'))
-  onTestFinished(() => rm(state, { recursive: true, force: true }))
-  const server = await startDev(state)
-  onTestFinished(() => server.kill())
+  const server = await sharedDev('plain')
   const config = await createConfig({
     extends: ['recommended'],
     rules: {

@@ -1,20 +1,17 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
-import { ROOT, sleep, startDev } from '../support/program.ts'
+import { expect, test } from 'vitest'
+import { ROOT, sleep } from '../support/program.ts'
+import { sharedDev } from '../support/shared-dev.ts'
 
 type Example = { command: string; status: number; answer: unknown }
 
 const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
 
 test('every command of the README is answered as the README says', async () => {
-  const state = await mkdtemp(join(tmpdir(), 'moltpost-readme-'))
-  onTestFinished(() => rm(state, { recursive: true, force: true }))
-  const server = await startDev(state)
-  onTestFinished(() => server.kill())
+  const server = await sharedDev('plain')
 
   const ids = new Map<string, string>()
   for (const { command, status, answer } of examples()) {

@@ -1,18 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
-import { startDev } from '../support/program.ts'
+import { expect, test } from 'vitest'
+import { sharedDev } from '../support/shared-dev.ts'
 
 const FORM = `-s -H 'content-type: application/json'`
 
 test('an agent that knows only /skill.md registers, sends, reads a reply, takes a lease, votes and learns why it was refused', async () => {
-  const state = await mkdtemp(join(tmpdir(), 'moltpost-skill-'))
-  onTestFinished(() => rm(state, { recursive: true, force: true }))
-  const server = await startDev(state, { AUTO_CLAIM: '1' })
-  onTestFinished(() => server.kill())
+  const server = await sharedDev('claimed')
 
   const published = await (await fetch(`${server.address}/llms.txt`)).text()
   const where = /\((\S+\/skill\.md)\)/.exec(published)?.[1] ?? ''

@@ -93,8 +93,8 @@ test('npm run dev prints a call that works, and the demo world behaves as publis
   })
 })
 
-test('DEMO_KEY replaces the demo key, and under AUTO_CLAIM a newcomer may send at once', async () => {
-  const env = { DEMO_KEY: 'a-key-of-my-own', AUTO_CLAIM: '1' }
+test('DEMO_KEY replaces the demo key, AUTO_CLAIM lets a newcomer send at once, and CARRIERS has mail leave by Cloudflare', async () => {
+  const env = { DEMO_KEY: 'a-key-of-my-own', AUTO_CLAIM: '1', CARRIERS: 'cloudflare:1' }
   const server = await started(startDev(await freshState(), env))
   expect(server.output()).toContain('Authorization: Bearer a-key-of-my-own')
   const printed = /^ {2}curl [\s\S]*?'$/m.exec(server.output())?.[0] ?? ''
@@ -105,6 +105,20 @@ test('DEMO_KEY replaces the demo key, and under AUTO_CLAIM a newcomer may send a
   expect(await send(server, newcomer.api_key, INLINE)).toMatchObject({
     status: 200,
     body: { status: 'queued' },
+  })
+
+  const payload = { subject: 'Grüße', text: 'Hallo Eve.', html: '<p>Hallo Eve.</p>' }
+  const asked = { recipientEmail: 'eve@example.com', templateId: '_default', payload }
+  const { requestId } = (await send(server, env.DEMO_KEY, asked)).body
+  const sent = await within(10_000, async () => {
+    const { body } = await call(server, 'GET', '/cdn-cgi/local/explorer/api/local/email/sending')
+    return body.result.find(({ to }: { to: string[] }) => to.includes('eve@example.com'))
+  })
+  expect(sent).toMatchObject({
+    from: '"Demo" <demo@moltpost.test>',
+    to: ['eve@example.com'],
+    subject: 'Grüße',
+    headers: { 'X-Moltpost-Send-Id': requestId },
   })
 })
 

@@ -1,46 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { simpleParser } from 'mailparser'
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  type DevServer,
-  freePort,
-  type Program,
-  runProgram,
-  sleep,
-  startDev,
-  startProgram,
-} from '../support/program.ts'
+import type { SharedDev } from '../support/peer-dev.ts'
+import { freePort, type Program, runProgram, sleep, startProgram } from '../support/program.ts'
+import { sharedDev } from '../support/shared-dev.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
 type Body = any
 
-let folder: string
-let server: DevServer
+let server: SharedDev
 let smtp: Program
 let port: number
 let tlsPort: number
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'moltpost-smtp-test-'))
-  ;[port, tlsPort] = [await freePort(), await freePort()]
-  server = await startDev(join(folder, 'state'), {
-    AUTO_CLAIM: '1',
-    SMTP_SUBMISSION_PORT: String(port),
-    SMTP_SUBMISSION_TLS_PORT: String(tlsPort),
-  })
+  server = await sharedDev('claimed')
+  ;({ smtpPort: port, smtpTlsPort: tlsPort } = server)
   smtp = await startBridge(server.address, port, tlsPort)
 }, 90_000)
 
 afterAll(async () => {
   await smtp?.kill('SIGTERM')
-  await server?.kill('SIGTERM')
-  await rm(folder, { recursive: true, force: true })
 })
 
 test('a message handed in by nodemailer arrives unharmed, is in Sent, and its trace names the credential', async () => {

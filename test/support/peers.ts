@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
+import { startDevServers } from './peer-dev.ts'
 import { startFaultServers } from './peer-faults.ts'
 import { json, startHttpCarrier } from './peer-http.ts'
 import { startModel } from './peer-model.ts'
@@ -15,7 +16,7 @@ import { startWebhookEndpoints } from './peer-webhooks.ts'
 export default async function peers(project: TestProject) {
   const received: Received[] = []
   const stripe = await startStripe()
-  const [smtp, faults, http, programs, model, webhooks, prism] = await Promise.all([
+  const [smtp, faults, http, programs, model, webhooks, prism, dev] = await Promise.all([
     startSmtpServers(received),
     startFaultServers(),
     startHttpCarrier(),
@@ -23,6 +24,7 @@ export default async function peers(project: TestProject) {
     startModel(),
     startWebhookEndpoints(),
     startPrism(),
+    startDevServers(),
   ])
   const inspector = await startInspector(received, faults)
   project.provide('peers', {
@@ -38,6 +40,7 @@ export default async function peers(project: TestProject) {
     model: model.url,
     webhooks: webhooks.url,
     prism: prism.url,
+    dev: dev.url,
   })
   return async () => {
     await Promise.all([
@@ -49,6 +52,7 @@ export default async function peers(project: TestProject) {
       model.stop(),
       webhooks.stop(),
       prism.stop(),
+      dev.stop(),
       stripe.stop(),
     ])
   }
@@ -100,6 +104,8 @@ export type Peers = {
   emulatedStripe: string
   model: string
   webhooks: string
+  /** Starts the development servers that tests share. */
+  dev: string
   /** Where exchanges are held against the published document of MailMolt, if they are. */
   prism: string | null
 }
@@ -107,5 +113,6 @@ export type Peers = {
 declare module 'vitest' {
   interface ProvidedContext {
     peers: Peers
+    isThorough: boolean
   }
 }

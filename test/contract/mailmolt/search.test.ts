@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { put } from '../../support/findable.ts'
+import { upTo } from '../../support/scale.ts'
 import { call, grant, newTenant } from '../../support/tenant.ts'
 
 const FRAGMENTS = [
@@ -110,7 +111,7 @@ const hostile = [
       { numRuns: 1_100, seed: 20_260_601 },
     ),
   ),
-].slice(0, 1_000)
+].slice(0, upTo(1_000, 250))
 
 test('search answers in the published form, and says how it found', async () => {
   const tenant = await newTenant()
@@ -219,7 +220,7 @@ test('a caller searches the mailbox it calls its own, and no other', async () =>
   expect((await call('GET', '/v1/search?q=alone')).status).toBe(401)
 })
 
-test('a thousand hostile queries are answered without a 5xx, and bring nothing that is not the caller’s', async () => {
+test('hostile queries are answered without a 5xx, and bring nothing that is not the caller’s', async () => {
   const [tenant, other] = await Promise.all([newTenant(), newTenant()])
   const own = new Set<string>()
   for (const subject of ['Secret plan', 'Secret merger', 'a b c 1', '東京 🦀']) {
@@ -228,7 +229,7 @@ test('a thousand hostile queries are answered without a 5xx, and bring nothing t
     await tenant.put(`/v1/agents/me/memory/${encodeURIComponent(subject)}`, { value: `mine: ${subject}` })
     await other.put(`/v1/agents/me/memory/${encodeURIComponent(subject)}`, { value: `theirs: ${subject}` })
   }
-  expect(hostile).toHaveLength(1_000)
+  expect(hostile).toHaveLength(upTo(1_000, 250))
   const statuses = new Map<number, number>()
   let found = 0
   for (let at = 0; at < hostile.length; at += 20) {
@@ -256,6 +257,6 @@ test('a thousand hostile queries are answered without a 5xx, and bring nothing t
     )
   }
   // Were all refused, or all empty, this would prove nothing.
-  expect(statuses.get(200)).toBeGreaterThan(1_500)
-  expect(found).toBeGreaterThan(500)
+  expect(statuses.get(200)).toBeGreaterThan(1.5 * hostile.length)
+  expect(found).toBeGreaterThan(hostile.length / 2)
 }, 180_000)
