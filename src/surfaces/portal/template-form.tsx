@@ -35,7 +35,7 @@ templateForms.get('/templates/new', async (c) => {
 templateForms.post('/templates/new', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
   const form = await formOf(c)
-  if (form.then === 'check') return await writingPage(c, null, form, null)
+  if (form.step === 'check') return await writingPage(c, null, form, null)
   try {
     const [name, slug] = [form.name?.trim() ?? '', form.slug?.trim() ?? '']
     if (name === '' || name.length > 200) throw wrong('name', 'Give it a name of at most 200 characters.')
@@ -62,7 +62,7 @@ templateForms.post('/templates/:templateId/edit', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
   const id = c.req.param('templateId')
   const form = await formOf(c)
-  if (form.then === 'check') return await writingPage(c, id, form, null)
+  if (form.step === 'check') return await writingPage(c, id, form, null)
   try {
     const { version } = await addVersion(c.var.ctx, id, contentOf(form))
     const said = `Version ${version} is saved as a draft. Read it, then publish it.`
@@ -248,7 +248,7 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
           <button class="primary" type="submit">
             Save as a draft
           </button>
-          <button type="submit" name="then" value="check" formnovalidate>
+          <button type="submit" name="step" value="check" formnovalidate>
             Check it
           </button>
           <a class="button" href={id === null ? '/portal/templates' : `/portal/templates/${id}`}>
