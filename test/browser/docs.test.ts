@@ -61,7 +61,10 @@ test('offline, the reference shows the operations of each API under a policy wit
 
   await page.goto(`${server.address}/docs/molted#/settings/postAgentWhoami`)
   await page.getByRole('button', { name: 'Authorize' }).first().click()
-  await page.getByLabel('Value').first().fill(demoKey({ DEMO_KEY: undefined }))
+  await page
+    .getByLabel('Value')
+    .first()
+    .fill(demoKey({ DEMO_KEY: undefined }))
   await page.getByRole('button', { name: 'Apply credentials' }).first().click()
   await page.getByRole('button', { name: 'Close' }).first().click()
   const operation = page.locator('#operations-settings-postAgentWhoami')
