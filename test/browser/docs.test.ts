@@ -70,7 +70,9 @@ test('offline, the reference shows the operations of each API under a policy wit
   const operation = page.locator('#operations-settings-postAgentWhoami')
   await operation.getByRole('button', { name: 'Try it out' }).click()
   await operation.getByRole('button', { name: 'Execute' }).click()
-  await expect.poll(() => operation.locator('.live-responses-table').textContent()).toContain('tenant_abc123')
+  await expect
+    .poll(() => operation.locator('.live-responses-table').textContent(), { timeout: 30_000 })
+    .toContain('tenant_abc123')
   expect(await violations(page)).toEqual([])
   expect(trouble).toEqual([])
 }, 240_000)
