@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -8,41 +9,68 @@ import { sharedDev } from '../support/shared-dev.ts'
 
 type Example = { command: string; status: number; answer: unknown }
 
-const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+const GUIDES = (await readdir(join(ROOT, 'docs'))).sort().map((name) => `docs/${name}`)
+const pages = new Map<string, string>()
+for (const page of ['README.md', ...GUIDES]) pages.set(page, await readFile(join(ROOT, page), 'utf8'))
 
-test('every command of the README is answered as the README says', async () => {
+/** Answered, and about nobody: they stand in no document. */
+const UNDOCUMENTED = ['GET /health', 'GET /ready']
+
+test('every command of the README and of the guides is answered as they say, and every route that they name is there', async () => {
   const server = await sharedDev('plain')
 
-  const ids = new Map<string, string>()
-  for (const { command, status, answer } of examples()) {
-    const line = [...ids].reduce(
-      (text, [placeholder, id]) => text.replaceAll(placeholder, id),
-      command.replaceAll('http://localhost:8787', server.address),
-    )
-    expect(line).not.toContain('…')
-    const given = await ask(
-      line,
-      (got) => got.status === status && differences(answer, got.body).length === 0,
-    )
-    expect(differences(answer, given.body), `${command}\n${JSON.stringify(given.body, null, 2)}`).toEqual([])
-    expect(given.status, command).toBe(status)
-    remember(ids, answer, given.body)
+  for (const [page, text] of pages) {
+    const ids = new Map<string, string>()
+    for (const { command, status, answer } of examples(text)) {
+      const line = [...ids].reduce(
+        (text, [placeholder, id]) => text.replaceAll(placeholder, id),
+        command.replaceAll('http://localhost:8787', server.address),
+      )
+      expect(line).not.toContain('…')
+      const given = await ask(
+        line,
+        (got) => got.status === status && differences(answer, got.body).length === 0,
+      )
+      const told = `${page}: ${command}\n${JSON.stringify(given.body, null, 2)}`
+      expect(differences(answer, given.body), told).toEqual([])
+      expect(given.status, told).toBe(status)
+      remember(ids, answer, given.body)
+    }
+  }
+
+  const { paths } = (await (await fetch(`${server.address}/openapi.json`)).json()) as Paths
+  const known = new Set([
+    ...UNDOCUMENTED,
+    ...Object.entries(paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replace(/\{\w+\}/g, '{}')}`),
+    ),
+  ])
+  for (const page of GUIDES) {
+    const named = [...(pages.get(page) ?? '').matchAll(/`(GET|POST|PUT|PATCH|DELETE)\s+(\/[^`…?]*)`/g)]
+    const unknown = named
+      .map(([, method, path = '']) => `${method} ${path.replace(/\{\w+\}/g, '{}')}`)
+      .filter((route) => !known.has(route))
+    expect({ page, unknown }).toEqual({ page, unknown: [] })
   }
 })
 
-test('no command of the README goes untested', () => {
-  const tested = examples().length
-  expect(tested).toBeGreaterThan(5)
-  expect(readme.match(/\bcurl\b(?!`)/g)).toHaveLength(tested)
-  expect(readme.match(/^\s*curl\b/gm)).toHaveLength(tested)
+type Paths = { paths: Record<string, Record<string, unknown>> }
+
+test('no command of the README or of a guide goes untested', () => {
+  for (const [page, text] of pages) {
+    const tested = examples(text).length
+    expect([page, text.match(/^\s*curl\b/gm)?.length ?? 0]).toEqual([page, tested])
+    if (page === 'README.md') expect(tested).toBeGreaterThan(5)
+    else expect([page, text.match(/^```sh$/gm)?.length ?? 0]).toEqual([page, tested])
+  }
 })
 
 /**
  * The README's convention: each `sh` block with a curl command holds that one command, behind the variables it sets, and
  * the `json` block after it shows the answer in part. The status is 200, or what stands behind the word `json`.
  */
-function examples(): Example[] {
-  const blocks = [...readme.matchAll(/^```(\w*) ?(\d*)\n([\s\S]*?)^```$/gm)].map(
+function examples(page: string): Example[] {
+  const blocks = [...page.matchAll(/^```(\w*) ?(\d*)\n([\s\S]*?)^```$/gm)].map(
     ([, language, status, text = '']) => ({ language, status: Number(status || 200), text }),
   )
   let variables = ''
