@@ -285,7 +285,7 @@ test('in the portal each record has its state: missing, wrong with what stands t
     ].map(([, words]) => words)
   const page = (await owner.get(path)).body
   expect(badges(page)).toEqual(Array(5).fill('not looked up'))
-  const cells = [...page.matchAll(/<code>(TXT|CNAME)<.*?<code>([^<]+)<.*?<code>([^<]+)</gs)]
+  const cells = [...page.matchAll(/>(TXT|CNAME)<.*?<code>([^<]+)<.*?<code>([^<]+)</gs)]
   const records = cells.map(([, type = '', name = '', value = '']) => ({ type, name, value, purpose: '' }))
   expect(records).toHaveLength(5)
 

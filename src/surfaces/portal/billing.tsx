@@ -259,7 +259,7 @@ function Bonds({ c, bonds, next }: { c: PortalContext; bonds: Bond[]; next: stri
             </button>
           </Form>
         ) : bond.status === 'posted' ? (
-          <span class="soft">let go by the operator</span>
+          <span class="soft">held until the operator lets go</span>
         ) : null,
       ]}
     >

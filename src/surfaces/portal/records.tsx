@@ -64,7 +64,7 @@ export function Records({
     const { type, name, value, purpose } = record
     const state = told(record)
     return [
-      <code>{type}</code>,
+      <span class="mono">{type}</span>,
       <span class="copied">
         <code>{name}</code> <Copy text={name} what={`the name of the ${purpose} record`} />
       </span>,

@@ -82,7 +82,7 @@ test('a bond is posted once, however often it is asked for; one without its mone
   const posted = body.data.filter(({ status }: { status: string }) => status === 'posted')
   expect(posted).toMatchObject([{ tier: 'starter', amount_usd_cents: 9_900 }])
   const held = await owner.get('/portal/billing')
-  expect(held.body).toContain('let go by the operator')
+  expect(held.body).toContain('held until the operator lets go')
   expect(held.body).not.toContain('Post a bond')
   expect((await owner.post(`/portal/billing/bonds/${posted[0].id}/withdraw`)).status).toBe(409)
   const { body: log } = await tenant.owner.get('/v1/compliance/audit-log?limit=100')
