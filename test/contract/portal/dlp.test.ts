@@ -23,7 +23,7 @@ test('an owner says what must not leave, lays canaries, and reads what was found
   expect(page.body).toContain('No canary is planted.')
   expect((await send(secret)).body.status).toBe('queued')
   const noted = await owner.get('/portal/dlp')
-  expect(noted.body).toMatch(/data-label="Found"><div>stripe secret key, 3 times</)
+  expect(noted.body).toMatch(/data-label="Found"><div[^>]*>stripe secret key, 3 times</)
   expect(noted.body).not.toContain(secret)
 
   // What the form says is the policy from then on; without its ticks every rule is looked for.
@@ -50,7 +50,7 @@ test('an owner says what must not leave, lays canaries, and reads what was found
   const found = await owner.get('/portal/dlp')
   for (const kept of [canary, secret, SCRIPT]) expect(found.body).not.toContain(kept)
   expect(found.body).toContain('the canary &lt;script&gt;boom()&lt;/script&gt;')
-  expect(found.body).toMatch(/data-label="Messages refused"><div>1</)
+  expect(found.body).toMatch(/data-label="Messages refused"><div[^>]*>1</)
   expect(found.body.match(/href="\/portal\/sends\/req_/g)).toHaveLength(3)
 
   const lift = /\/portal\/dlp\/canaries\/canary_[0-9a-z]+\/lift/.exec(found.body)?.[0] ?? ''
