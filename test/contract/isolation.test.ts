@@ -141,21 +141,16 @@ function withoutStanding(route: string, entry: Entry, a: World): Promise<Probed>
     ['a revoked key', a.keys.revoked],
     ['an expired key', a.keys.expired],
   ]
-  return keys.flatMap(([who, key]) =>
-    (['authorization', 'x-api-key'] as const).flatMap((header) =>
-      [undefined, { where: 'query', tenantId: a.ids.tenantId } as const].map(
-        async (named): Promise<Probed> => {
-          const answer = await probe(route, entry.request(a.ids), {
-            key,
-            header,
-            ...(named ? { named } : {}),
-          })
-          const isAsExpected = answer.status === 401 && answer.body.error === 'unauthorized'
-          return { ...answer, who, isAsExpected, mayTell: false }
-        },
-      ),
-    ),
-  )
+  const named = { where: 'query', tenantId: a.ids.tenantId } as const
+  const ways = keys.flatMap(([who, key]) => [
+    { who, key, with: { header: 'authorization' as const } },
+    { who, key, with: { header: 'x-api-key' as const, ...(key === a.keys.revoked ? { named } : {}) } },
+  ])
+  return ways.map(async ({ who, key, with: more }): Promise<Probed> => {
+    const answer = await probe(route, entry.request(a.ids), { key, ...more })
+    const isAsExpected = answer.status === 401 && answer.body.error === 'unauthorized'
+    return { ...answer, who, isAsExpected, mayTell: false }
+  })
 }
 
 const OTHERS = {

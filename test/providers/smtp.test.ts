@@ -113,7 +113,7 @@ test('nothing is said in clear when STARTTLS is missing, refused, forged or brok
     expect(commands.slice(0, 2)).toEqual(['EHLO moltpost.test', 'STARTTLS'])
     expect(commands.join('\n')).not.toMatch(/AUTH|MAIL/)
     // A handshake that never ends is let go by workerd only when the invocation ends: close() waits for it.
-    if (attack !== 'hang') await expect.poll(async () => (await fault(name)).open, { message: name }).toBe(0)
+    if (attack !== 'hang') await expect.poll(async () => (await fault(name)).open, { message: name, timeout: 10_000 }).toBe(0)
   }
   const injected = await relay({ port: peers.faults['starttls:inject'] ?? 0, ...settings }).send(message)
   expect(injected).toMatchObject({ detail: 'the server spoke before the handshake' })
@@ -275,7 +275,7 @@ test('every fault at every stage is classified, promptly, and no definite refusa
     if (said && outcome.kind !== 'accepted') expect(outcome.detail, name).toMatch(said)
   }
   for (const { name } of results)
-    await expect.poll(async () => (await fault(name)).open, { message: name }).toBe(0)
+    await expect.poll(async () => (await fault(name)).open, { message: name, timeout: 10_000 }).toBe(0)
   const hangs = results.filter(({ name }) => name === 'greeting:hang' || name === 'dot:multi')
   expect(hangs.map(({ outcome }) => outcome)).toEqual([
     { kind: 'refused_retry', code: 'connect', detail: 'timeout: no answer in time', recipients: [] },
