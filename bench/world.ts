@@ -32,6 +32,8 @@ export async function openWorld(tenantCount: number): Promise<World> {
       port: 0,
       resourcePersistencePath: state,
       log: new NoOpLog(),
+      // What the Worker writes to its log costs what it costs; it need not be read here.
+      handleStructuredLogs: () => undefined,
       logRequests: false,
       unsafeObservability: false,
       unsafeLocalExplorer: false,
