@@ -101,7 +101,7 @@ function chosenOf(env: Env) {
 }
 
 /** The document of everything, or of one published API as it is mounted. */
-function openApi(api: Documented | null) {
+export function openApi(api: Documented | null) {
   if (api === null) return documentOf(PUBLISHED, 'Moltpost')
   const surface = { molted, moltbotden, mailmolt }[api]
   return documentOf([{ at: '', surface }], `Moltpost, as ${api} publishes it`)

@@ -1,15 +1,14 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { type App, dialectOf } from '../surfaces/http.ts'
+import { type Illustrated, illustrate, type Schemas } from './example.ts'
 import { TAGS } from './tags.ts'
 
 export type Document = ReturnType<OpenAPIHono<App>['getOpenAPI31Document']>
-type Operation = {
+type Operation = Illustrated & {
   operationId?: string
   tags?: string[]
   security?: object[]
-  parameters?: unknown[]
-  requestBody?: unknown
-  responses: Record<string, unknown>
+  responses: Record<string, object>
 }
 
 /** A surface, and the path that it is mounted at. */
@@ -86,6 +85,7 @@ function describe(surface: OpenAPIHono<App>, at: string): Document {
       [status.rate_limited, 'TooMany', true],
       ['default', 'Otherwise', true],
     ]
+    illustrate(operation, path, (document.components?.schemas ?? {}) as Schemas)
     for (const [code, kind, isAnswered] of errors) {
       if (isAnswered) operation.responses[code] ??= answer(kind)
     }

@@ -237,14 +237,20 @@ export function noSuchRoute(c: HttpContext): never {
   throw new Fault('not_found', `There is no ${c.req.method} ${c.req.path}.`)
 }
 
-/** A JSON answer of this shape, for a route's `responses`. */
-export function json<Schema extends z.ZodType>(schema: Schema, description = 'OK') {
-  return { description, content: { 'application/json': { schema } } }
+/** A JSON answer of this shape, for a route's `responses`; without an example one is made of the schema. */
+export function json<Schema extends z.ZodType>(
+  schema: Schema,
+  description = 'OK',
+  example?: z.input<Schema>,
+) {
+  const shown = example === undefined ? {} : { example }
+  return { description, content: { 'application/json': { schema, ...shown } } }
 }
 
-/** A JSON request body of this shape, for a route's `request`. */
-export function body<Schema extends z.ZodType>(schema: Schema) {
-  return { body: { required: true as const, content: { 'application/json': { schema } } } }
+/** A JSON request body of this shape, for a route's `request`; without an example one is made of the schema. */
+export function body<Schema extends z.ZodType>(schema: Schema, example?: z.input<Schema>) {
+  const shown = example === undefined ? {} : { example }
+  return { body: { required: true as const, content: { 'application/json': { schema, ...shown } } } }
 }
 
 /** A file that is made while it is read. What is wrong with the request is found before its first byte. */

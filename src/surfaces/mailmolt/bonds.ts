@@ -1,6 +1,7 @@
 import type { Bond } from '../../core/bonds/bond.ts'
 import { listBonds, postBond } from '../../core/bonds/bonds.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
+import { ErrorView } from './refusals.ts'
 
 const Tier = z.enum(['starter', 'growth', 'enterprise'])
 
@@ -68,7 +69,10 @@ bonds.openapi(
     description:
       'The owner proves a card with `client_secret`, of a Stripe SetupIntent. The bond is posted once the money is held: held anew every seven days, taken only for abuse, let go in good standing. One lives at a time.',
     request: body(z.object({ tier: Tier })),
-    responses: { 201: json(BondView.extend({ client_secret: z.string() }), 'Created') },
+    responses: {
+      201: json(BondView.extend({ client_secret: z.string() }), 'Created'),
+      409: json(ErrorView, 'One is posted, or waits for its card'),
+    },
   }),
   async (c) => {
     const { bond, clientSecret } = await postBond(c.var.ctx, c.req.valid('json').tier)

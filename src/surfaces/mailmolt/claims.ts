@@ -1,6 +1,7 @@
 import { claimAgent, verifyOwner } from '../../core/claims.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { AgentStatus, Level } from './agents.ts'
+import { ErrorView } from './refusals.ts'
 
 const ClaimBody = z
   .object({
@@ -42,7 +43,12 @@ claims.openapi(
     summary: 'Verify the address of an owner, with the token of the mailed link',
     description: '404 for an unknown token, 409 for a used one, 410 after 24 hours.',
     request: body(z.object({ token: z.string().max(200) })),
-    responses: { 200: json(VerifiedView) },
+    responses: {
+      200: json(VerifiedView),
+      404: json(ErrorView, 'Nobody was mailed this token'),
+      409: json(ErrorView, 'It was used'),
+      410: json(ErrorView, 'It is older than 24 hours'),
+    },
   }),
   async (c) => {
     const { email, level } = await verifyOwner(at(c), c.req.valid('json').token)

@@ -58,7 +58,18 @@ const Addresses = z
       return []
     }
   })
-  .openapi({ type: 'string', example: 'alice%40example.com,bob%40example.com' })
+  .openapi({ type: 'string', example: 'alice%40example.com' })
+
+const LETTER = [
+  'From: outreach-agent@moltpost.test',
+  'To: alice@example.com',
+  'Subject: Hello',
+  'MIME-Version: 1.0',
+  'Content-Type: text/plain; charset=utf-8',
+  '',
+  'It works.',
+  '',
+].join('\r\n')
 
 const common = { tags: ['smtp-submission'], security: [{ smtp: [] }] }
 
@@ -111,12 +122,15 @@ submission.openapi(
 its Message-ID and what it says, is sent once and answered as the first time.`,
     request: {
       headers: z.object({
-        'x-envelope-from': Addresses.openapi({ description: 'Empty for the null reverse-path.' }),
+        'x-envelope-from': Addresses.openapi({
+          description: 'Empty for the null reverse-path.',
+          example: 'outreach-agent%40moltpost.test',
+        }),
         'x-envelope-to': Addresses,
       }),
       body: {
         required: true,
-        content: { 'message/rfc822': { schema: z.string().openapi({ format: 'binary' }) } },
+        content: { 'message/rfc822': { schema: z.string().openapi({ format: 'binary' }), example: LETTER } },
       },
     },
     responses: {

@@ -25,7 +25,7 @@ import { ErrorView } from './refusals.ts'
 const ALL = 1_000
 
 const Fields = {
-  url: z.string().min(1).openapi({ format: 'uri', example: 'https://hooks.example.com/mail' }),
+  url: z.string().min(1).openapi({ format: 'uri', example: 'https://hooks.example.com/moltpost' }),
   event_types: z.array(z.enum(EVENT_TYPES)).min(1).max(100),
   is_active: z.boolean(),
   description: z.string().max(500).nullable(),

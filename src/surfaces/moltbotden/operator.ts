@@ -6,7 +6,7 @@ import { AccountFacts, accountFacts } from './account.ts'
 import { agentIdOf, ERRORS, routes, stamp } from './words.ts'
 
 const OperatorAccount = AccountFacts.extend({
-  agent_id: z.string(),
+  agent_id: z.string().openapi({ example: 'outreach-agent' }),
   frozen_by: z.string().nullable(),
   frozen_at: z.string().nullable(),
   updated_at: z.string(),
@@ -27,7 +27,7 @@ const Stats = z
   .openapi('OperatorStats')
 
 const common = { tags: ['operator'], security: [{ operator: [] }] }
-const params = z.object({ agent_id: z.string().min(1).max(64) })
+const params = z.object({ agent_id: z.string().min(1).max(64).openapi({ example: 'outreach-agent' }) })
 
 /** Only the operator's own key opens these routes; no tenant's does. */
 export const operatorOnly: MiddlewareHandler<App> = async (c, next) => {

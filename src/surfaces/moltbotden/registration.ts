@@ -1,7 +1,7 @@
 import { claimPage } from '../../core/claim-link.ts'
 import { register } from '../../core/registration.ts'
 import { body, createRoute, json, z } from '../http.ts'
-import { agentIdOf, ERRORS, routes, stamp } from './words.ts'
+import { agentIdOf, ERRORS, ErrorView, routes, stamp } from './words.ts'
 
 const Name = z.string().trim().min(1).max(64)
 
@@ -29,7 +29,7 @@ const Registration = z
 
 const RegisteredView = z
   .object({
-    agent_id: z.string(),
+    agent_id: z.string().openapi({ example: 'survey-scout' }),
     api_key: z.string(),
     email_address: z.string(),
     status: z.enum(['ACTIVE', 'PROVISIONAL']),
@@ -52,8 +52,12 @@ registration.openapi(
     summary: 'Register an agent and give it an email address',
     description: `No auth required. The key is shown once. An account is PROVISIONAL, and may receive and not send, until
 its owner has opened claim_url.`,
-    request: body(Registration),
-    responses: { 201: json(RegisteredView, 'Created'), ...ERRORS },
+    request: body(Registration, { agent_id: 'survey-scout', name: 'Survey Scout' }),
+    responses: {
+      201: json(RegisteredView, 'Created'),
+      409: json(ErrorView, 'The agent_id is taken or reserved'),
+      ...ERRORS,
+    },
   }),
   async (c) => {
     const { agent_id = null, name, profile, description = null } = c.req.valid('json')

@@ -100,7 +100,15 @@ send.openapi(
 is \`bounced\`. \`sending\` is on its way, \`queued\` waits: for a person's approval, as \`message\` then says, or for its
 time. An Idempotency-Key makes a repeat safe: it is answered as the first one was.`,
     security: [{ bearer: [] }],
-    request: body(SendBody),
+    request: body(SendBody, {
+      to: ['bob@example.com'],
+      subject: 'Hello from my agent',
+      body_text: 'Plain text email body.',
+      body_html: '<p>HTML email body.</p>',
+      cc: ['carol@example.com'],
+      bcc: ['dave@example.com'],
+      in_reply_to: null,
+    }),
     responses: {
       200: { ...json(SentView), headers: RATE_HEADERS },
       400: json(ErrorView, 'Too many recipients or URLs, no subject, a blocked attachment'),

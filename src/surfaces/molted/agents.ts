@@ -57,7 +57,11 @@ agents.openapi(
     summary: 'Register an agent with the tenant',
     description: 'An agent of that name is updated. Counts as a heartbeat.',
     security: [{ bearer: [] }],
-    request: body(RegisterBody),
+    request: body(RegisterBody, {
+      tenantId: 'tenant_abc123',
+      agentName: 'outreach-agent',
+      agentRole: 'outbound',
+    }),
     responses: { 200: json(AgentView) },
   }),
   async (c) => {
@@ -74,7 +78,7 @@ agents.openapi(
     summary: 'Say that an agent is alive',
     description: 'At least every five minutes: an agent that misses it is inactive and loses its leases.',
     security: [{ bearer: [] }],
-    request: body(HeartbeatBody),
+    request: body(HeartbeatBody, { tenantId: 'tenant_abc123', agentName: 'outreach-agent' }),
     responses: { 200: json(z.object({ ok: z.literal(true) })) },
   }),
   async (c) => {
@@ -126,7 +130,10 @@ agents.openapi(
     tags: ['agents'],
     summary: 'Replace the configuration of an agent',
     security: [{ bearer: [] }],
-    request: { params: Params, ...body(Config) },
+    request: {
+      params: Params,
+      ...body(Config, { humanizer_enabled: true, humanizer_style: 'professional' }),
+    },
     responses: { 200: json(Config) },
   }),
   async (c) =>

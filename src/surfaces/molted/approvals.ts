@@ -144,7 +144,10 @@ approvals.openapi(
     summary: 'Replace the content of a held send',
     description: 'The approval is superseded: the new message waits under the approval in the answer.',
     security: [{ bearer: [] }],
-    request: { params: Params, ...body(Edit) },
+    request: {
+      params: Params,
+      ...body(Edit, { subject: 'Welcome, Alice', text: 'Shall we talk on Monday?' }),
+    },
     responses: { 200: json(ApprovalView) },
   }),
   async (c) => {

@@ -169,7 +169,14 @@ batch.openapi(
     description:
       'A refused or bad item is told in its result and stops no other. The same request again answers the same batchId, sends what had not been sent and repeats nothing.',
     security: [{ bearer: [] }],
-    request: body(BatchBody),
+    request: body(BatchBody, {
+      tenantId: 'tenant_abc123',
+      templateId: 'campaign-march',
+      sends: [
+        { recipientEmail: 'alice@example.com', dedupeKey: 'march-alice', payload: { name: 'Alice' } },
+        { recipientEmail: 'bob@example.com', dedupeKey: 'march-bob', payload: { name: 'Bob' } },
+      ],
+    }),
     responses: { 200: json(BatchView, 'One result for each item, in the order given') },
   }),
   async (c) => {

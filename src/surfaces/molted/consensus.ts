@@ -81,7 +81,14 @@ consensus.openapi(
     description:
       'Decided when more than half of the active agents vote the same way; a tie waits for the timeout.',
     security: [{ bearer: [] }],
-    request: body(ConsensusBody),
+    request: body(ConsensusBody, {
+      tenantId: 'tenant_abc123',
+      proposerAgent: 'outreach-agent',
+      action: 'pause outreach',
+      contactEmail: 'ceo@bigcorp.com',
+      reason: 'Fatigue scores are high',
+      timeoutMinutes: 5,
+    }),
     responses: { 200: json(ConsensusView) },
   }),
   async (c) => {
@@ -135,7 +142,14 @@ consensus.openapi(
     summary: 'Cast a vote',
     description: 'An identical repeat returns the first vote; a vote cannot be changed.',
     security: [{ bearer: [] }],
-    request: { params: Params, ...body(VoteBody) },
+    request: {
+      params: Params,
+      ...body(VoteBody, {
+        agentId: 'agent_a1b2c3d4e5f6',
+        vote: 'approve',
+        reason: 'Agreed, signals look bad',
+      }),
+    },
     responses: { 200: json(VoteView) },
   }),
   async (c) => {

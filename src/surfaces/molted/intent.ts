@@ -75,7 +75,13 @@ intent.openapi(
     summary: 'Tell what up to 500 inbound messages want',
     description: 'Answers in the order of the messages. Above 500 nothing is judged and the answer is 400.',
     security: [{ bearer: [] }],
-    request: body(ClassifyBatchBody),
+    request: body(ClassifyBatchBody, {
+      tenantId: 'tenant_abc123',
+      messages: [
+        { subject: 'Re: Partnership proposal', bodyText: "Sure, let's set up a call next week" },
+        { subject: 'Re: Your offer', bodyText: 'We already have a vendor for this, not interested' },
+      ],
+    }),
     responses: { 200: json(z.object({ results: z.array(IntentView) })) },
   }),
   async (c) => {

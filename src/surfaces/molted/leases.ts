@@ -65,7 +65,13 @@ leases.openapi(
     summary: 'Acquire a contact lease',
     description: 'Asking again renews it under the same id. A conflict is an answer, not an error.',
     security: [{ bearer: [] }],
-    request: body(LeaseBody),
+    request: body(LeaseBody, {
+      tenantId: 'tenant_abc123',
+      agentName: 'outreach-agent',
+      contactEmail: 'user@example.com',
+      intent: 'outbound_sales',
+      durationMinutes: 30,
+    }),
     responses: { 200: json(LeaseView.or(ConflictView)) },
   }),
   async (c) => {

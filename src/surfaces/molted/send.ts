@@ -98,6 +98,29 @@ const SimulationView = SendView.extend({
   }),
 }).openapi('SimulationResponse')
 
+const SENDING = {
+  tenantId: 'tenant_abc123',
+  mailboxId: 'mbx_abc123',
+  recipientEmail: 'alice@example.com',
+  templateId: 'onboarding-welcome',
+  dedupeKey: 'onboarding-alice-step1',
+}
+const SENT = {
+  requestId: 'req_abc123',
+  status: 'queued' as const,
+  policyTrace: {
+    decision: { allow: true },
+    auditEvents: [
+      { rule: 'deduplication', passed: true },
+      { rule: 'suppression', passed: true },
+      { rule: 'cooldown', passed: true },
+      { rule: 'rate_limit_hourly', passed: true },
+      { rule: 'rate_limit_daily', passed: true },
+      { rule: 'consent', passed: true },
+    ],
+  },
+}
+
 export const send = new OpenAPIHono<App>({ defaultHook: refuseUnknownFirst })
 
 send.openapi(
@@ -109,8 +132,12 @@ send.openapi(
     description:
       'A block is not an error: the answer is 200 with status "blocked" and the rule that refused. The same dedupeKey again answers "duplicate" with the first requestId.',
     security: [{ bearer: [] }],
-    request: body(SendBody),
-    responses: { 200: json(SendView, 'The decision') },
+    request: body(SendBody, {
+      ...SENDING,
+      payload: { firstName: 'Alice', trialDays: 14 },
+      sendReason: 'onboarding sequence step 1',
+    }),
+    responses: { 200: json(SendView, 'The decision', SENT) },
   }),
   async (c) => {
     const wanted = c.req.valid('json')
@@ -127,7 +154,7 @@ send.openapi(
     summary: 'Preview the decision on a send without sending',
     description: 'Writes nothing and spends nothing. Without a payload, variables are not checked.',
     security: [{ bearer: [] }],
-    request: body(SendBody),
+    request: body(SendBody, SENDING),
     responses: { 200: json(SimulationView, 'What would be decided') },
   }),
   async (c) => {

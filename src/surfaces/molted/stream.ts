@@ -21,7 +21,10 @@ const Wishes = z.object({
   follow: z
     .enum(['true', 'false'])
     .default('true')
-    .openapi({ description: 'With "false" the stream ends once what was missed is told.' }),
+    .openapi({
+      description: 'With "false" the stream ends once what was missed is told.',
+      param: { example: 'false' },
+    }),
   mailboxId: Id.optional(),
   agentId: Id.optional(),
   lastEventId: Id.optional().openapi({

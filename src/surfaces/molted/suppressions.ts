@@ -64,7 +64,7 @@ suppressions.openapi(
     description:
       'Safe to repeat: one row per address, scope and campaign. Scope "global" is 403: bounces and complaints alone write it.',
     security: [{ bearer: [] }],
-    request: body(SuppressionBody),
+    request: body(SuppressionBody, { recipientEmail: 'bob@example.com', reasonCode: 'manual_dnc' }),
     responses: { 200: json(SuppressionView) },
   }),
   async (c) => {

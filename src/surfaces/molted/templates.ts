@@ -128,7 +128,7 @@ templates.openapi(
     description:
       'With content its first version is written too, and published if autoPublish is set. Lint errors refuse that: 400 template_lint_failed, and nothing is created.',
     security: [{ bearer: [] }],
-    request: body(TemplateBody),
+    request: body(TemplateBody, { slug: 'trial-ending', name: 'Trial ending', type: 'transactional' }),
     responses: { 200: json(WholeTemplate) },
   }),
   async (c) => {
@@ -200,7 +200,13 @@ templates.openapi(
     summary: 'Add a version as a draft',
     description: 'The content of a version never changes.',
     security: [{ bearer: [] }],
-    request: { params: Ref, ...body(VersionBody) },
+    request: {
+      params: Ref,
+      ...body(VersionBody, {
+        subjectTemplate: 'Welcome, {{ firstName }}',
+        textTemplate: 'Hello {{ firstName }}',
+      }),
+    },
     responses: { 200: json(VersionView) },
   }),
   async (c) => {
@@ -269,7 +275,10 @@ templates.openapi(
       ...body(
         z.object({
           tenantId: Id.optional(),
-          payload: z.record(z.string(), z.unknown()).default({}),
+          payload: z
+            .record(z.string(), z.unknown())
+            .default({})
+            .openapi({ example: { firstName: 'Alice' } }),
           version: VersionNumber.optional(),
         }),
       ),

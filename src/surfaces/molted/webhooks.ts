@@ -25,7 +25,7 @@ import { Id, listOf, Page, page, Stamp } from './words.ts'
 const PREFIX = 16
 
 const Fields = {
-  url: z.string().min(1).openapi({ format: 'uri', example: 'https://hooks.example.com/mail' }),
+  url: z.string().min(1).openapi({ format: 'uri', example: 'https://hooks.example.com/moltpost' }),
   events: z.array(z.enum(EVENT_TYPES)).max(100),
   description: z.string().max(500).nullable(),
   enabled: z.boolean(),

@@ -74,7 +74,7 @@ operator.openapi(
     summary: 'The bonds of all tenants, the newest first',
     request: {
       query: z.object({
-        status: Status.optional(),
+        status: Status.optional().openapi({ param: { example: 'posted' } }),
         limit: z.coerce.number().int().min(1).max(100).default(50),
         cursor: z.string().max(100).optional(),
       }),

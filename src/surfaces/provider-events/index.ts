@@ -14,12 +14,19 @@ import {
 } from '../http.ts'
 import { stripeEvents } from './stripe.ts'
 
+/** Who reports, and a report as each begins it. */
 const CARRIERS = {
-  ses: 'Amazon SES',
-  resend: 'Resend',
-  postmark: 'Postmark',
-  sendgrid: 'SendGrid',
-  mailgun: 'Mailgun',
+  ses: {
+    name: 'Amazon SES',
+    example: { Type: 'Notification', Message: '{"eventType":"Delivery"}', SignatureVersion: '2' },
+  },
+  resend: { name: 'Resend', example: { type: 'email.delivered', data: { email_id: 'abc123' } } },
+  postmark: { name: 'Postmark', example: { RecordType: 'Delivery', Recipient: 'alice@example.com' } },
+  sendgrid: { name: 'SendGrid', example: [{ event: 'delivered', email: 'alice@example.com' }] },
+  mailgun: {
+    name: 'Mailgun',
+    example: { signature: { token: 'abc' }, 'event-data': { event: 'delivered' } },
+  },
 }
 type Carrier = keyof typeof CARRIERS
 
@@ -83,13 +90,14 @@ export function providerEvents<Event>({ read, record }: EventDoors<Event>) {
 }
 
 function route(carrier: Carrier) {
+  const { name, example } = CARRIERS[carrier]
   return createRoute({
     method: 'post',
     path: `/${carrier}`,
     tags: ['provider-events'],
-    summary: `What became of mail, as ${CARRIERS[carrier]} reports it`,
+    summary: `What became of mail, as ${name} reports it`,
     // Of any type, for it is proven as it came, byte by byte, before it is parsed.
-    request: { body: { required: true, content: { '*/*': { schema: z.any() } } } },
+    request: { body: { required: true, content: { '*/*': { schema: z.any(), example } } } },
     responses: {
       200: json(z.object({ received: z.int() }), 'How many events were understood and kept'),
       401: json(Failure, 'Not proven to be the carrier’s'),

@@ -15,7 +15,12 @@ stripeEvents.openapi(
     tags: ['provider-events'],
     summary: 'What became of payments, as Stripe reports it',
     // Of any type, for it is proven as it came, byte by byte, before it is parsed.
-    request: { body: { required: true, content: { '*/*': { schema: z.any() } } } },
+    request: {
+      body: {
+        required: true,
+        content: { '*/*': { schema: z.any(), example: { id: 'evt_1abc', type: 'invoice.paid' } } },
+      },
+    },
     responses: {
       200: json(z.object({ received: z.int() }), 'How many events were counted; one that is repeated is not'),
       401: json(Failure, 'Not proven to be Stripe’s'),
