@@ -43,9 +43,33 @@ export type Overview = {
   deadLetters: number
 }
 
-/** What became of the tenant's sends of the last days: how many left, were held, were blocked and by which rule. */
+/** How long one count is shown, in ms: to count reads every send of these days, and pages renew themselves often. */
+const SHOWN_MS = 5_000
+const KEPT_AT_MOST = 200
+
+const recent = new Map<string, { at: number; overview: Overview }>()
+
+/**
+ * What became of the tenant's sends of the last days: how many left, were held, were blocked and by which rule. It may
+ * be five seconds old.
+ */
 export async function getOverview(ctx: Ctx, days: number): Promise<Overview> {
   mustBeAllowed(ctx, 'read')
+  const key = `${days} ${ctx.tenantId}`
+  const at = ctx.now.getTime()
+  const known = recent.get(key)
+  if (known && at >= known.at && at - known.at < SHOWN_MS) return known.overview
+  const overview = await countOverview(ctx, days)
+  recent.delete(key)
+  recent.set(key, { at, overview })
+  for (const oldest of recent.keys()) {
+    if (recent.size <= KEPT_AT_MOST) break
+    recent.delete(oldest)
+  }
+  return overview
+}
+
+async function countOverview(ctx: Ctx, days: number): Promise<Overview> {
   const today = Math.floor(ctx.now.getTime() / DAY_MS)
   const since = new Date((today - days + 1) * DAY_MS)
   const isRecent = and(eq(sends.tenantId, ctx.tenantId), gte(sends.id, idFloor('req', since)))

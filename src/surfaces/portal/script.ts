@@ -26,6 +26,7 @@ if (document.querySelector('main [data-live]')) {
   const parts = [...document.querySelectorAll('[data-live]')]
   let wait = null
   let renewedAt = 0
+  let last
   const renew = async () => {
     wait = null
     if (document.hidden) return
@@ -44,7 +45,10 @@ if (document.querySelector('main [data-live]')) {
   }
   new EventSource('/portal/live').onmessage = (event) => {
     const [subject] = event.data.split('.')
-    if (parts.some((part) => part.dataset.live.split(' ').includes(subject))) soon()
+    if (!parts.some((part) => part.dataset.live.split(' ').includes(subject))) return
+    soon()
+    clearTimeout(last)
+    last = setTimeout(soon, 6000)
   }
   setInterval(soon, 30000)
   document.addEventListener('visibilitychange', soon)
