@@ -82,7 +82,7 @@ td { padding: .625rem .75rem .625rem 0; border-bottom: 1px solid var(--line); ve
 td form { display: inline }
 td { overflow-wrap: break-word }
 td a, td strong, td code, td pre, td .long { overflow-wrap: anywhere }
-td time { white-space: nowrap }
+td time, td summary { white-space: nowrap }
 
 .badge { display: inline-block; padding: .0625rem .5rem; border-radius: 1rem; font-size: .8125rem; font-weight: 600; line-height: 1.5; background: var(--wash); color: var(--ink); white-space: nowrap }
 .badge.good { background: var(--good-wash); color: var(--good) }
@@ -153,7 +153,8 @@ summary { cursor: pointer; min-height: 2rem; color: var(--accent); font-weight: 
 .pager { display: flex; justify-content: flex-end; gap: .75rem; margin: 1rem 0 }
 
 @media (min-width: 72.01rem) {
-  td > div:has(a, .long, code) { min-width: 10rem }
+  td > div:is(.long, :has(code)) { min-width: 10rem }
+  td > div:has(a) { min-width: 12rem }
 }
 @media (max-width: 72rem) {
   table, tbody, tr, td { display: block; width: 100% }
