@@ -113,7 +113,8 @@ test('nothing is said in clear when STARTTLS is missing, refused, forged or brok
     expect(commands.slice(0, 2)).toEqual(['EHLO moltpost.test', 'STARTTLS'])
     expect(commands.join('\n')).not.toMatch(/AUTH|MAIL/)
     // A handshake that never ends is let go by workerd only when the invocation ends: close() waits for it.
-    if (attack !== 'hang') await expect.poll(async () => (await fault(name)).open, { message: name, timeout: 10_000 }).toBe(0)
+    if (attack !== 'hang')
+      await expect.poll(async () => (await fault(name)).open, { message: name, timeout: 10_000 }).toBe(0)
   }
   const injected = await relay({ port: peers.faults['starttls:inject'] ?? 0, ...settings }).send(message)
   expect(injected).toMatchObject({ detail: 'the server spoke before the handshake' })
