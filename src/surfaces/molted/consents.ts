@@ -44,7 +44,11 @@ consents.openapi(
     description:
       'There is one record per contact; a later one replaces it. Revoke by a record with revokedAt.',
     security: [{ bearer: [] }],
-    request: body(ConsentBody),
+    request: body(ConsentBody, {
+      recipientEmail: 'alice@example.com',
+      basis: 'explicit_opt_in',
+      source: 'signup form',
+    }),
     responses: { 200: json(ConsentView) },
   }),
   async (c) => {
