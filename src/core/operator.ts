@@ -49,11 +49,17 @@ export function mustBeOperator(env: Env, presented: string | null): void {
   const { operatorKey } = settings(env)
   if (operatorKey === null)
     throw new Fault('not_configured', 'These routes are closed: no OPERATOR_KEY is configured.')
+  if (!isOperator(env, presented)) throw new Fault('unauthorized', "The operator's key is missing or wrong.")
+}
+
+/** Whether this is the operator's own key. */
+export function isOperator(env: Env, presented: string | null): boolean {
+  const { operatorKey } = settings(env)
+  if (operatorKey === null) return false
   const [given, expected] = [presented ?? '', operatorKey].map((text) =>
     createHash('sha256').update(text).digest(),
   )
-  if (!given || !expected || !timingSafeEqual(given, expected))
-    throw new Fault('unauthorized', "The operator's key is missing or wrong.")
+  return given !== undefined && expected !== undefined && timingSafeEqual(given, expected)
 }
 
 /** The mailboxes of all tenants, by address. */

@@ -8,6 +8,7 @@ import { Fault, type FaultCode } from '../core/fault.ts'
 import { answerOnce } from '../core/idempotency.ts'
 import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
 import { learn, tellFailure } from '../core/log.ts'
+import { isOperator } from '../core/operator.ts'
 import type { Refusal } from '../core/policy.ts'
 import { type Env, settings } from '../env.ts'
 
@@ -313,7 +314,8 @@ export function invalid(error: z.ZodError): Fault {
 
 /** What broke because the caller's key died under it, as where a tenant is erased, is answered as any later request. */
 async function faultOfKey(c: HttpContext): Promise<Fault | null> {
-  if (presentedKey(c) === null) return null
+  const secret = presentedKey(c)
+  if (secret === null || isOperator(c.env, secret)) return null
   const died = await identify(c).catch((error: unknown) => error)
   return died instanceof Fault ? died : null
 }

@@ -139,6 +139,18 @@ test('the metrics are for the operator alone, name nobody, read no table from en
     { ...env, OPERATOR_KEY: undefined },
   )
   expect(closed.status).toBe(503)
+  // What breaks on our side is not told as if the key were wrong.
+  const DB = new Proxy(env.DB, {
+    get(db, name) {
+      if (name === 'batch') throw new Error('no batch today')
+      return Reflect.get(db, name).bind(db)
+    },
+  })
+  const broken = await app.fetch(
+    new Request('http://x/admin/metrics', { headers: { authorization: `Bearer ${OPERATOR}` } }),
+    { ...env, DB },
+  )
+  expect(broken.status).toBe(500)
 
   const { status, headers, body } = await call('GET', '/admin/metrics', { key: OPERATOR })
   expect(status).toBe(200)
