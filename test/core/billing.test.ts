@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { settle } from '../../src/core/billing/standing.ts'
+import { eraseSome, SETTLE_MS } from '../../src/core/compliance/erasing.ts'
 import { sql } from '../support/matrix-dump.ts'
 import { peers } from '../support/peer-letter.ts'
 import { eventOf, newStripe, SECRET, signed, type TestStripe } from '../support/stripe.ts'
@@ -341,4 +342,28 @@ test('what was asked before another change is asked again: the older answer neve
     return { ...standing, plan: 'growth' }
   })
   expect([asks, await planOf(tenant)]).toEqual([2, 'team'])
+})
+
+test('whoever is erased pays no more: the subscription ends with the account, and nothing is complete before', async () => {
+  const stripe = newStripe()
+  const { tenant, subscription } = await paying(stripe)
+  const at = Date.now()
+  const ordered = await tenant.as(tenant.ownerKey).post('/v1/compliance/delete', { confirm: 'DELETE' })
+  expect(ordered.status).toBeLessThan(300)
+  const erase = (minutes: number) =>
+    eraseSome(stripe.env, tenant.id, () => new Date(at + SETTLE_MS + minutes * 60_000))
+  const completed = async () => (await row('erasures', tenant))[0]?.completed_at
+
+  await stripe.set({ down: 2 })
+  await expect(erase(1)).rejects.toThrow()
+  expect(await completed()).toBe(null)
+  await erase(2)
+  await erase(3)
+  expect(await completed()).toEqual(expect.any(Number))
+  const { requests, things } = await stripe.look()
+  expect(requests.filter(({ method }) => method === 'DELETE').map(({ path }) => path)).toContain(
+    `/v1/subscriptions/${subscription.id}`,
+  )
+  expect(things[subscription.id]).toMatchObject({ status: 'canceled' })
+  expect(await row('subscriptions', tenant)).toMatchObject([{ status: 'canceled', plan: 'free' }])
 })

@@ -174,6 +174,12 @@ function act(account: Account, method: string, path: string, form: Record<string
   if (thing?.object !== object)
     return { ...refused('invalid_request_error', 'resource_missing', `No ${id}`), status: 404 }
   if (method === 'GET') return { status: 200, body: thing }
+  if (method === 'DELETE') {
+    if (object !== 'subscription' || thing.status === 'canceled')
+      return { ...refused('invalid_request_error', 'resource_missing', `No ${id}`), status: 404 }
+    thing.status = 'canceled'
+    return { status: 200, body: thing }
+  }
   if (verb === 'capture' || verb === 'cancel') {
     const can =
       { payment_intent: ['requires_capture'], setup_intent: ['requires_payment_method'] }[object] ?? []

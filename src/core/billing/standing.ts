@@ -6,7 +6,7 @@ import { Fault } from '../fault.ts'
 import { tell } from '../log.ts'
 import { PLANS, type Plan } from '../plans.ts'
 import { type Subscription, subscriptionOf } from './customer.ts'
-import { asked } from './stripe.ts'
+import { asked, providerOf, told } from './stripe.ts'
 
 /** `actor` is whoever the change is written down to. */
 type At = { env: Env; now: Date; actor: Actor }
@@ -66,6 +66,21 @@ export async function settle(
   throw new Fault('payment_unavailable', 'Too much changed at once. Try again in a minute.', {
     retryAfter: 60,
   })
+}
+
+/**
+ * Ends at once what the tenant pays for at Stripe, if anything. Safe to repeat. Throws `payment_unavailable` while Stripe is
+ * out of reach.
+ */
+export async function endSubscription(at: At, tenantId: string): Promise<void> {
+  const { env } = at
+  const row = await subscriptionOf({ db: database(env), tenantId })
+  if (row?.provider !== 'stripe' || providerOf(env) !== 'stripe' || !isSubscribed(row)) return
+  const { subscriptionId, customerId } = row
+  // What is refused is gone already; how it stands is asked below.
+  if (subscriptionId !== null)
+    await told(env, 'subscription', (stripe) => stripe.subscriptions.cancel(subscriptionId))
+  await settle(at, tenantId, () => standingAtStripe(env, customerId))
 }
 
 const planDetail = (standing: Standing | null) =>

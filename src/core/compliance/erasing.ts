@@ -2,6 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { erasures, sends } from '../../schema.ts'
 import { audited } from '../audit/record.ts'
+import { endSubscription } from '../billing/standing.ts'
 import { consensusObject } from '../consensus.ts'
 import { database } from '../ctx.ts'
 import { eventStream } from '../events/stream.ts'
@@ -27,6 +28,8 @@ const OBJECTS_AT_ONCE = 50
 
 /** Where a tenant's files lie in R2. */
 const FOLDERS = ['arrivals', 'archives', 'bodies', 'files', 'rendered']
+
+const ERASER = { kind: 'system', name: 'erasure' } as const
 
 type At = { env: Env; tenantId: string; now: Date }
 type Erased = { rows: number; objects: number }
@@ -78,7 +81,7 @@ export async function eraseSome(env: Env, tenantId: string, clock: () => Date): 
       .set({ ...tally, nextAt: waitsUntil })
       .where(isOpen)
   } else {
-    const author = { db, now: clock(), tenantId, actor: { kind: 'system', name: 'erasure' } } as const
+    const author = { db, now: clock(), tenantId, actor: ERASER } as const
     await db.batch([
       db
         .update(erasures)
@@ -232,6 +235,12 @@ const erasePeople: Step = async ({ env, tenantId }) => {
   return { rows: changesOf(erased), objects: 0 }
 }
 
+/** Nobody is left who could end what is paid for. */
+const endPayments: Step = async ({ env, tenantId, now }) => {
+  await endSubscription({ env, now, actor: ERASER }, tenantId)
+  return none
+}
+
 const eraseFolder =
   (folder: string): Step =>
   async ({ env, tenantId }) => {
@@ -265,6 +274,7 @@ const STEPS: Step[] = [
   erasePeople,
   ...FOLDERS.map(eraseFolder),
   ...TENANT_TABLES.filter((table) => isErased(table) && !APART.includes(table.name)).map(eraseRows),
+  endPayments,
   ...TENANT_TABLES.filter(({ name }) => name === 'tenants').map(eraseRows),
 ]
 
