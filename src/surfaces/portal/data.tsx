@@ -116,8 +116,8 @@ async function dataPage(c: PortalContext, given: Given, wrong: Wrong | null) {
       <h2>Delete the account</h2>
       <p>
         Every agent, all mail and all settings are erased, for everybody in this account, and nobody can bring
-        them back. Make an export first if you may need any of it. A paid plan is not ended by this: end it
-        under <a href="/portal/billing">Billing</a> first. A bond that is held is let go.
+        them back. Make an export first if you may need any of it. A plan that is paid for ends at once, and a
+        bond that is held is let go.
       </p>
       <h3>What will be left</h3>
       <Residue />
