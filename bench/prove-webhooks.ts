@@ -14,16 +14,16 @@ import { sleep, startDev } from '../test/support/program.ts'
 
 const HELP = `Usage: npm run prove:webhooks -- [options]
 
-Starts the development server and three endpoints on loopback, and lets events happen at a steady rate: first with one
-webhook alone, then with all three, by turns in good times, when all of them answer, and in bad ones, when the second fails
-30 % of all attempts and the third hangs. After bad times the run mends them and moves the retry plan forward (in the
+Starts the development server and three endpoints on loopback, and lets events happen at a steady rate, by turns: with the
+healthy webhook alone, the others being switched off; in good times, when all three answer; and in bad ones, when the second
+fails 30 % of all attempts and the third hangs. After bad times the run mends them and moves the retry plan forward (in the
 database: \`next_at\` of what waits becomes now), until every delivery is delivered or listed as dead. Exits 1 where an event
 is missing at an endpoint, where an attempt bears another id or other bytes than the first, where a signature does not
-verify, or where in bad times the 95th percentile of the healthy webhook's latency is more than 10 % above that in good
-times. Beside it stands what it was alone, with a third of the work.
+verify, or where in the median turn the 95th percentile of the healthy webhook's latency in bad times is more than 10 %
+above that alone.
 
   --events N     events in bad times (default 2000)
-  --turns N      turns of good and bad times that they are spread over (default 4)
+  --turns N      turns of good and bad times that they are spread over (default 5)
   --rate N       events a second (default 10)
   --seed N       decides which attempts fail (default 1)
   --help         print this`
@@ -49,7 +49,7 @@ type Delivery = { state: string; eventId: string; attempts: number }
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '2000' },
-    turns: { type: 'string', default: '4' },
+    turns: { type: 'string', default: '5' },
     rate: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -72,46 +72,57 @@ const state = await mkdtemp(join(tmpdir(), 'moltpost-webhooks-'))
 const server = await startDev(state, { EGRESS_ALLOW: receiver.host })
 const problems: string[] = []
 try {
-  await subscribe(healthy)
+  for (const one of [healthy, failing, hanging]) await subscribe(one)
   await happen('warm', WARM)
-  const alone = await during(() => happen('alone', WARM))
-  await subscribe(failing)
-  await subscribe(hanging)
-  const [good, bad]: [number[], number[]] = [[], []]
+  const seen: { alone: number[]; good: number[]; bad: number[] }[] = []
   const each = Math.ceil(events / turns)
+  const half = Math.ceil(each / 2)
   let moved = 0
   let hung = 0
   for (let turn = 1; turn <= turns; turn++) {
-    good.push(...(await during(() => happen(`good.${turn}`, Math.ceil(each / 2)))))
+    await switchTo([failing, hanging], false)
+    const alone = await during(() => happen(`alone.${turn}`, half))
+    await switchTo([failing, hanging], true)
+    const good = await during(() => happen(`good.${turn}`, half))
     failing.answer = () => (next() < FAILS ? 500 : 200)
     hanging.answer = () => {
       hung += 1
       return null
     }
-    bad.push(...(await during(() => happen(`bad.${turn}`, each))))
+    const bad = await during(() => happen(`bad.${turn}`, each))
+    seen.push({ alone, good, bad })
     hanging.answer = () => 200
     moved += await bringToRest([failing, hanging])
     failing.answer = () => 200
     note(
-      `turn ${turn}: p95 ${percentile(good, 0.95)} ms in good times, ${percentile(bad, 0.95)} ms in bad ones so far`,
+      `turn ${turn}: p95 ${[alone, good, bad].map((each) => percentile(each, 0.95)).join(', ')} ms alone, in good times and in bad ones`,
     )
   }
-  const many = turns * (each + Math.ceil(each / 2))
+  const many = WARM + turns * (each + half)
   const lists = await Promise.all([healthy, failing, hanging].map(deliveriesOf))
   for (const [name, one, list, wanted] of [
-    ['healthy', healthy, lists[0], 2 * WARM + many],
+    ['healthy', healthy, lists[0], many + turns * half],
     ['failing', failing, lists[1], many],
     ['hanging', hanging, lists[2], many],
   ] as const) {
     check(name, one, list ?? [], wanted)
   }
-  const ratio = percentile(bad, 0.95) / percentile(good, 0.95)
+  const { alone, good, bad } = {
+    alone: seen.flatMap((turn) => turn.alone),
+    good: seen.flatMap((turn) => turn.good),
+    bad: seen.flatMap((turn) => turn.bad),
+  }
+  // Turn against turn, so that a moment at which the machine did something else does not decide.
+  const ratio = percentile(
+    seen.map((turn) => percentile(turn.bad, 0.95) / percentile(turn.alone, 0.95)),
+    0.5,
+  )
   if (ratio > WITHIN)
-    problems.push(`in bad times p95 of the healthy one is ${ratio.toFixed(2)} times what it is in good`)
+    problems.push(`in bad times p95 of the healthy one is ${ratio.toFixed(2)} times what it is alone`)
   console.log(
     [
-      `healthy endpoint, p95 in bad : in good times   ${ratio.toFixed(3)} (${compare(bad, good)})`,
-      `healthy endpoint, p95 in good times : alone    ${(percentile(good, 0.95) / percentile(alone, 0.95)).toFixed(3)} (${compare(good, alone)})`,
+      `healthy endpoint, p95 in bad times : alone    ${ratio.toFixed(3)} in the median turn; all together ${compare(bad, alone)}`,
+      `healthy endpoint, in good times : alone        all together ${compare(good, alone)}`,
       ...[healthy, failing, hanging].map((one, index) => figures(one, lists[index] ?? [])),
       `attempts that hung: ${hung}, for ${turns * each} events; the plan was moved forward ${moved} times`,
     ].join('\n'),
@@ -181,6 +192,10 @@ async function subscribe(one: Endpoint) {
     events: ['suppression.created'],
   })
   Object.assign(one, { id, secret })
+}
+
+async function switchTo(those: Endpoint[], enabled: boolean) {
+  for (const { id } of those) await call('PATCH', `/v1/agent/webhooks/${id}`, { enabled })
 }
 
 /** The latencies at the healthy endpoint, in ms, of what happens meanwhile: from the event to its arrival. */

@@ -86,8 +86,10 @@ function describe(surface: OpenAPIHono<App>, at: string): Document {
       ['default', 'Otherwise', true],
     ]
     illustrate(operation, path, (document.components?.schemas ?? {}) as Schemas)
+    // Whoever says for itself when it answers 401 has named all that it answers.
+    const isComplete = operation.responses[status.unauthorized] !== undefined
     for (const [code, kind, isAnswered] of errors) {
-      if (isAnswered) operation.responses[code] ??= answer(kind)
+      if (isAnswered && (!isComplete || code === 'default')) operation.responses[code] ??= answer(kind)
     }
   }
   document.components = { ...document.components, responses }

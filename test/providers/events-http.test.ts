@@ -104,7 +104,7 @@ test('what is not proven is 401 with the same words whatever the reason, and the
   log.mockRestore()
   expect(lines).toHaveLength(unproven.length)
   for (const line of lines) {
-    expect(Object.keys(JSON.parse(line))).toEqual(['event', 'requestId', 'carrier', 'reason'])
+    expect(Object.keys(JSON.parse(line))).toEqual(['time', 'level', 'event', 'carrier', 'reason'])
     expect(line).not.toMatch(/ada@|guess|random|Basic/)
   }
   expect(lines[0]).not.toContain(POSTMARK_LOGIN)
