@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { sql } from '../../support/matrix-dump.ts'
 import { connect } from '../../support/mcp.ts'
 import { newTenant, type Tenant } from '../../support/tenant.ts'
 
@@ -34,7 +35,26 @@ const CASES: Case[] = [
   { reason: 'template_not_found', templateId: 'nothing', isOfTemplate: true },
   { reason: 'trust_required', tenant: { level: 'sandbox' } },
   { reason: 'tenant_paused', tenant: { status: 'paused' } },
+  { reason: 'tenant_frozen', tenant: { status: 'frozen' } },
   { reason: 'mailbox_paused', mailbox: { status: 'paused' } },
+  { reason: 'mailbox_frozen', mailbox: { frozen_at: 1 } },
+  { reason: 'mailbox_suspended', mailbox: { reputation: 499 } },
+  {
+    reason: 'agent_suspended',
+    before: ({ id }) => sql(`UPDATE agents SET status = 'suspended' WHERE tenant_id = ?1`, id),
+  },
+  { reason: 'no_verified_domain', before: lostDomain },
+  {
+    reason: 'template_not_approved',
+    before: ({ id }) => sql('UPDATE templates SET published_version = NULL WHERE tenant_id = ?1', id),
+    isOfTemplate: true,
+  },
+  { reason: 'reply_loop', before: answeredNineTimes },
+  {
+    reason: 'canary_violation',
+    before: ({ post }) => post('/v1/oversight/canaries', { value: 'Blue Heron 774, Lagoon' }),
+    word: 'Blue Heron 774, Lagoon',
+  },
   { reason: 'risk_budget_exceeded', mailbox: { risk_budget: 0 } },
   {
     reason: 'dlp_blocked',
@@ -50,6 +70,32 @@ const CASES: Case[] = [
 async function leasedToAnother(tenant: Tenant) {
   const { body } = await tenant.owner.post('/v1/agent/register', { agentName: 'other' })
   await tenant.owner.post('/v1/agent/coordination/lease', { agentId: body.id, contactEmail: TO })
+}
+
+/** The mailbox writes from a domain whose records are gone. */
+async function lostDomain({ id, mailboxId }: Tenant) {
+  const word = id.replace(/[^a-z0-9]/g, '')
+  await sql(
+    `INSERT INTO domains (tenant_id, id, domain, mode, status, token, selector, public_key, sealed_key, created_at)
+     VALUES (?1, 'dom_' || ?2, ?2 || '.example.org', 'byoc', 'failed', ?2, ?2, ?2, ?2, 1)`,
+    id,
+    word,
+  )
+  await sql(
+    `INSERT INTO aliases (tenant_id, mailbox_id, domain_id, address, contact, created_at)
+     VALUES (?1, ?2, 'dom_' || ?3, 'agent@' || ?3 || '.example.org', 'agent@' || ?3 || '.example.org', 1)`,
+    id,
+    mailboxId,
+    word,
+  )
+}
+
+/** Mailbox and contact have answered each other as often as an hour allows. */
+async function answeredNineTimes(tenant: Tenant) {
+  for (let time = 0; time < 9; time++) {
+    await letterFrom(TO, tenant, Date.now())
+    await tenant.send(TO, `answer-${time}`)
+  }
 }
 
 test('each reason why a send is blocked is the same through a tool as through its route, and is no error', async () => {
@@ -126,7 +172,7 @@ async function acceptedOverMcp({ id }: Tenant) {
 }
 
 /** A message in the tenant's inbox, as mail of a stranger would lie there. */
-async function letterFrom(from: string, { id, mailboxId }: Tenant) {
+async function letterFrom(from: string, { id, mailboxId }: Tenant, at = 1) {
   const messageId = `msg_${crypto.randomUUID().replaceAll('-', '')}`
   const threadId = messageId.replace('msg', 'thread')
   await env.DB.batch([
@@ -137,8 +183,8 @@ async function letterFrom(from: string, { id, mailboxId }: Tenant) {
     ).bind(id, messageId, threadId, from),
     env.DB.prepare(
       `INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
-       VALUES (?1, ?2, 'inbox', 1000, ?3, ?4, ?5)`,
-    ).bind(id, mailboxId, messageId, threadId, from),
+       VALUES (?1, ?2, 'inbox', ?6, ?3, ?4, ?5)`,
+    ).bind(id, mailboxId, messageId, threadId, from, at * 1_000),
     env.DB.prepare(
       `INSERT INTO threads (tenant_id, mailbox_id, id, subject, last_at) VALUES (?1, ?2, ?3, 'Hi', 1000)`,
     ).bind(id, mailboxId, threadId),
