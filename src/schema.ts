@@ -1014,6 +1014,7 @@ export const events = sqliteTable(
     primaryKey({ columns: [t.tenantId, t.seq] }),
     uniqueIndex('events_by_id').on(t.tenantId, t.id),
     index('events_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('events_waiting').on(t.tenantId, t.seq).where(sql`next_at IS NOT NULL`),
     index('events_by_age').on(t.createdAt),
   ],
 )

@@ -16,6 +16,7 @@ import domains from '../../migrations/0014_domains.sql'
 import compliance from '../../migrations/0015_compliance.sql'
 import agentSpells from '../../migrations/0016_agent_spells.sql'
 import observability from '../../migrations/0017_observability.sql'
+import eventsWaiting from '../../migrations/0018_events_waiting.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -37,6 +38,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0015_compliance.sql', compliance],
   ['0016_agent_spells.sql', agentSpells],
   ['0017_observability.sql', observability],
+  ['0018_events_waiting.sql', eventsWaiting],
 ]
 
 /** Whether the database has every migration that this Worker was built with. */

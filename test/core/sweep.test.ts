@@ -1,12 +1,36 @@
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { linkEntries } from '../../src/core/audit/link.ts'
+import { publish } from '../../src/core/events/publish.ts'
 import { sweep } from '../../src/core/sweep.ts'
-import { overheard, wholeScans } from '../support/plans.ts'
+import worker from '../../src/index.ts'
+import { overheard, planOf, wholeScans } from '../support/plans.ts'
 import { newTenant } from '../support/tenant.ts'
+import { counted } from '../support/waits.ts'
 
 test('no statement of a sweep reads a table from end to end', async () => {
   await newTenant()
-  const { env, asked } = overheard()
-  await sweep(env, new Date())
+  const { env: heard, asked } = overheard()
+  await sweep(heard, new Date())
   expect(asked.length).toBeGreaterThan(15)
   expect(await wholeScans(asked)).toEqual([])
+})
+
+test('what is published or chained already is not read again: only what waits is, however long the rest is kept', async () => {
+  const tenant = await newTenant()
+  const { env: muted } = counted(env, { mute: true })
+  const request = new Request('http://moltpost.test/v1/suppressions', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tenant.ownerKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ recipientEmail: 'ann@example.com' }),
+  })
+  expect((await worker.fetch(request as never, muted, createExecutionContext())).status).toBe(200)
+  const { env: heard, asked } = overheard()
+  const { JOBS, WEBHOOK } = muted
+  expect(await publish({ ...heard, JOBS, WEBHOOK }, new Date(), tenant.id)).toBe(1)
+  expect(await linkEntries(heard, new Date(), tenant.id)).toBeGreaterThan(0)
+  const steps = (await planOf(asked)).filter(({ step }) => /^SEARCH (e|events|audit_entries)\b/.test(step))
+  expect(steps.length).toBeGreaterThan(3)
+  expect(steps.filter(({ step }) => step.endsWith('USING PRIMARY KEY (tenant_id=?)'))).toEqual([])
 })

@@ -33,14 +33,22 @@ export function overheard(): { env: Env; asked: Asked } {
  * cut before; sessions are few, and short.
  */
 export async function wholeScans(asked: Asked): Promise<string[]> {
-  const whole: string[] = []
+  const steps = await planOf(asked)
+  return steps.flatMap(({ sql, step }) =>
+    /^SCAN (?!.*USING (?:COVERING )?INDEX|\(|CONSTANT|json_each|o$|sessions$)/.test(step)
+      ? `${step}: ${sql}`
+      : [],
+  )
+}
+
+/** Each step that the database means to take for these statements. */
+export async function planOf(asked: Asked): Promise<{ sql: string; step: string }[]> {
+  const steps: { sql: string; step: string }[] = []
   for (const [sql, binds] of asked) {
     const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
       .bind(...binds)
       .all<{ detail: string }>()
-    for (const { detail } of results)
-      if (/^SCAN (?!.*USING (?:COVERING )?INDEX|\(|CONSTANT|json_each|o$|sessions$)/.test(detail))
-        whole.push(`${detail}: ${sql}`)
+    steps.push(...results.map(({ detail }) => ({ sql, step: detail })))
   }
-  return whole
+  return steps
 }

@@ -59,6 +59,7 @@ async function linkSome(env: Env, db: Db, now: Date, tenantId: string): Promise<
 }
 
 const LINK = `
-  UPDATE audit_entries SET prev_hash = l.value ->> 'prevHash', hash = l.value ->> 'hash'
-  FROM json_each(?2) l
-  WHERE changes() > 0 AND audit_entries.tenant_id = ?1 AND audit_entries.seq = l.value ->> 'seq'`
+  WITH l AS MATERIALIZED (
+    SELECT value ->> 'seq' AS seq, value ->> 'prevHash' AS prev_hash, value ->> 'hash' AS hash FROM json_each(?2))
+  UPDATE audit_entries SET prev_hash = l.prev_hash, hash = l.hash FROM l
+  WHERE changes() > 0 AND audit_entries.tenant_id = ?1 AND audit_entries.seq = l.seq`

@@ -16,13 +16,16 @@ const BODIES_AT_MOST = 4_000_000
 /** D1 takes at most 2 MB in one bound value. */
 const SLICE_AT_MOST = 1_000_000
 
-/** As many as fit into one turn, oldest first; the first goes whatever it weighs. A body in R2 may weigh anything. */
+/**
+ * As many as fit into one turn, oldest first; the first goes whatever it weighs. A body in R2 may weigh anything. What is
+ * published already is not looked at, however long it is kept.
+ */
 const DUE = `
   SELECT * FROM (
     SELECT *, sum(weight) OVER (ORDER BY seq) - weight AS before, count(*) OVER () AS found FROM (
       SELECT e.seq, e.id, e.type, e.mailbox_id, e.agent_id, e.refs, e.created_at, coalesce(iif(m.body_key IS NULL,
           octet_length(coalesce(m.text, '')) + octet_length(coalesce(m.html, '')), ${2 * BODY_AT_MOST}), 0) AS weight
-      FROM events e LEFT JOIN messages m ON m.tenant_id = e.tenant_id AND m.id = e.refs ->> 'messageId'
+      FROM events e INDEXED BY events_waiting LEFT JOIN messages m ON m.tenant_id = e.tenant_id AND m.id = e.refs ->> 'messageId'
       WHERE e.tenant_id = ?1 AND e.next_at IS NOT NULL AND e.next_at <= ?2
       ORDER BY e.seq LIMIT ${AT_ONCE + 1}))
   WHERE before < ${BODIES_AT_MOST} ORDER BY seq LIMIT ${AT_ONCE}`
@@ -59,9 +62,10 @@ const DELIVERIES = `
 
 /** The payload is taken as the text it is given as: what is stored is what is signed and sent, to the byte. */
 const PUBLISH = `
-  UPDATE events SET payload = j.value ->> 'payload', next_at = NULL FROM json_each(?2) j
-  WHERE tenant_id = ?1 AND seq = j.value ->> 'seq' AND next_at IS NOT NULL
-  RETURNING seq`
+  WITH j AS MATERIALIZED (SELECT value ->> 'seq' AS seq, value ->> 'payload' AS payload FROM json_each(?2))
+  UPDATE events SET payload = j.payload, next_at = NULL FROM j
+  WHERE events.tenant_id = ?1 AND events.seq = j.seq AND events.next_at IS NOT NULL
+  RETURNING events.seq`
 
 /**
  * Publishes the due events of a tenant, oldest first: makes each payload once, gives it to the webhooks that want it and

@@ -110,7 +110,7 @@ const APPROVALS = `
 /** A contact's row may have gone to the next holder; then the history knows whose the lease was. */
 const LEASES = `
   SELECT e.lease_id AS id, e.holder_id AS agent_id, max(e.expires_at) AS expires_at, l.contact_email, l.intent, l.created_at
-  FROM json_each(?2) j CROSS JOIN lease_events e ON e.tenant_id = ?1 AND e.lease_id = j.value AND e.kind <> 'refused'
+  FROM json_each(?2) j CROSS JOIN lease_events e INDEXED BY lease_events_by_lease ON e.tenant_id = ?1 AND e.lease_id = j.value AND e.kind <> 'refused'
   LEFT JOIN leases l ON l.tenant_id = e.tenant_id AND l.contact = e.contact AND l.id = e.lease_id
   GROUP BY e.lease_id`
 

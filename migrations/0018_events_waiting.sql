@@ -1,0 +1,1 @@
+CREATE INDEX `events_waiting` ON `events` (`tenant_id`,`seq`) WHERE next_at IS NOT NULL;
