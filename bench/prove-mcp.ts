@@ -163,7 +163,8 @@ async function inspectEverything(key: string) {
       ['--method', 'tools/call', '--tool-name', 'whoami'],
     ]) {
       const refused = await inspect(args, as)
-      const isTold = refused.code !== 0 && /401|unauthori[sz]ed/i.test(refused.output)
+      // Without a terminal to sign in at, the Inspector says of a 401 that it needs to.
+      const isTold = refused.code !== 0 && /401|unauthori[sz]ed|auth_required/i.test(refused.output)
       check(isTold, `with ${who} the Inspector is refused ${args[1]}`)
     }
   }
