@@ -29,8 +29,8 @@ const ENTITLED = ['active', 'trialing', 'past_due']
 const isEntitled = (status: string) => ENTITLED.includes(status)
 
 /** Whether the tenant pays by a subscription that stands. */
-export function isSubscribed({ subscriptionId, status }: Subscription): boolean {
-  return subscriptionId !== null && isEntitled(status)
+export function isSubscribed(row: Subscription): row is Subscription & { subscriptionId: string } {
+  return row.subscriptionId !== null && isEntitled(row.status)
 }
 
 /**
@@ -78,8 +78,7 @@ export async function endSubscription(at: At, tenantId: string): Promise<void> {
   if (row?.provider !== 'stripe' || providerOf(env) !== 'stripe' || !isSubscribed(row)) return
   const { subscriptionId, customerId } = row
   // What is refused is gone already; how it stands is asked below.
-  if (subscriptionId !== null)
-    await told(env, 'subscription', (stripe) => stripe.subscriptions.cancel(subscriptionId))
+  await told(env, 'subscription', (stripe) => stripe.subscriptions.cancel(subscriptionId))
   await settle(at, tenantId, () => standingAtStripe(env, customerId))
 }
 

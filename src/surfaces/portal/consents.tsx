@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { type Consent, listConsents, recordConsent } from '../../core/consents.ts'
 import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
-import { csvFile } from './csv.ts'
+import { csvFile, EXPORT_AT_MOST } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
 import { Badge, Field, Form, Listing, pageOf, Time, type Wrong, wrongOf } from './parts.tsx'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
@@ -14,8 +14,6 @@ const BASES: Consent['basis'][] = [
   'contractual',
   'legal_obligation',
 ]
-/** Rows of one exported file. */
-const EXPORT_AT_MOST = 10_000
 
 /** Who has agreed to be written to; as a file too. */
 export const consents = new Hono<Portal>()

@@ -8,6 +8,9 @@ const FORMULA = /^[=+\-@\t\r]/
 
 type Cell = string | Date | null
 
+/** Rows of one exported file. */
+export const EXPORT_AT_MOST = 10_000
+
 /** Answers with a table as a file for spreadsheets: cells are quoted where they must be, and none begins as a formula does. */
 export function csvFile(c: PortalContext, name: string, head: string[], rows: Cell[][]) {
   const cell = (value: Cell) => {

@@ -1,14 +1,11 @@
 import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
 import { liftSuppression, listSuppressions, REASON_CODES, suppress } from '../../core/suppressions.ts'
-import { csvFile } from './csv.ts'
+import { csvFile, EXPORT_AT_MOST } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
 import { Field, Form, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
-
-/** Rows of one exported file. */
-const EXPORT_AT_MOST = 10_000
 
 /** Whom nobody may write to; as a file too. */
 export const suppressions = new Hono<Portal>()
