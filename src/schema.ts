@@ -1038,10 +1038,15 @@ export const webhooks = sqliteTable(
     previousUntil: time(),
     /** Since when every attempt has failed. */
     failingSince: time(),
+    /** When the sweep looks after the deliveries that wait for it; a trigger sets it as soon as one does. */
+    releaseAt: time(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('webhooks_held_up').on(t.releaseAt).where(sql`release_at IS NOT NULL`),
+  ],
 )
 
 /** One event on its way to one webhook. */
@@ -1057,7 +1062,10 @@ export const webhookDeliveries = sqliteTable(
     attempts: integer().notNull().default(0),
     statusCode: integer(),
     error: text(),
+    /** Null where it has ended, and where it waits. */
     nextAt: time(),
+    /** Whether it waits for other attempts of its webhook to end. */
+    isWaiting: flag().notNull().default(false),
     claimToken: text(),
     claimUntil: time(),
     createdAt: time().notNull(),
@@ -1068,6 +1076,7 @@ export const webhookDeliveries = sqliteTable(
     uniqueIndex('webhook_deliveries_by_event').on(t.tenantId, t.webhookId, t.eventId),
     index('webhook_deliveries_by_webhook').on(t.tenantId, t.webhookId, t.id),
     index('webhook_deliveries_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('webhook_deliveries_waiting').on(t.tenantId, t.webhookId, t.id).where(sql`is_waiting = 1`),
     index('webhook_deliveries_claimed')
       .on(t.tenantId, t.webhookId, t.claimUntil)
       .where(sql`claim_until IS NOT NULL`),

@@ -17,6 +17,7 @@ import compliance from '../../migrations/0015_compliance.sql'
 import agentSpells from '../../migrations/0016_agent_spells.sql'
 import observability from '../../migrations/0017_observability.sql'
 import eventsWaiting from '../../migrations/0018_events_waiting.sql'
+import webhookWaiting from '../../migrations/0019_webhook_waiting.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -39,6 +40,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0016_agent_spells.sql', agentSpells],
   ['0017_observability.sql', observability],
   ['0018_events_waiting.sql', eventsWaiting],
+  ['0019_webhook_waiting.sql', webhookWaiting],
 ]
 
 /** Whether the database has every migration that this Worker was built with. */

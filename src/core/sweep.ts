@@ -14,6 +14,7 @@ import { ringAll, ringArrivals } from './send/ring.ts'
 import { RING_AGAIN_MS } from './send/settle.ts'
 import { forgetSessions } from './sessions.ts'
 import type { SendState } from './states.ts'
+import { sweepWebhooks } from './webhooks/sweep.ts'
 
 /** Rows that one sweep looks at; the rest wait for the next. */
 const AT_ONCE = 500
@@ -82,8 +83,9 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     const queue = state === 'pending_approval' ? (renderedKey ? 'JOBS' : 'RENDER') : QUEUE_OF[state]
     if (queue) bells[queue].push({ tenantId, sendId })
   }
-  const [bellsOfEvents, bellsOfAudits, bellsOfDomains, bellsOfOrders] = await Promise.all([
+  const [bellsOfEvents, bellsOfWebhooks, bellsOfAudits, bellsOfDomains, bellsOfOrders] = await Promise.all([
     sweepEvents(env, now),
+    sweepWebhooks(env, now),
     sweepAudit(env),
     sweepDomains(env, now),
     sweepCompliance(env, now),
@@ -98,5 +100,5 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     forgetTokens(env, now),
   ])
   const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
-  return rung + bellsOfEvents + bellsOfAudits + bellsOfDomains + bellsOfOrders
+  return rung + bellsOfEvents + bellsOfWebhooks + bellsOfAudits + bellsOfDomains + bellsOfOrders
 }

@@ -16,6 +16,7 @@ import {
   replayDelivery,
 } from '../../src/core/webhooks/deliveries.ts'
 import { newWebhookSecret, signatureHeaders } from '../../src/core/webhooks/secret.ts'
+import { sweepWebhooks } from '../../src/core/webhooks/sweep.ts'
 import {
   createWebhook,
   getWebhook,
@@ -44,6 +45,23 @@ const SUPPRESSED: Happening = {
   refs: { suppressionId: 'sup_gone', contact: 'a@example.com' },
 }
 
+type Bell = { tenantId: string; deliveryId: string }
+
+/** What is rung for a tenant is written down, and nobody hears it but the test. */
+function recording(tenantId: string) {
+  const bells: Bell[] = []
+  const outboxes: unknown[] = []
+  const env = {
+    ...quiet,
+    WEBHOOK: {
+      sendBatch: async (all: Iterable<{ body: Bell }>) =>
+        void bells.push(...[...all].map(({ body }) => body).filter((bell) => bell.tenantId === tenantId)),
+    },
+    JOBS: { send: async (body: unknown) => void outboxes.push(body) },
+  } as unknown as Env
+  return { env, bells, outboxes }
+}
+
 /** A tenant with a webhook, both as the core knows them. */
 async function newHook(url: string, request: Partial<WebhookRequest> = {}, when = LATER) {
   const tenant = await newTenant()
@@ -68,8 +86,8 @@ async function happen(tenantId: string, count: number, when: Date) {
 }
 
 /** One turn of the consumer at one moment. */
-async function work(bells: { tenantId: string; deliveryId: string }[], when: Date, with_ = quiet) {
-  const claimed = await claimDeliveries(with_, bells, when, () => 0.5)
+async function work(bells: Bell[], when: Date, with_ = quiet) {
+  const claimed = await claimDeliveries(with_, bells, when)
   return await Promise.all(
     claimed.map((each) => attemptDelivery(with_, each, { clock: () => when, random: () => 0.5 })),
   )
@@ -83,7 +101,7 @@ type Row = {
   status_code: number | null
 }
 
-async function rowOf({ tenantId, deliveryId }: { tenantId: string; deliveryId: string }) {
+async function rowOf({ tenantId, deliveryId }: Bell) {
   const row = await env.DB.prepare('SELECT * FROM webhook_deliveries WHERE tenant_id = ?1 AND id = ?2')
     .bind(tenantId, deliveryId)
     .first<Row>()
@@ -353,31 +371,111 @@ test('of ten consumers one gets a delivery; who comes back too late with an answ
   expect(attempts).toMatchObject([{ attempt: 1, statusCode: 200 }])
 })
 
-test('a webhook that only fails is tried one at a time while its others wait, and all go once it answers', async () => {
+/** How many deliveries of a tenant wait for their webhook, and how many attempts were ever made for it. */
+async function crowdOf(tenantId: string) {
+  return await env.DB.prepare(
+    `SELECT coalesce(sum(is_waiting), 0) AS waiting, coalesce(sum(attempts), 0) AS attempts,
+       coalesce(sum(state = 'delivered'), 0) AS delivered, coalesce(sum(state = 'dead'), 0) AS dead
+     FROM webhook_deliveries WHERE tenant_id = ?1`,
+  )
+    .bind(tenantId)
+    .first()
+}
+
+test('twenty attempts of a webhook are under way at most; the others wait unasked, and each that ends brings the next, oldest first', async () => {
+  const endpoint = await newEndpoint()
+  const { tenant } = await newHook(endpoint.url)
+  const bells = await happen(tenant.id, 60, LATER)
+  const { env: heard, bells: rung } = recording(tenant.id)
+  const open = await claimDeliveries(heard, bells, LATER)
+  expect(open).toHaveLength(20)
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 40 })
+  // Full as it is, what is new waits from the beginning.
+  expect(await happen(tenant.id, 1, at(1))).toHaveLength(1)
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 41 })
+  expect(rung).toEqual([])
+  const ended: string[] = []
+  for (let next = open.shift(); next; next = open.shift()) {
+    await attemptDelivery(heard, next, { clock: () => at(2) })
+    ended.push(next.id)
+    open.push(...(await claimDeliveries(heard, rung.splice(0), at(2))))
+    expect(open.length).toBeLessThanOrEqual(20)
+  }
+  expect(ended.slice(20)).toEqual(ended.slice(20).toSorted())
+  expect(await crowdOf(tenant.id)).toEqual({ waiting: 0, attempts: 61, delivered: 61, dead: 0 })
+})
+
+test('a webhook that only fails is tried one at a time while its others wait, and once it answers it is soon given all', async () => {
   const endpoint = await newEndpoint([500])
   const { tenant } = await newHook(endpoint.url)
-  const healthy = await claimDeliveries(quiet, await happen(tenant.id, 30, LATER), LATER, () => 0.5)
-  expect(healthy).toHaveLength(20)
-  await Promise.all(healthy.map((each) => attemptDelivery(quiet, each, { clock: () => LATER })))
-  const waiting = async (at: Date) => {
-    const row = await env.DB.prepare(
-      'SELECT count(*) AS n FROM webhook_deliveries WHERE tenant_id = ?1 AND next_at > ?2 AND attempts = 0',
-    )
-      .bind(tenant.id, at.getTime())
-      .first<{ n: number }>()
-    return row?.n
-  }
-  // After ten seconds of failures: one in hand, the others put off.
-  const bells = await happen(tenant.id, 20, at(11 * SECOND))
-  const alone = await claimDeliveries(quiet, bells, at(11 * SECOND), () => 0.5)
+  const { env: heard, bells: rung } = recording(tenant.id)
+  const healthy = await claimDeliveries(heard, await happen(tenant.id, 20, LATER), LATER)
+  await Promise.all(healthy.map((each) => attemptDelivery(heard, each, { clock: () => LATER })))
+  expect(rung.splice(0)).toHaveLength(20)
+  // After ten seconds of failures: one in hand, the others put off, and its failure releases none.
+  const bells = await happen(tenant.id, 30, at(11 * SECOND))
+  const alone = await claimDeliveries(heard, bells, at(11 * SECOND))
   expect(alone).toHaveLength(1)
-  expect(await waiting(at(70 * SECOND))).toBe(19)
-  expect(await claimDeliveries(quiet, bells, at(12 * SECOND))).toEqual([])
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 29 })
+  await Promise.all(alone.map((each) => attemptDelivery(heard, each, { clock: () => at(12 * SECOND) })))
+  expect(rung.splice(0)).toEqual(alone.map(({ tenantId, id }) => ({ tenantId, deliveryId: id })))
+  expect(await claimDeliveries(heard, bells, at(13 * SECOND))).toEqual([])
 
+  // A minute after the first began to wait, the sweep releases one.
+  const isFresh = ({ deliveryId }: Bell) =>
+    bells.some((bell) => bell.deliveryId === deliveryId) && deliveryId !== alone[0]?.id
+  await sweepWebhooks(heard, at(70 * SECOND))
+  expect(rung.splice(0).filter(isFresh)).toEqual([])
+  await sweepWebhooks(heard, at(71 * SECOND))
+  const released = rung.splice(0).filter(isFresh)
+  expect(released).toHaveLength(1)
   await endpoint.answer([200])
-  await Promise.all(alone.map((each) => attemptDelivery(quiet, each, { clock: () => at(13 * SECOND) })))
-  expect(await waiting(at(13 * SECOND))).toBe(0)
-  expect(await claimDeliveries(quiet, bells, at(13 * SECOND))).toHaveLength(19)
+  const together: number[] = []
+  for (let turn = released; turn.length > 0; ) {
+    const claimed = await claimDeliveries(heard, turn, at(72 * SECOND))
+    together.push(claimed.length)
+    await Promise.all(claimed.map((each) => attemptDelivery(heard, each, { clock: () => at(72 * SECOND) })))
+    turn = rung.splice(0)
+  }
+  expect(together.slice(0, 4)).toEqual([1, 2, 4, 8])
+  expect(together.reduce((sum, count) => sum + count)).toBe(29)
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 0, delivered: 29 })
+})
+
+test('what waits outlives consumers that die, ends with a webhook that is switched off, and a replay of many goes the same way', async () => {
+  const endpoint = await newEndpoint()
+  const { tenant, ctx, webhook } = await newHook(endpoint.url)
+  const { env: heard, bells: rung } = recording(tenant.id)
+  const bells = await happen(tenant.id, 50, LATER)
+  expect(await claimDeliveries(heard, bells, LATER)).toHaveLength(20)
+  // Nobody comes back: the claims end by themselves, and one attempt brings all others.
+  const drain = async (when: Date) => {
+    let made = 0
+    for (let turn = rung.splice(0); turn.length > 0; turn = rung.splice(0)) {
+      made += (await work(turn, when, heard)).length
+    }
+    return made
+  }
+  await sweepWebhooks(heard, at(2 * MINUTE))
+  expect(await drain(at(2 * MINUTE))).toBe(50)
+  expect(await crowdOf(tenant.id)).toEqual({ waiting: 0, attempts: 70, delivered: 50, dead: 0 })
+
+  const later = await happen(tenant.id, 40, at(3 * MINUTE))
+  expect(await claimDeliveries(heard, later, at(3 * MINUTE))).toHaveLength(20)
+  const when = (ms: number) => newCtx(heard, at(ms), tenant.id, ctx.actor)
+  await updateWebhook(when(4 * MINUTE), webhook.id, { isActive: false })
+  await sweepWebhooks(heard, at(4 * MINUTE))
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 0, dead: 20 })
+  await updateWebhook(when(5 * MINUTE), webhook.id, { isActive: true })
+  await sweepWebhooks(heard, at(6 * MINUTE))
+  await drain(at(6 * MINUTE))
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 0, delivered: 70, dead: 20 })
+
+  expect(await replayDead(when(7 * MINUTE), webhook.id, LATER)).toBe(20)
+  expect(await drain(at(7 * MINUTE))).toBe(20)
+  expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 0, delivered: 90, dead: 0 })
+  await sweepWebhooks(heard, at(HOUR))
+  expect(await getWebhook(ctx, webhook.id)).toMatchObject({ webhook: { releaseAt: null } })
 })
 
 test('whoever hangs keeps nobody waiting, neither in its batch nor behind it', async () => {
@@ -404,20 +502,13 @@ test('whoever hangs keeps nobody waiting, neither in its batch nor behind it', a
 
 test('the sweep rings for what is due, many waiting for one webhook leave room for others, and old events are forgotten', async () => {
   const { tenant, ctx, webhook } = await newHook((await newEndpoint()).url, {}, at(-40 * DAY))
-  const rung: unknown[] = []
-  const recording = {
-    ...quiet,
-    WEBHOOK: { sendBatch: async (messages: Iterable<{ body: unknown }>) => void rung.push(...messages) },
-    JOBS: { send: async (body: unknown) => void rung.push({ body }) },
-  } as unknown as Env
+  const { env: heard, bells, outboxes } = recording(tenant.id)
   await happen(tenant.id, 70, at(-31 * DAY))
   await env.DB.batch(eventStatements(env, tenant.id, [SUPPRESSED], at(-MINUTE)))
-  await sweepEvents(recording, LATER)
-  const bells = rung
-    .map((message) => (message as { body: Record<string, unknown> }).body)
-    .filter((bell) => bell.tenantId === tenant.id)
-  expect(bells.filter((bell) => 'deliveryId' in bell)).toHaveLength(50)
-  expect(bells.filter((bell) => 'outbox' in bell)).toHaveLength(1)
+  await sweepWebhooks(heard, LATER)
+  await sweepEvents(heard, LATER)
+  expect(bells.filter(({ tenantId }) => tenantId === tenant.id)).toHaveLength(50)
+  expect(outboxes.filter((body) => JSON.stringify(body).includes(tenant.id))).toHaveLength(1)
   expect(await listDeliveries(ctx, webhook.id, { limit: 100 })).toEqual([])
   const left = await env.DB.prepare('SELECT count(*) AS n FROM events WHERE tenant_id = ?1')
     .bind(tenant.id)

@@ -3,8 +3,8 @@ import type { EventRefs, EventType } from '../../schema.ts'
 import { idFloor } from '../ids.ts'
 import { byteLength } from '../send/claim.ts'
 import { ringOutbox } from '../send/ring.ts'
-import { FAILING_MS, isFailing, isTried } from '../webhooks/failing.ts'
 import { ringDeliveries } from '../webhooks/ring.ts'
+import { isFull } from '../webhooks/waiting.ts'
 import { announce } from './announce.ts'
 import { followUp } from './follow-up.ts'
 import { BODY_AT_MOST, type Payload, payloadOf } from './payload.ts'
@@ -42,14 +42,14 @@ type DueRow = {
 }
 
 /**
- * For every webhook that wants an event and stood when it happened; where one does nothing but fail and is just being
- * tried, what is new for it waits out of everybody's way. It goes by the events that are still due, so it comes before the
- * statement that publishes them, and whoever comes second finds none.
+ * For every webhook that wants an event and stood when it happened; where one is full, what is new for it waits from the
+ * beginning. It goes by the events that are still due, so it comes before the statement that publishes them, and whoever
+ * comes second finds none.
  */
 const DELIVERIES = `
-  INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, created_at, updated_at)
-  SELECT e.tenant_id, ?4 || lower(hex(randomblob(13))), w.id, e.id, e.type, 'pending', 0,
-    iif(${isFailing('?3')} AND ${isTried('?3')}, ?3 + ${FAILING_MS} + abs(random() % ${FAILING_MS}), ?3), ?3, ?3
+  INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, next_at, is_waiting, created_at, updated_at)
+  SELECT e.tenant_id, ?4 || lower(hex(randomblob(13))), w.id, e.id, e.type, 'pending', iif(${isFull('?3')}, NULL, ?3),
+    ${isFull('?3')}, ?3, ?3
   FROM json_each(?2) j
   CROSS JOIN events e ON e.tenant_id = ?1 AND e.seq = j.value ->> 'seq'
   CROSS JOIN webhooks w ON w.tenant_id = e.tenant_id
@@ -58,7 +58,7 @@ const DELIVERIES = `
     AND (w.agent_id IS NULL OR w.agent_id = e.agent_id OR EXISTS (
       SELECT 1 FROM mailboxes b WHERE b.tenant_id = e.tenant_id AND b.id = e.mailbox_id AND b.agent_id = w.agent_id))
   ON CONFLICT (tenant_id, webhook_id, event_id) DO NOTHING
-  RETURNING id, next_at <= ?3 AS is_due`
+  RETURNING id, is_waiting`
 
 /** The payload is taken as the text it is given as: what is stored is what is signed and sent, to the byte. */
 const PUBLISH = `
@@ -93,7 +93,7 @@ export async function publish(env: Env, now: Date, tenantId: string): Promise<nu
     const payload = payloadOf(event, tenantId, subjects)
     return { seq: event.seq, payload, text: JSON.stringify(payload) }
   })
-  const results = await env.DB.batch<{ id: string; is_due: number; seq: number }>(
+  const results = await env.DB.batch<{ id: string; is_waiting: number; seq: number }>(
     slicesOf(made).flatMap((slice) => {
       const rows = JSON.stringify(slice.map(({ seq, text }) => ({ seq, payload: text })))
       return [
@@ -105,7 +105,9 @@ export async function publish(env: Env, now: Date, tenantId: string): Promise<nu
   const rows = results.flatMap((result) => result.results)
   const isMine = new Set(rows.map(({ seq }) => seq))
   const published = made.filter(({ seq }) => isMine.has(seq)).map(({ payload }): Payload => payload)
-  const deliveries = rows.filter((row) => row.is_due).map(({ id }) => ({ tenantId, deliveryId: id }))
+  const deliveries = rows
+    .filter((row) => row.is_waiting === 0)
+    .map(({ id }) => ({ tenantId, deliveryId: id }))
   await Promise.all([
     ringDeliveries(env, deliveries),
     announce(env, now, tenantId, published),

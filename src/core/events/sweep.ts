@@ -1,26 +1,16 @@
 import type { Env } from '../../env.ts'
 import { ringOutbox } from '../send/ring.ts'
-import { ringDeliveries } from '../webhooks/ring.ts'
 
 /** How long events are kept, with their deliveries and attempts, in ms. */
 const KEPT_MS = 30 * 86_400_000
 /** How long a bell may be under way before it counts as lost, in ms: to ring for all that is due would only feed a backlog. */
 const LOST_AFTER_MS = 10_000
-/** Tenants, deliveries, and deliveries of one webhook that one sweep rings for; and events that it forgets. */
+/** Tenants that one sweep rings for, and events that it forgets. */
 const TENANTS_AT_ONCE = 500
-const DELIVERIES_AT_ONCE = 500
-const OF_ONE_WEBHOOK = 50
 const FORGOTTEN_AT_ONCE = 500
 
 const OUTBOXES = `
   SELECT DISTINCT tenant_id FROM events WHERE next_at IS NOT NULL AND next_at <= ?1 LIMIT ${TENANTS_AT_ONCE}`
-
-/** However many wait for one webhook, the others have their turn. */
-const DELIVERIES = `
-  SELECT tenant_id, id FROM (
-    SELECT tenant_id, id, next_at, row_number() OVER (PARTITION BY tenant_id, webhook_id ORDER BY next_at) AS place
-    FROM webhook_deliveries WHERE next_at IS NOT NULL AND next_at <= ?1)
-  WHERE place <= ${OF_ONE_WEBHOOK} ORDER BY next_at LIMIT ${DELIVERIES_AT_ONCE}`
 
 const OLD = `SELECT tenant_id, id FROM events WHERE created_at < ?1 ORDER BY created_at LIMIT ${FORGOTTEN_AT_ONCE}`
 
@@ -34,15 +24,13 @@ const FORGET = [
   `DELETE FROM events WHERE (tenant_id, id) IN (${OLD})`,
 ]
 
-/** Rings again for events and deliveries whose time has come and gone, and forgets what is older than 30 days. Returns how many bells. */
+/** Rings again for events whose time has come and gone, and forgets what is older than 30 days. Returns how many bells. */
 export async function sweepEvents(env: Env, now: Date): Promise<number> {
-  const [outboxes, deliveries] = await env.DB.batch<{ tenant_id: string; id: string }>([
+  const [outboxes] = await env.DB.batch<{ tenant_id: string }>([
     env.DB.prepare(OUTBOXES).bind(now.getTime() - LOST_AFTER_MS),
-    env.DB.prepare(DELIVERIES).bind(now.getTime() - LOST_AFTER_MS),
     ...FORGET.map((statement) => env.DB.prepare(statement).bind(now.getTime() - KEPT_MS)),
   ])
   const tenantIds = (outboxes?.results ?? []).map((row) => row.tenant_id)
-  const due = (deliveries?.results ?? []).map((row) => ({ tenantId: row.tenant_id, deliveryId: row.id }))
-  await Promise.all([ringOutbox(env, tenantIds), ringDeliveries(env, due)])
-  return tenantIds.length + due.length
+  await ringOutbox(env, tenantIds)
+  return tenantIds.length
 }

@@ -4,17 +4,15 @@ import { audited } from '../audit/record.ts'
 import { type Actor, database, prepared } from '../ctx.ts'
 import { guardedPost, type Posted } from '../egress/post.ts'
 import type { Claimed } from './claim.ts'
-import { FAILING_MS } from './failing.ts'
 import { ringDeliveries } from './ring.ts'
-import { ATTEMPT_MS, FAILING_AT_MOST_MS, TRIED_ALONE_AFTER_MS, waitAfter } from './schedule.ts'
+import { ATTEMPT_MS, FAILING_AT_MOST_MS, waitAfter } from './schedule.ts'
 import { signatureHeaders } from './secret.ts'
+import { releaseNext } from './waiting.ts'
 
 export type Attempted = { delivered: boolean; statusCode: number | null; error: string | null }
 
 /** What of a request and of its answer is kept, in characters. */
 const KEPT = 1_024
-/** Deliveries that are let go at once when a webhook that failed answers again; the rest follow by themselves. */
-const RELEASED_AT_ONCE = 500
 
 /**
  * Numbered over all replays; nothing is written by whom the delivery was taken from meanwhile. A signature is no secret,
@@ -28,11 +26,6 @@ const ATTEMPT = `
 
 const isHeld = `EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.claim_token = ?3)`
 
-/** It was tried alone, and those that wait for it may go. */
-const RECOVER = `
-  UPDATE webhooks SET failing_since = NULL
-  WHERE tenant_id = ?1 AND id = ?4 AND failing_since <= ?5 - ${TRIED_ALONE_AFTER_MS} AND ${isHeld}`
-
 const ANSWER = `
   UPDATE webhooks SET failing_since = NULL WHERE tenant_id = ?1 AND id = ?4 AND failing_since IS NOT NULL AND ${isHeld}`
 
@@ -40,31 +33,26 @@ const FAIL = `
   UPDATE webhooks SET failing_since = coalesce(failing_since, ?5),
     is_active = iif(?7 OR failing_since <= ?6 - ${FAILING_AT_MOST_MS}, 0, is_active),
     disabled_reason = CASE WHEN is_active = 0 THEN disabled_reason WHEN ?7 THEN 'gone'
-      WHEN failing_since <= ?6 - ${FAILING_AT_MOST_MS} THEN 'failing' END
+      WHEN failing_since <= ?6 - ${FAILING_AT_MOST_MS} THEN 'failing' END,
+    release_at = iif(?7 OR failing_since <= ?6 - ${FAILING_AT_MOST_MS}, ?6, release_at)
   WHERE tenant_id = ?1 AND id = ?4 AND ${isHeld}`
 
 const SETTLE = `
-  UPDATE webhook_deliveries SET state = ?4, status_code = ?5, error = ?6, next_at = ?7, claim_token = NULL,
-    claim_until = NULL, updated_at = ?8
+  UPDATE webhook_deliveries SET state = ?4, status_code = ?5, error = ?6, next_at = ?7, is_waiting = 0,
+    claim_token = NULL, claim_until = NULL, updated_at = ?8
   WHERE tenant_id = ?1 AND id = ?2 AND claim_token = ?3`
-
-const RELEASE = `
-  UPDATE webhook_deliveries SET next_at = ?3 WHERE (tenant_id, id) IN (
-    SELECT o.tenant_id, o.id FROM webhook_deliveries o INDEXED BY webhook_deliveries_due
-    WHERE o.next_at > ?3 AND o.next_at <= ?3 + ${2 * FAILING_MS} AND o.claim_token IS NULL AND o.attempts = 0
-      AND o.tenant_id = ?1 AND o.webhook_id = ?2 LIMIT ${RELEASED_AT_ONCE})
-  RETURNING id`
 
 /**
  * Makes one attempt of a claimed delivery and writes down what came of it: delivered by any 2xx, else tried again by the
- * plan, and dead after the last attempt. 410 switches the webhook off, and so do five days of nothing but failures.
+ * plan, and dead after the last attempt. 410 switches the webhook off, and so do five days of nothing but failures. What
+ * waited for the webhook follows.
  */
 export async function attemptDelivery(
   env: Env,
   claimed: Claimed,
   { clock, random = Math.random }: { clock: () => Date; random?: () => number },
 ): Promise<Attempted> {
-  const { tenantId, id, token, webhookId, payload, eventType } = claimed
+  const { tenantId, id, token, payload, eventType } = claimed
   const startedAt = clock()
   const begun = Date.now()
   const posted = await guardedPost(env, claimed.url, {
@@ -86,7 +74,7 @@ export async function attemptDelivery(
   const state = delivered ? 'delivered' : wait === null ? 'dead' : 'pending'
   const hold = [tenantId, id, token]
   const { DB } = env
-  const [, recovered] = await DB.batch([
+  const results = await DB.batch<{ id: string }>([
     DB.prepare(ATTEMPT).bind(
       ...hold,
       startedAt.getTime(),
@@ -97,6 +85,7 @@ export async function attemptDelivery(
       posted.kind === 'answered' ? posted.body.slice(0, KEPT) : null,
     ),
     ...standing(env, claimed, outcome, startedAt, now),
+    releaseNext(env, claimed, delivered, now),
     DB.prepare(SETTLE).bind(
       ...hold,
       state,
@@ -106,8 +95,13 @@ export async function attemptDelivery(
       now.getTime(),
     ),
   ])
-  if (wait !== null) await ringDeliveries(env, [{ tenantId, deliveryId: id, afterMs: wait }])
-  if (delivered && (recovered?.meta.changes ?? 0) > 0) await release(env, tenantId, webhookId, now)
+  const released = results
+    .flatMap((result) => result.results)
+    .map((row) => ({ tenantId, deliveryId: row.id }))
+  await ringDeliveries(env, [
+    ...released,
+    ...(wait === null ? [] : [{ tenantId, deliveryId: id, afterMs: wait }]),
+  ])
   return outcome
 }
 
@@ -125,7 +119,7 @@ function standing(
   const { DB } = env
   const hold = [tenantId, id, token, webhookId]
   if (outcome.delivered) {
-    return [DB.prepare(RECOVER).bind(...hold, now.getTime()), DB.prepare(ANSWER).bind(...hold)]
+    return [DB.prepare(ANSWER).bind(...hold)]
   }
   if (eventType === 'ping' && !isGone(outcome)) return []
   const isOver = sql`EXISTS (
@@ -144,16 +138,6 @@ function standing(
 
 function isGone({ statusCode }: Attempted): boolean {
   return statusCode === 410
-}
-
-async function release(env: Env, tenantId: string, webhookId: string, now: Date): Promise<void> {
-  const { results } = await env.DB.prepare(RELEASE)
-    .bind(tenantId, webhookId, now.getTime())
-    .all<{ id: string }>()
-  await ringDeliveries(
-    env,
-    results.map(({ id }) => ({ tenantId, deliveryId: id })),
-  )
 }
 
 function outcomeOf(posted: Posted): Attempted {

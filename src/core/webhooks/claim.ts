@@ -1,9 +1,8 @@
 import type { Env, WebhookBell } from '../../env.ts'
 import type { EventType } from '../../schema.ts'
 import { newToken } from '../ids.ts'
-import { FAILING_MS, isFailing } from './failing.ts'
-import { type DeliveryBell, ringDeliveries } from './ring.ts'
-import { CLAIM_MS, TOGETHER_AT_MOST } from './schedule.ts'
+import { CLAIM_MS } from './schedule.ts'
+import { isFull } from './waiting.ts'
 
 /** One delivery in the hands of one consumer, with all that its attempt needs. */
 export type Claimed = {
@@ -23,38 +22,26 @@ export type Claimed = {
   previousUntil: Date | null
 }
 
-/** How long a delivery that cannot be taken because its webhook is busy waits at least, in ms. */
-const CROWDED_MS = 5_000
-
 /** Whose webhook is switched off, or whose event is forgotten, will never be fetched. */
 const END = `
-  UPDATE webhook_deliveries SET state = 'dead', error = 'webhook_disabled', next_at = NULL, claim_token = NULL,
-    claim_until = NULL, updated_at = ?2
+  UPDATE webhook_deliveries SET state = 'dead', error = 'webhook_disabled', next_at = NULL, is_waiting = 0,
+    claim_token = NULL, claim_until = NULL, updated_at = ?2
   WHERE (tenant_id, id) IN (SELECT value ->> 'tenantId', value ->> 'deliveryId' FROM json_each(?1))
     AND state = 'pending' AND event_type <> 'ping' AND NOT EXISTS (
       SELECT 1 FROM webhooks w
       JOIN events e ON e.tenant_id = w.tenant_id AND e.id = webhook_deliveries.event_id
       WHERE w.tenant_id = webhook_deliveries.tenant_id AND w.id = webhook_deliveries.webhook_id AND w.is_active = 1)`
 
-/**
- * The claims that stand are counted in an index of their own, however much waits beside them. They are one where the
- * webhook has done nothing but fail of late: whoever hangs holds up itself.
- */
 const CLAIM = `
   UPDATE webhook_deliveries SET claim_token = ?3, claim_until = ?5, next_at = ?5, attempts = attempts + 1, updated_at = ?4
-  WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?4
-    AND (SELECT count(*) FROM webhook_deliveries o INDEXED BY webhook_deliveries_claimed
-        WHERE o.tenant_id = ?1 AND o.webhook_id = webhook_deliveries.webhook_id AND o.claim_until > ?4)
-      < (SELECT iif(${isFailing('?4')}, 1, ${TOGETHER_AT_MOST})
-        FROM webhooks w WHERE w.tenant_id = ?1 AND w.id = webhook_deliveries.webhook_id)`
+  WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?4 AND EXISTS (
+    SELECT 1 FROM webhooks w
+    WHERE w.tenant_id = ?1 AND w.id = webhook_deliveries.webhook_id AND NOT ${isFull('?4')})`
 
-/** What is due still, after it could not be claimed, waits its turn out of everybody's way. */
-const DEFER = `
-  UPDATE webhook_deliveries SET next_at = (
-    SELECT iif(${isFailing('?3')}, ?4, ?5) FROM webhooks w
-    WHERE w.tenant_id = ?1 AND w.id = webhook_deliveries.webhook_id)
-  WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?3
-  RETURNING next_at - ?3 AS wait`
+/** What is due still, after it could not be claimed, waits for the webhook's other attempts. */
+const WAIT = `
+  UPDATE webhook_deliveries SET is_waiting = 1, next_at = NULL, updated_at = ?3
+  WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?3`
 
 const TAKEN = `
   SELECT d.attempts, d.event_id, d.event_type, e.payload, w.id AS webhook_id, w.url, w.secret, w.previous_secret,
@@ -77,36 +64,20 @@ type TakenRow = {
 }
 
 /**
- * Takes those deliveries that are due and whose webhook is not at its limit, in one call of D1. Of all who ask for one,
- * one gets it. The others wait, and where the wait is short their bell rings again.
+ * Takes those deliveries that are due and whose webhook is not full, in one call of D1; the others wait. Of all who ask for
+ * one, one gets it.
  */
-export async function claimDeliveries(
-  env: Env,
-  bells: WebhookBell[],
-  now: Date,
-  random: () => number = Math.random,
-): Promise<Claimed[]> {
+export async function claimDeliveries(env: Env, bells: WebhookBell[], now: Date): Promise<Claimed[]> {
   const at = now.getTime()
   const wanted = bells.map((bell) => ({ ...bell, token: newToken() }))
-  const [, ...results] = await env.DB.batch<TakenRow & { wait: number }>([
+  const [, ...results] = await env.DB.batch<TakenRow>([
     env.DB.prepare(END).bind(JSON.stringify(bells), at),
     ...wanted.flatMap(({ tenantId, deliveryId, token }) => [
       env.DB.prepare(CLAIM).bind(tenantId, deliveryId, token, at, at + CLAIM_MS),
-      env.DB.prepare(DEFER).bind(
-        tenantId,
-        deliveryId,
-        at,
-        at + Math.round(FAILING_MS * (1 + random())),
-        at + Math.round(CROWDED_MS * (1 + 2 * random())),
-      ),
+      env.DB.prepare(WAIT).bind(tenantId, deliveryId, at),
       env.DB.prepare(TAKEN).bind(tenantId, deliveryId, token),
     ]),
   ])
-  const deferred = wanted.flatMap(({ tenantId, deliveryId }, position): DeliveryBell[] => {
-    const [row] = results[position * 3 + 1]?.results ?? []
-    return row && row.wait < FAILING_MS ? [{ tenantId, deliveryId, afterMs: row.wait }] : []
-  })
-  if (deferred.length > 0) await ringDeliveries(env, deferred)
   return wanted.flatMap(({ tenantId, deliveryId: id, token }, position) => {
     const [row] = results[position * 3 + 2]?.results ?? []
     return row ? [claimedFrom(row, { tenantId, id, token })] : []

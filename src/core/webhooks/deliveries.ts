@@ -1,19 +1,17 @@
 import { and, desc, eq, gte, inArray, lt } from 'drizzle-orm'
 import { webhookAttempts, webhookDeliveries } from '../../schema.ts'
-import { type Ctx, mustBeAllowed } from '../ctx.ts'
+import { type Ctx, mustBeAllowed, prepared } from '../ctx.ts'
 import { Fault } from '../fault.ts'
 import { idFloor, newId, newToken } from '../ids.ts'
 import { type Attempted, attemptDelivery } from './attempt.ts'
 import { ringDeliveries } from './ring.ts'
 import { CLAIM_MS } from './schedule.ts'
+import { releaseFirst } from './waiting.ts'
 import { type Delivery, getWebhook, type Webhook } from './webhooks.ts'
 
 export type { Delivery } from './webhooks.ts'
 export type Attempt = typeof webhookAttempts.$inferSelect
 export const DELIVERY_STATES = webhookDeliveries.state.enumValues
-
-/** Bells of one replay; the sweep rings for the rest. */
-const RUNG_AT_ONCE = 1_000
 
 /** The deliveries of a webhook, newest first. */
 export async function listDeliveries(
@@ -81,12 +79,13 @@ export async function replayDelivery(ctx: Ctx, webhookId: string, id: string): P
   return revived ?? delivery
 }
 
-/** Sends all that was given up since a time once more; returns how many deliveries that are. */
+/** Sends all that was given up since a time once more; returns how many deliveries that are. They go as the webhook takes them. */
 export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Promise<number> {
   await mustBeReplayable(ctx, webhookId)
-  const revived = await ctx.db
+  const { env, tenantId } = ctx
+  const revive = ctx.db
     .update(webhookDeliveries)
-    .set(anew(ctx))
+    .set({ ...anew(ctx), nextAt: null, isWaiting: true })
     .where(
       and(
         isOf(ctx, webhookId),
@@ -94,12 +93,17 @@ export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Prom
         eq(webhookDeliveries.state, 'dead'),
       ),
     )
-    .returning({ deliveryId: webhookDeliveries.id })
+  const [, revived, released] = await env.DB.batch<{ id: string; count: number }>([
+    prepared(env, revive),
+    // What the statement changed itself, without its trigger.
+    env.DB.prepare('SELECT changes() AS count'),
+    releaseFirst(env, tenantId, webhookId, ctx.now),
+  ])
   await ringDeliveries(
-    ctx.env,
-    revived.slice(0, RUNG_AT_ONCE).map(({ deliveryId }) => ({ tenantId: ctx.tenantId, deliveryId })),
+    env,
+    (released?.results ?? []).map(({ id }) => ({ tenantId, deliveryId: id })),
   )
-  return revived.length
+  return revived?.results[0]?.count ?? 0
 }
 
 const PING = `

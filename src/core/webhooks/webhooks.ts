@@ -29,7 +29,7 @@ export type WebhookChange = Partial<Pick<WebhookRequest, 'url' | 'eventTypes' | 
 
 /**
  * Registers a webhook, and gives the secret that signs what it is sent: it is shown here and never again. Throws
- * `invalid` for a URL that may not be called, `agent_not_found`, and `conflict` beyond ten for the same agent.
+ * `invalid` for a URL that may not be called, `agent_not_found`, and `conflict` beyond 100 for the same agent.
  */
 export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
@@ -43,7 +43,7 @@ export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<
       .insert(webhooks)
       .select(
         sql`SELECT ${ctx.tenantId}, ${id}, ${agentId}, ${request.url}, ${JSON.stringify(unique(request.eventTypes))},
-        ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, NULL, NULL, NULL, ${now}, ${now}
+        ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, NULL, NULL, NULL, NULL, ${now}, ${now}
       WHERE (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ${ctx.tenantId} AND w.agent_id IS ${agentId})
         < ${WEBHOOKS_AT_MOST}`,
       )
@@ -112,6 +112,8 @@ export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange)
         ...(eventTypes === undefined ? {} : { eventTypes: unique(eventTypes) }),
         ...(description === undefined ? {} : { description }),
         ...(isFresh ? { failingSince: null } : {}),
+        // What waits for it goes now, or ends.
+        ...(isFresh || !isActive ? { releaseAt: ctx.now } : {}),
         ...(isActive ? { disabledReason: null } : {}),
         updatedAt: ctx.now,
       })
