@@ -8,23 +8,15 @@ import {
 } from '../../core/approvals.ts'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { renderSend } from '../../core/delivery/render.ts'
-import { Fault } from '../../core/fault.ts'
+import { Fault, type FaultCode } from '../../core/fault.ts'
 import { MessageView, messageFrame } from './message.tsx'
-import {
-  asked,
-  Badge,
-  Field,
-  Form,
-  Id,
-  Listing,
-  pageOf,
-  Time,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
-import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { asked, Badge, Field, Form, Id, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page, type Status } from './shell.tsx'
+
+/** Why a message can be decided or edited no more: it is shown as it stands. */
+const TOO_LATE: FaultCode[] = ['already_decided', 'approval_stale', 'not_rendered']
 
 const STATUSES: ApprovalStatus[] = ['pending', 'approved', 'rejected', 'expired', 'superseded']
 
@@ -44,6 +36,7 @@ approvals.get('/approvals', async (c) => {
     <>
       <form class="row" method="get">
         <Field
+          c={c}
           label="Show"
           name="status"
           value={status}
@@ -77,7 +70,7 @@ approvals.get('/approvals', async (c) => {
   )
 })
 
-approvals.get('/approvals/:approvalId', async (c) => await approvalPage(c, c.req.param('approvalId'), null))
+approvals.get('/approvals/:approvalId', async (c) => await approvalPage(c, c.req.param('approvalId')))
 
 approvals.get('/approvals/:approvalId/message', async (c) => {
   const { rendered } = await getApproval(c.var.ctx, c.req.param('approvalId'))
@@ -86,68 +79,51 @@ approvals.get('/approvals/:approvalId/message', async (c) => {
 
 approvals.post('/approvals/:approvalId/decide', async (c) => {
   const id = c.req.param('approvalId')
-  const form = await formOf(c)
-  const approve = form.decision === 'approve'
   mustBeAllowed(c.var.ctx, 'approve')
-  try {
-    if (!approve && form.decision !== 'reject') {
-      throw new Fault('invalid', 'Choose whether to approve or to reject.', { field: 'decision' })
-    }
-    // Without the hash of what was read nothing is approved unread.
-    if (approve && !form.sha256) throw new Fault('not_rendered', 'The message is not written yet.')
-    await decideApproval(c.var.ctx, id, {
-      approve,
-      reason: form.reason?.trim() || null,
-      sha256: form.sha256 || null,
-    })
-  } catch (error) {
-    return await refused(c, id, error)
-  }
-  return done(
-    c,
-    '/portal/approvals',
-    approve ? 'Approved. The message leaves.' : 'Rejected. It does not leave.',
-  )
+  return await posted(c, {
+    async act({ decision, reason, sha256 }) {
+      const approve = decision === 'approve'
+      if (!approve && decision !== 'reject') {
+        throw new Fault('invalid', 'Choose whether to approve or to reject.', { field: 'decision' })
+      }
+      // Without the hash of what was read nothing is approved unread.
+      if (approve && !sha256) throw new Fault('not_rendered', 'The message is not written yet.')
+      await decideApproval(c.var.ctx, id, { approve, reason: reason?.trim() || null, sha256: sha256 || null })
+      const said = approve ? 'Approved. The message leaves.' : 'Rejected. It does not leave.'
+      return done(c, '/portal/approvals', said)
+    },
+    again: ({ code }) => approvalPage(c, id, code === 'invalid' ? 422 : 409),
+    mended: ['invalid', ...TOO_LATE],
+  })
 })
 
-approvals.get(
-  '/approvals/:approvalId/edit',
-  async (c) => await editPage(c, c.req.param('approvalId'), null, null),
-)
+approvals.get('/approvals/:approvalId/edit', async (c) => await editPage(c, c.req.param('approvalId')))
 
 approvals.post('/approvals/:approvalId/edit', async (c) => {
   const id = c.req.param('approvalId')
-  const form = await formOf(c)
-  let newId: string
-  try {
-    const { subject = '', html = '', text = '' } = form
-    if (subject.trim() === '') throw new Fault('invalid', 'Give the message a subject.', { field: 'subject' })
-    if (html.trim() === '' && text.trim() === '') {
-      throw new Fault('invalid', 'Write a text, or HTML, or both.', { field: 'text' })
-    }
-    newId = await editHeld(c.var.ctx, id, {
-      subject: subject.trim(),
-      html: html.trim() === '' ? null : html,
-      text: text.trim() === '' ? null : text.replaceAll('\r\n', '\n'),
-    })
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'invalid') return await editPage(c, id, form, wrongOf(error))
-    return await refused(c, id, error)
-  }
-  // Written at once, so that the person reads the new bytes now; the queue would do it a moment later.
-  const { send } = await getApproval(c.var.ctx, newId)
-  await renderSend(c.env, { tenantId: send.tenantId, sendId: send.id }, () => new Date())
-  return done(c, `/portal/approvals/${newId}`, 'Changed. Read it once more, then approve it.')
+  return await posted(c, {
+    async act({ subject = '', html = '', text = '' }) {
+      if (subject.trim() === '')
+        throw new Fault('invalid', 'Give the message a subject.', { field: 'subject' })
+      if (html.trim() === '' && text.trim() === '') {
+        throw new Fault('invalid', 'Write a text, or HTML, or both.', { field: 'text' })
+      }
+      const newId = await editHeld(c.var.ctx, id, {
+        subject: subject.trim(),
+        html: html.trim() === '' ? null : html,
+        text: text.trim() === '' ? null : text.replaceAll('\r\n', '\n'),
+      })
+      // Written at once, so that the person reads the new bytes now; the queue would do it a moment later.
+      const { send } = await getApproval(c.var.ctx, newId)
+      await renderSend(c.env, { tenantId: send.tenantId, sendId: send.id }, () => new Date())
+      return done(c, `/portal/approvals/${newId}`, 'Changed. Read it once more, then approve it.')
+    },
+    again: ({ code }) => (code === 'invalid' ? editPage(c, id) : approvalPage(c, id, 409)),
+    mended: ['invalid', ...TOO_LATE],
+  })
 })
 
-/** What cannot be decided any more is shown as it stands, with the reason. */
-async function refused(c: PortalContext, id: string, error: unknown) {
-  if (!(error instanceof Fault)) throw error
-  const wrong = wrongOf(error, ['already_decided', 'approval_stale', 'not_rendered', 'invalid'])
-  return await approvalPage(c, id, wrong, error.code === 'invalid' ? 422 : 409)
-}
-
-async function approvalPage(c: PortalContext, id: string, wrong: Wrong | null, status: Status = 200) {
+async function approvalPage(c: PortalContext, id: string, status: Status = 200) {
   const { approval, send, rendered } = await getApproval(c.var.ctx, id)
   const isOpen = approval.status === 'pending' && approval.expiresAt > c.get('now')
   const mayDecide = may(c.var.ctx, 'approve')
@@ -160,7 +136,6 @@ async function approvalPage(c: PortalContext, id: string, wrong: Wrong | null, s
         <Badge state={isOpen ? 'pending' : approval.status === 'pending' ? 'expired' : approval.status} />{' '}
         held since <Time at={approval.createdAt} />
       </p>
-      <Trouble wrong={wrong} />
       <div class="split">
         <section aria-label="The message">
           {rendered ? (
@@ -215,7 +190,7 @@ async function approvalPage(c: PortalContext, id: string, wrong: Wrong | null, s
           {isOpen && mayDecide ? (
             <Form c={c} action={`/portal/approvals/${id}/decide`} class="card">
               <input type="hidden" name="sha256" value={rendered?.sha256 ?? ''} />
-              <Field label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
+              <Field c={c} label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
               <div class="actions">
                 <button
                   class="primary"
@@ -246,9 +221,9 @@ async function approvalPage(c: PortalContext, id: string, wrong: Wrong | null, s
   )
 }
 
-async function editPage(c: PortalContext, id: string, given: Given | null, wrong: Wrong | null) {
+async function editPage(c: PortalContext, id: string) {
   const { approval, rendered } = await getApproval(c.var.ctx, id)
-  if (!rendered || approval.status !== 'pending') return await approvalPage(c, id, null, 409)
+  if (!rendered || approval.status !== 'pending') return await approvalPage(c, id, 409)
   return await page(
     c,
     'Edit the message',
@@ -256,22 +231,21 @@ async function editPage(c: PortalContext, id: string, given: Given | null, wrong
       <p class="lead">
         A changed message is a new one: you read and approve it afterwards, as it will leave.
       </p>
-      <Trouble wrong={wrong} />
       <Form c={c} action={`/portal/approvals/${id}/edit`}>
         <Field
+          c={c}
           label="Subject"
           name="subject"
-          value={given?.subject ?? rendered.subject}
-          wrong={wrong}
+          value={rendered.subject}
           attributes={{ required: true, maxlength: 998 }}
         />
-        <Field label="Text" name="text" rows={12} value={given?.text ?? rendered.text} wrong={wrong} />
+        <Field c={c} label="Text" name="text" rows={12} value={rendered.text} />
         <Field
+          c={c}
           label="HTML"
           name="html"
           rows={12}
-          value={given?.html ?? rendered.html}
-          wrong={wrong}
+          value={rendered.html}
           hint="Empty, the message has only its text."
           attributes={{ spellcheck: 'false', class: 'mono' }}
         />
@@ -285,6 +259,5 @@ async function editPage(c: PortalContext, id: string, given: Given | null, wrong
         </div>
       </Form>
     </>,
-    wrong ? 422 : 200,
   )
 }

@@ -75,18 +75,21 @@ audit.get('/audit', async (c) => {
       ) : null}
       <form class="row" method="get">
         <Field
+          c={c}
           label="What was done"
           name="action"
           value={filter.action}
           attributes={{ maxlength: 100, placeholder: 'domain, or domain.added', autocapitalize: 'off' }}
         />
         <Field
+          c={c}
           label="By whom"
           name="actor"
           value={filter.actor}
           options={[...KINDS, ...people.map(({ id, email }): [string, string] => [`human:${id}`, email])]}
         />
         <Field
+          c={c}
           label="To what"
           name="target"
           value={filter.target}

@@ -7,91 +7,83 @@ import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault, type FaultCode } from '../../core/fault.ts'
 import { PLANS, type Plan } from '../../core/plans.ts'
 import { showsSecret } from '../http.ts'
-import {
-  asked,
-  Badge,
-  Copy,
-  Field,
-  Form,
-  Listing,
-  PAGE,
-  Table,
-  Time,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
-import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { asked, Badge, Copy, Field, Form, Listing, PAGE, Table, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const NAMES = Object.keys(PLANS) as Plan[]
 const TIERS = Object.keys(BOND_AMOUNTS) as BondTier[]
 
 /** What a person can do something about, or wait for. */
-const SAYABLE: FaultCode[] = ['invalid', 'conflict', 'not_configured', 'payment_unavailable']
+const MENDED: FaultCode[] = ['invalid', 'conflict', 'not_configured', 'payment_unavailable']
 
 /** What the account may send and pays for it, and the money that vouches for its mail. */
 export const billing = new Hono<Portal>()
 
-billing.get('/billing', async (c) => await billingPage(c, {}, null))
+billing.get('/billing', billingPage)
 
 billing.post('/billing/plan', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  const form = await formOf(c)
-  try {
-    const plan = NAMES.find((each) => each === form.plan)
-    if (!plan) throw new Fault('invalid', 'Choose a plan.', { field: 'plan' })
-    const { status, url, effectiveAt } = await startCheckout(c.var.ctx, plan)
-    if (status === 'open') return await elsewherePage(c, `The plan ${plan}`, url, 'Go on to pay')
-    const until = effectiveAt?.toISOString().slice(0, 10)
-    return done(
-      c,
-      '/portal/billing',
-      status === 'complete' ? `The plan is ${plan}.` : `The plan stays until ${until}, and is ${plan} then.`,
-    )
-  } catch (error) {
-    return await billingPage(c, {}, { ...wrongOf(error, SAYABLE), field: '' })
-  }
+  return await posted(c, {
+    async act(form) {
+      const plan = NAMES.find((each) => each === form.plan)
+      if (!plan) throw new Fault('invalid', 'Choose a plan.', { field: 'plan' })
+      const { status, url, effectiveAt } = await startCheckout(c.var.ctx, plan)
+      if (status === 'open') return await elsewherePage(c, `The plan ${plan}`, url, 'Go on to pay')
+      const until = effectiveAt?.toISOString().slice(0, 10)
+      const said =
+        status === 'complete' ? `The plan is ${plan}.` : `The plan stays until ${until}, and is ${plan} then.`
+      return done(c, '/portal/billing', said)
+    },
+    again: () => billingPage(c),
+    mended: MENDED,
+  })
 })
 
 billing.post('/billing/portal', async (c) => {
-  try {
-    const { url } = await openPortal(c.var.ctx)
-    return await elsewherePage(c, 'Invoices and card', url, 'Open them')
-  } catch (error) {
-    return await billingPage(c, {}, { ...wrongOf(error, SAYABLE), field: '' })
-  }
+  return await posted(c, {
+    async act() {
+      const { url } = await openPortal(c.var.ctx)
+      return await elsewherePage(c, 'Invoices and card', url, 'Open them')
+    },
+    again: () => billingPage(c),
+    mended: MENDED,
+  })
 })
 
 billing.post('/billing/bonds', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  const form = await formOf(c)
-  try {
-    const tier = TIERS.find((each) => each === form.tier)
-    if (!tier) throw new Fault('invalid', 'Choose what is held.', { field: 'tier' })
-    const { bond, clientSecret } = await postBond(c.var.ctx, tier)
-    if (bond.status === 'posted') return done(c, '/portal/billing', 'The bond is posted: the money is held.')
-    showsSecret(c)
-    return await page(
-      c,
-      'A card has to be proved',
-      <>
-        <p class="note">
-          The bond is posted once a card has been proved with this secret of Stripe's, within a day. It is
-          shown this once; ask for the same bond again to see it again.
-        </p>
-        <p class="secret">{clientSecret}</p>
-        <div class="actions">
-          <Copy text={clientSecret} what="the secret" />
-          <a class="button" href="/portal/billing">
-            Back to billing
-          </a>
-        </div>
-      </>,
-    )
-  } catch (error) {
-    return await billingPage(c, form, { ...wrongOf(error, SAYABLE), field: 'tier' })
-  }
+  return await posted(c, {
+    async act(form) {
+      const tier = TIERS.find((each) => each === form.tier)
+      if (!tier) throw new Fault('invalid', 'Choose what is held.', { field: 'tier' })
+      const { bond, clientSecret } = await postBond(c.var.ctx, tier)
+      if (bond.status === 'posted')
+        return done(c, '/portal/billing', 'The bond is posted: the money is held.')
+      showsSecret(c)
+      return await page(
+        c,
+        'A card has to be proved',
+        <>
+          <p class="note">
+            The bond is posted once a card has been proved with this secret of Stripe's, within a day. It is
+            shown this once; ask for the same bond again to see it again.
+          </p>
+          <p class="secret">{clientSecret}</p>
+          <div class="actions">
+            <Copy text={clientSecret} what="the secret" />
+            <a class="button" href="/portal/billing">
+              Back to billing
+            </a>
+          </div>
+        </>,
+      )
+    },
+    again: () => billingPage(c),
+    mended: MENDED,
+    field: 'tier',
+  })
 })
 
 billing.post('/billing/bonds/:bondId/withdraw', async (c) => {
@@ -118,7 +110,7 @@ async function elsewherePage(c: PortalContext, title: string, url: string, label
   )
 }
 
-async function billingPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+async function billingPage(c: PortalContext) {
   const { ctx } = c.var
   const [standing, { bonds, hasMore }] = await Promise.all([
     getSubscription(ctx),
@@ -139,7 +131,6 @@ async function billingPage(c: PortalContext, given: Given, wrong: Wrong | null) 
           </>
         ) : null}
       </p>
-      <Trouble wrong={wrong && wrong.field !== 'tier' ? wrong : null} />
       {asked(c, 'session_id') ? (
         <p class="note">What you have paid for counts as soon as we are told of it, within a minute.</p>
       ) : null}
@@ -172,10 +163,9 @@ async function billingPage(c: PortalContext, given: Given, wrong: Wrong | null) 
         <Form c={c} action="/portal/billing/bonds" class="card">
           <h3>Post a bond</h3>
           <Field
+            c={c}
             label="What is held"
             name="tier"
-            value={given.tier}
-            wrong={wrong}
             hint="Held anew every seven days, and charged only if it is taken."
             options={TIERS.map((tier): [string, string] => [tier, `${tier}: ${dollars(BOND_AMOUNTS[tier])}`])}
           />
@@ -187,7 +177,6 @@ async function billingPage(c: PortalContext, given: Given, wrong: Wrong | null) 
         </Form>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }
 

@@ -4,8 +4,9 @@ import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { csvFile, EXPORT_AT_MOST } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
-import { Badge, Field, Form, Listing, pageOf, Time, type Wrong, wrongOf } from './parts.tsx'
-import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const BASES: Consent['basis'][] = [
@@ -18,7 +19,7 @@ const BASES: Consent['basis'][] = [
 /** Who has agreed to be written to; as a file too. */
 export const consents = new Hono<Portal>()
 
-consents.get('/consents', async (c) => await consentsPage(c, null))
+consents.get('/consents', consentsPage)
 
 consents.get('/consents.csv', async (c) => {
   const rows = await listConsents(c.var.ctx, { limit: EXPORT_AT_MOST })
@@ -31,32 +32,36 @@ consents.get('/consents.csv', async (c) => {
 })
 
 consents.post('/consents', async (c) => {
-  const { email = '', basis, source, revoked } = await formOf(c)
-  try {
-    const revokedAt = revoked === 'on' ? c.get('now') : null
-    await recordConsent(c.var.ctx, {
-      ...consent(email, basis),
-      source: source?.trim() || 'portal',
-      revokedAt,
-      grantedAt: null,
-    })
-  } catch (error) {
-    return await consentsPage(c, { ...wrongOf(error), field: 'email' })
-  }
-  return done(c, '/portal/consents', 'It is on record.')
+  return await posted(c, {
+    async act({ email = '', basis, source, revoked }) {
+      const revokedAt = revoked === 'on' ? c.get('now') : null
+      await recordConsent(c.var.ctx, {
+        ...consent(email, basis),
+        source: source?.trim() || 'portal',
+        revokedAt,
+        grantedAt: null,
+      })
+      return done(c, '/portal/consents', 'It is on record.')
+    },
+    again: () => consentsPage(c),
+  })
 })
 
 consents.post('/consents/import', async (c) => {
-  const { count, wrong } = await takeIn(c, ({ email = '', basis, source, granted_at, revoked_at }) =>
-    recordConsent(c.var.ctx, {
-      ...consent(email, basis),
-      source: source || 'import',
-      grantedAt: moment(granted_at),
-      revokedAt: moment(revoked_at),
-    }),
-  )
-  if (wrong) return await consentsPage(c, wrong)
-  return done(c, '/portal/consents', `${count} records are in.`)
+  return await posted(c, {
+    async act() {
+      const count = await takeIn(c, ({ email = '', basis, source, granted_at, revoked_at }) =>
+        recordConsent(c.var.ctx, {
+          ...consent(email, basis),
+          source: source || 'import',
+          grantedAt: moment(granted_at),
+          revokedAt: moment(revoked_at),
+        }),
+      )
+      return done(c, '/portal/consents', `${count} records are in.`)
+    },
+    again: () => consentsPage(c),
+  })
 })
 
 const consent = (email: string, basis: string | undefined) => ({
@@ -74,7 +79,7 @@ function moment(text: string | undefined): Date | null {
   })
 }
 
-async function consentsPage(c: PortalContext, wrong: Wrong | null) {
+async function consentsPage(c: PortalContext) {
   const found = await pageOf(
     c,
     ({ before: after, limit }) => listConsents(c.var.ctx, { after, limit }),
@@ -108,19 +113,21 @@ async function consentsPage(c: PortalContext, wrong: Wrong | null) {
           <Form c={c} action="/portal/consents" class="card">
             <h2>Record a consent</h2>
             <Field
+              c={c}
               label="Address"
               name="email"
-              wrong={wrong}
+              alias={['recipientEmail']}
               attributes={{ type: 'email', required: true }}
             />
             <Field
+              c={c}
               label="Basis"
               name="basis"
               options={BASES.map((each): [string, string] => [each, each.replaceAll('_', ' ')])}
             />
-            <Field label="Where it was given" name="source" attributes={{ maxlength: 200 }} />
+            <Field c={c} label="Where it was given" name="source" attributes={{ maxlength: 200 }} />
             <label class="tick">
-              <input type="checkbox" name="revoked" />
+              <input type="checkbox" name="revoked" checked={c.get('given')?.revoked === 'on'} />
               It is revoked
             </label>
             <div class="actions">
@@ -133,11 +140,9 @@ async function consentsPage(c: PortalContext, wrong: Wrong | null) {
             c={c}
             action="/portal/consents/import"
             columns="email, basis, source, granted_at, revoked_at"
-            wrong={wrong}
           />
         </>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }

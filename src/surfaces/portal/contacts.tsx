@@ -2,7 +2,8 @@ import { Hono } from 'hono'
 import { findConsent, isGranted } from '../../core/consents.ts'
 import { contactHistory, type Touch } from '../../core/contact-history.ts'
 import { findSuppression } from '../../core/suppressions.ts'
-import { asked, Badge, Empty, Field, PAGE, Pager, Time, toneOf, type Wrong, wrongOf } from './parts.tsx'
+import { asked, Badge, Empty, Field, PAGE, Pager, Time, toneOf } from './parts.tsx'
+import { refuse } from './posted.ts'
 import type { Portal, PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -11,7 +12,7 @@ export const contacts = new Hono<Portal>()
 
 contacts.get('/contacts', async (c) => {
   const email = asked(c, 'email')
-  if (email === undefined) return await contactPage(c, '', null, null)
+  if (email === undefined) return await contactPage(c, '', null)
   try {
     const before = Number(asked(c, 'before'))
     const found = await contactHistory(c.var.ctx, email, {
@@ -36,15 +37,16 @@ contacts.get('/contacts', async (c) => {
         )}
       </p>
     )
-    return await contactPage(c, email, { found, standing }, null)
+    return await contactPage(c, email, { found, standing })
   } catch (error) {
-    return await contactPage(c, email, null, { ...wrongOf(error), field: 'email' })
+    refuse(c, error)
+    return await contactPage(c, email, null)
   }
 })
 
 type Found = { found: Touch[]; standing: unknown }
 
-async function contactPage(c: PortalContext, email: string, history: Found | null, wrong: Wrong | null) {
+async function contactPage(c: PortalContext, email: string, history: Found | null) {
   const shown = history?.found.slice(0, PAGE) ?? []
   const last = shown.at(-1)
   const next = history && history.found.length > PAGE && last ? String(last.at.getTime()) : null
@@ -54,10 +56,10 @@ async function contactPage(c: PortalContext, email: string, history: Found | nul
     <>
       <form class="row" method="get">
         <Field
+          c={c}
           label="Address of a contact"
           name="email"
           value={email}
-          wrong={wrong}
           attributes={{ type: 'email', required: true }}
         />
         <button type="submit">Show</button>
@@ -83,7 +85,6 @@ async function contactPage(c: PortalContext, email: string, history: Found | nul
       </ol>
       <Pager c={c} next={next} />
     </>,
-    wrong ? 422 : 200,
   )
 }
 

@@ -4,22 +4,9 @@ import { type Consensus, getConsensus, listConsensus, voteOn } from '../../core/
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { listLeases, releaseLease } from '../../core/leases.ts'
-import {
-  asked,
-  Badge,
-  Empty,
-  Field,
-  Form,
-  Listing,
-  PAGE,
-  paged,
-  Table,
-  Time,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
-import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { asked, Badge, Empty, Field, Form, Listing, PAGE, paged, Table, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Agents that the pages can name; further ones are shown by their ids. */
@@ -92,36 +79,30 @@ coordination.post('/coordination/leases/:leaseId/release', async (c) => {
 })
 
 coordination.get('/coordination/votes/:consensusId', async (c) => {
-  return await requestPage(c, c.req.param('consensusId'), null)
+  return await requestPage(c, c.req.param('consensusId'))
 })
 
 coordination.post('/coordination/votes/:consensusId', async (c) => {
   mustBeAllowed(c.var.ctx, 'send')
   const id = c.req.param('consensusId')
-  const { agent = '', vote, reason } = await formOf(c)
-  try {
-    if (vote !== 'approve' && vote !== 'reject')
-      throw new Fault('invalid', 'Choose for or against.', { field: 'vote' })
-    const given = reason?.trim().slice(0, 500) || null
-    await voteOn(c.var.ctx, id, {
-      agent: { id: agent, name: null },
-      vote,
-      reason: given === null ? 'Cast by a person.' : `${given} (cast by a person)`,
-    })
-  } catch (error) {
-    const codes = [
-      'invalid',
-      'agent_not_found',
-      'already_voted',
-      'consensus_closed',
-      'agent_inactive',
-    ] as const
-    return await requestPage(c, id, wrongOf(error, [...codes]))
-  }
-  return done(c, `/portal/coordination/votes/${id}`, 'The vote is cast.')
+  return await posted(c, {
+    async act({ agent = '', vote, reason }) {
+      if (vote !== 'approve' && vote !== 'reject')
+        throw new Fault('invalid', 'Choose for or against.', { field: 'vote' })
+      const given = reason?.trim().slice(0, 500) || null
+      await voteOn(c.var.ctx, id, {
+        agent: { id: agent, name: null },
+        vote,
+        reason: given === null ? 'Cast by a person.' : `${given} (cast by a person)`,
+      })
+      return done(c, `/portal/coordination/votes/${id}`, 'The vote is cast.')
+    },
+    again: () => requestPage(c, id),
+    mended: ['invalid', 'agent_not_found', 'already_voted', 'consensus_closed', 'agent_inactive'],
+  })
 })
 
-async function requestPage(c: PortalContext, id: string, wrong: Wrong | null) {
+async function requestPage(c: PortalContext, id: string) {
   const [request, everybody] = await Promise.all([
     getConsensus(c.var.ctx, id),
     listAgents(c.var.ctx, { isActive: null, limit: NAMED_AT_MOST }),
@@ -134,7 +115,6 @@ async function requestPage(c: PortalContext, id: string, wrong: Wrong | null) {
     c,
     request.action,
     <>
-      <Trouble wrong={wrong} />
       <div id="votes" data-live="consensus">
         <p class="lead">
           <Badge state={request.status} /> {count(request, 'approve')} for, {count(request, 'reject')} against
@@ -179,7 +159,6 @@ async function requestPage(c: PortalContext, id: string, wrong: Wrong | null) {
       </div>
       {request.status === 'pending' ? <VoteForm c={c} id={id} agents={mayVote} /> : null}
     </>,
-    wrong ? 422 : 200,
   )
 }
 
@@ -192,11 +171,12 @@ function VoteForm({ c, id, agents }: { c: PortalContext; id: string; agents: Age
       <h2>Vote for one of your agents</h2>
       <p>More than half of the agents that are alive decide. Undecided, the request ends at its time.</p>
       <Field
+        c={c}
         label="Agent"
         name="agent"
         options={agents.map((agent): [string, string] => [agent.id, agent.name])}
       />
-      <Field label="Why" name="reason" attributes={{ maxlength: 500 }} />
+      <Field c={c} label="Why" name="reason" attributes={{ maxlength: 500 }} />
       <div class="actions">
         <button class="primary" type="submit" name="vote" value="approve" data-key="a">
           For

@@ -11,8 +11,9 @@ import { RESIDUE } from '../../core/compliance/tables.ts'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { showsSecret } from '../http.ts'
-import { asked, Badge, Copy, Field, Form, Id, Listing, pageOf, Time, type Wrong, wrongOf } from './parts.tsx'
-import { done, endSession, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { asked, Badge, Copy, Field, Form, Id, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, endSession, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** What a person writes who means it. */
@@ -21,7 +22,7 @@ const MEANT = 'DELETE'
 /** All that the account holds: to be had as a file, or to be erased. */
 export const data = new Hono<Portal>()
 
-data.get('/data', async (c) => await dataPage(c, {}, null))
+data.get('/data', dataPage)
 
 data.post('/data/exports', async (c) => {
   await requestArchive(c.var.ctx)
@@ -37,16 +38,21 @@ data.get('/data/exports/:exportId/download', async (c) => {
 })
 
 data.post('/data/erasure', async (c) => {
-  const { ctx } = c.var
-  mustBeAllowed(ctx, 'manage')
-  const form = await formOf(c)
-  if (form.confirm?.trim() !== MEANT) {
-    return await dataPage(c, form, {
-      field: 'confirm',
-      message: `Write ${MEANT}, in capital letters, if you mean it.`,
-    })
-  }
-  const { id, token } = await requestErasure(ctx)
+  mustBeAllowed(c.var.ctx, 'manage')
+  return await posted(c, {
+    async act({ confirm }) {
+      if (confirm?.trim() !== MEANT) {
+        const message = `Write ${MEANT}, in capital letters, if you mean it.`
+        throw new Fault('invalid', message, { field: 'confirm' })
+      }
+      return await erasingPage(c, await requestErasure(c.var.ctx))
+    },
+    again: () => dataPage(c),
+  })
+})
+
+/** Whoever has ordered it is signed in no more. */
+async function erasingPage(c: PortalContext, { id, token }: { id: string; token: string }) {
   showsSecret(c)
   endSession(c)
   c.set('person', undefined)
@@ -74,9 +80,9 @@ data.post('/data/erasure', async (c) => {
       </div>
     </>,
   )
-})
+}
 
-async function dataPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+async function dataPage(c: PortalContext) {
   const { ctx } = c.var
   if (!may(ctx, 'manage')) {
     return await page(
@@ -123,10 +129,9 @@ async function dataPage(c: PortalContext, given: Given, wrong: Wrong | null) {
       <Residue />
       <Form c={c} action="/portal/data/erasure" class="card">
         <Field
+          c={c}
           label={`Write ${MEANT} to confirm`}
           name="confirm"
-          value={given.confirm}
-          wrong={wrong}
           attributes={{ required: true, maxlength: 20, autocomplete: 'off', spellcheck: 'false' }}
         />
         <div class="actions">
@@ -136,7 +141,6 @@ async function dataPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         </div>
       </Form>
     </>,
-    wrong ? 422 : 200,
   )
 }
 
@@ -181,48 +185,60 @@ function sized(bytes: number): string {
 /** Open to whoever holds the token of an erasure: by then nobody can sign in any more. */
 export const erased = new Hono<Portal>()
 
-erased.get('/erased', async (c) => await askPage(c, { id: asked(c, 'id') }, null))
+erased.get('/erased', askPage)
 
 erased.post('/erased', async (c) => {
-  const form = await formOf(c)
-  try {
-    const erasure = await findErasure(c.env, form.id?.trim() ?? '', form.token?.trim() || null)
-    const { startedAt, completedAt, rowsErased, objectsErased } = erasure
-    return await page(
-      c,
-      completedAt ? 'The account is erased' : 'The account is being erased',
-      <>
-        <dl class="facts">
-          <dt>Ordered</dt>
-          <dd>
-            <Time at={startedAt} />
-          </dd>
-          <dt>Complete</dt>
-          <dd>{completedAt ? <Time at={completedAt} /> : 'not yet'}</dd>
-          <dt>Erased so far</dt>
-          <dd>
-            {rowsErased} rows and {objectsErased} files
-          </dd>
-        </dl>
-        <h2>What is left</h2>
-        <Residue />
-      </>,
-    )
-  } catch (error) {
-    return await askPage(c, { id: form.id }, { ...wrongOf(error, ['not_found']), field: 'token' })
-  }
+  return await posted(c, {
+    async act({ id, token }) {
+      return await progressPage(c, await findErasure(c.env, id?.trim() ?? '', token?.trim() || null))
+    },
+    again: () => askPage(c),
+    mended: ['not_found'],
+    field: 'token',
+  })
 })
 
-async function askPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+async function progressPage(c: PortalContext, erasure: Awaited<ReturnType<typeof findErasure>>) {
+  const { startedAt, completedAt, rowsErased, objectsErased } = erasure
+  return await page(
+    c,
+    completedAt ? 'The account is erased' : 'The account is being erased',
+    <>
+      <dl class="facts">
+        <dt>Ordered</dt>
+        <dd>
+          <Time at={startedAt} />
+        </dd>
+        <dt>Complete</dt>
+        <dd>{completedAt ? <Time at={completedAt} /> : 'not yet'}</dd>
+        <dt>Erased so far</dt>
+        <dd>
+          {rowsErased} rows and {objectsErased} files
+        </dd>
+      </dl>
+      <h2>What is left</h2>
+      <Residue />
+    </>,
+  )
+}
+
+async function askPage(c: PortalContext) {
   return await page(
     c,
     'How far an erasure is',
     <Form c={c} action="/portal/erased">
-      <Field label="Number" name="id" value={given.id} attributes={{ required: true, maxlength: 100 }} />
       <Field
+        c={c}
+        label="Number"
+        name="id"
+        value={asked(c, 'id')}
+        attributes={{ required: true, maxlength: 100 }}
+      />
+      <Field
+        c={c}
         label="Token"
         name="token"
-        wrong={wrong}
+        isSecret
         hint="It was shown when the erasure was ordered."
         attributes={{ required: true, maxlength: 200, autocomplete: 'off' }}
       />
@@ -232,6 +248,5 @@ async function askPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         </button>
       </div>
     </Form>,
-    wrong ? 422 : 200,
   )
 }

@@ -26,7 +26,7 @@ deciding.get('/decide/:token', async (c) => {
       </p>
       <MessageView rendered={rendered} path={`/portal/decide/${token}/message`} />
       <form method="post" action={`/portal/decide/${token}`}>
-        <Field label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
+        <Field c={c} label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
         <div class="actions">
           <button class="primary" type="submit" name="decision" value="approve" data-key="a">
             Approve

@@ -5,24 +5,10 @@ import { type Finding, listFindings } from '../../core/dlp/findings.ts'
 import { DLP_MODES, type DlpMode } from '../../core/dlp/mode.ts'
 import { getDlp, updateDlp } from '../../core/dlp/policy.ts'
 import { Fault } from '../../core/fault.ts'
-import { showsSecret } from '../http.ts'
-import {
-  asked,
-  Badge,
-  Copy,
-  Empty,
-  Field,
-  Form,
-  Listing,
-  PAGE,
-  Table,
-  Time,
-  type Tone,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
-import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { asked, Badge, Empty, Field, Form, Listing, PAGE, Table, Time, type Tone } from './parts.tsx'
+import { posted } from './posted.ts'
+import { secretPage } from './secret.tsx'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** As many as a tenant can have. */
@@ -39,48 +25,41 @@ const TONE: Record<DlpMode, Tone> = { monitor: '', redact: 'wait', block: 'good'
 /** What must not leave: by which rules outgoing mail is looked through, the texts laid as traps, and what was found. */
 export const dlp = new Hono<Portal>()
 
-dlp.get('/dlp', async (c) => await dlpPage(c, {}, null))
+dlp.get('/dlp', dlpPage)
 
 dlp.post('/dlp', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  const form = await formOf(c)
-  try {
-    const mode = DLP_MODES.find((each) => each === form.mode)
-    if (!mode) throw new Fault('invalid', 'Choose what becomes of what is found.', { field: 'mode' })
-    // What is not ticked is looked for, so that a form that lost its fields is strict.
-    const disabledRules = Object.keys(form).flatMap((name) => /^off-(.+)$/.exec(name)?.[1] ?? [])
-    await updateDlp(c.var.ctx, { mode, disabledRules })
-  } catch (error) {
-    return await dlpPage(c, form, wrongOf(error))
-  }
-  return done(c, '/portal/dlp', 'The policy is changed. It counts from the next send on.')
+  return await posted(c, {
+    async act(form) {
+      const mode = DLP_MODES.find((each) => each === form.mode)
+      if (!mode) throw new Fault('invalid', 'Choose what becomes of what is found.', { field: 'mode' })
+      // What is not ticked is looked for, so that a form that lost its fields is strict.
+      const disabledRules = Object.keys(form).flatMap((name) => /^off-(.+)$/.exec(name)?.[1] ?? [])
+      await updateDlp(c.var.ctx, { mode, disabledRules })
+      return done(c, '/portal/dlp', 'The policy is changed. It counts from the next send on.')
+    },
+    again: () => dlpPage(c),
+  })
 })
 
 dlp.post('/dlp/canaries', async (c) => {
-  const form = await formOf(c)
-  try {
-    const { value } = await createCanary(c.var.ctx, {
-      label: form.label?.trim().slice(0, 200) || null,
-      value: form.value?.trim() || null,
-    })
-    showsSecret(c)
-    return await page(
-      c,
-      'Your new canary',
-      <>
-        <p class="note">It is shown this once. Lay it where nobody has business; what holds it is refused.</p>
-        <p class="secret">{value}</p>
-        <div class="actions">
-          <Copy text={value} what="the canary" />
-          <a class="button" href="/portal/dlp">
-            I have copied it
-          </a>
-        </div>
-      </>,
-    )
-  } catch (error) {
-    return await dlpPage(c, form, wrongOf(error, ['invalid', 'conflict']))
-  }
+  return await posted(c, {
+    async act({ label, value: text }) {
+      const { value } = await createCanary(c.var.ctx, {
+        label: label?.trim().slice(0, 200) || null,
+        value: text?.trim() || null,
+      })
+      return await secretPage(c, {
+        title: 'Your new canary',
+        secret: value,
+        what: 'the canary',
+        note: 'It is shown this once. Lay it where nobody has business; what holds it is refused.',
+        back: '/portal/dlp',
+      })
+    },
+    again: () => dlpPage(c),
+    mended: ['invalid', 'conflict'],
+  })
 })
 
 dlp.post('/dlp/canaries/:canaryId/lift', async (c) => {
@@ -88,7 +67,7 @@ dlp.post('/dlp/canaries/:canaryId/lift', async (c) => {
   return done(c, '/portal/dlp', 'The canary is lifted: this text may leave.')
 })
 
-async function dlpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+async function dlpPage(c: PortalContext) {
   const { ctx } = c.var
   const [policy, canaries, { findings, next }] = await Promise.all([
     getDlp(ctx),
@@ -104,14 +83,13 @@ async function dlpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         Every outgoing message is looked through for what must not leave.{' '}
         <Badge state={policy.mode} tone={TONE[policy.mode]} />
       </p>
-      <Trouble wrong={wrong && !['mode', 'value'].includes(wrong.field) ? wrong : null} />
       <Form c={c} action="/portal/dlp" class="card">
         <h2>Policy</h2>
         <Field
+          c={c}
           label="What becomes of what is found"
           name="mode"
           value={policy.mode}
-          wrong={wrong}
           options={DLP_MODES.map((mode): [string, string] => [mode, MEANING[mode]])}
         />
         <fieldset>
@@ -146,16 +124,15 @@ async function dlpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         <Form c={c} action="/portal/dlp/canaries" class="card">
           <h3>A new canary</h3>
           <Field
+            c={c}
             label="Where you will lay it"
             name="label"
-            value={given.label}
             attributes={{ maxlength: 200, autocomplete: 'off' }}
           />
           <Field
+            c={c}
             label="Its text"
             name="value"
-            value={given.value}
-            wrong={wrong}
             hint="12 to 256 letters and digits. Empty, one is drawn."
             attributes={{ maxlength: 1_000, autocomplete: 'off', spellcheck: 'false' }}
           />
@@ -167,7 +144,6 @@ async function dlpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
       <h2>What was found</h2>
       <Findings c={c} findings={findings} next={next} canaries={canaries} />
     </>,
-    wrong ? 422 : 200,
   )
 }
 

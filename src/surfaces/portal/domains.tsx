@@ -12,22 +12,10 @@ import {
 } from '../../core/domains/domains.ts'
 import { dnsRecords, nsRecords } from '../../core/domains/records.ts'
 import { type Verified, verifyDomain } from '../../core/domains/verify.ts'
-import {
-  asked,
-  Badge,
-  Empty,
-  Field,
-  Form,
-  Listing,
-  PAGE,
-  Table,
-  Time,
-  Trouble,
-  type Wrong,
-  wrongOf,
-} from './parts.tsx'
+import { asked, Badge, Empty, Field, Form, Listing, PAGE, Table, Time } from './parts.tsx'
+import { posted } from './posted.ts'
 import { Records, stateOf, Verdict } from './records.tsx'
-import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Agents that one list to choose from holds. */
@@ -36,19 +24,20 @@ const AGENTS_AT_MOST = 200
 /** Domains of one's own, the records they need, and whether these are in place. */
 export const domains = new Hono<Portal>()
 
-domains.get('/domains', async (c) => await domainsPage(c, {}, null))
+domains.get('/domains', domainsPage)
 
 domains.post('/domains', async (c) => {
-  const form = await formOf(c)
-  try {
-    const { id, domain } = await addDomain(c.var.ctx, {
-      domain: form.domain ?? '',
-      mode: form.mode === 'managed' ? 'managed' : 'byoc',
-    })
-    return done(c, `/portal/domains/${id}`, `${domain} is added. Set its records, then verify it.`)
-  } catch (error) {
-    return await domainsPage(c, form, wrongOf(error, ['invalid', 'conflict', 'not_configured']))
-  }
+  return await posted(c, {
+    async act(form) {
+      const { id, domain } = await addDomain(c.var.ctx, {
+        domain: form.domain ?? '',
+        mode: form.mode === 'managed' ? 'managed' : 'byoc',
+      })
+      return done(c, `/portal/domains/${id}`, `${domain} is added. Set its records, then verify it.`)
+    },
+    again: () => domainsPage(c),
+    mended: ['invalid', 'conflict', 'not_configured'],
+  })
 })
 
 domains.get('/domains/:domainId', async (c) => {
@@ -63,14 +52,14 @@ domains.post('/domains/:domainId/verify', async (c) => {
 
 domains.post('/domains/:domainId/attach', async (c) => {
   const id = c.req.param('domainId')
-  const { agent = '' } = await formOf(c)
-  try {
-    await attachDomain(c.var.ctx, id, agent)
-  } catch (error) {
-    const wrong = wrongOf(error, ['conflict', 'agent_not_found'])
-    return await domainPage(c, await getDomain(c.var.ctx, id), null, wrong)
-  }
-  return done(c, `/portal/domains/${id}`, 'The agent writes from this domain now.')
+  return await posted(c, {
+    async act({ agent = '' }) {
+      await attachDomain(c.var.ctx, id, agent)
+      return done(c, `/portal/domains/${id}`, 'The agent writes from this domain now.')
+    },
+    again: async () => await domainPage(c, await getDomain(c.var.ctx, id), null),
+    mended: ['conflict', 'agent_not_found'],
+  })
 })
 
 domains.post('/domains/:domainId/delete', async (c) => {
@@ -78,7 +67,7 @@ domains.post('/domains/:domainId/delete', async (c) => {
   return done(c, '/portal/domains', 'The domain is removed, and every address in it.')
 })
 
-async function domainsPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+async function domainsPage(c: PortalContext) {
   const { domains: shown, hasMore } = await listDomains(c.var.ctx, {
     before: asked(c, 'before') ?? null,
     limit: PAGE,
@@ -89,7 +78,6 @@ async function domainsPage(c: PortalContext, given: Given, wrong: Wrong | null) 
     'Domains',
     <>
       <p class="lead">Verified, a domain is one that your agents can write from and be written to at.</p>
-      <Trouble wrong={wrong && wrong.field !== 'domain' ? wrong : null} />
       <Listing
         c={c}
         of={{ shown, next: hasMore ? (shown.at(-1)?.id ?? null) : null }}
@@ -110,18 +98,18 @@ async function domainsPage(c: PortalContext, given: Given, wrong: Wrong | null) 
         <Form c={c} action="/portal/domains" class="card">
           <h2>Add a domain</h2>
           <Field
+            c={c}
             label="Domain"
             name="domain"
-            value={given.domain}
-            wrong={wrong}
             hint="As in agents.example.com. It need not be the one that your own mail comes to."
             attributes={{ required: true, maxlength: 300, autocapitalize: 'off', spellcheck: 'false' }}
           />
           {isManagedOffered ? (
             <Field
+              c={c}
               label="Who serves its records"
               name="mode"
-              value={given.mode ?? 'byoc'}
+              value="byoc"
               options={[
                 ['byoc', 'I set them where the domain is kept'],
                 ['managed', 'The domain is handed to your name servers'],
@@ -136,16 +124,10 @@ async function domainsPage(c: PortalContext, given: Given, wrong: Wrong | null) 
         </Form>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }
 
-async function domainPage(
-  c: PortalContext,
-  domain: DomainWithAliases,
-  missing: Verified['missing'] | null,
-  wrong: Wrong | null = null,
-) {
+async function domainPage(c: PortalContext, domain: DomainWithAliases, missing: Verified['missing'] | null) {
   const { ctx } = c.var
   const mayManage = may(ctx, 'manage')
   const ours = oursIn(c.env)
@@ -168,7 +150,6 @@ async function domainPage(
           'not looked up yet'
         )}
       </p>
-      <Trouble wrong={wrong && wrong.field !== 'agent_id' ? wrong : null} />
       {missing === null ? null : <Verdict missing={missing} />}
       <h2>{isManaged ? 'Name servers to delegate it to' : 'Records to set'}</h2>
       <p>
@@ -222,10 +203,10 @@ async function domainPage(
         <Form c={c} action={`/portal/domains/${domain.id}/attach`} class="card">
           <h2>Let an agent write from it</h2>
           <Field
+            c={c}
             label="Agent"
             name="agent"
             alias={['agent_id']}
-            wrong={wrong}
             options={agents.map(({ id, name }): [string, string] => [id, name])}
             hint="Its mailbox keeps the part before the @."
           />
@@ -235,6 +216,5 @@ async function domainPage(
         </Form>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }

@@ -1,12 +1,13 @@
+import { Fault } from '../../core/fault.ts'
 import { fromCsv } from './csv.ts'
-import { Field, Form, type Wrong, wrongOf } from './parts.tsx'
+import { Field, Form } from './parts.tsx'
 import { fileOf, type PortalContext } from './session.ts'
 
 /** Takes in the rows of an uploaded file one by one; the first that is wrong ends it, and those before it stay. */
 export async function takeIn(
   c: PortalContext,
   row: (cells: Record<string, string | undefined>) => Promise<unknown>,
-): Promise<{ count: number; wrong: Wrong | null }> {
+): Promise<number> {
   let count = 0
   try {
     for (const cells of fromCsv((await fileOf(c, 'file')) ?? '')) {
@@ -14,32 +15,23 @@ export async function takeIn(
       count++
     }
   } catch (error) {
-    const { message } = wrongOf(error)
+    if (!(error instanceof Fault) || error.code !== 'invalid') throw error
+    const { message } = error
     const said = count === 0 ? message : `Row ${count + 1}: ${message} The ${count} before it are in.`
-    return { count, wrong: { field: 'file', message: said } }
+    throw new Fault('invalid', said, { field: 'file' })
   }
-  return { count, wrong: null }
+  return count
 }
 
 /** The form by which a file is taken in. */
-export function Import({
-  c,
-  action,
-  columns,
-  wrong,
-}: {
-  c: PortalContext
-  action: string
-  columns: string
-  wrong: Wrong | null
-}) {
+export function Import({ c, action, columns }: { c: PortalContext; action: string; columns: string }) {
   return (
     <Form c={c} action={action} class="card" upload>
       <h2>Import a CSV file</h2>
       <Field
+        c={c}
         label="File"
         name="file"
-        wrong={wrong}
         hint={`Up to 1,000 rows; the first line names the columns: ${columns}.`}
         attributes={{ type: 'file', accept: '.csv,text/csv', required: true }}
       />

@@ -2,9 +2,10 @@ import { Hono } from 'hono'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { createKey, listKeys, revokeKey } from '../../core/keys.ts'
-import { showsSecret } from '../http.ts'
-import { Badge, Field, Form, Id, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
-import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { Badge, Field, Form, Id, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { secretPage } from './secret.tsx'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const PERMISSIONS = ['read', 'send', 'manage', 'approve'] as const
@@ -12,42 +13,34 @@ const PERMISSIONS = ['read', 'send', 'manage', 'approve'] as const
 /** Keys to the API: made, shown once, and revoked. Only here can one be had that may approve. */
 export const keys = new Hono<Portal>()
 
-keys.get('/keys', async (c) => await keysPage(c, null))
+keys.get('/keys', keysPage)
 
 keys.post('/keys', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  const form = await formOf(c)
-  const permissions = PERMISSIONS.filter((each) => form[each] === 'on')
-  try {
-    if (permissions.length === 0) throw new Fault('invalid', 'Choose at least one permission.', { field: '' })
-    const label = form.label?.trim().slice(0, 200) || null
-    const { key, secret } = await createKey(c.var.ctx, {
-      label,
-      agentId: null,
-      permissions,
-      scopes: null,
-      expiresAt: null,
-    })
-    showsSecret(c)
-    return await page(
-      c,
-      'Your new key',
-      <>
-        <p class="note">It is shown this once. Copy it now.</p>
-        <p class="secret">{secret}</p>
-        <p>
-          {key.label ?? 'No label'}: {permissions.join(', ')}
-        </p>
-        <p>
-          <a class="button" href="/portal/keys">
-            I have copied it
-          </a>
-        </p>
-      </>,
-    )
-  } catch (error) {
-    return await keysPage(c, wrongOf(error))
-  }
+  return await posted(c, {
+    async act(form) {
+      const permissions = PERMISSIONS.filter((each) => form[each] === 'on')
+      if (permissions.length === 0) throw new Fault('invalid', 'Choose at least one permission.')
+      const label = form.label?.trim().slice(0, 200) || null
+      const { key, secret } = await createKey(c.var.ctx, {
+        ...{ label, permissions },
+        ...{ agentId: null, scopes: null, expiresAt: null },
+      })
+      return await secretPage(c, {
+        title: 'Your new key',
+        secret,
+        what: 'the key',
+        note: 'It is shown this once. Copy it now.',
+        more: (
+          <p>
+            {key.label ?? 'No label'}: {permissions.join(', ')}
+          </p>
+        ),
+        back: '/portal/keys',
+      })
+    },
+    again: () => keysPage(c),
+  })
 })
 
 keys.post('/keys/:keyId/revoke', async (c) => {
@@ -55,7 +48,7 @@ keys.post('/keys/:keyId/revoke', async (c) => {
   return done(c, '/portal/keys', 'The key is revoked.')
 })
 
-async function keysPage(c: PortalContext, wrong: Wrong | null) {
+async function keysPage(c: PortalContext) {
   const mayManage = may(c.var.ctx, 'manage')
   if (!mayManage) return await page(c, 'Keys', <p class="note">Only an owner sees the keys.</p>)
   const found = await pageOf(
@@ -63,11 +56,11 @@ async function keysPage(c: PortalContext, wrong: Wrong | null) {
     (part) => listKeys(c.var.ctx, part),
     ({ id }) => id,
   )
+  const given = c.get('given')
   return await page(
     c,
     'Keys',
     <>
-      <Trouble wrong={wrong} />
       <Listing
         c={c}
         of={found}
@@ -97,12 +90,16 @@ async function keysPage(c: PortalContext, wrong: Wrong | null) {
       </Listing>
       <Form c={c} action="/portal/keys" class="card">
         <h2>A new key</h2>
-        <Field label="Label" name="label" attributes={{ maxlength: 200 }} />
+        <Field c={c} label="Label" name="label" attributes={{ maxlength: 200 }} />
         <fieldset>
           <legend>It may</legend>
           {PERMISSIONS.map((permission) => (
             <label class="tick">
-              <input type="checkbox" name={permission} checked={permission === 'read'} />
+              <input
+                type="checkbox"
+                name={permission}
+                checked={given ? given[permission] === 'on' : permission === 'read'}
+              />
               {permission}
               {permission === 'approve' ? <span class="soft">decides in your place</span> : null}
             </label>
@@ -115,6 +112,5 @@ async function keysPage(c: PortalContext, wrong: Wrong | null) {
         </div>
       </Form>
     </>,
-    wrong ? 422 : 200,
   )
 }

@@ -2,8 +2,9 @@ import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { getMailbox, listMailboxes, type MailboxChange, updateMailbox } from '../../core/mailboxes.ts'
-import { Badge, Field, Form, Listing, pageOf, Trouble, type Wrong, wrongOf } from './parts.tsx'
-import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { Badge, Field, Form, Listing, pageOf } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, type Form as Given, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const AUTONOMY = ['review', 'first_contact', 'auto'] as const
@@ -44,20 +45,17 @@ mailboxes.get('/mailboxes', async (c) => {
   )
 })
 
-mailboxes.get(
-  '/mailboxes/:mailboxId',
-  async (c) => await mailboxPage(c, c.req.param('mailboxId'), null, null),
-)
+mailboxes.get('/mailboxes/:mailboxId', async (c) => await mailboxPage(c, c.req.param('mailboxId')))
 
 mailboxes.post('/mailboxes/:mailboxId', async (c) => {
   const id = c.req.param('mailboxId')
-  const form = await formOf(c)
-  try {
-    await updateMailbox(c.var.ctx, id, changeIn(form))
-  } catch (error) {
-    return await mailboxPage(c, id, form, wrongOf(error))
-  }
-  return done(c, `/portal/mailboxes/${id}`, 'The policy is changed. It counts from the next send on.')
+  return await posted(c, {
+    async act(form) {
+      await updateMailbox(c.var.ctx, id, changeIn(form))
+      return done(c, `/portal/mailboxes/${id}`, 'The policy is changed. It counts from the next send on.')
+    },
+    again: () => mailboxPage(c, id),
+  })
 })
 
 function changeIn(form: Given): MailboxChange {
@@ -84,9 +82,9 @@ function changeIn(form: Given): MailboxChange {
   }
 }
 
-async function mailboxPage(c: PortalContext, id: string, given: Given | null, wrong: Wrong | null) {
+async function mailboxPage(c: PortalContext, id: string) {
   const mailbox = await getMailbox(c.var.ctx, id)
-  const value = (name: string, standing: string | number | null) => given?.[name] ?? standing
+  const given = c.get('given')
   const number = { type: 'number', min: 0, inputmode: 'numeric' }
   const cooldown = mailbox.cooldownMs === null ? null : mailbox.cooldownMs / 60_000
   return await page(
@@ -98,77 +96,68 @@ async function mailboxPage(c: PortalContext, id: string, given: Given | null, wr
         {(mailbox.reputation / 1000).toFixed(3)} {mailbox.isDefault ? 'The default mailbox.' : ''}{' '}
         {may(c.var.ctx, 'manage') ? <a href={`/portal/smtp?mailbox=${id}`}>Hand in mail by SMTP</a> : null}
       </p>
-      <Trouble wrong={wrong} />
       <Form c={c} action={`/portal/mailboxes/${id}`} class="card">
+        <Field c={c} label="Display name" name="displayName" value={mailbox.displayName} />
         <Field
-          label="Display name"
-          name="displayName"
-          value={value('displayName', mailbox.displayName)}
-          wrong={wrong}
-        />
-        <Field
+          c={c}
           label="State"
           name="status"
-          value={value('status', mailbox.status)}
+          value={mailbox.status}
           options={[
             ['active', 'active'],
             ['paused', 'paused: nothing leaves'],
           ]}
         />
+        <Field c={c} label="Autonomy" name="autonomy" value={mailbox.autonomy} options={MEANING} />
         <Field
-          label="Autonomy"
-          name="autonomy"
-          value={value('autonomy', mailbox.autonomy)}
-          options={MEANING}
-        />
-        <Field
+          c={c}
           label="Cooldown for each contact, in minutes"
           name="cooldownMinutes"
-          value={value('cooldownMinutes', cooldown)}
+          value={cooldown}
           hint="Empty, the account's counts."
-          wrong={wrong}
           attributes={{ ...number, step: 'any' }}
         />
         <Field
+          c={c}
           label="Sends in an hour"
           name="hourlyLimit"
-          value={value('hourlyLimit', mailbox.hourlyLimit)}
-          wrong={wrong}
+          value={mailbox.hourlyLimit}
           attributes={number}
           hint="Empty, the plan decides."
         />
         <Field
+          c={c}
           label="Sends in a day"
           name="dailyLimit"
-          value={value('dailyLimit', mailbox.dailyLimit)}
-          wrong={wrong}
+          value={mailbox.dailyLimit}
           attributes={number}
         />
         <Field
+          c={c}
           label="Sends in a month"
           name="monthlyLimit"
-          value={value('monthlyLimit', mailbox.monthlyLimit)}
-          wrong={wrong}
+          value={mailbox.monthlyLimit}
           attributes={number}
         />
         <Field
+          c={c}
           label="Sends to one contact in a week"
           name="fatigueLimit"
-          value={value('fatigueLimit', mailbox.fatigueLimit)}
-          wrong={wrong}
+          value={mailbox.fatigueLimit}
           attributes={number}
         />
         <Field
+          c={c}
           label="Bounces and complaints in a day before it stops"
           name="riskBudget"
-          value={value('riskBudget', mailbox.riskBudget)}
-          wrong={wrong}
+          value={mailbox.riskBudget}
           attributes={number}
         />
         <Field
+          c={c}
           label="When nobody knows whether a message left"
           name="onUnknown"
-          value={value('onUnknown', mailbox.onUnknown)}
+          value={mailbox.onUnknown}
           options={[
             ['hold', 'wait for a person'],
             ['resend', 'send again, at the risk of two copies'],
@@ -193,6 +182,5 @@ async function mailboxPage(c: PortalContext, id: string, given: Given | null, wr
         )}
       </Form>
     </>,
-    wrong ? 422 : 200,
   )
 }

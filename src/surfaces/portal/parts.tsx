@@ -1,4 +1,3 @@
-import { Fault, type FaultCode } from '../../core/fault.ts'
 import type { PortalContext } from './session.ts'
 
 /** A moment, to the minute, in UTC. */
@@ -103,28 +102,21 @@ export function Form(props: {
   )
 }
 
-/** What went wrong with a form, and what had been written in it. */
-export type Wrong = { field: string; message: string }
-
-/** A fault as what is wrong with a form, where its code is one of these; whatever else went wrong goes on. */
-export function wrongOf(error: unknown, codes: FaultCode[] = ['invalid']): Wrong {
-  if (!(error instanceof Fault) || !codes.includes(error.code)) throw error
-  const { details, message } = error
-  return { field: typeof details.field === 'string' ? details.field : '', message }
-}
-
 /** What is to be said of what stands in a field, though it may stand there. */
 export type Remark = { code: string; tone: Tone; text: string }
 
 type FieldProps = {
+  c: PortalContext
   label: string
   name: string
+  /** What stands in it at first; what was written in it stands there instead where its form is shown again. */
   value?: string | number | null | undefined
   hint?: string
-  wrong?: Wrong | null | undefined
   remarks?: Remark[]
   /** Names by which the core may call this field. */
   alias?: string[]
+  /** Whether what was written in it is never shown again. */
+  isSecret?: boolean
   rows?: number
   options?: [value: string, label: string][]
   attributes?: Record<string, string | number | boolean>
@@ -132,18 +124,22 @@ type FieldProps = {
 
 /** A labelled field; what is wrong with it stands beside it and is read out with it. */
 export function Field({
+  c,
   label,
   name,
-  value,
+  value: standing,
   hint,
-  wrong,
   remarks = [],
   alias = [],
+  isSecret = false,
   rows,
   options,
   attributes = {},
 }: FieldProps) {
+  const wrong = c.get('wrong')
   const isWrong = wrong && [name, ...alias].includes(wrong.field)
+  const given = isSecret ? undefined : c.get('given')?.[name]
+  const value = options?.every(([of]) => of !== given) ? standing : (given ?? standing)
   const ids = [
     hint ? `${name}-hint` : '',
     isWrong ? `${name}-wrong` : '',
@@ -200,16 +196,6 @@ export function Remarks({ id, remarks }: { id?: string; remarks: Remark[] }) {
         </li>
       ))}
     </ul>
-  )
-}
-
-/** What is wrong with a form as a whole: said first, and the focus is there. */
-export function Trouble({ wrong }: { wrong: Wrong | null | undefined }) {
-  if (!wrong) return null
-  return (
-    <div class="note bad" role="alert" tabindex={-1}>
-      {wrong.message}
-    </div>
   )
 }
 

@@ -2,7 +2,8 @@ import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { changeRole, inviteOwner, listOwners, ROLES, removeOwner } from '../../core/people.ts'
-import { Badge, Field, Form, Table, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
+import { Badge, Field, Form, Table, Time } from './parts.tsx'
+import { posted } from './posted.ts'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -15,16 +16,17 @@ const MEANING: [string, string][] = [
 /** The people of the account, and what each may do. */
 export const people = new Hono<Portal>()
 
-people.get('/people', async (c) => await peoplePage(c, '', null))
+people.get('/people', peoplePage)
 
 people.post('/people', async (c) => {
-  const { email = '', role } = await formOf(c)
-  try {
-    await inviteOwner(c.var.ctx, { email, role: roleOf(role) })
-  } catch (error) {
-    return await peoplePage(c, email, wrongOf(error, ['invalid', 'conflict']))
-  }
-  return done(c, '/portal/people', `${email} is invited.`)
+  return await posted(c, {
+    async act({ email = '', role }) {
+      await inviteOwner(c.var.ctx, { email, role: roleOf(role) })
+      return done(c, '/portal/people', `${email} is invited.`)
+    },
+    again: () => peoplePage(c),
+    mended: ['invalid', 'conflict'],
+  })
 })
 
 people.post('/people/:ownerId/role', async (c) => {
@@ -44,14 +46,13 @@ function roleOf(given: string | undefined) {
   throw new Fault('invalid', 'Choose a role.', { field: 'role' })
 }
 
-async function peoplePage(c: PortalContext, email: string, wrong: Wrong | null) {
+async function peoplePage(c: PortalContext) {
   const mayManage = may(c.var.ctx, 'manage')
   const everybody = await listOwners(c.var.ctx)
   return await page(
     c,
     'People',
     <>
-      <Trouble wrong={wrong && wrong.field !== 'email' ? wrong : null} />
       <Table
         caption="People"
         head={['Address', 'Role', 'Been here since', '']}
@@ -89,14 +90,8 @@ async function peoplePage(c: PortalContext, email: string, wrong: Wrong | null) 
       {mayManage ? (
         <Form c={c} action="/portal/people" class="card">
           <h2>Let somebody in</h2>
-          <Field
-            label="Address"
-            name="email"
-            value={email}
-            wrong={wrong}
-            attributes={{ type: 'email', required: true }}
-          />
-          <Field label="Role" name="role" value="viewer" options={MEANING} />
+          <Field c={c} label="Address" name="email" attributes={{ type: 'email', required: true }} />
+          <Field c={c} label="Role" name="role" value="viewer" options={MEANING} />
           <div class="actions">
             <button class="primary" type="submit">
               Invite
@@ -105,6 +100,5 @@ async function peoplePage(c: PortalContext, email: string, wrong: Wrong | null) 
         </Form>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }

@@ -31,6 +31,7 @@ sends.get('/sends', async (c) => {
     <>
       <form class="row" method="get">
         <Field
+          c={c}
           label="State"
           name="state"
           value={known}
@@ -39,8 +40,8 @@ sends.get('/sends', async (c) => {
             ...SEND_STATES.map((each): [string, string] => [each, each.replaceAll('_', ' ')]),
           ]}
         />
-        <Field label="Recipient" name="to" value={recipient} attributes={{ type: 'email' }} />
-        <Field label="Template" name="template" value={template} />
+        <Field c={c} label="Recipient" name="to" value={recipient} attributes={{ type: 'email' }} />
+        <Field c={c} label="Template" name="template" value={template} />
         <button type="submit">Show</button>
       </form>
       {shown.length === 0 ? <Empty>No such send.</Empty> : <SendTable sends={shown} />}

@@ -5,12 +5,16 @@ import { Fault } from '../../core/fault.ts'
 import { sha256 } from '../../core/rendered.ts'
 import { type Person, readSession } from '../../core/sessions.ts'
 import type { App } from '../http.ts'
+import type { Wrong } from './posted.ts'
 
 export type Portal = {
   Bindings: App['Bindings']
   Variables: App['Variables'] & {
     person?: Person
     csrf?: string
+    /** What was written in a form that was posted, and what is wrong with it: for the page that shows it again. */
+    given?: Form
+    wrong?: Wrong
     /** Where a form that has done its work leads, and what is said there. */
     leadsTo?: { to: string; message: string }
   }

@@ -57,9 +57,17 @@ const MENU: [heading: string, entries: [path: string, name: string][]][] = [
   ],
 ]
 
-/** Answers with a page of the portal: with its menu for whoever is signed in to a tenant, else narrow and alone. */
-export async function page(c: PortalContext, title: string, children: unknown, status: Status = 200) {
-  const person = c.get('person')
+/**
+ * Answers with a page of the portal: with its menu for whoever is signed in to a tenant, else narrow and alone. What is wrong with
+ * a form that was posted is said first, and the focus is there.
+ */
+export async function page(
+  c: PortalContext,
+  title: string,
+  children: unknown,
+  status: Status = c.get('wrong') ? 422 : 200,
+) {
+  const [person, wrong] = [c.get('person'), c.get('wrong')]
   const flash = takeFlash(c)
   const shown = (
     <>
@@ -69,13 +77,18 @@ export async function page(c: PortalContext, title: string, children: unknown, s
         </div>
       )}
       <h1>{title}</h1>
+      {wrong ? (
+        <div class="note bad" role="alert" tabindex={-1} autofocus>
+          {wrong.message}
+        </div>
+      ) : null}
       {children}
     </>
   )
   const isWide = person?.ctx && status !== 500
   const pending = isWide && person.ctx && may(person.ctx, 'read') ? await countPending(person.ctx) : 0
   return c.html(
-    <Document title={title}>
+    <Document title={wrong ? `Not done: ${title}` : title}>
       {isWide ? (
         <div class="frame">
           <Side c={c} person={person} pending={pending} />

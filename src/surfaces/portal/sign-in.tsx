@@ -8,7 +8,8 @@ import {
   listSessions,
   signIn,
 } from '../../core/sessions.ts'
-import { Badge, Field, Form, Table, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
+import { Badge, Field, Form, Table, Time } from './parts.tsx'
+import { posted } from './posted.ts'
 import type { Portal } from './session.ts'
 import {
   done,
@@ -20,39 +21,29 @@ import {
   signedIn,
   startSession,
 } from './session.ts'
-import { page, type Status } from './shell.tsx'
+import { page } from './shell.tsx'
 
 /** The way in, which needs nothing but an address: a link is mailed, and only its button signs in. */
 export const signingIn = new Hono<Portal>()
 
-signingIn.get('/sign-in', async (c) => await askPage(c, '', null))
+signingIn.get('/sign-in', askPage)
 
 signingIn.post('/sign-in', async (c) => {
-  const { email = '' } = await formOf(c)
-  try {
-    const asking = await askSignIn(at(c), { email, clientAddress: c.req.header('cf-connecting-ip') ?? null })
-    if ('retryAt' in asking) {
-      const seconds = Math.ceil((asking.retryAt.getTime() - c.get('now').getTime()) / 1000)
-      c.header('Retry-After', String(seconds))
-      return await page(c, 'Too many links', <p>Try again in {Math.ceil(seconds / 60)} minutes.</p>, 429)
-    }
-    // Behind the answer, so that its time tells nothing either.
-    c.executionCtx.waitUntil(asking.mail())
-  } catch (error) {
-    return await askPage(c, email, wrongOf(error), 422)
-  }
-  return await page(
-    c,
-    'Look into your mail',
-    <>
-      <p>
-        If this address belongs to somebody here, a link is on its way to it. It works once, for 15 minutes.
-      </p>
-      <p>
-        <a href="/portal/sign-in">Ask for another</a>
-      </p>
-    </>,
-  )
+  return await posted(c, {
+    async act({ email = '' }) {
+      const clientAddress = c.req.header('cf-connecting-ip') ?? null
+      const asking = await askSignIn(at(c), { email, clientAddress })
+      if ('retryAt' in asking) {
+        const seconds = Math.ceil((asking.retryAt.getTime() - c.get('now').getTime()) / 1000)
+        c.header('Retry-After', String(seconds))
+        return await page(c, 'Too many links', <p>Try again in {Math.ceil(seconds / 60)} minutes.</p>, 429)
+      }
+      // Behind the answer, so that its time tells nothing either.
+      c.executionCtx.waitUntil(asking.mail())
+      return await mailedPage(c)
+    },
+    again: () => askPage(c),
+  })
 })
 
 /** Scanners and mail programs follow every link: following it changes nothing. */
@@ -193,19 +184,17 @@ function browserNamed(agent: string | null): string {
 
 const at = (c: PortalContext) => ({ env: c.env, now: c.get('now') })
 
-async function askPage(c: PortalContext, email: string, wrong: Wrong | null, status: Status = 200) {
+async function askPage(c: PortalContext) {
   return await page(
     c,
     'Sign in',
     <>
       <p class="lead">A link is mailed to you; there is no password.</p>
-      <Trouble wrong={wrong && wrong.field !== 'email' ? wrong : null} />
       <form method="post" action="/portal/sign-in">
         <Field
+          c={c}
           label="Your email address"
           name="email"
-          value={email}
-          wrong={wrong}
           attributes={{ type: 'email', required: true, autocomplete: 'email', maxlength: 320 }}
         />
         <div class="actions">
@@ -215,7 +204,21 @@ async function askPage(c: PortalContext, email: string, wrong: Wrong | null, sta
         </div>
       </form>
     </>,
-    status,
+  )
+}
+
+async function mailedPage(c: PortalContext) {
+  return await page(
+    c,
+    'Look into your mail',
+    <>
+      <p>
+        If this address belongs to somebody here, a link is on its way to it. It works once, for 15 minutes.
+      </p>
+      <p>
+        <a href="/portal/sign-in">Ask for another</a>
+      </p>
+    </>,
   )
 }
 

@@ -7,9 +7,10 @@ import {
   revokeSmtpCredential,
 } from '../../core/smtp/credentials.ts'
 import { settings } from '../../env.ts'
-import { showsSecret } from '../http.ts'
-import { asked, Copy, Field, Form, Listing, pageOf, Time, type Wrong, wrongOf } from './parts.tsx'
-import { done, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { asked, Field, Form, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { secretPage } from './secret.tsx'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Mailboxes that the list to choose from holds; any other is reached from its own page. */
@@ -18,37 +19,28 @@ const MAILBOXES_AT_MOST = 100
 /** Passwords for programs that hand in mail over SMTP: made, shown once, and revoked. */
 export const smtp = new Hono<Portal>()
 
-smtp.get('/smtp', async (c) => await smtpPage(c, {}, null))
+smtp.get('/smtp', smtpPage)
 
 smtp.post('/smtp', async (c) => {
   const { ctx } = c.var
   mustBeAllowed(ctx, 'manage')
-  const form = await formOf(c)
-  const mailbox = await getMailbox(ctx, form.mailbox ?? '')
-  try {
-    const name = form.name?.trim().slice(0, 100) || null
-    const { password } = await issueSmtpCredential(ctx, mailbox, name)
-    showsSecret(c)
-    return await page(
-      c,
-      'Your new SMTP password',
-      <>
-        <p class="note">It is shown this once. Copy it now.</p>
-        <p class="secret">{password}</p>
-        <p>
-          <Copy text={password} what="the password" />
-        </p>
-        <Access c={c} username={mailbox.address} />
-        <p>
-          <a class="button" href="/portal/smtp">
-            I have copied it
-          </a>
-        </p>
-      </>,
-    )
-  } catch (error) {
-    return await smtpPage(c, form, { ...wrongOf(error, ['conflict']), field: 'mailbox' })
-  }
+  return await posted(c, {
+    async act({ mailbox: id = '', name }) {
+      const mailbox = await getMailbox(ctx, id)
+      const { password } = await issueSmtpCredential(ctx, mailbox, name?.trim().slice(0, 100) || null)
+      return await secretPage(c, {
+        title: 'Your new SMTP password',
+        secret: password,
+        what: 'the password',
+        note: 'It is shown this once. Copy it now.',
+        more: <Access c={c} username={mailbox.address} />,
+        back: '/portal/smtp',
+      })
+    },
+    again: () => smtpPage(c),
+    mended: ['conflict'],
+    field: 'mailbox',
+  })
 })
 
 smtp.post('/smtp/:smtpCredentialId/revoke', async (c) => {
@@ -56,12 +48,12 @@ smtp.post('/smtp/:smtpCredentialId/revoke', async (c) => {
   return done(c, '/portal/smtp', 'The password is revoked.')
 })
 
-async function smtpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
+async function smtpPage(c: PortalContext) {
   const { ctx } = c.var
   if (!may(ctx, 'manage')) {
     return await page(c, 'SMTP', <p class="note">Only an owner sees the SMTP credentials.</p>)
   }
-  const chosen = given.mailbox ?? asked(c, 'mailbox')
+  const chosen = c.get('given')?.mailbox ?? asked(c, 'mailbox')
   const [found, newest] = await Promise.all([
     pageOf(
       c,
@@ -107,16 +99,16 @@ async function smtpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
       <Form c={c} action="/portal/smtp" class="card">
         <h2>A new password</h2>
         <Field
+          c={c}
           label="Which program it is for"
           name="name"
-          value={given.name}
           attributes={{ maxlength: 100, autocomplete: 'off' }}
         />
         <Field
+          c={c}
           label="Mailbox"
           name="mailbox"
           value={chosen ?? newest.find(({ isDefault }) => isDefault)?.id}
-          wrong={wrong}
           hint="It sends from here, and does nothing else."
           options={mailboxes.map(({ id, address }): [string, string] => [id, address])}
         />
@@ -127,7 +119,6 @@ async function smtpPage(c: PortalContext, given: Given, wrong: Wrong | null) {
         </div>
       </Form>
     </>,
-    wrong ? 422 : 200,
   )
 }
 

@@ -3,14 +3,15 @@ import { may } from '../../core/ctx.ts'
 import { liftSuppression, listSuppressions, REASON_CODES, suppress } from '../../core/suppressions.ts'
 import { csvFile, EXPORT_AT_MOST } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
-import { Field, Form, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
-import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { Field, Form, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Whom nobody may write to; as a file too. */
 export const suppressions = new Hono<Portal>()
 
-suppressions.get('/suppressions', async (c) => await suppressionsPage(c, null))
+suppressions.get('/suppressions', suppressionsPage)
 
 suppressions.get('/suppressions.csv', async (c) => {
   const rows = await listSuppressions(c.var.ctx, { limit: EXPORT_AT_MOST })
@@ -31,21 +32,25 @@ suppressions.get('/suppressions.csv', async (c) => {
 })
 
 suppressions.post('/suppressions', async (c) => {
-  const { email = '', reason } = await formOf(c)
-  try {
-    await suppress(c.var.ctx, { ...suppression(email, reason), source: 'portal' })
-  } catch (error) {
-    return await suppressionsPage(c, { ...wrongOf(error), field: 'email' })
-  }
-  return done(c, '/portal/suppressions', 'Nobody writes to this address any more.')
+  return await posted(c, {
+    async act({ email = '', reason }) {
+      await suppress(c.var.ctx, { ...suppression(email, reason), source: 'portal' })
+      return done(c, '/portal/suppressions', 'Nobody writes to this address any more.')
+    },
+    again: () => suppressionsPage(c),
+  })
 })
 
 suppressions.post('/suppressions/import', async (c) => {
-  const { count, wrong } = await takeIn(c, ({ email = '', reason }) =>
-    suppress(c.var.ctx, { ...suppression(email, reason), source: 'import' }),
-  )
-  if (wrong) return await suppressionsPage(c, wrong)
-  return done(c, '/portal/suppressions', `${count} addresses are on the list.`)
+  return await posted(c, {
+    async act() {
+      const count = await takeIn(c, ({ email = '', reason }) =>
+        suppress(c.var.ctx, { ...suppression(email, reason), source: 'import' }),
+      )
+      return done(c, '/portal/suppressions', `${count} addresses are on the list.`)
+    },
+    again: () => suppressionsPage(c),
+  })
 })
 
 suppressions.post('/suppressions/:suppressionId/lift', async (c) => {
@@ -61,7 +66,7 @@ const suppression = (email: string, reason: string | undefined) => ({
   expiresAt: null,
 })
 
-async function suppressionsPage(c: PortalContext, wrong: Wrong | null) {
+async function suppressionsPage(c: PortalContext) {
   const found = await pageOf(
     c,
     (part) => listSuppressions(c.var.ctx, part),
@@ -75,7 +80,6 @@ async function suppressionsPage(c: PortalContext, wrong: Wrong | null) {
       <p class="lead">
         Addresses that nobody writes to. <a href="/portal/suppressions.csv">Export as CSV</a>
       </p>
-      <Trouble wrong={wrong && wrong.field !== 'email' && wrong.field !== 'file' ? wrong : null} />
       <Listing
         c={c}
         of={found}
@@ -104,12 +108,14 @@ async function suppressionsPage(c: PortalContext, wrong: Wrong | null) {
           <Form c={c} action="/portal/suppressions" class="card">
             <h2>Put an address on the list</h2>
             <Field
+              c={c}
               label="Address"
               name="email"
-              wrong={wrong}
+              alias={['recipientEmail']}
               attributes={{ type: 'email', required: true }}
             />
             <Field
+              c={c}
               label="Why"
               name="reason"
               value="manual_dnc"
@@ -121,10 +127,9 @@ async function suppressionsPage(c: PortalContext, wrong: Wrong | null) {
               </button>
             </div>
           </Form>
-          <Import c={c} action="/portal/suppressions/import" columns="email, reason" wrong={wrong} />
+          <Import c={c} action="/portal/suppressions/import" columns="email, reason" />
         </>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }

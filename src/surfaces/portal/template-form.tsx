@@ -11,7 +11,8 @@ import {
   type TemplateContent,
 } from '../../core/templates.ts'
 import { plainFrame } from './message.tsx'
-import { asked, Field, Form, type Remark, Remarks, Trouble, type Wrong, wrongOf } from './parts.tsx'
+import { asked, Field, Form, type Remark, Remarks } from './parts.tsx'
+import { posted, refuse } from './posted.ts'
 import { done, foreign, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -29,47 +30,48 @@ export const templateForms = new Hono<Portal>()
 
 templateForms.get('/templates/new', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  return await writingPage(c, null, {}, null)
+  return await writingPage(c, null)
 })
 
 templateForms.post('/templates/new', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  const form = await formOf(c)
-  if (form.step === 'check') return await writingPage(c, null, form, null)
-  try {
-    const [name, slug] = [form.name?.trim() ?? '', form.slug?.trim() ?? '']
-    if (name === '' || name.length > 200) throw wrong('name', 'Give it a name of at most 200 characters.')
-    const { template } = await createTemplate(c.var.ctx, {
-      slug,
-      name,
-      type: kindOf(form),
-      approvalRequired: form.approvalRequired === 'on',
-      content: contentOf(form),
-      publish: false,
-    })
-    return done(c, `/portal/templates/${template.id}`, 'It is saved as a draft. Read it, then publish it.')
-  } catch (error) {
-    return await writingPage(c, null, form, wrongOf(error, ['invalid', 'conflict']))
-  }
+  return await posted(c, {
+    async act(form) {
+      if (form.step === 'check') return await writingPage(c, null)
+      const [name, slug] = [form.name?.trim() ?? '', form.slug?.trim() ?? '']
+      if (name === '' || name.length > 200) throw wrong('name', 'Give it a name of at most 200 characters.')
+      const { template } = await createTemplate(c.var.ctx, {
+        slug,
+        name,
+        type: kindOf(form),
+        approvalRequired: form.approvalRequired === 'on',
+        content: contentOf(form),
+        publish: false,
+      })
+      return done(c, `/portal/templates/${template.id}`, 'It is saved as a draft. Read it, then publish it.')
+    },
+    again: () => writingPage(c, null),
+    mended: ['invalid', 'conflict'],
+  })
 })
 
 templateForms.get('/templates/:templateId/edit', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
-  return await writingPage(c, c.req.param('templateId'), null, null)
+  return await writingPage(c, c.req.param('templateId'))
 })
 
 templateForms.post('/templates/:templateId/edit', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
   const id = c.req.param('templateId')
-  const form = await formOf(c)
-  if (form.step === 'check') return await writingPage(c, id, form, null)
-  try {
-    const { version } = await addVersion(c.var.ctx, id, contentOf(form))
-    const said = `Version ${version} is saved as a draft. Read it, then publish it.`
-    return done(c, `/portal/templates/${id}?version=${version}`, said)
-  } catch (error) {
-    return await writingPage(c, id, form, wrongOf(error))
-  }
+  return await posted(c, {
+    async act(form) {
+      if (form.step === 'check') return await writingPage(c, id)
+      const { version } = await addVersion(c.var.ctx, id, contentOf(form))
+      const said = `Version ${version} is saved as a draft. Read it, then publish it.`
+      return done(c, `/portal/templates/${id}?version=${version}`, said)
+    },
+    again: () => writingPage(c, id),
+  })
 })
 
 /** The inside of the frame beside the form: what is written in it, with sample values. Nothing is kept. */
@@ -82,7 +84,7 @@ templateForms.post('/templates/preview', async (c) => {
     const { subject, html, text } = await previewContent(c.var.ctx, content, samplePayload(content))
     return html === null ? plainFrame(c, `${subject}\n\n${text ?? ''}`) : foreign(c, html)
   } catch (error) {
-    return plainFrame(c, wrongOf(error, ['invalid', 'template_render_failed']).message)
+    return plainFrame(c, refuse(c, error, { mended: ['invalid', 'template_render_failed'] }).message)
   }
 })
 
@@ -144,9 +146,9 @@ async function standing(c: PortalContext, id: string) {
   return { template, form }
 }
 
-async function writingPage(c: PortalContext, id: string | null, given: Given | null, wrong: Wrong | null) {
+async function writingPage(c: PortalContext, id: string | null) {
   const known = id === null ? null : await standing(c, id)
-  const form = given ?? known?.form ?? {}
+  const form = c.get('given') ?? known?.form ?? {}
   const found = findings(form, known?.template.type ?? kindOf(form))
   const beside = (...parts: (string | null)[]) => found.filter(({ part }) => parts.includes(part))
   return await page(
@@ -159,7 +161,6 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
           : 'It is a draft until it is published.'}{' '}
         A value from the send stands in double braces: <code>{'{{ firstName }}'}</code>
       </p>
-      <Trouble wrong={wrong} />
       <Form
         c={c}
         action={id === null ? '/portal/templates/new' : `/portal/templates/${id}/edit`}
@@ -169,21 +170,21 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
           {known ? null : (
             <>
               <Field
+                c={c}
                 label="Name"
                 name="name"
                 value={form.name}
-                wrong={wrong}
                 attributes={{ required: true, maxlength: 200 }}
               />
               <Field
+                c={c}
                 label="Slug"
                 name="slug"
                 value={form.slug}
-                wrong={wrong}
                 hint='By this agents name it, such as "welcome": a to z, digits, "-" and "_".'
                 attributes={{ required: true, maxlength: 100, spellcheck: 'false', autocapitalize: 'none' }}
               />
-              <Field label="Kind" name="type" value={kindOf(form)} options={MEANING} />
+              <Field c={c} label="Kind" name="type" value={kindOf(form)} options={MEANING} />
               <label class="tick">
                 <input type="checkbox" name="approvalRequired" checked={form.approvalRequired === 'on'} />
                 Each version needs a person's approval
@@ -191,36 +192,29 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
             </>
           )}
           <Field
+            c={c}
             label="Subject"
             name="subject"
             value={form.subject}
-            wrong={wrong}
             remarks={beside('subject')}
             attributes={{ required: true, maxlength: 2_000 }}
           />
+          <Field c={c} label="Text" name="text" rows={10} value={form.text} remarks={beside('text')} />
           <Field
-            label="Text"
-            name="text"
-            rows={10}
-            value={form.text}
-            wrong={wrong}
-            remarks={beside('text')}
-          />
-          <Field
+            c={c}
             label="HTML"
             name="html"
             rows={10}
             value={form.html}
-            wrong={wrong}
             remarks={beside('html')}
             hint="Empty, the message has only its text."
             attributes={{ spellcheck: 'false', class: 'mono' }}
           />
           <Field
+            c={c}
             label="Variables"
             name="variables"
             value={form.variables}
-            wrong={wrong}
             remarks={found.filter(({ code }) => isAboutVariables(code))}
             hint="Names with commas between, such as firstName, trialDays:number, nickname? where it may lack. Empty, whatever is used counts."
             attributes={{ spellcheck: 'false', autocapitalize: 'none' }}
@@ -257,7 +251,6 @@ async function writingPage(c: PortalContext, id: string | null, given: Given | n
         </div>
       </Form>
     </>,
-    wrong ? 422 : 200,
   )
 }
 

@@ -126,6 +126,7 @@ async function VersionView({
     <>
       <form class="row" method="get">
         <Field
+          c={c}
           label="Version"
           name="version"
           value={version.version}

@@ -8,43 +8,38 @@ import {
   listWebhooks,
   updateWebhook,
 } from '../../core/webhooks/webhooks.ts'
-import { showsSecret } from '../http.ts'
-import { Badge, Field, Form, Listing, pageOf, Time, Trouble, type Wrong, wrongOf } from './parts.tsx'
+import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
+import { posted } from './posted.ts'
+import { secretPage } from './secret.tsx'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Who is told of what happens, what was delivered to them, and what was not. */
 export const webhooks = new Hono<Portal>()
 
-webhooks.get('/webhooks', async (c) => await webhooksPage(c, '', null))
+webhooks.get('/webhooks', webhooksPage)
 
 webhooks.post('/webhooks', async (c) => {
-  const { url = '', description } = await formOf(c)
-  try {
-    const { id, secret } = await createWebhook(c.var.ctx, {
-      url: url.trim(),
-      eventTypes: [],
-      description: description?.trim() || null,
-      isActive: true,
-      agentId: null,
-    })
-    showsSecret(c)
-    return await page(
-      c,
-      'Your new webhook',
-      <>
-        <p class="note">The secret that signs what it is sent is shown this once. Copy it now.</p>
-        <p class="secret">{secret}</p>
-        <p>
-          <a class="button" href={`/portal/webhooks/${id}`}>
-            I have copied it
-          </a>
-        </p>
-      </>,
-    )
-  } catch (error) {
-    return await webhooksPage(c, url, wrongOf(error, ['invalid', 'conflict']))
-  }
+  return await posted(c, {
+    async act({ url = '', description }) {
+      const { id, secret } = await createWebhook(c.var.ctx, {
+        url: url.trim(),
+        eventTypes: [],
+        description: description?.trim() || null,
+        isActive: true,
+        agentId: null,
+      })
+      return await secretPage(c, {
+        title: 'Your new webhook',
+        secret,
+        what: 'the secret',
+        note: 'The secret that signs what it is sent is shown this once. Copy it now.',
+        back: `/portal/webhooks/${id}`,
+      })
+    },
+    again: () => webhooksPage(c),
+    mended: ['invalid', 'conflict'],
+  })
 })
 
 webhooks.get('/webhooks/:webhookId', async (c) => {
@@ -158,7 +153,7 @@ webhooks.post('/webhooks/:webhookId/delete', async (c) => {
   return done(c, '/portal/webhooks', 'The webhook is deleted.')
 })
 
-async function webhooksPage(c: PortalContext, url: string, wrong: Wrong | null) {
+async function webhooksPage(c: PortalContext) {
   const found = await pageOf(
     c,
     (part) => listWebhooks(c.var.ctx, part),
@@ -168,7 +163,6 @@ async function webhooksPage(c: PortalContext, url: string, wrong: Wrong | null) 
     c,
     'Webhooks',
     <>
-      <Trouble wrong={wrong && wrong.field !== 'url' ? wrong : null} />
       <Listing
         c={c}
         of={found}
@@ -187,14 +181,13 @@ async function webhooksPage(c: PortalContext, url: string, wrong: Wrong | null) 
         <Form c={c} action="/portal/webhooks" class="card">
           <h2>A new webhook</h2>
           <Field
+            c={c}
             label="URL"
             name="url"
-            value={url}
-            wrong={wrong}
             attributes={{ type: 'url', required: true }}
             hint="It is told of all events, signed."
           />
-          <Field label="What it is" name="description" attributes={{ maxlength: 200 }} />
+          <Field c={c} label="What it is" name="description" attributes={{ maxlength: 200 }} />
           <div class="actions">
             <button class="primary" type="submit">
               Make a webhook
@@ -203,6 +196,5 @@ async function webhooksPage(c: PortalContext, url: string, wrong: Wrong | null) 
         </Form>
       ) : null}
     </>,
-    wrong ? 422 : 200,
   )
 }
