@@ -18,6 +18,7 @@ import agentSpells from '../../migrations/0016_agent_spells.sql'
 import observability from '../../migrations/0017_observability.sql'
 import eventsWaiting from '../../migrations/0018_events_waiting.sql'
 import webhookWaiting from '../../migrations/0019_webhook_waiting.sql'
+import appendOnlyRows from '../../migrations/0020_append_only_rows.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -41,6 +42,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0017_observability.sql', observability],
   ['0018_events_waiting.sql', eventsWaiting],
   ['0019_webhook_waiting.sql', webhookWaiting],
+  ['0020_append_only_rows.sql', appendOnlyRows],
 ]
 
 /** Whether the database has every migration that this Worker was built with. */

@@ -35,6 +35,8 @@ test('governed changes leave entries without gaps, which are chained once and ca
     "UPDATE audit_entries SET hash = 'x' WHERE tenant_id = ?1",
     'DELETE FROM audit_entries WHERE tenant_id = ?1',
     'DELETE FROM audit_details WHERE tenant_id = ?1',
+    'INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries WHERE tenant_id = ?1',
+    'INSERT OR REPLACE INTO audit_details SELECT * FROM audit_details WHERE tenant_id = ?1',
   ]) {
     await expect(env.DB.prepare(statement).bind(tenant.id).run()).rejects.toThrow(/append-only|linked once/)
   }
