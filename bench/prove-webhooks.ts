@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { Webhook } from 'standardwebhooks'
 import { DEMO_OWNER_KEY } from '../src/core/demo.ts'
+import { devDatabase } from '../test/support/dev-database.ts'
 import { sleep, startDev } from '../test/support/program.ts'
 
 const HELP = `Usage: npm run prove:webhooks -- [options]
@@ -211,9 +210,7 @@ async function during(work: () => Promise<number>): Promise<number[]> {
 
 /** Moves the time of what waits to now, again and again, until nothing waits. Returns how often. */
 async function bringToRest(those: Endpoint[]): Promise<number> {
-  const [file] = globSync(join(state, 'v3/d1/**/*.sqlite')).filter((path) => !path.includes('metadata'))
-  if (!file) throw new Error('the database of the development server is nowhere to be found')
-  const db = new DatabaseSync(file, { timeout: 5_000 })
+  const db = devDatabase(state)
   try {
     const move = db.prepare(
       `UPDATE webhook_deliveries SET next_at = 1, is_waiting = 0

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { authenticate } from 'mailauth'
 import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { devDatabase } from '../support/dev-database.ts'
 import { startDoh, type Zone } from '../support/doh.ts'
 import { type DevServer, freePort, sleep, startDev } from '../support/program.ts'
 
@@ -488,4 +489,54 @@ test('a domain has one owner: claims lock nobody out, and only DNS takes it from
   expect(await fourth.verify(mine.id)).toMatchObject({ verified: true })
   zone['delegated.example.org'] = [...(zone['delegated.example.org'] as string[]), 'NS ns1.elsewhere.example']
   expect(await fourth.verify(mine.id)).toMatchObject({ verified: false, domain: { status: 'failed' } })
+}, 60_000)
+
+test('a verified domain is looked at again by itself: one look that misses a record is forgiven, the third ends it, and silence counts for nothing', async () => {
+  const agent = await newAgent('Patient Owner')
+  const claimed = (await agent.post('/v1/custom-domains', { domain: 'watched.example.org', mode: 'byoc' }))
+    .body
+  publish(claimed.dns_records)
+  expect(await agent.verify(claimed.id)).toMatchObject({ verified: true })
+  const db = devDatabase(state)
+  const row = () =>
+    db
+      .prepare('SELECT status, misses, checked_at, next_at FROM domains WHERE id = ?')
+      .get(claimed.id) as Record<'status' | 'misses' | 'checked_at' | 'next_at', unknown>
+  /** Brings the next look forward to now, and waits until it has been taken. */
+  const look = async (isTaken: (asked: number, before: ReturnType<typeof row>) => boolean) => {
+    const [asked, before] = [doh.seen.asked, row()]
+    db.prepare('UPDATE domains SET next_at = 1 WHERE id = ?').run(claimed.id)
+    for (let left = 400; left > 0; left--) {
+      if (isTaken(doh.seen.asked - asked, before)) break
+      await sleep(50)
+    }
+    const { status, misses, next_at } = row()
+    return {
+      status,
+      misses,
+      inHours: next_at === null ? null : Math.round((Number(next_at) - Date.now()) / 3_600_000),
+    }
+  }
+  const isWritten = (_: number, before: ReturnType<typeof row>) => row().checked_at !== before.checked_at
+
+  const [ownership] = claimed.dns_records
+  const held = zone[ownership.name] as string[]
+  zone[ownership.name] = ['RCODE 2']
+  const silent = await look((asked) => asked >= claimed.dns_records.length && row().next_at !== 1)
+  expect(silent).toEqual({ status: 'verified', misses: 0, inHours: 1 })
+  zone[ownership.name] = held
+
+  withdraw([ownership])
+  expect(await look(isWritten)).toEqual({ status: 'verified', misses: 1, inHours: 1 })
+  publish([ownership])
+  const well = await look(isWritten)
+  expect(well).toMatchObject({ status: 'verified', misses: 0 })
+  expect([23, 24]).toContain(well.inHours)
+
+  withdraw([ownership])
+  expect(await look(isWritten)).toMatchObject({ status: 'verified', misses: 1 })
+  expect(await look(isWritten)).toMatchObject({ status: 'verified', misses: 2 })
+  expect(await look(isWritten)).toEqual({ status: 'failed', misses: 3, inHours: null })
+  db.close()
+  expect((await agent.get(`/v1/custom-domains/${claimed.id}`)).body).toMatchObject({ status: 'failed' })
 }, 60_000)
