@@ -985,6 +985,7 @@ export type EventRefs = {
   consensusId?: string | null
   suppressionId?: string | null
   canaryId?: string | null
+  domainId?: string | null
   contact?: string | null
   recipient?: string | null
   reason?: string | null

@@ -9,29 +9,30 @@ const SYSTEM = { tenantId: 'tenant_system', mailboxId: 'mbx_system', localPart: 
 
 /**
  * Sends a letter of the service's own, by the path that all mail takes: it is traced, retried and stopped by a
- * suppression like any other, and spends nothing of an agent's. Answers why it was refused, or null.
+ * suppression like any other, and spends nothing of an agent's. Of letters under one key only the first is sent. Answers why
+ * it was refused, or null.
  */
 export async function sendSystemMail(
   at: { env: Env; now: Date },
-  letter: { to: string; subject: string; text: string; replyTo?: string },
+  letter: { to: string; subject: string; text: string; replyTo?: string; key?: string },
 ): Promise<Refusal | null> {
   await openSystemAccount(at)
   const { tenantId, mailboxId } = SYSTEM
   const credential = { actor: { kind: 'system' as const, name: 'mail' }, tenantId }
   const door = { ...at, name: 'system' as const, credential, tenantId: null, agent: null }
-  const { to, subject, text, replyTo } = letter
+  const { to, subject, text, replyTo, key = null } = letter
   const [result] = await requestSends(door, [
     {
       to: [{ kind: 'to', email: to }],
       mailboxId,
       template: null,
-      dedupeKey: null,
+      dedupeKey: key,
       payload: { subject, text },
       headers: { 'Auto-Submitted': 'auto-generated' },
       ...(replyTo === undefined ? {} : { replyTo }),
     },
   ])
-  if (result?.status === 'queued') return null
+  if (result?.status === 'queued' || result?.status === 'duplicate') return null
   const refusal = result?.status === 'blocked' ? result.verdict?.refusal : null
   if (refusal) return refusal
   throw new Error(`a letter of the service's own became ${result?.status}`)

@@ -539,4 +539,9 @@ test('a verified domain is looked at again by itself: one look that misses a rec
   expect(await look(isWritten)).toEqual({ status: 'failed', misses: 3, inHours: null })
   db.close()
   expect((await agent.get(`/v1/custom-domains/${claimed.id}`)).body).toMatchObject({ status: 'failed' })
+  const told = async () => (await agent.get('/v1/agent/events?type=domain.failed')).body
+  for (let left = 200; left > 0 && (await told()).items?.length === 0; left--) await sleep(50)
+  expect((await told()).items).toMatchObject([
+    { data: { domain: { id: claimed.id, name: 'watched.example.org' }, reason: 'records_missing' } },
+  ])
 }, 60_000)

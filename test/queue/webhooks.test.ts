@@ -24,6 +24,7 @@ import {
   type WebhookRequest,
 } from '../../src/core/webhooks/webhooks.ts'
 import type { Env } from '../../src/env.ts'
+import { letters, newPerson } from '../support/portal.ts'
 import { eventually, newTenant } from '../support/tenant.ts'
 import { BELIEVED, NOT_BELIEVED, newEndpoint } from '../support/webhooks.ts'
 
@@ -310,6 +311,43 @@ test('410 switches a webhook off, and so do five days of nothing but failures; s
     expect([ms, now.isActive, now.disabledReason]).toEqual([ms, isActive, isActive ? null : 'failing'])
     expect(now.failingSince).toEqual(LATER)
   }
+  await publish(quiet, at(5 * DAY), failing.tenant.id)
+  const { body: history } = await failing.tenant.owner.get('/v1/agent/events?type=webhook.disabled')
+  expect(history.items).toMatchObject([{ data: { webhook_id: failing.webhook.id, reason: 'failing' } }])
+})
+
+test('of a webhook that was switched off the others hear by event and the owners by mail, once a day', async () => {
+  const tenant = await newTenant()
+  const { email } = await newPerson(tenant.id, 'owner')
+  const { email: viewer } = await newPerson(tenant.id, 'viewer')
+  const [gone, other] = [await newEndpoint([410]), await newEndpoint()]
+  const { body: hook } = await tenant.post('/v1/webhooks', {
+    url: gone.url,
+    event_types: ['suppression.created'],
+  })
+  await tenant.post('/v1/webhooks', { url: other.url, event_types: ['webhook.disabled'] })
+  const suppress = (name: string) =>
+    tenant.post('/v1/suppressions', { recipientEmail: `${name}@example.com`, reasonCode: 'manual_dnc' })
+  const heard = async (many: number) =>
+    await eventually(async () => ((await other.heard()).length === many ? await other.heard() : undefined))
+  await suppress('ann')
+  const [first] = await heard(1)
+  expect(JSON.parse(first?.body ?? '')).toMatchObject({
+    type: 'webhook.disabled',
+    data: { webhook_id: hook.id, reason: 'gone' },
+  })
+  const [letter] = await letters(email, `A webhook was switched off: ${new URL(gone.url).host}`)
+  expect(letter?.text).toContain('answered 410')
+  expect(letter?.text).toContain(`/portal/webhooks/${hook.id}`)
+  expect(letter?.text).not.toContain(new URL(gone.url).pathname)
+
+  await tenant.patch(`/v1/webhooks/${hook.id}`, { is_active: true })
+  await suppress('eve')
+  await heard(2)
+  const { results } = await env.DB.prepare('SELECT email FROM send_recipients WHERE email IN (?1, ?2)')
+    .bind(email, viewer)
+    .all()
+  expect(results).toEqual([{ email }])
 })
 
 test('for a day after a rotation both secrets sign, and then the new one alone', async () => {

@@ -19,7 +19,7 @@ export type AuditRecord = {
 export type Author = { db: Db; now: Date; tenantId: string | SQL; actor: Actor }
 
 /** Where the statement directly before has changed anything. */
-const CHANGED = sql`changes() > 0`
+export const CHANGED = sql`changes() > 0`
 
 /**
  * The queries that add entries to a tenant's audit log, to stand in one batch directly behind the change they tell of: they

@@ -1,10 +1,11 @@
 import { and, eq, ne, or, sql } from 'drizzle-orm'
 import type { DomainBell, Env } from '../../env.ts'
 import { domains } from '../../schema.ts'
-import { type AuditRecord, type Author, audited } from '../audit/record.ts'
+import { type AuditRecord, type Author, audited, CHANGED } from '../audit/record.ts'
 import { type Actor, type Ctx, database, mustBeAllowed, prepared } from '../ctx.ts'
+import { emit } from '../events/emit.ts'
 import { claimedOwner } from '../owner.ts'
-import { ringJobs } from '../send/ring.ts'
+import { ringJobs, ringOutbox } from '../send/ring.ts'
 import { checkRecords, type Missing, oursIn, proofOf } from './check.ts'
 import { type DomainWithAliases, ownDomain, withAliases } from './domains.ts'
 import { type Domain, dnsRecords, nsRecords } from './records.ts'
@@ -119,9 +120,25 @@ async function setBack(
       .update(domains)
       .set({ ...change, checkedAt: now })
       .where(and(eq(domains.tenantId, tenantId), eq(domains.id, id))),
-    ...(isLost ? audited({ ...at, tenantId }, [{ action: 'domain.failed', target: id }]) : []),
+    ...(isLost
+      ? [
+          ...audited({ ...at, tenantId }, [{ action: 'domain.failed', target: id }]),
+          failed(at, { tenantId, id }, 'records_missing'),
+        ]
+      : []),
   ])
+  if (isLost) await ringOutbox(at.env, [tenantId])
   return null
+}
+
+/** The event of a domain that no mail can be sent from any more, where the statement before it has changed something. */
+function failed({ db, now }: At, { tenantId, id }: Pick<Domain, 'tenantId' | 'id'>, reason: string) {
+  return emit(
+    db,
+    now,
+    sql`SELECT ${tenantId} AS tenant_id, 'domain.failed' AS type, NULL AS mailbox_id, NULL AS agent_id, 0 AS position,
+      json_object('domainId', ${id}, 'reason', ${reason}) AS refs WHERE ${CHANGED}`,
+  )
 }
 
 /** Writes that all is in place. Returns what keeps the domain from being verified where another tenant was faster. */
@@ -132,18 +149,21 @@ async function take(at: At, domain: Domain, rival: Domain | null): Promise<Missi
     audited(author, [{ action, target }]).map((query) => prepared(env, query))
   const binds = [tenantId, id, domain.domain] as const
   const taking = env.DB.prepare(TAKE).bind(...binds, now.getTime(), nextCheck(domain, now).getTime())
+  const givingWay = rival
+    ? [
+        env.DB.prepare(GIVE_WAY).bind(rival.tenantId, rival.id, tenantId, id),
+        ...told({ ...at, tenantId: rival.tenantId, actor: SYSTEM }, 'domain.lost', rival.id),
+        prepared(env, failed(at, rival, 'taken_over')),
+      ]
+    : []
   const answers = await env.DB.batch([
-    ...(rival
-      ? [
-          env.DB.prepare(GIVE_WAY).bind(rival.tenantId, rival.id, tenantId, id),
-          ...told({ ...at, tenantId: rival.tenantId, actor: SYSTEM }, 'domain.lost', rival.id),
-        ]
-      : []),
+    ...givingWay,
     taking,
     ...(domain.status === 'verified' ? [] : told({ ...at, tenantId }, 'domain.verified', id)),
     env.DB.prepare(FORGET_OTHERS).bind(...binds),
   ])
-  return answers[rival ? 3 : 0]?.meta.changes === 0 ? [heldBy(env, domain, 'held_by_another')] : null
+  if (rival) await ringOutbox(env, [rival.tenantId])
+  return answers[givingWay.length]?.meta.changes === 0 ? [heldBy(env, domain, 'held_by_another')] : null
 }
 
 /** The one whose proof has been found gone; not where the claim that displaces it is gone itself. */

@@ -1,12 +1,13 @@
 import type { Env } from '../../env.ts'
 import { autoReplyTo } from '../inbox/auto-reply.ts'
 import { tellFailure } from '../log.ts'
+import { noticeTrouble } from '../notices/trouble.ts'
 import { indexMessages } from '../search/messages.ts'
 import type { Due } from './payload.ts'
 
 /**
- * What a message sets off before its event is published: it can be found, and a mailbox that answers by itself
- * answers. Done again it changes nothing. A failure here is logged and holds up nobody's webhooks.
+ * What an event sets off before it is published: a message can be found, a mailbox that answers by itself answers, and
+ * owners hear of what broke. Done again it changes nothing. A failure here is logged and holds up nobody's webhooks.
  */
 export async function followUp(env: Env, now: Date, tenantId: string, events: Due[]): Promise<void> {
   const moved = (...types: Due['type'][]) =>
@@ -16,6 +17,7 @@ export async function followUp(env: Env, now: Date, tenantId: string, events: Du
   const attempts = await Promise.allSettled([
     indexMessages(env, now, tenantId, moved('message.received', 'message.sent')),
     autoReplyTo(env, now, tenantId, moved('message.received')),
+    noticeTrouble(env, now, tenantId, events),
   ])
   for (const attempt of attempts) {
     if (attempt.status === 'fulfilled') continue

@@ -4,6 +4,7 @@ import { messageIdOf, threadIdOf } from '../inbox/store.ts'
 import type {
   ApprovalRow,
   ConsensusRow,
+  DomainRow,
   LeaseRow,
   MessageRow,
   SendRow,
@@ -67,6 +68,10 @@ function dataOf(event: Due, subjects: Subjects): Record<string, unknown> {
       return suppressionData(refs, subjects.suppressions.get(refs.suppressionId ?? ''))
     case 'canary':
       return { canary_id: refs.canaryId ?? null, request_id: refs.sendId ?? null, where: refs.reason ?? null }
+    case 'domain':
+      return domainData(refs, subjects.domains.get(refs.domainId ?? ''))
+    case 'webhook':
+      return { webhook_id: refs.webhookId ?? null, reason: refs.reason ?? null }
     default:
       return { webhook_id: refs.webhookId ?? null }
   }
@@ -218,6 +223,10 @@ function suppressionData(refs: EventRefs, row: SuppressionRow | undefined) {
       created_at: row ? stamp(row.created_at) : null,
     },
   }
+}
+
+function domainData(refs: EventRefs, row: DomainRow | undefined) {
+  return { domain: { id: refs.domainId ?? null, name: row?.domain ?? null }, reason: refs.reason ?? null }
 }
 
 function parse(json: string | null): unknown {

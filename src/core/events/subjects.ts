@@ -1,4 +1,5 @@
 import type { Env } from '../../env.ts'
+import type { EventRefs } from '../../schema.ts'
 import { type Body, bodyOf } from '../inbox/body.ts'
 import { messageIdOf } from '../inbox/store.ts'
 import { readRendered } from '../rendered.ts'
@@ -76,6 +77,7 @@ export type SuppressionRow = {
   expires_at: number | null
   created_at: number
 }
+export type DomainRow = { id: string; domain: string }
 
 /** All that a turn's events refer to, by id; bodies by the id of their message. */
 export type Subjects = {
@@ -86,6 +88,7 @@ export type Subjects = {
   leases: Map<string, LeaseRow>
   consensus: Map<string, ConsensusRow>
   suppressions: Map<string, SuppressionRow>
+  domains: Map<string, DomainRow>
 }
 
 /** Objects of R2 that are read side by side. */
@@ -127,41 +130,51 @@ const SUPPRESSIONS = `
   SELECT u.id, u.email, u.scope, u.campaign_id, u.reason_code, u.source, u.expires_at, u.created_at
   FROM json_each(?2) j CROSS JOIN suppressions u ON u.tenant_id = ?1 AND u.id = j.value`
 
+const DOMAINS = `
+  SELECT d.id, d.domain FROM json_each(?2) j CROSS JOIN domains d ON d.tenant_id = ?1 AND d.id = j.value`
+
 /** Reads everything that these events refer to, in one call of D1 and one read of R2 for each body that lies there. */
 export async function subjectsOf(env: Env, tenantId: string, events: Due[]): Promise<Subjects> {
-  const ids = (of: (event: Due) => string | null | undefined) =>
-    JSON.stringify([...new Set(events.map(of).filter((id) => typeof id === 'string'))])
-  const consensusIds = ids(({ refs }) => refs.consensusId)
-  const results = await env.DB.batch(
-    (
-      [
-        [MESSAGES, ids(({ refs }) => refs.messageId)],
-        [SENDS, ids(({ refs }) => refs.sendId)],
-        [APPROVALS, ids(({ refs }) => refs.approvalId)],
-        [LEASES, ids(({ refs }) => refs.leaseId)],
-        [CONSENSUS, consensusIds],
-        [VOTES, consensusIds],
-        [SUPPRESSIONS, ids(({ refs }) => refs.suppressionId)],
-      ] as const
-    ).map(([statement, wanted]) => env.DB.prepare(statement).bind(tenantId, wanted)),
-  )
-  const rows = <Row>(position: number) => (results[position]?.results ?? []) as Row[]
-  const messages = rows<MessageRow>(0)
-  const sends = rows<SendRow>(1)
-  const votes = Map.groupBy(rows<VoteRow>(5), ({ request_id }) => request_id)
+  const ids = (key: keyof EventRefs) => [
+    ...new Set(events.map(({ refs }) => refs[key]).filter((id) => typeof id === 'string')),
+  ]
+  const asked = [
+    { statement: MESSAGES, wanted: ids('messageId') },
+    { statement: SENDS, wanted: ids('sendId') },
+    { statement: APPROVALS, wanted: ids('approvalId') },
+    { statement: LEASES, wanted: ids('leaseId') },
+    { statement: CONSENSUS, wanted: ids('consensusId') },
+    { statement: VOTES, wanted: ids('consensusId') },
+    { statement: SUPPRESSIONS, wanted: ids('suppressionId') },
+    { statement: DOMAINS, wanted: ids('domainId') },
+  ].filter(({ wanted }) => wanted.length > 0)
+  const results =
+    asked.length === 0
+      ? []
+      : await env.DB.batch(
+          asked.map(({ statement, wanted }) =>
+            env.DB.prepare(statement).bind(tenantId, JSON.stringify(wanted)),
+          ),
+        )
+  const rows = <Row>(statement: string) =>
+    (results[asked.findIndex((each) => each.statement === statement)]?.results ?? []) as Row[]
+  const messages = rows<MessageRow>(MESSAGES)
+  const sends = rows<SendRow>(SENDS)
+  const votes = Map.groupBy(rows<VoteRow>(VOTES), ({ request_id }) => request_id)
   return {
     messages: byId(messages),
     sends: byId(sends),
     bodies: await bodiesOf(env, messages, sends),
-    approvals: byId(rows<ApprovalRow>(2)),
-    leases: byId(rows<LeaseRow>(3)),
+    approvals: byId(rows<ApprovalRow>(APPROVALS)),
+    leases: byId(rows<LeaseRow>(LEASES)),
     consensus: byId(
-      rows<Omit<ConsensusRow, 'votes'>>(4).map((row) => ({
+      rows<Omit<ConsensusRow, 'votes'>>(CONSENSUS).map((row) => ({
         ...row,
         votes: (votes.get(row.id) ?? []).map(({ agent_id, vote, reason }) => ({ agent_id, vote, reason })),
       })),
     ),
-    suppressions: byId(rows<SuppressionRow>(6)),
+    suppressions: byId(rows<SuppressionRow>(SUPPRESSIONS)),
+    domains: byId(rows<DomainRow>(DOMAINS)),
   }
 }
 

@@ -17,6 +17,8 @@ export const EVENT_TYPES = [
   'consensus.expired',
   'suppression.created',
   'canary.tripped',
+  'webhook.disabled',
+  'domain.failed',
   'ping',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]

@@ -1,12 +1,13 @@
-import { and, asc, eq, inArray, isNotNull, lte, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, lte, ne, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { approvals, approvalTokens, mailboxes, owners, sends } from '../../schema.ts'
+import { approvals, approvalTokens, mailboxes, sends } from '../../schema.ts'
 import { database } from '../ctx.ts'
 import { newBearer, newToken } from '../ids.ts'
 import { tellFailure } from '../log.ts'
 import { readRendered, sha256 } from '../rendered.ts'
 import { sendSystemMail } from '../system-mail.ts'
 import { answerAddress } from './answers.ts'
+import { type Reader, readersOf } from './readers.ts'
 
 /** Between one round of letters to the people of a tenant and the next, in ms. */
 const APART_MS = 5 * 60_000
@@ -16,10 +17,8 @@ const AGAIN_MS = 10 * 60_000
 const ALONE_AT_MOST = 3
 const IN_ONE_LETTER = 20
 const AT_ONCE = 200
-const PEOPLE_AT_MOST = 20
 
 type Held = Awaited<ReturnType<typeof dueNotices>>[number]
-type Reader = { id: string; email: string }
 
 /**
  * Mails those who may decide what has been held since they were last told: a letter each for up to three messages, one
@@ -87,7 +86,7 @@ async function noticeTenant(env: Env, now: Date, tenantId: string, due: Held[]):
     .returning({ id: approvals.id })
   const held = due.filter(({ id }) => taken.some((each) => each.id === id))
   if (held.length === 0) return
-  for (const reader of await readersOf(env, tenantId)) {
+  for (const reader of await readersOf(env, tenantId, ['owner', 'approver'])) {
     if (held.length > ALONE_AT_MOST) await mailTogether({ env, now }, tenantId, reader, held)
     else for (const each of held) await mailAlone({ env, now }, tenantId, reader, each)
   }
@@ -95,26 +94,6 @@ async function noticeTenant(env: Env, now: Date, tenantId: string, due: Held[]):
     .update(approvals)
     .set({ noticeAt: null, noticedAt: now })
     .where(and(these, isNotNull(approvals.noticeAt)))
-}
-
-/** Who may decide and can be reached; an address of ours is an agent's, and no person's. */
-async function readersOf(env: Env, tenantId: string): Promise<Reader[]> {
-  const { mailDomain } = settings(env)
-  const found = await database(env)
-    .select({ id: owners.id, email: owners.email, contact: owners.contact })
-    .from(owners)
-    .where(
-      and(
-        eq(owners.tenantId, tenantId),
-        isNotNull(owners.verifiedAt),
-        inArray(owners.role, ['owner', 'approver']),
-      ),
-    )
-    .orderBy(asc(owners.id))
-    .limit(PEOPLE_AT_MOST)
-  return found.filter(
-    ({ contact }) => !contact.endsWith(`@${mailDomain}`) && !contact.endsWith(`.${mailDomain}`),
-  )
 }
 
 type At = { env: Env; now: Date }

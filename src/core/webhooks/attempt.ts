@@ -3,6 +3,8 @@ import type { Env } from '../../env.ts'
 import { audited } from '../audit/record.ts'
 import { type Actor, database, prepared } from '../ctx.ts'
 import { guardedPost, type Posted } from '../egress/post.ts'
+import { emit } from '../events/emit.ts'
+import { ringOutbox } from '../send/ring.ts'
 import type { Claimed } from './claim.ts'
 import { ringDeliveries } from './ring.ts'
 import { ATTEMPT_MS, FAILING_AT_MOST_MS, waitAfter } from './schedule.ts'
@@ -74,7 +76,8 @@ export async function attemptDelivery(
   const state = delivered ? 'delivered' : wait === null ? 'dead' : 'pending'
   const hold = [tenantId, id, token]
   const { DB } = env
-  const results = await DB.batch<{ id: string }>([
+  const judged = standing(env, claimed, outcome, startedAt, now)
+  const [, released, told] = await DB.batch<{ id: string }>([
     DB.prepare(ATTEMPT).bind(
       ...hold,
       startedAt.getTime(),
@@ -84,8 +87,8 @@ export async function attemptDelivery(
       payload.slice(0, KEPT),
       posted.kind === 'answered' ? posted.body.slice(0, KEPT) : null,
     ),
-    ...standing(env, claimed, outcome, startedAt, now),
     releaseNext(env, claimed, delivered, now),
+    ...judged,
     DB.prepare(SETTLE).bind(
       ...hold,
       state,
@@ -95,20 +98,21 @@ export async function attemptDelivery(
       now.getTime(),
     ),
   ])
-  const released = results
-    .flatMap((result) => result.results)
-    .map((row) => ({ tenantId, deliveryId: row.id }))
   await ringDeliveries(env, [
-    ...released,
+    ...(released?.results ?? []).map((row) => ({ tenantId, deliveryId: row.id })),
     ...(wait === null ? [] : [{ tenantId, deliveryId: id, afterMs: wait }]),
   ])
+  if (!delivered && (told?.meta.changes ?? 0) > 0) await ringOutbox(env, [tenantId])
   return outcome
 }
 
 /** Who switches off what cannot be delivered to. */
 const DELIVERY: Actor = { kind: 'system', name: 'webhook-delivery' }
 
-/** What the attempt says of the webhook. A test that fails says nothing, unless that it is gone. */
+/**
+ * What the attempt says of the webhook; where it failed, first the event of a webhook that is switched off by it. A test that
+ * fails says nothing, unless that it is gone.
+ */
 function standing(
   env: Env,
   { tenantId, id, token, webhookId, eventType }: Claimed,
@@ -127,13 +131,24 @@ function standing(
     WHERE w.tenant_id = ${tenantId} AND w.id = ${webhookId} AND w.is_active = 1
       AND d.id = ${id} AND d.claim_token = ${token}
       AND (${isGone(outcome) ? 1 : 0} OR w.failing_since <= ${now.getTime() - FAILING_AT_MOST_MS}))`
-  const record = { action: 'webhook.disabled', target: webhookId } as const
+  const db = database(env)
+  const reason = isGone(outcome) ? 'gone' : 'failing'
   return [
-    ...audited({ db: database(env), now, tenantId, actor: DELIVERY }, [record], isOver).map((query) =>
-      prepared(env, query),
+    emit(
+      db,
+      now,
+      sql`SELECT w.tenant_id, 'webhook.disabled' AS type, NULL AS mailbox_id, w.agent_id, 0 AS position,
+        json_object('webhookId', w.id, 'reason', ${reason}) AS refs
+      FROM webhooks w WHERE w.tenant_id = ${tenantId} AND w.id = ${webhookId} AND ${isOver}`,
     ),
-    DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0),
+    ...audited(
+      { db, now, tenantId, actor: DELIVERY },
+      [{ action: 'webhook.disabled', target: webhookId }],
+      isOver,
+    ),
   ]
+    .map((query) => prepared(env, query))
+    .concat(DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0))
 }
 
 function isGone({ statusCode }: Attempted): boolean {

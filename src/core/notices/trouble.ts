@@ -1,0 +1,81 @@
+import { and, eq } from 'drizzle-orm'
+import { type Env, settings } from '../../env.ts'
+import { domains, webhooks } from '../../schema.ts'
+import { database } from '../ctx.ts'
+import type { Due } from '../events/payload.ts'
+import { sendSystemMail } from '../system-mail.ts'
+import { readersOf } from './readers.ts'
+
+type Letter = { about: string; subject: string; text: string }
+
+/**
+ * Tells the owners of a tenant by mail of what stopped working without anybody's doing. About the same thing they get one
+ * letter a day, also where this is done again.
+ */
+export async function noticeTrouble(env: Env, now: Date, tenantId: string, events: Due[]): Promise<void> {
+  for (const event of events) {
+    const letter = await letterAbout(env, tenantId, event)
+    if (!letter) continue
+    const { about, subject, text } = letter
+    const day = new Date(event.createdAt).toISOString().slice(0, 10)
+    for (const { id, email } of await readersOf(env, tenantId, ['owner'])) {
+      await sendSystemMail({ env, now }, { to: email, subject, text, key: `${about} ${id} ${day}` })
+    }
+  }
+}
+
+async function letterAbout(env: Env, tenantId: string, { type, refs }: Due): Promise<Letter | null> {
+  if (type === 'webhook.disabled') return await aboutWebhook(env, tenantId, refs.webhookId ?? '', refs.reason)
+  if (type === 'domain.failed') return await aboutDomain(env, tenantId, refs.domainId ?? '', refs.reason)
+  return null
+}
+
+/** The host alone: some put a key into the path. */
+async function aboutWebhook(
+  env: Env,
+  tenantId: string,
+  id: string,
+  reason?: string | null,
+): Promise<Letter | null> {
+  const [webhook] = await database(env)
+    .select({ url: webhooks.url })
+    .from(webhooks)
+    .where(and(eq(webhooks.tenantId, tenantId), eq(webhooks.id, id)))
+  if (!webhook) return null
+  const { host } = new URL(webhook.url)
+  return {
+    about: id,
+    subject: `A webhook was switched off: ${host}`,
+    text: `${reason === 'gone' ? `${host} answered 410, which says that nobody is there any more` : `For five days ${host} has answered nothing but failures`}, so events are no longer sent to the webhook
+${id}.
+
+Mend what is there, switch it on again, and replay what it missed. Events are kept 30 days.
+
+${settings(env).publicUrl}/portal/webhooks/${id}
+`,
+  }
+}
+
+async function aboutDomain(
+  env: Env,
+  tenantId: string,
+  id: string,
+  reason?: string | null,
+): Promise<Letter | null> {
+  const [found] = await database(env)
+    .select({ domain: domains.domain })
+    .from(domains)
+    .where(and(eq(domains.tenantId, tenantId), eq(domains.id, id)))
+  if (!found) return null
+  const { domain } = found
+  return {
+    about: id,
+    subject: `No mail can be sent from ${domain}`,
+    text: `${reason === 'taken_over' ? `Another account has proved that ${domain} is its own, and your proof is no longer in DNS` : `DNS records of ${domain} are missing or changed`}, so mail in its name is refused, and none is received there.
+
+Which records must stand there, and what was found:
+
+${settings(env).publicUrl}/portal/domains/${id}
+`,
+  }
+}
