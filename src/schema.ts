@@ -1213,6 +1213,8 @@ export const bonds = sqliteTable(
     status: text({ enum: ['pending', 'posted', 'captured', 'released', 'failed'] }).notNull(),
     customerId: text().notNull(),
     setupId: text(),
+    /** The hosted page on which the card is entered, where one was opened. */
+    checkoutId: text(),
     paymentMethodId: text(),
     /** The hold that stands now, and how many were asked for before it. */
     holdId: text(),

@@ -19,6 +19,7 @@ import observability from '../../migrations/0017_observability.sql'
 import eventsWaiting from '../../migrations/0018_events_waiting.sql'
 import webhookWaiting from '../../migrations/0019_webhook_waiting.sql'
 import appendOnlyRows from '../../migrations/0020_append_only_rows.sql'
+import bondPages from '../../migrations/0021_bond_pages.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -43,6 +44,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0018_events_waiting.sql', eventsWaiting],
   ['0019_webhook_waiting.sql', webhookWaiting],
   ['0020_append_only_rows.sql', appendOnlyRows],
+  ['0021_bond_pages.sql', bondPages],
 ]
 
 /** Whether the database has every migration that this Worker was built with. */

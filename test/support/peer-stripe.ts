@@ -28,7 +28,7 @@ if (!folder)
 
 /**
  * A Stripe with what emulators lack: SetupIntents, the portal, manual capture, subscriptions, idempotency keys. Every
- * secret key is an account of its own. `GET /-account` with the key tells what it was asked, what of that no Stripe would
+ * secret key is an account of its own. A checkout in mode `setup` is a page that this server hosts; its form enters a card. `GET /-account` with the key tells what it was asked, what of that no Stripe would
  * take, and how its objects stand; `PUT` sets `things`, `decline` and `down`. `POST /-reports` keeps webhooks, which
  * `GET /-reports?about=` gives back as they came.
  */
@@ -51,6 +51,11 @@ export async function startStripe() {
         200,
         reports.filter(({ body }) => body.includes(about)),
       )
+    }
+    if (url.pathname.startsWith('/c/pay/')) {
+      const { status, headers, html } = hosted(accounts, request.method ?? '', url)
+      response.writeHead(status, headers).end(html)
+      return
     }
     const secret = request.headers.authorization?.replace('Bearer ', '') ?? ''
     const account = accounts.get(secret) ?? newAccount()
@@ -117,7 +122,8 @@ function answer(
     account.wrong.push(`${key} was used for another request`)
     return refused('idempotency_error', 'idempotency_key_in_use', 'other parameters')
   }
-  const given = known ?? { asked, ...act(account, method, url.pathname, form) }
+  const host = `http://${headers.host}`
+  const given = known ?? { asked, ...act(account, method, url.pathname, form, host) }
   if (key !== null) account.answered.set(key, given)
   return given
 }
@@ -137,6 +143,8 @@ const MUST: [path: RegExp, must: string[]][] = [
   ],
 ]
 
+const MUST_TO_SET_UP = ['customer', 'allowed_payment_method_types[0]', 'success_url', 'cancel_url']
+
 const PREFIX: Record<string, [object: string, prefix: string]> = {
   customers: ['customer', 'cus'],
   'checkout/sessions': ['checkout.session', 'cs_test'],
@@ -147,7 +155,13 @@ const PREFIX: Record<string, [object: string, prefix: string]> = {
   charges: ['charge', 'ch'],
 }
 
-function act(account: Account, method: string, path: string, form: Record<string, string>): Answer {
+function act(
+  account: Account,
+  method: string,
+  path: string,
+  form: Record<string, string>,
+  host: string,
+): Answer {
   const kind = Object.keys(PREFIX).find((each) => path === `/v1/${each}` || path.startsWith(`/v1/${each}/`))
   const [object, prefix] = PREFIX[kind ?? ''] ?? []
   if (!kind || !object || !prefix) return { status: 404, body: { message: 'Not Found' } }
@@ -159,21 +173,29 @@ function act(account: Account, method: string, path: string, form: Record<string
       )
       return { status: 200, body: { object: 'list', url: path, has_more: false, data } }
     }
-    const must = MUST.find(([of]) => of.test(path))?.[1] ?? []
+    const must = form.mode === 'setup' ? MUST_TO_SET_UP : (MUST.find(([of]) => of.test(path))?.[1] ?? [])
     const missing = must.filter((name) => !form[name])
     account.wrong.push(...missing.map((name) => `${path}: ${name} is missing`))
     if (missing.length > 0)
       return refused('invalid_request_error', 'parameter_missing', `Missing: ${missing.join()}`)
     if (object === 'payment_intent' && account.decline !== null)
       return { ...refused('card_error', account.decline, 'Your card was declined.'), status: 402 }
-    const made = create(object, `${prefix}_${crypto.randomUUID().replaceAll('-', '')}`, form)
+    const made = create(object, `${prefix}_${crypto.randomUUID().replaceAll('-', '')}`, form, host)
     account.things[made.id] = made
     return { status: 200, body: made }
   }
   const thing = account.things[id]
   if (thing?.object !== object)
     return { ...refused('invalid_request_error', 'resource_missing', `No ${id}`), status: 404 }
-  if (method === 'GET') return { status: 200, body: thing }
+  if (method === 'GET') {
+    const setup = form['expand[0]'] === 'setup_intent' && account.things[String(thing.setup_intent)]
+    return { status: 200, body: setup ? { ...thing, setup_intent: setup } : thing }
+  }
+  if (verb === 'expire') {
+    if (thing.status !== 'open')
+      return refused('invalid_request_error', 'checkout_session_not_open', `${id} is ${thing.status}`)
+    Object.assign(thing, { status: 'expired', url: null })
+  }
   if (method === 'DELETE') {
     if (object !== 'subscription' || thing.status === 'canceled')
       return { ...refused('invalid_request_error', 'resource_missing', `No ${id}`), status: 404 }
@@ -191,13 +213,17 @@ function act(account: Account, method: string, path: string, form: Record<string
   return { status: 200, body: thing }
 }
 
-function create(object: string, id: string, form: Record<string, string>): Thing {
+function create(object: string, id: string, form: Record<string, string>, host: string): Thing {
   const metadata = { bond_id: form['metadata[bond_id]'] ?? null }
   const base = { ...fixtures.resources[object], id, object, customer: form.customer ?? null, metadata }
   switch (object) {
     case 'checkout.session': {
-      const url = `https://checkout.stripe.com/c/pay/${id}`
-      return { ...base, url, mode: form.mode, status: 'open', payment_status: 'unpaid', subscription: null }
+      return {
+        ...{ ...base, mode: form.mode, status: 'open', subscription: null, setup_intent: null },
+        url: form.mode === 'setup' ? `${host}/c/pay/${id}` : `https://checkout.stripe.com/c/pay/${id}`,
+        payment_status: form.mode === 'setup' ? 'no_payment_required' : 'unpaid',
+        ...{ success_url: form.success_url, custom_text: form['custom_text[submit][message]'] ?? null },
+      }
     }
     case 'billing_portal.session':
       return { ...base, url: `https://billing.stripe.com/p/session/${id}` }
@@ -221,3 +247,22 @@ const refused = (type: string, code: string, message: string): Answer => ({
   status: 400,
   body: { error: { type, code, message } },
 })
+
+/** The page of a checkout: a card is entered by its form, once, and then kept by a SetupIntent of the checkout's own. */
+function hosted(accounts: Map<string, Account>, method: string, { pathname }: URL) {
+  const id = pathname.slice('/c/pay/'.length)
+  const account = [...accounts.values()].find(({ things }) => things[id])
+  const session = account?.things[id]
+  const headers: Record<string, string> = { 'content-type': 'text/html' }
+  if (!account || session?.status !== 'open') return { status: 410, headers, html: 'This page is closed.' }
+  if (method !== 'POST') {
+    const html = `<p>${session.custom_text}</p><form method="post"><button>Save card</button></form>`
+    return { status: 200, headers, html }
+  }
+  const { customer, metadata } = session
+  const setup = { id: `seti_${crypto.randomUUID().replaceAll('-', '')}`, object: 'setup_intent' }
+  const card = { status: 'succeeded', payment_method: `pm_${id}` }
+  account.things[setup.id] = { ...fixtures.resources.setup_intent, ...setup, ...card, customer, metadata }
+  Object.assign(session, { status: 'complete', url: null, setup_intent: setup.id })
+  return { status: 303, headers: { ...headers, location: String(session.success_url) }, html: '' }
+}

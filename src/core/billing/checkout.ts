@@ -165,7 +165,7 @@ function priceOf(env: Env, plan: Plan): string {
 }
 
 /** Where a person comes back to. */
-const billingPage = (env: Env) => `${settings(env).publicUrl}/portal/billing`
+export const billingPage = (env: Env) => `${settings(env).publicUrl}/portal/billing`
 
 /** Pages of the portal live for minutes: a repeat within one is given the same page. */
 const minuteOf = (now: Date) => Math.floor(now.getTime() / 60_000)

@@ -3,7 +3,7 @@ import type Stripe from 'stripe'
 import { z } from 'zod'
 import { type Env, settings } from '../../env.ts'
 import { billingEvents, checkouts, subscriptions } from '../../schema.ts'
-import { learnCharge, learnHold, learnSetup } from '../bonds/learn.ts'
+import { learnCharge, learnHold, learnPage, learnSetup } from '../bonds/learn.ts'
 import { type Actor, database } from '../ctx.ts'
 import { sha256 } from '../rendered.ts'
 import type { Subscription } from './customer.ts'
@@ -111,7 +111,9 @@ async function lookAtSubscription(at: At, { tenantId, report }: Subject): Promis
   await settle(at, tenantId, ({ customerId }) => standingAtStripe(at.env, customerId), report)
 }
 
-async function lookAtCheckout(at: At, { tenantId, id, report }: Subject): Promise<void> {
+async function lookAtCheckout(at: At, { report, ...subject }: Subject): Promise<void> {
+  if (await learnPage(at, subject, report)) return
+  const { tenantId, id } = subject
   await settle(at, tenantId, (row) => paidBy(at.env, row, id), report)
 }
 

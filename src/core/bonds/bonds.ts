@@ -10,7 +10,8 @@ import { claimedOwner } from '../owner.ts'
 import { attendBond, PENDING_MS } from './attend.ts'
 import { BOND_AMOUNTS, type Bond, type BondTier } from './bond.ts'
 import { changeBond } from './change.ts'
-import { openSetup } from './hold.ts'
+import { openPage, openSetup, readPage } from './hold.ts'
+import { takeCard } from './learn.ts'
 
 /** A payment method of the local ledger, which no hold is refused to. */
 const LOCAL_METHOD = 'pm_local'
@@ -38,6 +39,37 @@ export async function listBonds(ctx: Ctx, page: { limit: number; after: string |
  * `not_configured`, `conflict` where another bond of the owner lives.
  */
 export async function postBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; clientSecret: string }> {
+  const bond = await openBond(ctx, tier)
+  if (bond.provider === 'local') return { bond, clientSecret: `${bond.id}_secret_local` }
+  const setup = await openSetup(ctx.env, bond)
+  if (setup.clientSecret === null) throw new Fault('payment_unavailable', 'No card can be proved now.')
+  if (bond.setupId !== setup.id)
+    await changeBond(ctx, bond, { status: 'pending' }, { setupId: setup.id, reason: null })
+  return { bond: { ...bond, setupId: setup.id }, clientSecret: setup.clientSecret }
+}
+
+/**
+ * As `postBond`, for a person in a browser: the card is entered at `url`, a page that the provider hosts. Null where there is
+ * nothing more to enter. Asked again it gives the same page, or takes what was entered there.
+ */
+export async function startBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; url: string | null }> {
+  const { env } = ctx
+  const bond = await openBond(ctx, tier)
+  if (bond.provider === 'local') return { bond, url: null }
+  const known = bond.checkoutId === null ? null : await readPage(env, bond.checkoutId)
+  if (known?.paymentMethodId && known.customerId === bond.customerId) {
+    await takeCard(ctx, bond, known.paymentMethodId)
+    return { bond: await bondById(env, bond.id), url: null }
+  }
+  const page = known?.url ? known : await openPage(env, bond)
+  if (page.url === null) throw new Fault('payment_unavailable', 'No card can be entered now.')
+  if (bond.checkoutId !== page.id)
+    await changeBond(ctx, bond, { status: 'pending' }, { checkoutId: page.id, reason: null })
+  return { bond: { ...bond, checkoutId: page.id }, url: page.url }
+}
+
+/** The owner's bond of this tier, which waits for its card; under the local ledger it waits for nothing. */
+async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
   mustBeAllowed(ctx, 'manage')
   const { env, db, now, tenantId } = ctx
   const owner = await claimedOwner(ctx)
@@ -56,13 +88,9 @@ export async function postBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; 
   if (bond.tier !== tier || bond.status !== 'pending') throw anotherLives(bond)
   if (provider === 'local') {
     await attendBond(ctx, bond)
-    return { bond: await bondById(env, bond.id), clientSecret: `${bond.id}_secret_local` }
+    return await bondById(env, bond.id)
   }
-  const setup = await openSetup(env, bond)
-  if (setup.clientSecret === null) throw new Fault('payment_unavailable', 'No card can be proved now.')
-  if (bond.setupId !== setup.id)
-    await changeBond(ctx, bond, { status: 'pending' }, { setupId: setup.id, reason: null })
-  return { bond: { ...bond, setupId: setup.id }, clientSecret: setup.clientSecret }
+  return bond
 }
 
 /**

@@ -13,6 +13,7 @@ export type BondChange = Partial<
     Bond,
     | 'status'
     | 'setupId'
+    | 'checkoutId'
     | 'paymentMethodId'
     | 'holdId'
     | 'holds'

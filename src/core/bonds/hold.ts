@@ -1,11 +1,12 @@
 import type Stripe from 'stripe'
 import type { Env } from '../../env.ts'
+import { billingPage } from '../billing/checkout.ts'
 import { asked, idOf, told } from '../billing/stripe.ts'
 import { newId } from '../ids.ts'
 import type { Bond } from './bond.ts'
 
-// How the money is held. The owner proves a card once, by a SetupIntent for later use without them. The bond is then an
-// off-session PaymentIntent that is authorised and not captured: nothing is charged. Issuers let such a hold lapse after
+// How the money is held. The owner proves a card once, by a SetupIntent for later use without them: on a form of whoever
+// holds its client secret, or on a page that Stripe hosts, which makes one of its own. The bond is then an off-session PaymentIntent that is authorised and not captured: nothing is charged. Issuers let such a hold lapse after
 // about seven days, so every seven days a new one is authorised and the one before let go. Capture takes what the newest
 // holds; release lets go of it.
 
@@ -20,6 +21,14 @@ export type Setup = {
   id: string
   clientSecret: string | null
   status: Stripe.SetupIntent['status']
+  paymentMethodId: string | null
+}
+
+/** A page of Stripe's; `url` leads there while the card can be entered, and `paymentMethodId` is the card once it has been. */
+export type Page = {
+  id: string
+  url: string | null
+  customerId: string | null
   paymentMethodId: string | null
 }
 
@@ -45,12 +54,56 @@ export async function readSetup(env: Env, setupId: string): Promise<Setup & { cu
   return { ...setupOf(setup), customerId: idOf(setup.customer) }
 }
 
-/** Closes the form of a bond that will not be posted. One that is closed or used already stays as it is. */
-export async function closeSetup(env: Env, { id, provider, setupId }: Bond): Promise<void> {
-  if (provider === 'local' || setupId === null) return
-  await told(env, 'setup_intent', (stripe) =>
-    stripe.setupIntents.cancel(setupId, {}, { idempotencyKey: `bond:${id}:setup:cancel` }),
+/**
+ * Opens the page that Stripe hosts, on which the owner enters a card: the same one however many ask at once, and another
+ * once the one before can be used no more.
+ */
+export async function openPage(env: Env, bond: Bond): Promise<Page> {
+  const { tenantId, id, customerId, amountUsdCents, checkoutId } = bond
+  const metadata = { tenant_id: tenantId, bond_id: id }
+  const back = billingPage(env)
+  const session = await asked(env, 'checkout.session', (stripe) =>
+    stripe.checkout.sessions.create(
+      {
+        mode: 'setup',
+        customer: customerId,
+        client_reference_id: tenantId,
+        allowed_payment_method_types: ['card'],
+        ...{ metadata, setup_intent_data: { metadata } },
+        custom_text: { submit: { message: promised(amountUsdCents) } },
+        success_url: `${back}?bond=${id}`,
+        cancel_url: back,
+      },
+      { idempotencyKey: `bond:${id}:page:${checkoutId ?? 'first'}` },
+    ),
   )
+  return pageOf(session)
+}
+
+const promised = (cents: number) =>
+  `Nothing is charged now. $${cents / 100} is held on this card for as long as the bond stands, anew every seven days, and taken for abuse alone.`
+
+/** How that page stands now. */
+export async function readPage(env: Env, checkoutId: string): Promise<Page> {
+  const session = await asked(env, 'checkout.session', (stripe) =>
+    stripe.checkout.sessions.retrieve(checkoutId, { expand: ['setup_intent'] }),
+  )
+  return pageOf(session)
+}
+
+/** Closes the forms of a bond that will not be posted. One that is closed or used already stays as it is. */
+export async function closeSetup(env: Env, { id, provider, setupId, checkoutId }: Bond): Promise<void> {
+  if (provider === 'local') return
+  if (setupId !== null) {
+    await told(env, 'setup_intent', (stripe) =>
+      stripe.setupIntents.cancel(setupId, {}, { idempotencyKey: `bond:${id}:setup:cancel` }),
+    )
+  }
+  if (checkoutId !== null) {
+    await told(env, 'checkout.session', (stripe) =>
+      stripe.checkout.sessions.expire(checkoutId, {}, { idempotencyKey: `bond:${id}:expire:${checkoutId}` }),
+    )
+  }
 }
 
 /** Holds the money of a bond anew. The key counts the holds, so that asked twice it is held once. */
@@ -124,4 +177,14 @@ async function move(
 
 function setupOf({ id, client_secret: secret, status, payment_method: method }: Stripe.SetupIntent): Setup {
   return { id, clientSecret: secret, status, paymentMethodId: idOf(method) }
+}
+
+function pageOf({ id, url, status, customer, setup_intent: setup }: Stripe.Checkout.Session): Page {
+  const proved = typeof setup === 'object' && setup?.status === 'succeeded' ? setup.payment_method : null
+  return {
+    id,
+    url: status === 'open' ? url : null,
+    customerId: idOf(customer),
+    paymentMethodId: status === 'complete' ? idOf(proved) : null,
+  }
 }

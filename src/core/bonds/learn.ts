@@ -6,7 +6,7 @@ import { database } from '../ctx.ts'
 import { attendBond, ended } from './attend.ts'
 import type { Bond } from './bond.ts'
 import { type At, changeBond, countReport } from './change.ts'
-import { readCharge, readHold, readSetup } from './hold.ts'
+import { readCharge, readHold, readPage, readSetup } from './hold.ts'
 
 type Subject = { tenantId: string; customerId: string; id: string }
 
@@ -15,15 +15,34 @@ export async function learnSetup(at: At, subject: Subject, report: Report): Prom
   const bond = await bondBy(at.env, subject.tenantId, eq(bonds.setupId, subject.id))
   if (bond?.status !== 'pending') return await countReport(at, subject.tenantId, report)
   const setup = await readSetup(at.env, subject.id)
-  const guard = { status: bond.status }
   if (setup.customerId !== bond.customerId) return await countReport(at, bond.tenantId, report)
   if (setup.status === 'succeeded' && setup.paymentMethodId !== null) {
-    const change = { paymentMethodId: setup.paymentMethodId, nextAt: at.now }
-    await changeBond(at, bond, guard, change, report)
-    await attendBond(at, bond)
+    await takeCard(at, bond, setup.paymentMethodId, report)
   } else if (setup.status === 'canceled') {
-    await changeBond(at, bond, guard, ended(at, 'failed', 'setup_canceled'), report)
+    await changeBond(at, bond, { status: bond.status }, ended(at, 'failed', 'setup_canceled'), report)
   } else await countReport(at, bond.tenantId, report)
+}
+
+/** As `learnSetup`, of a page that Stripe hosts. False where the page is no bond's: nothing is done then. */
+export async function learnPage(at: At, subject: Subject, report: Report): Promise<boolean> {
+  const bond = await bondBy(at.env, subject.tenantId, eq(bonds.checkoutId, subject.id))
+  if (!bond) return false
+  const page = bond.status === 'pending' ? await readPage(at.env, subject.id) : null
+  if (page?.paymentMethodId && page.customerId === bond.customerId)
+    await takeCard(at, bond, page.paymentMethodId, report)
+  else await countReport(at, bond.tenantId, report)
+  return true
+}
+
+/** Keeps the card that the owner of a pending bond has proved, and holds the money at once. */
+export async function takeCard(
+  at: At,
+  bond: Bond,
+  paymentMethodId: string,
+  report: Report | null = null,
+): Promise<void> {
+  await changeBond(at, bond, { status: 'pending' }, { paymentMethodId, nextAt: at.now }, report)
+  await attendBond(at, bond)
 }
 
 /**

@@ -1,13 +1,13 @@
 import { Hono } from 'hono'
 import { openPortal, startCheckout } from '../../core/billing/checkout.ts'
 import { type Billing, getSubscription } from '../../core/billing/subscription.ts'
+import { PENDING_MS } from '../../core/bonds/attend.ts'
 import { BOND_AMOUNTS, type Bond, type BondTier } from '../../core/bonds/bond.ts'
-import { listBonds, postBond, withdrawBond } from '../../core/bonds/bonds.ts'
+import { listBonds, startBond, withdrawBond } from '../../core/bonds/bonds.ts'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault, type FaultCode } from '../../core/fault.ts'
 import { PLANS, type Plan } from '../../core/plans.ts'
-import { showsSecret } from '../http.ts'
-import { asked, Badge, Copy, Field, Form, Listing, PAGE, Table, Time } from './parts.tsx'
+import { asked, Badge, Field, Form, Listing, PAGE, Table, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
@@ -58,27 +58,12 @@ billing.post('/billing/bonds', async (c) => {
     async act(form) {
       const tier = TIERS.find((each) => each === form.tier)
       if (!tier) throw new Fault('invalid', 'Choose what is held.', { field: 'tier' })
-      const { bond, clientSecret } = await postBond(c.var.ctx, tier)
-      if (bond.status === 'posted')
-        return done(c, '/portal/billing', 'The bond is posted: the money is held.')
-      showsSecret(c)
-      return await page(
-        c,
-        'A card has to be proved',
-        <>
-          <p class="note">
-            The bond is posted once a card has been proved with this secret of Stripe's, within a day. It is
-            shown this once; ask for the same bond again to see it again.
-          </p>
-          <p class="secret">{clientSecret}</p>
-          <div class="actions">
-            <Copy text={clientSecret} what="the secret" />
-            <a class="button" href="/portal/billing">
-              Back to billing
-            </a>
-          </div>
-        </>,
-      )
+      const { bond, url } = await startBond(c.var.ctx, tier)
+      if (url !== null) {
+        const held = `${dollars(bond.amountUsdCents)} is held on the card and not charged. The bond waits a day for it.`
+        return await elsewherePage(c, 'A card for the bond', url, 'Enter the card', held)
+      }
+      return done(c, '/portal/billing', saidOf(bond))
     },
     again: () => billingPage(c),
     mended: MENDED,
@@ -92,12 +77,14 @@ billing.post('/billing/bonds/:bondId/withdraw', async (c) => {
 })
 
 /** A form may not lead to another site, so that nothing of ours is sent there; a link may. */
-async function elsewherePage(c: PortalContext, title: string, url: string, label: string) {
+async function elsewherePage(c: PortalContext, title: string, url: string, label: string, more = '') {
   return await page(
     c,
     title,
     <>
-      <p>This is done on a page at {new URL(url).host}, which leads back here.</p>
+      <p>
+        This is done on a page at {new URL(url).host}, which leads back here. {more}
+      </p>
       <div class="actions">
         <a class="button primary" href={url} rel="noreferrer">
           {label}
@@ -118,6 +105,7 @@ async function billingPage(c: PortalContext) {
   ])
   const { plan, provider, currentPeriodEnd, cancelAtPeriodEnd } = standing
   const mayPay = may(ctx, 'manage') && provider !== 'none'
+  const returned = bonds.find(({ id }) => id === asked(c, 'bond'))
   const isPosted = bonds.some(({ status }) => status === 'posted')
   return await page(
     c,
@@ -134,6 +122,7 @@ async function billingPage(c: PortalContext) {
       {asked(c, 'session_id') ? (
         <p class="note">What you have paid for counts as soon as we are told of it, within a minute.</p>
       ) : null}
+      {returned ? <p class="note">{saidOf(returned)}</p> : null}
       <h2>How far it is used</h2>
       <div class="split even">
         <Use name="Today" {...standing.daily} />
@@ -166,7 +155,7 @@ async function billingPage(c: PortalContext) {
             c={c}
             label="What is held"
             name="tier"
-            hint="Held anew every seven days, and charged only if it is taken."
+            hint="Held on your card, anew every seven days, and charged only if it is taken."
             options={TIERS.map((tier): [string, string] => [tier, `${tier}: ${dollars(BOND_AMOUNTS[tier])}`])}
           />
           <div class="actions">
@@ -236,17 +225,27 @@ function Bonds({ c, bonds, next }: { c: PortalContext; bonds: Bond[]; next: stri
         bond.tier,
         dollars(bond.amountUsdCents),
         <>
-          <Badge state={bond.status} /> {bond.reason?.replaceAll('_', ' ') ?? ''}
+          <Badge state={bond.status} /> {reasonOf(bond)}
         </>,
-        bond.postedAt ? <Time at={bond.postedAt} /> : 'no card yet',
+        bond.postedAt ? <Time at={bond.postedAt} /> : bond.status === 'pending' ? <Waits bond={bond} /> : '',
         bond.nextReauthAt ? <Time at={bond.nextReauthAt} /> : '',
         bond.endedAt ? <Time at={bond.endedAt} /> : '',
         mayManage && bond.status === 'pending' ? (
-          <Form c={c} action={`/portal/billing/bonds/${bond.id}/withdraw`}>
-            <button class="small danger" type="submit" data-confirm="Withdraw this bond?">
-              Withdraw <span class="visually-hidden">the bond {bond.tier}</span>
-            </button>
-          </Form>
+          <div class="row">
+            {bond.provider === 'stripe' && bond.paymentMethodId === null ? (
+              <Form c={c} action="/portal/billing/bonds">
+                <input type="hidden" name="tier" value={bond.tier} />
+                <button class="small primary" type="submit">
+                  Enter the card <span class="visually-hidden">for the bond {bond.tier}</span>
+                </button>
+              </Form>
+            ) : null}
+            <Form c={c} action={`/portal/billing/bonds/${bond.id}/withdraw`}>
+              <button class="small danger" type="submit" data-confirm="Withdraw this bond?">
+                Withdraw <span class="visually-hidden">the bond {bond.tier}</span>
+              </button>
+            </Form>
+          </div>
         ) : bond.status === 'posted' ? (
           <span class="soft">held until the operator lets go</span>
         ) : null,
@@ -256,6 +255,33 @@ function Bonds({ c, bonds, next }: { c: PortalContext; bonds: Bond[]; next: stri
     </Listing>
   )
 }
+
+/** Until when a bond may wait for its card. */
+function Waits({ bond }: { bond: Bond }) {
+  if (bond.paymentMethodId !== null) return <>not yet: the money is being held</>
+  return (
+    <>
+      no card yet; given up at <Time at={new Date(bond.createdAt.getTime() + PENDING_MS)} />
+    </>
+  )
+}
+
+/** What has become of the bond whose owner comes back from entering a card. */
+function saidOf(bond: Bond): string {
+  if (bond.status === 'posted') return 'The bond is posted: the money is held.'
+  if (bond.status !== 'pending') return `The bond is not posted: ${reasonOf(bond) || bond.status}.`
+  return 'The bond is posted as soon as we are told of the card that was entered: within a minute.'
+}
+
+const REASONS: Record<string, string> = {
+  never_confirmed: 'no card was entered within a day',
+  setup_canceled: 'the card was not entered',
+  provider_unreachable: 'the money could not be held anew for a day',
+  captured_elsewhere: 'taken at the payment provider',
+}
+
+const reasonOf = ({ reason }: Bond) =>
+  reason === null ? '' : (REASONS[reason] ?? reason.replaceAll('_', ' '))
 
 const counted = (count: number) => count.toLocaleString('en')
 

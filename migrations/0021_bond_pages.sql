@@ -1,0 +1,1 @@
+ALTER TABLE `bonds` ADD `checkout_id` text;
