@@ -105,6 +105,21 @@ export async function listAgents(
     .limit(page.limit)
 }
 
+/** The names of those of these agents that are the tenant's, by their ids. */
+export async function agentNames(ctx: Ctx, ids: string[]): Promise<Map<string, string>> {
+  mayLook(ctx)
+  const named = await ctx.db
+    .select({ id: agents.id, name: agents.name })
+    .from(agents)
+    .where(
+      and(
+        eq(agents.tenantId, ctx.tenantId),
+        sql`${agents.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+      ),
+    )
+  return new Map(named.map(({ id, name }) => [id, name]))
+}
+
 /** The ids of the agents that may vote now. */
 export async function activeAgents(ctx: Ctx): Promise<string[]> {
   const rows = await ctx.db

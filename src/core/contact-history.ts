@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, lte, sql } from 'drizzle-orm'
 import { agents, leaseEvents, messages, sendRecipients, sends, views } from '../schema.ts'
 import { parseAddress } from './address.ts'
 import { type Ctx, mustBeAllowed } from './ctx.ts'
@@ -13,18 +13,21 @@ export type Touch = {
   /** What came of it: the state of the send, what became of the lease; the subject of mail that came in. */
   what: string
   sendId: string | null
+  /** The how manieth of its moment it is. */
+  nth: number
 }
 
-/** Every touch of a contact by every agent, the newest first, older than `before` where that is given. */
+/** Every touch of a contact by every agent, the newest first, those behind `from` where that is given. */
 export async function contactHistory(
   ctx: Ctx,
   email: string,
-  page: { before: Date | null; limit: number },
+  page: { from: Pick<Touch, 'at' | 'nth'> | null; limit: number },
 ): Promise<Touch[]> {
   mustBeAllowed(ctx, 'read')
   const contact = parseAddress(email)?.contact
   if (contact === undefined) throw new Fault('invalid', 'This is not an email address.', { field: 'email' })
-  const before = page.before ?? new Date(8_640_000_000_000)
+  const { at: until, nth: shown } = page.from ?? { at: new Date(8_640_000_000_000), nth: 0 }
+  const limit = page.limit + shown
   const nameOf = (id: unknown) =>
     sql<string | null>`(SELECT a.name FROM ${agents} a WHERE a.tenant_id = ${ctx.tenantId} AND a.id = ${id})`
   const [sent, received, held] = await ctx.db.batch([
@@ -43,11 +46,11 @@ export async function contactHistory(
         and(
           eq(sendRecipients.tenantId, ctx.tenantId),
           eq(sendRecipients.contact, contact),
-          lt(sendRecipients.createdAt, before),
+          lte(sendRecipients.createdAt, until),
         ),
       )
       .orderBy(desc(sendRecipients.sendId))
-      .limit(page.limit),
+      .limit(limit),
     ctx.db
       .select({ at: messages.createdAt, what: messages.subject })
       .from(views)
@@ -57,11 +60,11 @@ export async function contactHistory(
           eq(views.tenantId, ctx.tenantId),
           eq(views.fromContact, contact),
           eq(views.folder, 'inbox'),
-          lt(messages.createdAt, before),
+          lte(messages.createdAt, until),
         ),
       )
       .orderBy(desc(views.at))
-      .limit(page.limit),
+      .limit(limit),
     ctx.db
       .select({
         at: leaseEvents.at,
@@ -74,13 +77,13 @@ export async function contactHistory(
         and(
           eq(leaseEvents.tenantId, ctx.tenantId),
           eq(leaseEvents.contact, contact),
-          lt(leaseEvents.at, before),
+          lte(leaseEvents.at, until),
         ),
       )
       .orderBy(desc(leaseEvents.id))
-      .limit(page.limit),
+      .limit(limit),
   ])
-  const touches: Touch[] = [
+  const touches: Omit<Touch, 'nth'>[] = [
     ...sent.map(({ state, what, ...touch }) => ({
       ...touch,
       kind: 'sent' as const,
@@ -95,5 +98,14 @@ export async function contactHistory(
     })),
     ...held.map((touch) => ({ ...touch, kind: 'lease' as const, sendId: null })),
   ]
-  return touches.sort((a, b) => b.at.getTime() - a.at.getTime()).slice(0, page.limit)
+  const counted = new Map<number, number>()
+  return touches
+    .sort((a, b) => b.at.getTime() - a.at.getTime())
+    .map((touch) => {
+      const nth = (counted.get(touch.at.getTime()) ?? 0) + 1
+      counted.set(touch.at.getTime(), nth)
+      return { ...touch, nth }
+    })
+    .filter(({ at, nth }) => at < until || nth > shown)
+    .slice(0, page.limit)
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
 import { type Env, settings } from '../env.ts'
 import { owners, sessions, signIns, tenants } from '../schema.ts'
 import { parseAddress } from './address.ts'
@@ -190,7 +190,11 @@ export async function chooseTenant({ env }: At, person: Person, tenantId: string
 }
 
 /** The person's sessions that still stand, the newest first. */
-export async function listSessions({ env, now }: At, { session }: Person): Promise<Session[]> {
+export async function listSessions(
+  { env, now }: At,
+  { session }: Person,
+  page: { before?: string | undefined; limit: number },
+): Promise<Session[]> {
   return await database(env)
     .select()
     .from(sessions)
@@ -199,10 +203,11 @@ export async function listSessions({ env, now }: At, { session }: Person): Promi
         eq(sessions.contact, session.contact),
         gt(sessions.expiresAt, now),
         gt(sessions.seenAt, new Date(now.getTime() - IDLE_MS)),
+        page.before ? lt(sessions.id, page.before) : undefined,
       ),
     )
     .orderBy(sql`${sessions.id} DESC`)
-    .limit(50)
+    .limit(page.limit)
 }
 
 /** Ends one of the person's own sessions, or all but this one where none is named. */

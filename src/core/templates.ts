@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, lte, ne, or, sql } from 'drizzle-orm'
 import { type TemplateVariable, templates, templateVersions } from '../schema.ts'
 import { audited } from './audit/record.ts'
 import { type Ctx, mustBeAllowed, one } from './ctx.ts'
@@ -95,14 +95,15 @@ export async function listTemplates(
     .limit(page.limit)
 }
 
-/** One template by id or slug, with its newest versions. */
+/** One template by id or slug, with its newest versions; those up to one version where that is given. */
 export async function getTemplate(
   ctx: Ctx,
   ref: string,
+  upTo: number | null = null,
 ): Promise<{ template: Template; versions: TemplateVersion[] }> {
   mustBeAllowed(ctx, 'read')
   const template = await templateOf(ctx, ref)
-  return { template, versions: await versionsOf(ctx, template.id) }
+  return { template, versions: await versionsOf(ctx, template.id, upTo) }
 }
 
 /** Adds a version to a template as a draft. Its content never changes. */
@@ -194,11 +195,20 @@ async function templateOf(ctx: Ctx, ref: string): Promise<Template> {
   return template
 }
 
-async function versionsOf(ctx: Ctx, templateId: string): Promise<TemplateVersion[]> {
+async function versionsOf(
+  ctx: Ctx,
+  templateId: string,
+  upTo: number | null = null,
+): Promise<TemplateVersion[]> {
   return await ctx.db
     .select()
     .from(templateVersions)
-    .where(isVersionOf(ctx, { id: templateId }))
+    .where(
+      and(
+        isVersionOf(ctx, { id: templateId }),
+        upTo === null ? undefined : lte(templateVersions.version, upTo),
+      ),
+    )
     .orderBy(desc(templateVersions.version))
     .limit(SHOWN)
 }

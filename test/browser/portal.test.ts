@@ -358,7 +358,7 @@ async function fillWithVectors({ ask, send, held: hold }: ReturnType<typeof call
   })
   await ask('POST', '/v1/consent', {
     recipientEmail: 'c@example.com',
-    consentBasis: 'contractual',
+    basis: 'contractual',
     source: VECTOR,
   })
   await ask('POST', '/v1/agent/keys', { label: VECTOR, permissions: ['read'] })

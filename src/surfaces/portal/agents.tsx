@@ -6,6 +6,9 @@ import { asked, Badge, Id, Listing, PAGE, paged, pageOf, Time } from './parts.ts
 import type { Portal } from './session.ts'
 import { page } from './shell.tsx'
 
+/** No more than these fit into 24 hours, since each ends by a silence of more than five minutes. */
+const SPELLS_OF_A_DAY = Math.ceil(86_400_000 / ACTIVE_FOR_MS) + 1
+
 /** The agents, whether they are alive, and when each was. */
 export const agents = new Hono<Portal>()
 
@@ -45,9 +48,10 @@ agents.get('/agents', async (c) => {
 
 agents.get('/agents/:agentId', async (c) => {
   const before = Number(asked(c, 'before'))
+  const isFirst = !(before > 0)
   const { agent, spells } = await aliveSpells(c.var.ctx, c.req.param('agentId'), {
-    before: before > 0 ? new Date(Math.min(before, 8.64e12)) : null,
-    limit: PAGE + 1,
+    before: isFirst ? null : new Date(Math.min(before, 8.64e12)),
+    limit: isFirst ? SPELLS_OF_A_DAY : PAGE + 1,
   })
   const found = paged(spells, ({ beganAt }) => String(beganAt.getTime()))
   const now = c.get('now')
@@ -78,9 +82,11 @@ agents.get('/agents/:agentId', async (c) => {
           <Id>{agent.id}</Id>
         </dd>
       </dl>
-      <div class="card">
-        <SpellsChart spells={spells} now={now} goesOnForMs={ACTIVE_FOR_MS} />
-      </div>
+      {isFirst ? (
+        <div class="card">
+          <SpellsChart spells={spells} now={now} goesOnForMs={ACTIVE_FOR_MS} />
+        </div>
+      ) : null}
       <h2>When it was alive</h2>
       <p>
         The last 14 days. A time ends where more than five minutes pass without a heartbeat, and with it the

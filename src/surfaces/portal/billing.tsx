@@ -106,6 +106,7 @@ async function billingPage(c: PortalContext) {
   const { plan, provider, currentPeriodEnd, cancelAtPeriodEnd } = standing
   const mayPay = may(ctx, 'manage') && provider !== 'none'
   const returned = bonds.find(({ id }) => id === asked(c, 'bond'))
+  const isFirst = asked(c, 'before') === undefined
   const isPosted = bonds.some(({ status }) => status === 'posted')
   return await page(
     c,
@@ -148,7 +149,7 @@ async function billingPage(c: PortalContext) {
         is verified.
       </p>
       <Bonds c={c} bonds={bonds} next={hasMore ? (bonds.at(-1)?.id ?? null) : null} />
-      {mayPay && !isPosted ? (
+      {mayPay && isFirst && !isPosted ? (
         <Form c={c} action="/portal/billing/bonds" class="card">
           <h3>Post a bond</h3>
           <Field

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { type Consent, listConsents, recordConsent } from '../../core/consents.ts'
 import { may } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
-import { csvFile, EXPORT_AT_MOST } from './csv.ts'
+import { csvFile } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
 import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
@@ -22,13 +22,12 @@ export const consents = new Hono<Portal>()
 consents.get('/consents', consentsPage)
 
 consents.get('/consents.csv', async (c) => {
-  const rows = await listConsents(c.var.ctx, { limit: EXPORT_AT_MOST })
-  return csvFile(
-    c,
-    'consents',
-    ['email', 'basis', 'source', 'jurisdiction', 'granted_at', 'revoked_at'],
-    rows.map((row) => [row.email, row.basis, row.source, row.jurisdiction, row.grantedAt, row.revokedAt]),
-  )
+  return await csvFile(c, 'consents', {
+    head: ['email', 'basis', 'source', 'jurisdiction', 'granted_at', 'revoked_at'],
+    list: ({ before: after, limit }) => listConsents(c.var.ctx, { after, limit }),
+    idOf: ({ contact }) => contact,
+    cells: (row) => [row.email, row.basis, row.source, row.jurisdiction, row.grantedAt, row.revokedAt],
+  })
 })
 
 consents.post('/consents', async (c) => {
@@ -84,6 +83,7 @@ async function consentsPage(c: PortalContext) {
     c,
     ({ before: after, limit }) => listConsents(c.var.ctx, { after, limit }),
     ({ contact }) => contact,
+    { further: 'Next page' },
   )
   return await page(
     c,

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { findConsent, isGranted } from '../../core/consents.ts'
 import { contactHistory, type Touch } from '../../core/contact-history.ts'
 import { findSuppression } from '../../core/suppressions.ts'
-import { asked, Badge, Empty, Field, PAGE, Pager, Time, toneOf } from './parts.tsx'
+import { asked, Badge, Empty, Field, PAGE, Pager, paged, Time, toneOf } from './parts.tsx'
 import { refuse } from './posted.ts'
 import type { Portal, PortalContext } from './session.ts'
 import { page } from './shell.tsx'
@@ -14,9 +14,8 @@ contacts.get('/contacts', async (c) => {
   const email = asked(c, 'email')
   if (email === undefined) return await contactPage(c, '', null)
   try {
-    const before = Number(asked(c, 'before'))
     const found = await contactHistory(c.var.ctx, email, {
-      before: Number.isFinite(before) && before > 0 ? new Date(Math.min(before, 8.64e12)) : null,
+      from: cursorOf(asked(c, 'before')),
       limit: PAGE + 1,
     })
     const [suppression, consent] = await Promise.all([
@@ -47,9 +46,7 @@ contacts.get('/contacts', async (c) => {
 type Found = { found: Touch[]; standing: unknown }
 
 async function contactPage(c: PortalContext, email: string, history: Found | null) {
-  const shown = history?.found.slice(0, PAGE) ?? []
-  const last = shown.at(-1)
-  const next = history && history.found.length > PAGE && last ? String(last.at.getTime()) : null
+  const { shown, next } = paged(history?.found ?? [], ({ at, nth }) => `${at.getTime()}_${nth}`)
   return await page(
     c,
     history ? email : 'Contacts',
@@ -83,9 +80,15 @@ async function contactPage(c: PortalContext, email: string, history: Found | nul
           </li>
         ))}
       </ol>
-      <Pager c={c} next={next} />
+      <Pager c={c} of={{ next }} caption="what has passed" />
     </>,
   )
+}
+
+/** Behind which touch a page begins: the moment, and the how manieth of that moment. */
+function cursorOf(given: string | undefined) {
+  const [, at, nth] = /^(\d{1,13})_(\d{1,6})$/.exec(given ?? '') ?? []
+  return at === undefined ? null : { at: new Date(Number(at)), nth: Number(nth) }
 }
 
 const WORDS = { sent: 'Written to by', received: 'Wrote:', lease: 'Lease of' }

@@ -1,57 +1,69 @@
 import { Hono } from 'hono'
-import { type Agent, isActive, listAgents } from '../../core/agents.ts'
+import { type Agent, agentNames, isActive, listAgents } from '../../core/agents.ts'
 import { type Consensus, getConsensus, listConsensus, voteOn } from '../../core/consensus.ts'
-import { may, mustBeAllowed } from '../../core/ctx.ts'
+import { type Ctx, may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { listLeases, releaseLease } from '../../core/leases.ts'
-import { asked, Badge, Empty, Field, Form, Listing, PAGE, paged, Table, Time } from './parts.tsx'
+import { asked, Badge, Empty, Field, Form, Listing, PAGE, paged, pageOf, Table, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
-/** Agents that the pages can name; further ones are shown by their ids. */
-const NAMED_AT_MOST = 500
+/** Agents that are offered to vote for. */
+const ALIVE_AT_MOST = 200
 
 /** Whom agents hold, and what they decide together: who voted what, when and why. */
 export const coordination = new Hono<Portal>()
 
 coordination.get('/coordination', async (c) => {
   const { ctx } = c.var
-  const [leases, requests, everybody] = await Promise.all([
-    listLeases(ctx, { limit: PAGE }),
+  const [leases, requests] = await Promise.all([
+    pageOf(
+      c,
+      (part) => listLeases(ctx, part),
+      ({ contact }) => contact,
+      { by: 'leases', further: 'Next page' },
+    ),
     listConsensus(ctx, { status: null, before: cursorOf(asked(c, 'before')), limit: PAGE + 1 }),
-    listAgents(ctx, { isActive: null, limit: NAMED_AT_MOST }),
   ])
   const found = paged(requests, ({ createdAt, id }) => `${createdAt.getTime()}_${id}`)
-  const nameOf = namesOf(everybody)
+  const nameOf = await namesOf(ctx, [
+    ...leases.shown.map(({ agentId }) => agentId),
+    ...found.shown.map(({ requestingAgentId }) => requestingAgentId),
+  ])
   return await page(
     c,
     'Leases and votes',
     <div id="coordination" data-live="lease consensus">
       <h2>Contacts that an agent holds</h2>
-      {leases.length === 0 ? (
-        <Empty>No contact is held.</Empty>
-      ) : (
-        <Table
-          caption="Leases"
-          head={['Contact', 'Agent', 'For', 'Until', '']}
-          rows={leases.map((lease) => [
-            <a href={`/portal/contacts?email=${encodeURIComponent(lease.contactEmail)}`}>
-              {lease.contactEmail}
-            </a>,
-            <a href={`/portal/agents/${lease.agentId}`}>{nameOf(lease.agentId)}</a>,
-            lease.intent,
-            <Time at={lease.expiresAt} />,
-            may(ctx, 'send') ? (
-              <Form c={c} action={`/portal/coordination/leases/${lease.id}/release`}>
-                <button class="small" type="submit" data-confirm="Let go of this contact?">
-                  Let go <span class="visually-hidden">of {lease.contactEmail}</span>
-                </button>
-              </Form>
-            ) : null,
-          ])}
-        />
-      )}
+      <Listing
+        c={c}
+        of={leases}
+        caption="Leases"
+        head={['Contact', 'Agent', 'For', 'Since', 'Until', '']}
+        row={(lease) => [
+          <a href={`/portal/contacts?email=${encodeURIComponent(lease.contactEmail)}`}>
+            {lease.contactEmail}
+          </a>,
+          <a href={`/portal/agents/${lease.agentId}`}>{nameOf(lease.agentId)}</a>,
+          lease.intent,
+          <Time at={lease.createdAt} />,
+          <Time at={lease.expiresAt} />,
+          may(ctx, 'send') ? (
+            <Form c={c} action={`/portal/coordination/leases/${lease.id}/release`}>
+              <button
+                class="small"
+                type="submit"
+                data-confirm={`Let go of ${lease.contactEmail}? Another agent may write to it then.`}
+              >
+                Let go <span class="visually-hidden">of {lease.contactEmail}</span>
+              </button>
+            </Form>
+          ) : null,
+        ]}
+      >
+        No contact is held.
+      </Listing>
       <h2>What agents decide together</h2>
       <Listing
         c={c}
@@ -103,14 +115,14 @@ coordination.post('/coordination/votes/:consensusId', async (c) => {
 })
 
 async function requestPage(c: PortalContext, id: string) {
-  const [request, everybody] = await Promise.all([
-    getConsensus(c.var.ctx, id),
-    listAgents(c.var.ctx, { isActive: null, limit: NAMED_AT_MOST }),
+  const { ctx } = c.var
+  const [request, alive] = await Promise.all([
+    getConsensus(ctx, id),
+    listAgents(ctx, { isActive: true, limit: ALIVE_AT_MOST }),
   ])
-  const nameOf = namesOf(everybody)
-  const mayVote = everybody.filter(
-    (agent) => isActive(agent, c.get('now')) && !request.votes.some(({ agentId }) => agentId === agent.id),
-  )
+  const voted = request.votes.map(({ agentId }) => agentId)
+  const nameOf = await namesOf(ctx, [request.requestingAgentId, ...voted])
+  const mayVote = alive.filter((agent) => isActive(agent, c.get('now')) && !voted.includes(agent.id))
   return await page(
     c,
     request.action,
@@ -157,15 +169,27 @@ async function requestPage(c: PortalContext, id: string) {
           />
         )}
       </div>
-      {request.status === 'pending' ? <VoteForm c={c} id={id} agents={mayVote} /> : null}
+      {request.status === 'pending' ? (
+        <VoteForm c={c} id={id} agents={mayVote} isAll={alive.length < ALIVE_AT_MOST} />
+      ) : null}
     </>,
   )
 }
 
 /** An owner may cast the vote of an agent that is alive and has not voted; there is no other way to end a vote. */
-function VoteForm({ c, id, agents }: { c: PortalContext; id: string; agents: Agent[] }) {
+function VoteForm({
+  c,
+  id,
+  agents,
+  isAll,
+}: {
+  c: PortalContext
+  id: string
+  agents: Agent[]
+  isAll: boolean
+}) {
   if (!may(c.var.ctx, 'send')) return null
-  if (agents.length === 0) return <p class="note">Every agent that is alive has voted.</p>
+  if (agents.length === 0 && isAll) return <p class="note">Every agent that is alive has voted.</p>
   return (
     <Form c={c} action={`/portal/coordination/votes/${id}`} class="card">
       <h2>Vote for one of your agents</h2>
@@ -175,6 +199,9 @@ function VoteForm({ c, id, agents }: { c: PortalContext; id: string; agents: Age
         label="Agent"
         name="agent"
         options={agents.map((agent): [string, string] => [agent.id, agent.name])}
+        {...(isAll
+          ? {}
+          : { hint: `Of the ${ALIVE_AT_MOST} newest that are alive. Others vote over the API.` })}
       />
       <Field c={c} label="Why" name="reason" attributes={{ maxlength: 500 }} />
       <div class="actions">
@@ -192,8 +219,8 @@ function VoteForm({ c, id, agents }: { c: PortalContext; id: string; agents: Age
 const count = ({ votes }: Consensus, of: 'approve' | 'reject') =>
   votes.filter(({ vote }) => vote === of).length
 
-const namesOf = (agents: Agent[]) => {
-  const names = new Map(agents.map(({ id, name }) => [id, name]))
+async function namesOf(ctx: Ctx, ids: string[]) {
+  const names = await agentNames(ctx, ids)
   return (id: string) => names.get(id) ?? id
 }
 

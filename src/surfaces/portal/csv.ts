@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import { fileOf } from '../http.ts'
 import type { PortalContext } from './session.ts'
 
 /** Rows of one import. */
@@ -8,19 +9,39 @@ const FORMULA = /^[=+\-@\t\r]/
 
 type Cell = string | Date | null
 
-/** Rows of one exported file. */
-export const EXPORT_AT_MOST = 10_000
+/** A list that is written to a file, whole. */
+type Exported<Row> = {
+  head: string[]
+  list: (part: { before: string | undefined; limit: number }) => Promise<Row[]>
+  idOf: (row: Row) => string
+  cells: (row: Row) => Cell[]
+}
 
-/** Answers with a table as a file for spreadsheets: cells are quoted where they must be, and none begins as a formula does. */
-export function csvFile(c: PortalContext, name: string, head: string[], rows: Cell[][]) {
-  const cell = (value: Cell) => {
-    const text = value instanceof Date ? value.toISOString() : (value ?? '')
-    const safe = FORMULA.test(text) ? `'${text}` : text
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  const content = [head, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
-  c.header('Content-Disposition', `attachment; filename="${name}.csv"`)
-  return c.body(content, 200, { 'content-type': 'text/csv; charset=utf-8' })
+/** Rows of an exported file that are read together. */
+const AT_ONCE = 1_000
+
+/** Answers with a list as a file for spreadsheets: cells are quoted where they must be, and none begins as a formula does. */
+export async function csvFile<Row>(c: PortalContext, name: string, exported: Exported<Row>) {
+  return await fileOf(c, partsOf(exported), 'text/csv; charset=utf-8', `${name}.csv`)
+}
+
+async function* partsOf<Row>({ head, list, idOf, cells }: Exported<Row>): AsyncGenerator<string> {
+  yield lineOf(head)
+  let before: string | undefined
+  do {
+    const rows = await list({ before, limit: AT_ONCE })
+    yield rows.map((row) => lineOf(cells(row))).join('')
+    const last = rows.length === AT_ONCE ? rows.at(-1) : undefined
+    before = last && idOf(last)
+  } while (before !== undefined)
+}
+
+const lineOf = (cells: Cell[]) => `${cells.map(cellText).join(',')}\r\n`
+
+function cellText(value: Cell): string {
+  const text = value instanceof Date ? value.toISOString() : (value ?? '')
+  const safe = FORMULA.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
 /** The rows of a table by its headings in its first line. Throws `invalid` where it is none, or too long. */

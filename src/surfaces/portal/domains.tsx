@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { listAgents } from '../../core/agents.ts'
+import { agentNames, listAgents } from '../../core/agents.ts'
 import { may } from '../../core/ctx.ts'
 import { oursIn } from '../../core/domains/check.ts'
 import {
@@ -134,7 +134,11 @@ async function domainPage(c: PortalContext, domain: DomainWithAliases, missing: 
   const all = dnsRecords(domain, ours)
   const isManaged = domain.mode === 'managed'
   const agents = mayManage ? await listAgents(ctx, { isActive: null, limit: AGENTS_AT_MOST }) : []
-  const nameOf = (id: string | null) => agents.find((agent) => agent.id === id)?.name ?? id ?? 'no agent'
+  const names = await agentNames(
+    ctx,
+    domain.aliases.flatMap(({ agentId }) => agentId ?? []),
+  )
+  const nameOf = (id: string | null) => (id === null ? 'no agent' : (names.get(id) ?? id))
   const isVerified = domain.status === 'verified'
   return await page(
     c,
@@ -208,7 +212,7 @@ async function domainPage(c: PortalContext, domain: DomainWithAliases, missing: 
             name="agent"
             alias={['agent_id']}
             options={agents.map(({ id, name }): [string, string] => [id, name])}
-            hint="Its mailbox keeps the part before the @."
+            hint={`Its mailbox keeps the part before the @.${agents.length < AGENTS_AT_MOST ? '' : ` These are the newest ${AGENTS_AT_MOST}; others are attached over the API.`}`}
           />
           <div class="actions">
             <button type="submit">Attach</button>

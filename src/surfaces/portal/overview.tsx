@@ -7,6 +7,10 @@ import type { Portal } from './session.ts'
 import { page } from './shell.tsx'
 
 const DAYS = 14
+/** Rules that one chart holds. */
+const RULES = 10
+/** Up to which number it is counted what waits. */
+const COUNTED = 100
 
 /** What happened, at a glance: what was sent, held and blocked, by which rule, and what waits for a person. */
 export const overview = new Hono<Portal>()
@@ -38,13 +42,13 @@ overview.get('/', async (c) => {
         <div>
           <dt>To be decided</dt>
           <dd>
-            <a href="/portal/approvals">{pending}</a>
+            <a href="/portal/approvals">{atLeast(pending)}</a>
           </dd>
         </div>
         <div>
           <dt>Trouble</dt>
           <dd>
-            <a href="/portal/trouble">{seen.unknown + seen.deadLetters}</a>
+            <a href="/portal/trouble">{atLeast(seen.unknown, seen.deadLetters)}</a>
           </dd>
         </div>
       </dl>
@@ -60,8 +64,8 @@ overview.get('/', async (c) => {
               <p class="soft">No rule has blocked anything.</p>
             ) : (
               <BarsChart
-                title="Blocked, by rule"
-                bars={reasons.slice(0, 10).map(({ reason, count }) => ({ name: words(reason), count }))}
+                title={`Blocked, by rule${reasons.length > RULES ? `: the ${RULES} most frequent of ${reasons.length}` : ''}`}
+                bars={reasons.slice(0, RULES).map(({ reason, count }) => ({ name: words(reason), count }))}
               />
             )}
           </div>
@@ -70,5 +74,9 @@ overview.get('/', async (c) => {
     </div>,
   )
 })
+
+/** What waits, in all; with a plus where it was not counted to the end. */
+const atLeast = (...counts: number[]) =>
+  `${counts.reduce((sum, count) => sum + count, 0)}${counts.some((count) => count >= COUNTED) ? '+' : ''}`
 
 const words = (reason: string) => reason.replaceAll('_', ' ')

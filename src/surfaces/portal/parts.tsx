@@ -199,41 +199,47 @@ export function Remarks({ id, remarks }: { id?: string; remarks: Remark[] }) {
   )
 }
 
-/** The link to the next page of a list, if there is one; the filters stay. */
-export function Pager({ c, next }: { c: PortalContext; next: string | null }) {
+/** The link to the next page of a list, if there is one; the filters stay, and so do the pages of other lists. */
+export function Pager({ c, of: { next, by = 'before', further = 'Older' }, caption }: PagerProps) {
   const here = new URL(c.req.url)
   const first = new URLSearchParams(here.search)
-  const isFirst = !first.has('before')
-  first.delete('before')
+  const isFirst = !first.has(by)
+  first.delete(by)
   const following = new URLSearchParams(first)
-  if (next !== null) following.set('before', next)
+  if (next !== null) following.set(by, next)
   if (isFirst && next === null) return null
   return (
-    <nav class="pager" aria-label="Pages">
+    <nav class="pager" aria-label={`Pages of ${caption}`}>
       {isFirst ? null : (
         <a class="button" href={`${here.pathname}?${first}`}>
-          First page
+          First page<span class="visually-hidden">: {caption}</span>
         </a>
       )}
       {next === null ? null : (
         <a class="button" rel="next" href={`${here.pathname}?${following}`}>
-          Older
+          {further}
+          <span class="visually-hidden">: {caption}</span>
         </a>
       )}
     </nav>
   )
 }
 
+type PagerProps = { c: PortalContext; of: Omit<Paged<unknown>, 'shown'>; caption: string }
+
 export const PAGE = 50
 
+/** How pages of a list are asked for, where not by `before`, and what leads to the next one, where that is not older. */
+type Ways = { by?: string; further?: string }
+
 /** The rows of one page of a list, and where the next page begins. */
-export type Paged<Row> = { shown: Row[]; next: string | null }
+export type Paged<Row> = { shown: Row[]; next: string | null } & Ways
 
 /** The rows of one page of a list that was asked for one row more, and where the next page begins. */
-export function paged<Row>(rows: Row[], idOf: (row: Row) => string): Paged<Row> {
+export function paged<Row>(rows: Row[], idOf: (row: Row) => string, ways: Ways = {}): Paged<Row> {
   const shown = rows.slice(0, PAGE)
   const last = shown.at(-1)
-  return { shown, next: rows.length > PAGE && last ? idOf(last) : null }
+  return { shown, next: rows.length > PAGE && last ? idOf(last) : null, ...ways }
 }
 
 /** The page of a list that the query asks for. */
@@ -241,14 +247,15 @@ export async function pageOf<Row>(
   c: PortalContext,
   list: (page: { before: string | undefined; limit: number }) => Promise<Row[]>,
   idOf: (row: Row) => string,
+  ways: Ways = {},
 ): Promise<Paged<Row>> {
-  return paged(await list({ before: asked(c, 'before'), limit: PAGE + 1 }), idOf)
+  return paged(await list({ before: asked(c, ways.by ?? 'before'), limit: PAGE + 1 }), idOf, ways)
 }
 
 /** A page of a list as a table, or what is said where it has no rows, and the way to the next page. */
 export function Listing<Row>({
   c,
-  of: { shown, next },
+  of,
   caption,
   head,
   row,
@@ -264,12 +271,12 @@ export function Listing<Row>({
 }) {
   return (
     <>
-      {shown.length === 0 ? (
+      {of.shown.length === 0 ? (
         <Empty>{children}</Empty>
       ) : (
-        <Table caption={caption} head={head} rows={shown.map(row)} />
+        <Table caption={caption} head={head} rows={of.shown.map(row)} />
       )}
-      <Pager c={c} next={next} />
+      <Pager c={c} of={of} caption={caption} />
     </>
   )
 }

@@ -14,7 +14,7 @@ sends.get('/sends', async (c) => {
     asked(c, name),
   )
   const known = SEND_STATES.find((each) => each === state)
-  const { shown, next } = paged(
+  const found = paged(
     await listSends(c.var.ctx, {
       states: known && [known],
       recipient: recipient?.includes('@') ? recipient : undefined,
@@ -44,8 +44,8 @@ sends.get('/sends', async (c) => {
         <Field c={c} label="Template" name="template" value={template} />
         <button type="submit">Show</button>
       </form>
-      {shown.length === 0 ? <Empty>No such send.</Empty> : <SendTable sends={shown} />}
-      <Pager c={c} next={next} />
+      {found.shown.length === 0 ? <Empty>No such send.</Empty> : <SendTable sends={found.shown} />}
+      <Pager c={c} of={found} caption="sends" />
     </>,
   )
 })

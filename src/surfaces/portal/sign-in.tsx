@@ -8,7 +8,7 @@ import {
   listSessions,
   signIn,
 } from '../../core/sessions.ts'
-import { Badge, Field, Form, Table, Time } from './parts.tsx'
+import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import type { Portal } from './session.ts'
 import {
@@ -126,7 +126,11 @@ sessionPages.post('/sign-out', async (c) => {
 
 sessionPages.get('/sessions', async (c) => {
   const person = personOf(c)
-  const sessions = await listSessions(at(c), person)
+  const found = await pageOf(
+    c,
+    (part) => listSessions(at(c), person, part),
+    ({ id }) => id,
+  )
   return await page(
     c,
     'Sessions',
@@ -134,10 +138,12 @@ sessionPages.get('/sessions', async (c) => {
       <p class="lead">
         Where you are signed in. A session ends after 12 hours without a visit, and after 7 days.
       </p>
-      <Table
+      <Listing
+        c={c}
+        of={found}
         caption="Your sessions"
         head={['Browser', 'Signed in', 'Last seen', '']}
-        rows={sessions.map((session) => [
+        row={(session) => [
           <>
             {browserNamed(session.browser)}{' '}
             {session.id === person.session.id ? <Badge state="this one" tone="good" /> : null}
@@ -151,9 +157,11 @@ sessionPages.get('/sessions', async (c) => {
               </button>
             </Form>
           ),
-        ])}
-      />
-      {sessions.length > 1 ? (
+        ]}
+      >
+        There are no others.
+      </Listing>
+      {found.shown.some(({ id }) => id !== person.session.id) ? (
         <Form c={c} action="/portal/sessions/end-others">
           <button type="submit">End all others</button>
         </Form>

@@ -109,7 +109,7 @@ async function smtpPage(c: PortalContext) {
           label="Mailbox"
           name="mailbox"
           value={chosen ?? newest.find(({ isDefault }) => isDefault)?.id}
-          hint="It sends from here, and does nothing else."
+          hint={`It sends from here, and does nothing else.${newest.length < MAILBOXES_AT_MOST ? '' : ` These are the newest ${MAILBOXES_AT_MOST}; for another, begin on that mailbox's page.`}`}
           options={mailboxes.map(({ id, address }): [string, string] => [id, address])}
         />
         <div class="actions">

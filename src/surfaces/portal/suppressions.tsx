@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { may } from '../../core/ctx.ts'
 import { liftSuppression, listSuppressions, REASON_CODES, suppress } from '../../core/suppressions.ts'
-import { csvFile, EXPORT_AT_MOST } from './csv.ts'
+import { csvFile } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
 import { Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
@@ -14,21 +14,15 @@ export const suppressions = new Hono<Portal>()
 suppressions.get('/suppressions', suppressionsPage)
 
 suppressions.get('/suppressions.csv', async (c) => {
-  const rows = await listSuppressions(c.var.ctx, { limit: EXPORT_AT_MOST })
-  return csvFile(
-    c,
-    'suppressions',
-    ['email', 'scope', 'campaign', 'reason', 'source', 'expires_at', 'created_at'],
-    rows.map((row) => [
-      row.email,
-      row.scope,
-      row.campaignId,
-      row.reasonCode,
-      row.source,
-      row.expiresAt,
-      row.createdAt,
-    ]),
-  )
+  return await csvFile(c, 'suppressions', {
+    head: ['email', 'scope', 'campaign', 'reason', 'source', 'expires_at', 'created_at'],
+    list: (part) => listSuppressions(c.var.ctx, part),
+    idOf: ({ id }) => id,
+    cells: (row) => [
+      ...[row.email, row.scope, row.campaignId, row.reasonCode, row.source],
+      ...[row.expiresAt, row.createdAt],
+    ],
+  })
 })
 
 suppressions.post('/suppressions', async (c) => {

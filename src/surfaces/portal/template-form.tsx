@@ -132,11 +132,16 @@ function variablesOf(given: string): TemplateContent['variables'] {
 const written = ({ name, type, required }: TemplateContent['variables'][number]) =>
   `${name}${type === 'string' ? '' : `:${type}`}${required ? '' : '?'}`
 
+/** The version that the query names, or null. */
+export function askedVersion(c: PortalContext): number | null {
+  const number = Number(asked(c, 'version') ?? 0)
+  return Number.isSafeInteger(number) && number > 0 ? number : null
+}
+
 /** The words that stand in the form at first: those of the version that is to be changed. */
 async function standing(c: PortalContext, id: string) {
-  const { template, versions } = await getTemplate(c.var.ctx, id)
-  const version = versions.find((each) => String(each.version) === asked(c, 'version')) ?? versions[0]
-  const { subject = '', html = null, text = null, variables = [] } = version ?? {}
+  const { template, versions } = await getTemplate(c.var.ctx, id, askedVersion(c))
+  const { subject = '', html = null, text = null, variables = [] } = versions[0] ?? {}
   const form: Given = {
     subject,
     html: html ?? '',

@@ -13,10 +13,10 @@ import {
   type TemplateVersion,
 } from '../../core/templates.ts'
 import { plainFrame } from './message.tsx'
-import { asked, Badge, Empty, Field, Form, Listing, pageOf, type Remark, Remarks, Time } from './parts.tsx'
+import { Badge, Empty, Field, Form, Listing, pageOf, type Remark, Remarks, Time } from './parts.tsx'
 import { done, foreign, formOf, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
-import { remarksOf } from './template-form.tsx'
+import { askedVersion, remarksOf } from './template-form.tsx'
 
 /** The templates: what each version says, with sample values, what the lint finds in it, and whether it goes out. */
 export const templates = new Hono<Portal>()
@@ -62,9 +62,7 @@ templates.get('/templates', async (c) => {
 })
 
 templates.get('/templates/:templateId', async (c) => {
-  const id = c.req.param('templateId')
-  const { template, versions } = await getTemplate(c.var.ctx, id)
-  const version = versions.find((each) => String(each.version) === asked(c, 'version')) ?? versions[0]
+  const { template, versions, version } = await versionAsked(c, c.req.param('templateId'))
   const mayManage = may(c.var.ctx, 'manage')
   const writing = version ? `?version=${version.version}` : ''
   return await page(
@@ -99,6 +97,16 @@ templates.get('/templates/:templateId', async (c) => {
     </>,
   )
 })
+
+/** That version, or else the newest, among those that are listed with it. */
+async function versionAsked(c: PortalContext, id: string) {
+  const newest = await getTemplate(c.var.ctx, id)
+  const number = askedVersion(c) ?? 0
+  const isOld = number > 0 && newest.versions.every(({ version }) => version > number)
+  const { template, versions } = isOld ? await getTemplate(c.var.ctx, id, number) : newest
+  const version = versions.find((each) => each.version === number) ?? versions[0]
+  return { template, versions, version }
+}
 
 async function VersionView({
   c,
@@ -136,6 +144,7 @@ async function VersionView({
           ])}
         />
         <button type="submit">Show</button>
+        <Further template={template} versions={versions} />
       </form>
       <div class="split">
         <section aria-label="Preview">
@@ -174,6 +183,16 @@ async function VersionView({
       </div>
     </>
   )
+}
+
+/** The way to versions that the list does not hold. */
+function Further({ template: { id }, versions }: { template: Template; versions: TemplateVersion[] }) {
+  const oldest = versions.at(-1)?.version ?? 1
+  return oldest > 1 ? (
+    <a class="button" href={`/portal/templates/${id}?version=${oldest - 1}`}>
+      Older versions
+    </a>
+  ) : null
 }
 
 /** What the person may do with a version now: publish it, decide on it, or mend it first. */
@@ -220,9 +239,10 @@ function NextStep({
 
 templates.get('/templates/:templateId/versions/:version/preview', async (c) => {
   const { templateId, version } = c.req.param()
-  const { versions } = await getTemplate(c.var.ctx, templateId)
-  const of = versions.find((each) => String(each.version) === version)
-  if (!of) throw new Fault('not_found', 'No such version.')
+  const number = numberOf(version)
+  const { versions } = await getTemplate(c.var.ctx, templateId, number)
+  const of = versions[0]
+  if (of?.version !== number) throw new Fault('not_found', 'No such version.')
   const { html, text } = await previewContent(c.var.ctx, of, samplePayload(of))
   return html === null ? plainFrame(c, text ?? '') : foreign(c, html)
 })
@@ -258,6 +278,6 @@ templates.post('/templates/:templateId/delete', async (c) => {
 
 function numberOf(version: string): number {
   const number = Number(version)
-  if (Number.isInteger(number) && number > 0) return number
+  if (Number.isSafeInteger(number) && number > 0) return number
   throw new Fault('not_found', 'No such version.')
 }

@@ -3,7 +3,7 @@ import { may } from '../../core/ctx.ts'
 import { listDeadLetters, replayDeadLetter } from '../../core/dead-letters.ts'
 import { Fault } from '../../core/fault.ts'
 import { listSends, resolveUnknown } from '../../core/sends.ts'
-import { asked, Empty, Form, Listing, PAGE, paged, Table, Time } from './parts.tsx'
+import { Form, Listing, pageOf, Time } from './parts.tsx'
 import { done, formOf, type Portal } from './session.ts'
 import { page } from './shell.tsx'
 
@@ -14,8 +14,17 @@ export const trouble = new Hono<Portal>()
 
 trouble.get('/trouble', async (c) => {
   const [unknown, letters] = await Promise.all([
-    listSends(c.var.ctx, { states: ['unknown'], limit: PAGE }),
-    listDeadLetters(c.var.ctx, { isOpen: true, before: asked(c, 'before'), limit: PAGE + 1 }),
+    pageOf(
+      c,
+      (part) => listSends(c.var.ctx, { states: ['unknown'], ...part }),
+      ({ id }) => id,
+      { by: 'unknown' },
+    ),
+    pageOf(
+      c,
+      (part) => listDeadLetters(c.var.ctx, { isOpen: true, ...part }),
+      ({ id }) => id,
+    ),
   ])
   const mayMend = may(c.var.ctx, 'manage')
   return await page(
@@ -27,40 +36,38 @@ trouble.get('/trouble', async (c) => {
         The line broke after the message was handed over. Look at the carrier whether it left, then say so;
         sent again, the recipient may get it twice.
       </p>
-      {unknown.length === 0 ? (
-        <Empty>There are none.</Empty>
-      ) : (
-        <Table
-          caption="Unknown sends"
-          head={['To', 'Carrier', 'Since', '']}
-          rows={unknown.map((send) => [
-            <a href={`/portal/sends/${send.id}`}>{send.recipients[0]?.email}</a>,
-            send.provider ?? '',
-            <Time at={send.updatedAt} />,
-            mayMend ? (
-              <Form c={c} action={`/portal/trouble/unknown/${send.id}`} class="row">
-                {OUTCOMES.map((outcome) => (
-                  <button
-                    class="small"
-                    type="submit"
-                    name="outcome"
-                    value={outcome}
-                    {...(outcome === 'resend'
-                      ? { 'data-confirm': 'Send it again? It may arrive twice.' }
-                      : {})}
-                  >
-                    {outcome === 'resend' ? 'Send again' : `It was ${outcome}`}
-                  </button>
-                ))}
-              </Form>
-            ) : null,
-          ])}
-        />
-      )}
+      <Listing
+        c={c}
+        of={unknown}
+        caption="Unknown sends"
+        head={['To', 'Carrier', 'Since', '']}
+        row={(send) => [
+          <a href={`/portal/sends/${send.id}`}>{send.recipients[0]?.email}</a>,
+          send.provider ?? '',
+          <Time at={send.updatedAt} />,
+          mayMend ? (
+            <Form c={c} action={`/portal/trouble/unknown/${send.id}`} class="row">
+              {OUTCOMES.map((outcome) => (
+                <button
+                  class="small"
+                  type="submit"
+                  name="outcome"
+                  value={outcome}
+                  {...(outcome === 'resend' ? { 'data-confirm': 'Send it again? It may arrive twice.' } : {})}
+                >
+                  {outcome === 'resend' ? 'Send again' : `It was ${outcome}`}
+                </button>
+              ))}
+            </Form>
+          ) : null,
+        ]}
+      >
+        There are none.
+      </Listing>
       <h2>Dead letters</h2>
       <Listing
         c={c}
-        of={paged(letters, ({ id }) => id)}
+        of={letters}
         caption="Dead letters"
         head={['Queue', 'About', 'Why', 'Since', '']}
         row={({ id, queue, refId, reason, createdAt }) => [
