@@ -4,13 +4,14 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { actorName, type Ctx } from '../core/ctx.ts'
-import { Fault, type FaultCode } from '../core/fault.ts'
+import { Fault } from '../core/fault.ts'
 import { answerOnce } from '../core/idempotency.ts'
 import { authenticate, hashSecret, isWellFormed } from '../core/keys.ts'
 import { learn, tellFailure } from '../core/log.ts'
 import { isOperator } from '../core/operator.ts'
 import type { Refusal } from '../core/policy.ts'
 import { type Env, settings } from '../env.ts'
+import type { Statuses } from './status.ts'
 
 export type App = {
   Bindings: Env
@@ -20,7 +21,7 @@ export type HttpContext = Context<App>
 
 /** How one published API says things went wrong: a status for every code, and the body around it with its schema. */
 export type Dialect = {
-  status: Record<FaultCode, ContentfulStatusCode>
+  status: Statuses
   error: { name: string; schema: z.ZodType }
   body: (fault: {
     code: string
@@ -41,49 +42,7 @@ export function sendOn(request: Request, errand: Errand): Request {
   return request
 }
 
-/** The statuses of doors that follow no published table: the operator's, and where carriers report. */
-export const OWN_STATUS: Dialect['status'] = {
-  unauthorized: 401,
-  insufficient_scope: 403,
-  mailbox_scope_denied: 403,
-  tenant_mismatch: 403,
-  agent_mismatch: 403,
-  agent_required: 403,
-  human_decision_required: 403,
-  global_scope_not_allowed: 403,
-  not_found: 404,
-  agent_not_found: 404,
-  mailbox_not_found: 404,
-  template_not_found: 404,
-  malformed_json: 400,
-  invalid: 422,
-  dedupe_key_required: 422,
-  batch_too_large: 422,
-  template_render_failed: 422,
-  template_lint_failed: 422,
-  payload_too_large: 413,
-  conflict: 409,
-  not_rendered: 409,
-  approval_stale: 409,
-  already_decided: 409,
-  already_voted: 409,
-  consensus_closed: 409,
-  agent_inactive: 403,
-  not_cancellable: 409,
-  idempotency_in_progress: 409,
-  idempotency_mismatch: 422,
-  secret_already_shown: 409,
-  not_a_participant: 403,
-  not_configured: 503,
-  too_many_registrations: 429,
-  too_many_attempts: 429,
-  rate_limited: 429,
-  expired: 410,
-  not_claimed: 403,
-  payment_unavailable: 503,
-}
-
-/** The error of those doors. */
+/** The error of doors that follow no published contract: the operator's, and where carriers report. */
 export const OWN_ERROR = {
   name: 'Failure',
   schema: z.object({ error: z.string().openapi({ example: 'not_found' }), message: z.string() }),

@@ -11,16 +11,8 @@ import {
 } from '@modelcontextprotocol/server'
 import type { MiddlewareHandler } from 'hono'
 import { settings } from '../../env.ts'
-import {
-  type App,
-  type Dialect,
-  type HttpContext,
-  limitBody,
-  needsKey,
-  OWN_ERROR,
-  OWN_STATUS,
-  surface,
-} from '../http.ts'
+import { type App, type Dialect, type HttpContext, limitBody, needsKey, OWN_ERROR, surface } from '../http.ts'
+import { STATUS } from '../status.ts'
 import type { Ask } from './call.ts'
 import type { Document } from './operation.ts'
 import { serverFor } from './server.ts'
@@ -100,7 +92,7 @@ const rpcError = (message: string, code = REFUSED, data?: unknown) => ({
 /** Only what is refused before a tool is called: the tools answer as their routes do. */
 const dialect: Dialect = {
   status: {
-    ...OWN_STATUS,
+    ...STATUS,
     invalid: 400,
     dedupe_key_required: 400,
     batch_too_large: 400,

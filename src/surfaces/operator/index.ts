@@ -11,11 +11,11 @@ import {
   limitBody,
   noSuchRoute,
   OWN_ERROR,
-  OWN_STATUS,
   presentedKey,
   surface,
   z,
 } from '../http.ts'
+import { STATUS } from '../status.ts'
 
 const Status = z.enum(['pending', 'posted', 'captured', 'released', 'failed'])
 
@@ -59,7 +59,7 @@ const operatorOnly: MiddlewareHandler<App> = async (c, next) => {
 
 /** What whoever runs this Worker decides over all tenants' bonds. */
 export const operator = surface({
-  status: OWN_STATUS,
+  status: STATUS,
   error: OWN_ERROR,
   body: ({ code, message, details }) => ({ error: code, message, ...details }),
 })

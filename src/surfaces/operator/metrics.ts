@@ -1,6 +1,7 @@
 import { readMetrics } from '../../core/metrics/read.ts'
 import { mustBeOperator } from '../../core/operator.ts'
-import { type App, createRoute, OWN_ERROR, OWN_STATUS, presentedKey, surface, z } from '../http.ts'
+import { type App, createRoute, OWN_ERROR, presentedKey, surface, z } from '../http.ts'
+import { STATUS } from '../status.ts'
 
 const EXAMPLE = `# HELP moltpost_sends_total How often a send has come to this state, and the code that says why.
 # TYPE moltpost_sends_total counter
@@ -13,7 +14,7 @@ export type Watched = { carriers: (env: App['Bindings']) => string[] }
 /** How all that this Worker does fares, for the operator's Prometheus. */
 export function metrics({ carriers }: Watched) {
   const app = surface({
-    status: OWN_STATUS,
+    status: STATUS,
     error: OWN_ERROR,
     body: ({ code, message }) => ({ error: code, message }),
   })

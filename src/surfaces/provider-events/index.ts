@@ -1,17 +1,8 @@
 import { bodyLimit } from 'hono/body-limit'
 import { Fault } from '../../core/fault.ts'
 import { tell } from '../../core/log.ts'
-import {
-  type App,
-  createRoute,
-  type Dialect,
-  json,
-  noSuchRoute,
-  OWN_ERROR,
-  OWN_STATUS,
-  surface,
-  z,
-} from '../http.ts'
+import { type App, createRoute, type Dialect, json, noSuchRoute, OWN_ERROR, surface, z } from '../http.ts'
+import { STATUS } from '../status.ts'
 import { stripeEvents } from './stripe.ts'
 
 /** Who reports, and a report as each begins it. */
@@ -112,7 +103,7 @@ function note(carrier: Carrier, { kind, reason }: { kind: string; reason: string
 }
 
 const dialect: Dialect = {
-  status: OWN_STATUS,
+  status: STATUS,
   error: OWN_ERROR,
   body: ({ code, message }) => ({ error: code, message }),
 }
