@@ -6,13 +6,14 @@ CREATE INDEX `webhooks_held_up` ON `webhooks` (`release_at`) WHERE release_at IS
 CREATE TRIGGER `webhook_deliveries_begin_waiting` AFTER INSERT ON `webhook_deliveries`
 WHEN NEW.is_waiting = 1
 BEGIN
-	UPDATE webhooks SET release_at = NEW.updated_at + 60000
+	UPDATE webhooks SET release_at = NEW.created_at + 60000
 	WHERE tenant_id = NEW.tenant_id AND id = NEW.webhook_id AND release_at IS NULL;
 END;
 --> statement-breakpoint
+-- It was due until now, or has just been revived.
 CREATE TRIGGER `webhook_deliveries_wait` AFTER UPDATE OF `is_waiting` ON `webhook_deliveries`
 WHEN NEW.is_waiting = 1
 BEGIN
-	UPDATE webhooks SET release_at = NEW.updated_at + 60000
+	UPDATE webhooks SET release_at = coalesce(OLD.next_at, NEW.updated_at) + 60000
 	WHERE tenant_id = NEW.tenant_id AND id = NEW.webhook_id AND release_at IS NULL;
 END;

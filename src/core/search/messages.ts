@@ -4,6 +4,7 @@ import { textOfHtml } from '../content/html.ts'
 import { type Ctx, mustBeAllowed } from '../ctx.ts'
 import { bodyOf } from '../inbox/body.ts'
 import { previewOf, HTML_READ as SHOWN_HTML, TEXT_READ as SHOWN_TEXT } from '../inbox/preview.ts'
+import type { ThreadSummary } from '../inbox/threads.ts'
 import {
   dropVectors,
   type Entry,
@@ -133,20 +134,7 @@ export async function searchMessages(
   return { ...how, found, total: hits.length }
 }
 
-export type FoundThread = {
-  id: string
-  subject: string
-  lastPreview: string
-  lastFrom: string
-  /** In microseconds since 1970. */
-  lastAt: number
-  messageCount: number
-  isRead: boolean
-  isStarred: boolean
-  isArchived: boolean
-  labels: string[]
-  score: number
-}
+export type FoundThread = Omit<ThreadSummary, 'place'> & { score: number }
 
 /** The mailbox's threads that answer a query, each as good as its best message. */
 export async function searchThreads(

@@ -40,7 +40,7 @@ const CLAIM = `
 
 /** What is due still, after it could not be claimed, waits for the webhook's other attempts. */
 const WAIT = `
-  UPDATE webhook_deliveries SET is_waiting = 1, next_at = NULL, updated_at = ?3
+  UPDATE webhook_deliveries SET is_waiting = 1, next_at = NULL
   WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?3`
 
 const TAKEN = `

@@ -1,4 +1,3 @@
-import type { MiddlewareHandler } from 'hono'
 import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import {
@@ -13,23 +12,8 @@ import {
 } from '../../core/claims.ts'
 import { Fault } from '../../core/fault.ts'
 import { tellFailure } from '../../core/log.ts'
-import { type App, type HttpContext, router } from '../http.ts'
-import { Page } from './page.tsx'
-
-/** The token stands in the address, so it is told to nobody, kept nowhere and framed by no one. */
-const guarded: MiddlewareHandler<App> = async (c, next) => {
-  await next()
-  c.header('Cache-Control', 'no-store')
-  c.header('Referrer-Policy', 'no-referrer')
-  c.header('X-Content-Type-Options', 'nosniff')
-  c.header('X-Frame-Options', 'DENY')
-  c.header('X-Robots-Tag', 'noindex')
-  c.header('Cross-Origin-Opener-Policy', 'same-origin')
-  c.header(
-    'Content-Security-Policy',
-    `default-src 'none'; style-src 'nonce-${c.get('requestId')}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
-  )
-}
+import { type HttpContext, router } from '../http.ts'
+import { guarded, Page } from '../page.tsx'
 
 /** Where a person becomes the owner of an agent, and proves an address. It works without scripts. */
 export const claiming = router()

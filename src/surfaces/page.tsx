@@ -1,4 +1,6 @@
+import type { MiddlewareHandler } from 'hono'
 import { raw } from 'hono/html'
+import type { App } from './http.ts'
 
 const STYLE = `
   :root { color-scheme: light dark; font: 1.0625rem/1.5 system-ui, sans-serif }
@@ -17,7 +19,22 @@ const STYLE = `
   [role=alert] { border-left: .25rem solid; padding-left: .75rem; font-weight: 600 }
 `
 
-/** One page of plain HTML; the nonce admits its style and nothing else. */
+/** For pages whose address holds a token: it is told to nobody, kept nowhere and framed by no one. */
+export const guarded: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  c.header('Cache-Control', 'no-store')
+  c.header('Referrer-Policy', 'no-referrer')
+  c.header('X-Content-Type-Options', 'nosniff')
+  c.header('X-Frame-Options', 'DENY')
+  c.header('X-Robots-Tag', 'noindex')
+  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; style-src 'nonce-${c.get('requestId')}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+  )
+}
+
+/** One page of plain HTML for whoever follows a link; the nonce admits its style and nothing else. */
 export function Page({ title, nonce, children }: { title: string; nonce: string; children: unknown }) {
   return (
     <>
