@@ -4,7 +4,7 @@ import { type Announced, hears, type Listener } from '../core/events/listener.ts
 type Reader = { listener: Listener; write: (text: string) => void; end: () => void }
 
 /** What a socket that has just been opened missed is still being looked up: what is announced meanwhile waits. */
-const waiting = new Map<WebSocket, Announced[]>()
+const waiting = new Map<WebSocket, { announced: Announced[]; told: Set<string> }>()
 
 /** What waits for a reader that does not read, in bytes, before it is left. */
 const BEHIND_AT_MOST = 4_000_000
@@ -20,24 +20,33 @@ export class EventStream extends DurableObject {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   }
 
-  /** A socket that hears what the listener, given as a header, is to hear. What it missed is told by `resume`. */
+  /** A socket that hears what the listener, given as a header, is to hear. What it missed is told by `catchUp`, then `resume`. */
   override async fetch(request: Request): Promise<Response> {
     const listener = JSON.parse(request.headers.get('x-listener') ?? '{}') as Listener & { socketId: string }
     const { 0: client, 1: server } = new WebSocketPair()
     this.ctx.acceptWebSocket(server, [listener.socketId, listener.keyId])
     server.serializeAttachment(listener)
-    waiting.set(server, [])
+    waiting.set(server, { announced: [], told: new Set() })
     return new Response(null, { status: 101, webSocket: client })
   }
 
-  /** Tells a socket what it missed, then what has been announced since it was opened. */
-  resume(socketId: string, missed: Announced[]): void {
+  /** Tells a socket a part of what it missed; the next part goes on where this one ends. */
+  catchUp(socketId: string, missed: Announced[]): void {
     const [socket] = this.ctx.getWebSockets(socketId)
     if (!socket) return
-    const known = new Set(missed.map(({ id }) => id))
-    const since = (waiting.get(socket) ?? []).filter(({ id }) => !known.has(id))
+    for (const event of missed) {
+      waiting.get(socket)?.told.add(event.id)
+      socket.send(JSON.stringify(event))
+    }
+  }
+
+  /** Tells a socket that has been told what it missed all that has been announced since it was opened. */
+  resume(socketId: string): void {
+    const [socket] = this.ctx.getWebSockets(socketId)
+    if (!socket) return
+    const { announced, told } = waiting.get(socket) ?? { announced: [], told: new Set() }
     waiting.delete(socket)
-    for (const event of [...missed, ...since]) socket.send(JSON.stringify(event))
+    for (const event of announced) if (!told.has(event.id)) socket.send(JSON.stringify(event))
   }
 
   /** One line of JSON for each event that the listener is to hear, for as long as somebody reads. */
@@ -78,7 +87,7 @@ export class EventStream extends DurableObject {
         continue
       }
       const heard = events.filter((event) => hears(listener, event, now))
-      const queue = waiting.get(socket)
+      const queue = waiting.get(socket)?.announced
       if (queue) queue.push(...heard)
       else for (const event of heard) socket.send(JSON.stringify(event))
     }

@@ -2,6 +2,7 @@ import { env, exports } from 'cloudflare:workers'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventStatements, type Happening } from '../../src/core/events/outbox.ts'
 import { publish } from '../../src/core/events/publish.ts'
+import { eventStream } from '../../src/core/events/stream.ts'
 import { call, grant, newTenant, type Tenant } from '../support/tenant.ts'
 
 type Told = { id: string; type: string; mailbox_id: string | null }
@@ -134,8 +135,50 @@ test('who connects again hears what it missed, in order, once, and then what com
     expect(heard.at(-1)).toMatchObject({ type: 'lease.released' })
   }
   expect((await listen(tenant.key, '', { 'last-event-id': 'evt_unknown' })).status).toBe(404)
+  expect((await listen(tenant.key, '', { 'last-event-id': '' })).status).toBe(200)
   expect((await listen(tenant.key, '?types=nonsense')).status).toBe(400)
   expect((await call('GET', '/v1/agent/events/stream')).status).toBe(401)
+})
+
+test('who missed more than one call can carry is told all of it', async () => {
+  const tenant = await newTenant()
+  await happen(tenant, about(null, 'lease.acquired'))
+  const [first] = await history(tenant)
+  const many = 70
+  await env.DB.prepare(
+    `INSERT INTO events (tenant_id, seq, id, type, refs, payload, created_at)
+     SELECT e.tenant_id, e.seq + j.value, 'evt_' || j.value, 'message.received', '{}',
+       json_object('id', 'evt_' || j.value, 'type', 'message.received', 'data', '😀' || hex(zeroblob(130000))), e.created_at
+     FROM events e, json_each(?2) j WHERE e.tenant_id = ?1`,
+  )
+    .bind(tenant.id, JSON.stringify(Array.from({ length: many }, (_, index) => index + 1)))
+    .run()
+  const ids = Array.from({ length: many }, (_, index) => `evt_${index + 1}`)
+  const ws = await socket(tenant.key, `?lastEventId=${first?.id}`)
+  expect((await ws.next(many)).map(({ id }) => id)).toEqual(ids)
+})
+
+test('who listens and does not read is left, and nothing is kept for it', async () => {
+  const tenant = await newTenant()
+  const { body } = await exports.default.fetch('http://moltpost.test/v1/agent/events/stream', {
+    headers: { authorization: `Bearer ${tenant.key}` },
+  })
+  const reader = (body as ReadableStream<Uint8Array>).getReader()
+  onTestFinished(() => reader.cancel().catch(() => {}))
+  await reader.read()
+  const large = { type: 'message.received', agent_id: null, mailbox_id: null, text: 'a'.repeat(500_000) }
+  for (let count = 0; count < 20; count++) {
+    await eventStream(env, tenant.id).announce([{ ...large, id: `evt_${count}` }], Date.now())
+  }
+  const left = new Promise((resolve) => setTimeout(resolve, 3_000, 'not left'))
+  const rest = async () => {
+    for (let octets = 0; ; ) {
+      const { done, value } = await reader.read()
+      if (done) return octets
+      octets += value.byteLength
+    }
+  }
+  expect(await Promise.race([rest(), left])).toBeLessThan(5_000_000)
 })
 
 test('a stream ends with the key that opened it', async () => {

@@ -17,8 +17,9 @@ export type Wish = {
 const STREAM_MS = 3_600_000
 /** The same for a person: whether the session still stands is asked when it connects again. */
 const PERSON_MS = 300_000
-/** What one look-up of missed events brings; more are fetched as these are read. */
+/** What one look-up of missed events brings at most, in number and in bytes; more are fetched as these are read. */
 const MISSED_AT_ONCE = 200
+const MISSED_BYTES_AT_ONCE = 4_000_000
 
 /** The object that tells a tenant's events to those who listen. */
 export function eventStream(env: Env, tenantId: string) {
@@ -40,12 +41,15 @@ export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): List
 }
 
 const MISSED = `
-  SELECT e.seq, e.payload FROM events e
-  WHERE e.tenant_id = ?1 AND e.payload IS NOT NULL AND e.seq > ?2
-    AND (?3 IS NULL OR e.type IN (SELECT value FROM json_each(?3)))
-    AND (?4 IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(?4)))
-    AND (?5 IS NULL OR e.agent_id = ?5)
-  ORDER BY e.seq LIMIT ${MISSED_AT_ONCE}`
+  SELECT seq, payload FROM (
+    SELECT seq, payload, sum(octet_length(payload)) OVER (ORDER BY seq) - octet_length(payload) AS before FROM (
+      SELECT e.seq, e.payload FROM events e
+      WHERE e.tenant_id = ?1 AND e.payload IS NOT NULL AND e.seq > ?2
+        AND (?3 IS NULL OR e.type IN (SELECT value FROM json_each(?3)))
+        AND (?4 IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(?4)))
+        AND (?5 IS NULL OR e.agent_id = ?5)
+      ORDER BY e.seq LIMIT ${MISSED_AT_ONCE}))
+  WHERE before < ${MISSED_BYTES_AT_ONCE} ORDER BY seq`
 
 type MissedRow = { seq: number; payload: string }
 

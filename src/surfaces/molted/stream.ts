@@ -51,7 +51,7 @@ stream.openapi(
   }),
   async (c) => {
     const { types, mailboxId, agentId, lastEventId, follow } = c.req.valid('query')
-    const last = c.req.header('last-event-id') ?? lastEventId ?? null
+    const last = c.req.header('last-event-id') || lastEventId || null
     const wish = { types: typesIn(types), mailboxId, agentId: agentId ?? null, lastEventId: last }
     const listener = listenerFor(c.var.ctx, wish)
     if (c.req.header('upgrade')?.toLowerCase() === 'websocket') return await socket(c, listener, last)
@@ -85,58 +85,58 @@ async function socket(c: HttpContext, listener: Listener, last: string | null): 
   const response = await object.fetch(c.req.url, {
     headers: { upgrade: 'websocket', 'x-listener': JSON.stringify({ ...listener, socketId }) },
   })
-  const told: Payload[] = first.done ? [] : first.value
-  for await (const page of backlog) told.push(...page)
-  await object.resume(socketId, told)
+  if (!first.done) await object.catchUp(socketId, first.value)
+  for await (const page of backlog) await object.catchUp(socketId, page)
+  await object.resume(socketId)
   return response
 }
 
-/** The live stream is opened before the backlog is read, so that nothing falls between the two. */
+/**
+ * The live stream is opened before the backlog is read, so that nothing falls between the two. Both are read no faster than
+ * the client reads.
+ */
 async function eventsFor(c: HttpContext, listener: Listener, last: string | null, isFollowing: boolean) {
   const ctx = c.get('ctx')
   const backlog = missed(ctx, listener, last)
   const first = await backlog.next()
-  const live = await eventStream(ctx.env, ctx.tenantId).listen(listener)
-  const reader = live.getReader()
+  const live = (await eventStream(ctx.env, ctx.tenantId).listen(listener)).getReader()
+  const { readable, writable } = new IdentityTransformStream()
+  const writer = writable.getWriter()
   const encoder = new TextEncoder()
-  const told = new Set<string>()
-  let pulse: ReturnType<typeof setInterval> | undefined
-  const end = () => {
-    clearInterval(pulse)
-    reader.cancel().catch(() => {})
-  }
-  return new ReadableStream<Uint8Array>({
-    async start(controller) {
-      const say = (text: string) => controller.enqueue(encoder.encode(text))
-      say(`retry: ${RETRY_MS}\n\n`)
-      pulse = setInterval(async () => {
-        const lives =
-          Date.now() < listener.until && (await stillLives(ctx, listener, new Date()).catch(() => true))
-        if (lives) return say(': still here\n\n')
-        end()
-        controller.close()
-      }, PULSE_MS)
-      const pages = first.done ? [] : [first.value]
-      for (const page of pages) for (const event of page) tell(event)
-      for await (const page of backlog) for (const event of page) tell(event)
-      if (isFollowing) void follow().catch(() => {})
-      else {
-        end()
-        controller.close()
-      }
+  const say = (text: string) => writer.write(encoder.encode(text))
+  const pulse = setInterval(async () => {
+    const lives =
+      Date.now() < listener.until && (await stillLives(ctx, listener, new Date()).catch(() => true))
+    if (lives) await say(': still here\n\n').catch(end)
+    else end()
+  }, PULSE_MS)
+  writer.closed.catch(() => {}).finally(end)
+  tell()
+    .catch(() => {})
+    .finally(end)
+  return readable
 
-      function tell(event: Payload) {
+  async function tell() {
+    const told = new Set<string>()
+    await say(`retry: ${RETRY_MS}\n\n`)
+    for await (const page of pages()) {
+      for (const event of page) {
         told.add(event.id)
-        say(frame(event))
+        await say(frame(event))
       }
-      async function follow() {
-        for await (const event of lines(reader)) if (!told.delete(event.id)) say(frame(event))
-        clearInterval(pulse)
-        controller.close()
-      }
-    },
-    cancel: end,
-  })
+    }
+    if (!isFollowing) return
+    for await (const event of lines(live)) if (!told.delete(event.id)) await say(frame(event))
+  }
+  async function* pages() {
+    if (!first.done) yield first.value
+    yield* backlog
+  }
+  function end() {
+    clearInterval(pulse)
+    live.cancel().catch(() => {})
+    writer.close().catch(() => {})
+  }
 }
 
 function frame(event: Payload): string {
