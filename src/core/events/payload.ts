@@ -1,4 +1,4 @@
-import type { EventRefs, EventType } from '../../schema.ts'
+import type { Authentication, EventRefs, EventType } from '../../schema.ts'
 import type { Body } from '../inbox/body.ts'
 import { messageIdOf, threadIdOf } from '../inbox/store.ts'
 import type {
@@ -96,13 +96,25 @@ function messageData(event: Due, { messages, sends, bodies }: Subjects): Record<
     return {
       ...common,
       injection_score: row?.risk ? (JSON.parse(row.risk) as { score: number }).score : null,
-      authentication: parse(row?.authentication ?? null),
+      authentication: authenticationOf(row),
       ambiguities: parse(row?.ambiguities ?? '[]'),
     }
   }
-  if (type === 'message.sent' || type === 'message.delivered') return common
-  const { recipient = null, reason = null, code = null } = refs
-  return { ...common, recipient, reason, code }
+  if (type === 'message.sent') return common
+  const { reason = null, code = null } = refs
+  const recipient = known && isNamed(known, refs.recipient ?? '') ? refs.recipient : null
+  return { ...common, recipient, ...(type === 'message.delivered' ? {} : { reason, code }) }
+}
+
+/** Whether the message itself names an address: whom it was sent to blindly, no event tells. */
+function isNamed({ to, cc }: { to: string[]; cc: string[] }, address: string): boolean {
+  return [...to, ...cc].some((each) => each.toLowerCase() === address.toLowerCase())
+}
+
+function authenticationOf(row: MessageRow | undefined) {
+  if (!row?.authentication) return null
+  const { spf, dkim, dmarc, isFromAuthenticated }: Authentication = JSON.parse(row.authentication)
+  return { spf, dkim, dmarc, from_authenticated: isFromAuthenticated }
 }
 
 function letterOf(row: MessageRow) {
@@ -111,8 +123,8 @@ function letterOf(row: MessageRow) {
     thread_id: row.thread_id,
     from_addr: row.from_address,
     from_name: row.from_name,
-    to: parse(row.to_addresses),
-    cc: parse(row.cc_addresses),
+    to: JSON.parse(row.to_addresses) as string[],
+    cc: JSON.parse(row.cc_addresses) as string[],
     subject: row.subject,
     attachments: attachments(row.files),
     in_reply_to: row.in_reply_to,

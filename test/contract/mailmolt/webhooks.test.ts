@@ -158,6 +158,27 @@ test('a test that fails is 200 all the same and says so', async () => {
   })
 })
 
+test('what became of a message is told for each address that it names, and of no blind copy by its address', async () => {
+  const [sender, reader] = [await newTenant(), await newTenant()]
+  const unknown = () => `nobody-${crypto.randomUUID()}@moltpost.test`
+  const [named, blind] = [unknown(), unknown()]
+  const { status } = await sender.post('/v1/messages', {
+    ...{ to: reader.address, cc: [named], bcc: [blind], subject: 'Who got it?', text: 'Hello' },
+  })
+  expect(status).toBe(202)
+  const events = await eventually(async () => {
+    const { body } = await sender.get('/v1/agent/events?type=message.delivered,message.bounced')
+    return body.items.length === 3
+      ? (body.items as { type: string; data: { recipient: unknown } }[])
+      : undefined
+  })
+  const told = events.map(({ type, data }) => [type, data.recipient])
+  expect(told).toContainEqual(['message.delivered', reader.address])
+  expect(told).toContainEqual(['message.bounced', named])
+  expect(told).toContainEqual(['message.bounced', null])
+  expect(JSON.stringify(events)).not.toContain(blind)
+})
+
 test('a message is told to its sender and its reader, without blind copies, and can be replayed', async () => {
   const [sender, reader, hidden] = [await newTenant(), await newTenant(), await newTenant()]
   const [sent, received] = [await newEndpoint(), await newEndpoint([410])]
@@ -192,7 +213,7 @@ test('a message is told to its sender and its reader, without blind copies, and 
         },
         ...{ direction: 'inbound', status: 'received', truncated: true },
       },
-      authentication: { isFromAuthenticated: true },
+      authentication: { spf: 'none', dkim: 'none', dmarc: 'none', from_authenticated: true },
       ambiguities: [],
     },
   })
