@@ -52,7 +52,7 @@ async function rateLimited(c: HttpContext, account: Account, { window, detail, r
     const day = cap.unit === 'day' ? 'daily' : 'monthly'
     const until = new Date(cap.resetsAt).toISOString()
     const message = `The ${day} limit of ${cap.limit} sends of the plan "${plan}" is reached. It starts anew at ${until}.`
-    const upgrade_url = `${settings(c.env).publicUrl}/billing`
+    const upgrade_url = `${settings(c.env).publicUrl}/portal/billing`
     return c.json({ error: 'plan_limit_exceeded', message, upgrade_url, plan }, 402)
   }
   retryAfter(c, exhausted(windows)?.resetsAt ?? retryAt ?? c.get('now').getTime())

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newTenant, type Tenant } from '../../support/tenant.ts'
+import { call, newTenant, type Tenant } from '../../support/tenant.ts'
 
 const NAMES = ['', '-daily-limit', '-daily-remaining', '-monthly-limit', '-monthly-remaining']
 const plan = ({ headers }: { headers: Headers }) =>
@@ -37,6 +37,8 @@ test('"Daily or monthly send cap exceeded": of 50 at once with 17 left exactly 1
     expect(plan(answer)).toEqual(['free', 100, 0, 3000, 2900])
     expect(answer.headers.get('retry-after')).toBeNull()
   }
+  const { pathname } = new URL(capped[0]?.body.upgrade_url)
+  expect((await call('GET', pathname, { headers: { accept: 'text/html' } })).status).toBe(200)
   for (const answer of sent) {
     const [name, day, dayLeft, month, monthLeft] = plan(answer)
     expect([name, day, month]).toEqual(['free', 100, 3000])
