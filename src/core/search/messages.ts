@@ -13,7 +13,7 @@ import {
   keepVectors,
   prepareEntries,
 } from './entries.ts'
-import { type Filters, narrowed, parseQuery } from './query.ts'
+import { type Filters, narrowed, parseQuery, spellings } from './query.ts'
 import { type Arm, type Hit, type Place, type Ranking, rank, type Vectors } from './rank.ts'
 
 export type MessageRef = { messageId: string; mailboxId: string }
@@ -165,17 +165,20 @@ function placeOf(mailboxId: string, filters: Filters): Place {
     conditions.push(condition)
     binds.push(...values)
   }
-  for (const name of filters.from) {
-    must(`instr(lower(m.from_address || ' ' || coalesce(m.from_name, '')), ?) > 0`, name.toLowerCase())
+  const mustHold = (text: string, name: string) => {
+    const [only, ...others] = spellings(name)
+    if (others.length === 0) return must(`instr(lower(${text}), ?) > 0`, only)
+    const all = JSON.stringify([only, ...others])
+    must(`EXISTS (SELECT 1 FROM json_each(?) s WHERE instr(lower(${text}), s.value) > 0)`, all)
   }
-  for (const name of filters.to) {
-    must('instr(lower(m.to_addresses || m.cc_addresses), ?) > 0', name.toLowerCase())
-  }
+  for (const name of filters.from) mustHold(`m.from_address || ' ' || coalesce(m.from_name, '')`, name)
+  for (const name of filters.to) mustHold('m.to_addresses || m.cc_addresses', name)
   for (const label of filters.labels) {
     must(
       `EXISTS (SELECT 1 FROM threads t, json_each(t.labels) l WHERE t.tenant_id = v.tenant_id
-        AND t.mailbox_id = v.mailbox_id AND t.id = v.thread_id AND lower(l.value) = ?)`,
-      label.toLowerCase(),
+        AND t.mailbox_id = v.mailbox_id AND t.id = v.thread_id
+        AND lower(l.value) IN (SELECT value FROM json_each(?)))`,
+      JSON.stringify(spellings(label)),
     )
   }
   if (filters.before !== null) must('v.at < ?', filters.before)

@@ -76,6 +76,14 @@ export function filterMoment(text: string): number | null {
   return readMoment(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
 }
 
+/** How a name may stand, whatever its case, in a text folded by SQLite's `lower`: that knows the letters of ASCII alone. */
+export function spellings(name: string): string[] {
+  const small = name.toLowerCase()
+  const titled = small.replace(/(?<!\p{L})\p{L}/gu, (letter) => letter.toUpperCase())
+  const cases = [name, small, titled, name.toUpperCase()]
+  return [...new Set(cases.map((text) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())))]
+}
+
 /** Both sets of filters at once. */
 export function narrowed(one: Filters, other: Filters): Filters {
   return {

@@ -157,6 +157,26 @@ test('search answers in the published form, and says how it found', async () => 
   ])
 })
 
+test('a name is found whatever its case, in every script', async () => {
+  const tenant = await newTenant()
+  const names = ['Åsa Öberg', 'JÖRG MÜLLER', 'Иван Петров', 'Ann']
+  const ids: string[] = []
+  for (const fromName of names) ids.push(await put(tenant, { fromName, to: ['me@münchen.de'] }))
+  await tenant.patch(`/v1/threads/thread_${ids[0]}`, { labels: ['Ärger'] })
+  for (const [query, found] of [
+    ...['from:Åsa', 'from:åsa', 'from:ÅSA', 'from:"åsa öberg"', 'from:öBERG'].map((q) => [q, [0]] as const),
+    ...['from:jörg', 'from:Müller', 'from:"Jörg Müller"'].map((q) => [q, [1]] as const),
+    ...['from:иван', 'from:"ИВАН ПЕТРОВ"'].map((q) => [q, [2]] as const),
+    ...['label:Ärger', 'label:ärger', 'label:ÄRGER'].map((q) => [q, [0]] as const),
+    ['from:ANN@EXAMPLE.COM to:MÜNCHEN', [0, 1, 2, 3]] as const,
+    ['from:Søren', []] as const,
+  ]) {
+    const { body } = await tenant.get(`/v1/search?q=${encodeURIComponent(query)}`)
+    const at = body.data.map(({ id }: { id: string }) => ids.indexOf(id)).sort()
+    expect({ query, at }).toEqual({ query, at: found })
+  }
+})
+
 test('limits and filters are checked, and a blank query is none', async () => {
   const tenant = await newTenant()
   const ids: string[] = []
