@@ -43,9 +43,9 @@ const File = z.object({
 const Id = z.string().min(1).max(1_000)
 
 const fields = {
-  to: z.union([Address, Addresses.min(1)]).openapi({
-    description: 'Up to 50 recipients across to/cc/bcc combined.',
-  }),
+  to: z
+    .union([Address, Addresses.min(1)], { error: 'must be an email address, or a list of them' })
+    .openapi({ description: 'Up to 50 recipients across to/cc/bcc combined.' }),
   cc: Addresses.optional(),
   bcc: Addresses.optional(),
   subject: Subject,

@@ -168,6 +168,10 @@ test('a body that does not fit the schema is 422 and tells the plan; one that do
     expect(answer.headers.get('x-mailmolt-dlp-blocked'), what).toBeNull()
     expect(plan(answer), what).toMatchObject({ plan: 'free', dayLeft: 100 })
   }
+  for (const to of [undefined, null, { email: 'a@example.com' }]) {
+    const { body } = await ann.post('/v1/messages', { to, subject: 'Hello' })
+    expect(body).toMatchObject({ field: 'to', message: 'to: must be an email address, or a list of them' })
+  }
   const garbled = await ann.post('/v1/messages', '{"to":')
   expect(garbled).toMatchObject({ status: 400, body: { error: 'malformed_json' } })
   expect(plan(garbled)).toMatchObject({ plan: 'free', dayLeft: 100 })
