@@ -1,3 +1,4 @@
+import { safeHeaderText } from '../../core/address.ts'
 import { mustBeAllowed } from '../../core/ctx.ts'
 import type { Account } from '../../core/inbox/account.ts'
 import { autoReplyOf, setAutoReply } from '../../core/inbox/auto-reply.ts'
@@ -7,17 +8,28 @@ import { updateMailbox } from '../../core/mailboxes.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { BodyText, Subject } from './draft.ts'
 import { me } from './me.ts'
-import { ERRORS, jsonIfAny, stamp } from './words.ts'
+import { A_MOMENT, ERRORS, jsonIfAny, stamp } from './words.ts'
 
 const Moment = z
   .string()
   .max(128)
   .transform((text, context) => {
     const at = readMoment(text)
-    if (at === null) context.addIssue({ code: 'custom', message: 'must be a moment of ISO 8601' })
+    if (at === null) context.addIssue({ code: 'custom', message: A_MOMENT })
     return new Date((at ?? 0) / 1000).toISOString()
   })
   .openapi({ type: 'string', format: 'date-time' })
+
+/** Refused here already, so that a change is made as a whole or not at all. */
+const DisplayName = z
+  .string()
+  .trim()
+  .max(256)
+  .superRefine((text, context) => {
+    const unsafe = safeHeaderText(text)
+    if (unsafe !== null) context.addIssue({ code: 'custom', message: unsafe })
+  })
+  .openapi({ type: 'string', maxLength: 256 })
 
 const StatsView = z.object({ unread_count: z.int(), total_received: z.int(), total_sent: z.int() })
 
@@ -51,7 +63,7 @@ const InboxChange = z
         end_at: Moment.nullish(),
       })
       .nullish(),
-    settings: z.object({ display_name: z.string().trim().max(256).nullish() }).optional(),
+    settings: z.object({ display_name: DisplayName.nullish() }).optional(),
   })
   .openapi('InboxChange')
 

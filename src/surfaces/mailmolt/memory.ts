@@ -13,6 +13,7 @@ import {
 } from '../../core/memory.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { How, Q } from './search.ts'
+import { A_MOMENT } from './words.ts'
 
 /** A text of at most so many Unicode code points. */
 const text = (atMost: number, atLeast = 0) =>
@@ -30,7 +31,7 @@ const MemoryBody = z
     importance: z.number().int().min(0).max(100).optional(),
     expires_at: z
       .string()
-      .refine((moment) => readMoment(moment) !== null, 'must be a moment of ISO 8601')
+      .refine((moment) => readMoment(moment) !== null, A_MOMENT)
       .nullish(),
   })
   .openapi('MemoryEntry')

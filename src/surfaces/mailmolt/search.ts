@@ -3,10 +3,11 @@ import { searchMessages, searchThreads } from '../../core/search/messages.ts'
 import { type Filters, filterMoment, QUERY_AT_MOST } from '../../core/search/query.ts'
 import { createRoute, json, router, z } from '../http.ts'
 import { me } from './me.ts'
+import { A_MOMENT } from './words.ts'
 
 const Moment = z
   .string()
-  .refine((text) => filterMoment(text) !== null, 'must be a date or a moment of ISO 8601')
+  .refine((text) => filterMoment(text) !== null, `${A_MOMENT}, or a date`)
   .transform((text) => filterMoment(text))
 
 /** What is looked for, in a query or a body. */

@@ -24,6 +24,9 @@ export const jsonIfAny: MiddlewareHandler<App> = async (c, next) => {
   else await jsonOnly(c, next)
 }
 
+/** What a time must be, as the end of a sentence. */
+export const A_MOMENT = 'must be a time with its zone, as in 2026-04-17T14:32:00Z'
+
 /** A place in a list, as `next_cursor` of the page before gave it. Empty is none. */
 export const Cursor = z
   .string()

@@ -56,6 +56,7 @@ test('"Update auto-reply / inbox settings": what is left out stays, null takes a
     { auto_reply: { end_at: '2026-11-21T08:00:00Z' } },
     { auto_reply: { enabled: true, text: '', html: null } },
     { settings: { display_name: 'a\nb' } },
+    { auto_reply: { text: 'Changed' }, settings: { display_name: 'a\nb' } },
     { settings: { display_name: 'x'.repeat(257) } },
     { settings: null },
     [],

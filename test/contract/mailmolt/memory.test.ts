@@ -83,7 +83,6 @@ test('lengths are counted in code points, and what does not fit is refused', asy
     ['k', { value: '', expires_at: new Date(Date.now() - 1000).toISOString() }],
     ['k', { value: '', expires_at: 'tomorrow' }],
     ['k', { value: '', expires_at: '2099-02-30T00:00:00Z' }],
-
     ['k', { key: '', value: '' }],
   ]
   for (const [key, body] of wrong) {
@@ -98,6 +97,11 @@ test('lengths are counted in code points, and what does not fit is refused', asy
   // The path names the entry, whatever the body says.
   expect((await tenant.put(at('k'), { key: 'other', value: '' })).body.key).toBe('k')
   expect((await tenant.put(at('k'), { value: '', expires_at: soon })).body.expires_at).toBe(soon)
+  // As Go and .NET write it, and as people write "never".
+  for (const until of ['2099-01-01T00:00:00.123456789+05:30', '9999-12-31T23:59:59Z']) {
+    const { status, body } = await tenant.put(at('k'), { value: '', expires_at: until })
+    expect({ status, at: Date.parse(body.expires_at) }).toEqual({ status: 200, at: Date.parse(until) })
+  }
   expect((await search(tenant, { q: ' ' })).status).toBe(422)
   expect((await search(tenant, { q: 'x', limit: 0 })).status).toBe(422)
   expect((await search(tenant, {})).status).toBe(422)
