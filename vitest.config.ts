@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
+import { keepInMemory } from './test/support/memory-disk.ts'
 import { trustTestAuthority } from './test/support/tls.ts'
 
+keepInMemory()
 // Miniflare reads the trusted authorities when it is imported, so the authority of the tests comes first.
 trustTestAuthority()
 const { cloudflareTest, readD1Migrations } = await import('@cloudflare/vitest-plugin')
@@ -15,8 +17,6 @@ const tests = (folders: string[]) => folders.map((folder) => `${folder}/*.test.t
 export default defineConfig({
   test: {
     globalSetup: ['test/support/peers.ts'],
-    // A line of the Worker's own log for each request and each job says nothing of a test.
-    onConsoleLog: (text) => !/^\{"time":.*"level":"info"/.test(text),
     provide: { isThorough: process.env.THOROUGH === '1' },
     // Held against a published document each request goes a long way round.
     testTimeout: process.env.MAILMOLT_OPENAPI ? 600_000 : 60_000,
@@ -43,7 +43,7 @@ export default defineConfig({
         test: {
           name: 'worker',
           include: tests(worker),
-          setupFiles: ['test/support/migrate.ts'],
+          setupFiles: ['test/support/own-log.ts', 'test/support/migrate.ts'],
           // Each test makes its own tenant, so files may follow each other in one worker, which starts but once.
           isolate: false,
         },

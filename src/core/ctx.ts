@@ -1,7 +1,6 @@
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import type { Env } from '../env.ts'
 import type { MailboxScope, OwnerRole, Permission } from '../schema.ts'
-import * as schema from '../schema.ts'
 import { Fault } from './fault.ts'
 import { learn } from './log.ts'
 
@@ -18,14 +17,20 @@ export type Actor =
   | { kind: 'smtp'; credentialId: string }
   | { kind: 'system'; name: string }
 
-export type Db = DrizzleD1Database<typeof schema>
+export type Db = DrizzleD1Database
 
 /** What every verb of the core receives first: one tenant, one actor, one moment. */
 export type Ctx = { env: Env; db: Db; now: Date; tenantId: string; actor: Actor }
 
-/** The database of an environment, with our tables. */
-export function database(env: Env): Db {
-  return drizzle(env.DB, { schema, casing: 'snake_case' })
+const databases = new WeakMap<D1Database, Db>()
+
+/** The database of an environment: one for each binding, which knows by now what our columns are called. */
+export function database({ DB }: Env): Db {
+  const known = databases.get(DB)
+  if (known) return known
+  const db = drizzle(DB, { casing: 'snake_case' })
+  databases.set(DB, db)
+  return db
 }
 
 /** A query of drizzle's as a statement of D1's, so that both go in one batch. */

@@ -89,40 +89,42 @@ export async function quiet(): Promise<void> {
 
 /** Every row of one tenant, by table. A table that bears no tenant must be named in `NOT_OF_A_TENANT`. */
 export async function dumpTenant(tenantId: string): Promise<Map<string, Row[]>> {
-  const found = new Map<string, Row[]>()
-  for (const [table, columns] of await tables()) {
-    if (NOT_OF_A_TENANT.includes(table)) continue
-    const column = table === 'tenants' ? 'id' : 'tenant_id'
-    if (!columns.includes(column)) throw new Error(`table ${table} names no tenant`)
-    const { results } = await env.DB.prepare(
-      `SELECT * FROM ${table} WHERE ${column} = ?1 ORDER BY ${columns.join(', ')}`,
-    )
-      .bind(tenantId)
-      .all<Row>()
-    found.set(table, results)
-  }
-  return found
+  const asked = [...(await tables())].filter(([table]) => !NOT_OF_A_TENANT.includes(table))
+  const found = await env.DB.batch<Row>(
+    asked.map(([table, columns]) => {
+      const column = table === 'tenants' ? 'id' : 'tenant_id'
+      if (!columns.includes(column)) throw new Error(`table ${table} names no tenant`)
+      return env.DB.prepare(
+        `SELECT * FROM ${table} WHERE ${column} = ?1 ORDER BY ${columns.join(', ')}`,
+      ).bind(tenantId)
+    }),
+  )
+  return new Map(asked.map(([table], at) => [table, found[at]?.results ?? []]))
 }
 
 /** Gives the tenant a row in each table where it has none yet: `word` in every text that must be, and 1 in every number. */
 export async function fillEmptyTables(tenantId: string, word: string): Promise<void> {
-  for (const [table, rows] of await dumpTenant(tenantId)) {
-    if (rows.length > 0 || [...NEVER_SEEDED, ...WRITTEN_LATER].includes(table)) continue
-    const { results } = await env.DB.prepare(
-      `SELECT name, type, "notnull" AS must FROM pragma_table_info(?1)`,
-    )
-      .bind(table)
-      .all<{ name: string; type: string; must: number }>()
-    const given = results.filter(({ must }) => must === 1)
-    const values = given.map(({ name, type }) =>
-      name === 'tenant_id' ? tenantId : /text/i.test(type) ? word : name === 'expires_at' ? NEVER_MS : 1,
-    )
-    const marks = values.map((_, position) => `?${position + 1}`)
-    await sql(
-      `INSERT INTO ${table} (${given.map(({ name }) => name).join(', ')}) VALUES (${marks.join(', ')})`,
-      ...values,
-    )
-  }
+  const empty = [...(await dumpTenant(tenantId))].filter(
+    ([table, rows]) => rows.length === 0 && ![...NEVER_SEEDED, ...WRITTEN_LATER].includes(table),
+  )
+  if (empty.length === 0) return
+  const columns = await env.DB.batch<{ name: string; type: string; must: number }>(
+    empty.map(([table]) =>
+      env.DB.prepare(`SELECT name, type, "notnull" AS must FROM pragma_table_info(?1)`).bind(table),
+    ),
+  )
+  await env.DB.batch(
+    empty.map(([table], at) => {
+      const given = columns[at]?.results.filter(({ must }) => must === 1) ?? []
+      const values = given.map(({ name, type }) =>
+        name === 'tenant_id' ? tenantId : /text/i.test(type) ? word : name === 'expires_at' ? NEVER_MS : 1,
+      )
+      const marks = values.map((_, position) => `?${position + 1}`)
+      return env.DB.prepare(
+        `INSERT INTO ${table} (${given.map(({ name }) => name).join(', ')}) VALUES (${marks.join(', ')})`,
+      ).bind(...values)
+    }),
+  )
 }
 
 /** Runs one statement on the database, to set what no route can set. */
