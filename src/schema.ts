@@ -1034,7 +1034,7 @@ export const webhooks = sqliteTable(
     isActive: flag().notNull().default(true),
     disabledReason: text(),
     secret: text().notNull(),
-    /** Signs beside the newer one until then. */
+    /** Those that still sign beside it: `secret.until` each, in ms, with spaces between. None does after `previousUntil`. */
     previousSecret: text(),
     previousUntil: time(),
     /** Since when every attempt has failed. */

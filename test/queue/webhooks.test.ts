@@ -370,6 +370,35 @@ test('for a day after a rotation both secrets sign, and then the new one alone',
   expect(await endpoint.believed(rotated.secret, after)).toEqual(BELIEVED)
 })
 
+test('who rotates again, one after the other or at once, takes no secret from a consumer before its day is over', async () => {
+  const tenant = await newTenant()
+  const endpoint = await newEndpoint()
+  const { body: hook } = await tenant.post('/v1/webhooks', { url: endpoint.url, event_types: ['ping'] })
+  const rotate = async () =>
+    (await tenant.post(`/v1/webhooks/${hook.id}/rotate-secret`)).body.secret as string
+  const lost = await rotate()
+  const newer = await Promise.all([rotate(), rotate()])
+  const judged = async () => {
+    await tenant.post(`/v1/webhooks/${hook.id}/test`)
+    const last = (await endpoint.heard()).at(-1)
+    if (!last) throw new Error('nothing was heard')
+    const believed = await Promise.all(
+      [hook.secret, lost, ...newer].map((each) => endpoint.believed(each, last)),
+    )
+    return { believed, signatures: last.headers['webhook-signature']?.split(' ').length }
+  }
+  expect(await judged()).toEqual({ believed: Array(4).fill(BELIEVED), signatures: 4 })
+  // The day of the first alone is over.
+  await env.DB.prepare(
+    `UPDATE webhooks SET previous_secret = replace(previous_secret, substr(previous_secret, -13), ?2) WHERE id = ?1`,
+  )
+    .bind(hook.id, String(Date.now() - 1))
+    .run()
+  expect(await judged()).toMatchObject({ believed: [NOT_BELIEVED, BELIEVED, BELIEVED, BELIEVED] })
+  for (let count = 0; count < 5; count++) await rotate()
+  expect((await judged()).signatures).toBe(5)
+})
+
 test('a redirect is an answer and never followed, and what must not be called is a failed attempt without a call', async () => {
   const target = await newEndpoint()
   const redirecting = await newEndpoint([307], { headers: { location: target.url } })

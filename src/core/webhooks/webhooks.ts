@@ -6,7 +6,7 @@ import { findTarget } from '../egress/post.ts'
 import { EVENT_TYPES, type EventType } from '../events/type.ts'
 import { Fault } from '../fault.ts'
 import { newId } from '../ids.ts'
-import { newWebhookSecret, OVERLAP_MS } from './secret.ts'
+import { newWebhookSecret, OVERLAP_MS, replacedSecrets } from './secret.ts'
 
 export { EVENT_TYPES, type EventType } from '../events/type.ts'
 export type Webhook = typeof webhooks.$inferSelect
@@ -145,15 +145,16 @@ export async function deleteWebhook(ctx: Ctx, id: string): Promise<void> {
   ])
 }
 
-/** Gives a webhook a new secret, shown once. The old one signs beside it for 24 hours. */
+/** Gives a webhook a new secret, shown once. The old one signs beside it for 24 hours, also where it is replaced again. */
 export async function rotateSecret(ctx: Ctx, id: string): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
+  const previousUntil = new Date(ctx.now.getTime() + OVERLAP_MS)
   const [[rotated]] = await ctx.db.batch([
     ctx.db
       .update(webhooks)
       .set({
-        previousSecret: sql`${webhooks.secret}`,
-        previousUntil: new Date(ctx.now.getTime() + OVERLAP_MS),
+        previousSecret: replacedSecrets(ctx.now, previousUntil),
+        previousUntil,
         secret: newWebhookSecret(),
         updatedAt: ctx.now,
       })
