@@ -1,24 +1,10 @@
 import type { Env } from '../env.ts'
 import { keys, mailboxes, owners, suppressions, templates, templateVersions, tenants } from '../schema.ts'
 import { database } from './ctx.ts'
+import { DEMO, DEMO_OWNER_KEY, demoKey } from './demo-world.ts'
 import { hashSecret } from './keys.ts'
 
-/** The demo world's well-known names, as the published examples use them. */
-export const DEMO = {
-  tenantId: 'tenant_abc123',
-  mailboxId: 'mbx_abc123',
-  ownerEmail: 'owner@example.com',
-}
-
-/** The same at every start; DEMO_KEY overrides the first. They are public knowledge and open local development only. */
-const AGENT_KEY = 'mm_live_DemoKeyForLocalDevelopmentOnlyDoNotDeployIt43KvlP'
-export const DEMO_OWNER_KEY = 'mm_live_DemoKeyOfTheOwnerWhoApprovesDoNotDeployItXX1okXWo'
-
 const MINUTE_MS = 60_000
-
-export function demoKey(env: Pick<Env, 'DEMO_KEY'>): string {
-  return env.DEMO_KEY || AGENT_KEY
-}
 
 /**
  * Writes the demo world: a tenant on plan enterprise with one claimed and verified owner, one mailbox, three templates,

@@ -43,7 +43,7 @@ async function check(folder: string, module: string) {
     `import * as imported from '${module}'\n\nexport const probe = imported\n`,
   )
   try {
-    return await runProgram('npx', ['biome', 'check', path], { mayFail: true })
+    return await runProgram('node_modules/.bin/biome', ['check', path], { mayFail: true })
   } finally {
     await rm(join(ROOT, path), { force: true })
   }

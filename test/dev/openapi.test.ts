@@ -95,7 +95,7 @@ test('the package has a client whose types are those of the served document, and
   const program = join(folder, 'program.ts')
   await writeFile(program, PROGRAM)
   const how = '--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2022 --types node'
-  await runProgram('npx', ['tsc', ...how.split(' '), program])
+  await runProgram('node_modules/.bin/tsc', [...how.split(' '), program])
   const { output } = await runProgram('node', [program, server.address])
   expect(JSON.parse(/^\{.*\}$/m.exec(output)?.[0] ?? '')).toEqual({
     status: 'queued',

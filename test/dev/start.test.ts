@@ -133,8 +133,8 @@ test('plain wrangler dev opens the demo world at the first request', async () =>
 
 test('without LOCAL=1 there is no demo world and no /dev', async () => {
   const state = await freshState()
-  await runProgram('npx', [
-    ...['wrangler', 'd1', 'migrations', 'apply', 'moltpost'],
+  await runProgram('node_modules/.bin/wrangler', [
+    ...['d1', 'migrations', 'apply', 'moltpost'],
     ...['--local', '--persist-to', state],
   ])
   const server = await started(startWrangler(state, ['--var', 'LOCAL:0', '--var', 'AUTO_CLAIM:1']))

@@ -1,5 +1,6 @@
 import { applyD1Migrations, env, reset } from 'cloudflare:test'
-import { DEMO, seedDemo } from '../../src/core/demo.ts'
+import { seedDemo } from '../../src/core/demo.ts'
+import { DEMO } from '../../src/core/demo-world.ts'
 
 // The worker may have served another file before: nothing of that is left to sweep, list or count. What sleeps is passed
 // over by `reset`, so the one object that files share, the demo tenant's, is woken first.

@@ -64,11 +64,11 @@ export async function startDev(state: string, env: Record<string, string> = {}):
   return { ...program, address: `http://localhost:${port}` }
 }
 
-/** `npx wrangler dev` on a port and state folder of its own, once it is ready. */
+/** `wrangler dev` on a port and state folder of its own, once it is ready. */
 export async function startWrangler(state: string, args: string[] = []): Promise<DevServer> {
   const port = await freePort()
   const own = ['--port', String(port), '--inspector-port', '0', '--persist-to', state]
-  const program = startProgram('npx', ['wrangler', 'dev', ...own, ...args], { CI: '1' })
+  const program = startProgram('node_modules/.bin/wrangler', ['dev', ...own, ...args], { CI: '1' })
   await printed(program, /Ready on http/)
   return { ...program, address: `http://localhost:${port}` }
 }

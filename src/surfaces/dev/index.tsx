@@ -1,4 +1,4 @@
-import { DEMO } from '../../core/demo.ts'
+import { DEMO } from '../../core/demo-world.ts'
 import { capturedMessages } from '../../core/outbox.ts'
 import { newSignIn } from '../../core/sessions.ts'
 import { settings } from '../../env.ts'
