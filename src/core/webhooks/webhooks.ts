@@ -70,50 +70,60 @@ export async function listWebhooks(
     .limit(page.limit)
 }
 
+/** Of so many newest deliveries the one that was last attempted is shown: an older one may have been tried or sent again. */
+const LOOKED_AT = 50
+
 /** One webhook, and the delivery that was last attempted. */
 export async function getWebhook(
   ctx: Ctx,
   id: string,
 ): Promise<{ webhook: Webhook; lastDelivery: Delivery | null }> {
   mustBeAllowed(ctx, 'read')
+  const newest = ctx.db
+    .select()
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.tenantId, ctx.tenantId),
+        eq(webhookDeliveries.webhookId, id),
+        sql`${webhookDeliveries.attempts} > 0`,
+      ),
+    )
+    .orderBy(desc(webhookDeliveries.id))
+    .limit(LOOKED_AT)
+    .as('newest')
   const [found, last] = await ctx.db.batch([
     ctx.db.select().from(webhooks).where(isIt(ctx, id)),
-    ctx.db
-      .select()
-      .from(webhookDeliveries)
-      .where(
-        and(
-          eq(webhookDeliveries.tenantId, ctx.tenantId),
-          eq(webhookDeliveries.webhookId, id),
-          sql`${webhookDeliveries.attempts} > 0`,
-        ),
-      )
-      .orderBy(desc(webhookDeliveries.id))
-      .limit(1),
+    ctx.db.select().from(newest).orderBy(desc(newest.updatedAt), desc(newest.id)).limit(1),
   ])
   const [webhook] = found
   if (!webhook) throw noSuchWebhook()
   return { webhook, lastDelivery: last[0] ?? null }
 }
 
-/** Changes a webhook. Switched on again, or sent elsewhere, it begins with a clean slate. */
+/**
+ * Changes what is given of a webhook, and nothing that others change at the same moment. Switched on again, or sent elsewhere,
+ * it begins with a clean slate.
+ */
 export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
   const { webhook } = await getWebhook(ctx, id)
-  const { url = webhook.url, isActive = webhook.isActive, eventTypes, description } = change
-  if (url !== webhook.url) await mustBeCallable(ctx, url)
-  const isFresh = url !== webhook.url || (isActive && !webhook.isActive)
+  const { url, isActive, eventTypes, description } = change
+  if (url !== undefined && url !== webhook.url) await mustBeCallable(ctx, url)
+  const isFresh = sql`(${webhooks.url} <> ${url ?? webhooks.url}
+    OR (${isActive === true ? 1 : 0} AND NOT ${webhooks.isActive}))`
+  const isOff = isActive === undefined ? sql`NOT ${webhooks.isActive}` : sql`${isActive ? 0 : 1}`
   const [[changed]] = await ctx.db.batch([
     ctx.db
       .update(webhooks)
       .set({
-        url,
-        isActive,
+        ...(url === undefined ? {} : { url }),
+        ...(isActive === undefined ? {} : { isActive }),
         ...(eventTypes === undefined ? {} : { eventTypes: unique(eventTypes) }),
         ...(description === undefined ? {} : { description }),
-        ...(isFresh ? { failingSince: null } : {}),
+        failingSince: sql`iif(${isFresh}, NULL, ${webhooks.failingSince})`,
         // What waits for it goes now, or ends.
-        ...(isFresh || !isActive ? { releaseAt: ctx.now } : {}),
+        releaseAt: sql`iif(${isFresh} OR ${isOff}, ${ctx.now.getTime()}, ${webhooks.releaseAt})`,
         ...(isActive ? { disabledReason: null } : {}),
         updatedAt: ctx.now,
       })

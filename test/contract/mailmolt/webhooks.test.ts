@@ -71,6 +71,32 @@ test('a webhook is registered, read with its last delivery, changed and deleted,
   expect((await tenant.del(`/v1/webhooks/${id}`)).status).toBe(404)
 })
 
+test('changes of one webhook at the same moment all stand, and the last delivery is the one that was last attempted', async () => {
+  const tenant = await newTenant()
+  const [before, after] = [await newEndpoint(), await newEndpoint()]
+  for (let round = 0; round < 3; round++) {
+    const { body: hook } = await tenant.post('/v1/webhooks', { url: before.url, event_types: types })
+    const wanted = { url: after.url, event_types: ['ping'], is_active: false, description: 'changed' }
+    const changes = Object.entries(wanted).map(([name, value]) => ({ [name]: value }))
+    const answers = await Promise.all(
+      changes.map((change) => tenant.patch(`/v1/webhooks/${hook.id}`, change)),
+    )
+    for (const [at, answer] of answers.entries()) {
+      expect(answer).toMatchObject({ status: 200, body: changes[at] })
+    }
+    expect((await tenant.get(`/v1/webhooks/${hook.id}`)).body).toMatchObject(wanted)
+  }
+
+  const { body: hook } = await tenant.post('/v1/webhooks', { url: before.url, event_types: types })
+  for (let count = 0; count < 2; count++) await tenant.post(`/v1/webhooks/${hook.id}/test`)
+  const { body: deliveries } = await tenant.get(`/v1/webhooks/${hook.id}/deliveries`)
+  const [newer, older] = deliveries.data.map(({ id }: { id: string }) => id)
+  const last = async () => (await tenant.get(`/v1/webhooks/${hook.id}`)).body.last_delivery.id
+  expect(await last()).toBe(newer)
+  await tenant.post(`/v1/webhooks/${hook.id}/deliveries/${older}/replay`)
+  await eventually(async () => ((await last()) === older ? true : undefined))
+})
+
 test('what may not be a webhook is refused with the field and the rule, at once and when it is changed', async () => {
   const tenant = await newTenant()
   const { url } = await newEndpoint()
