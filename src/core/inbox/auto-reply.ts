@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { type AutoReply, mailboxes } from '../../schema.ts'
 import { audited } from '../audit/record.ts'
@@ -12,6 +12,9 @@ import { replyOf, replySubject, requestOf } from './compose.ts'
 /** A contact is answered at most once within this time, in ms. */
 const ONCE_WITHIN_MS = 86_400_000
 
+/** How often a change is made anew because another one came between. */
+const TRIES_AT_MOST = 10
+
 const OFF: AutoReply = { enabled: false, subject: null, text: null, html: null, startAt: null, endAt: null }
 
 /** How a mailbox answers by itself; not at all until it is told to. */
@@ -20,8 +23,8 @@ export function autoReplyOf({ autoReply }: { autoReply: AutoReply | null }): Aut
 }
 
 /**
- * Changes what is given of how a mailbox answers by itself; null turns it off and forgets the rest. Throws `invalid` where it
- * would have nothing to say or no time to say it in.
+ * Changes what is given of how a mailbox answers by itself, and nothing that others change at the same moment; null turns it
+ * off and forgets the rest. Throws `invalid` where it would have nothing to say or no time to say it in.
  */
 export async function setAutoReply(
   ctx: Ctx,
@@ -29,7 +32,28 @@ export async function setAutoReply(
   change: Partial<AutoReply> | null,
 ): Promise<AutoReply> {
   mustBeAllowed(ctx, 'manage', mailbox.id)
-  const merged = change === null ? OFF : { ...autoReplyOf(mailbox), ...change }
+  const isIt = and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, mailbox.id))
+  let stands = mailbox.autoReply
+  for (let tries = 0; tries < TRIES_AT_MOST; tries++) {
+    const autoReply = changed(stands, change)
+    const asRead = sql`json(${mailboxes.autoReply}) IS json(${stands && JSON.stringify(stands)})`
+    const [written, , , [row]] = await ctx.db.batch([
+      ctx.db
+        .update(mailboxes)
+        .set({ autoReply, updatedAt: ctx.now })
+        .where(and(isIt, asRead))
+        .returning({ id: mailboxes.id }),
+      ...audited(ctx, [{ action: 'mailbox.changed', target: mailbox.id, detail: { autoReply } }]),
+      ctx.db.select({ autoReply: mailboxes.autoReply }).from(mailboxes).where(isIt),
+    ])
+    if (written.length > 0) return autoReply
+    stands = row?.autoReply ?? null
+  }
+  throw new Fault('conflict', 'The auto-reply is being changed by others at this moment. Try again.')
+}
+
+function changed(stands: AutoReply | null, change: Partial<AutoReply> | null): AutoReply {
+  const merged = change === null ? OFF : { ...autoReplyOf({ autoReply: stands }), ...change }
   const autoReply = { ...merged, html: merged.html ? sanitizeHtml(merged.html) : null }
   const { enabled, text, html, startAt, endAt } = autoReply
   const invalid = (field: string, why: string) =>
@@ -38,13 +62,6 @@ export async function setAutoReply(
   if (startAt !== null && endAt !== null && Date.parse(endAt) <= Date.parse(startAt)) {
     throw invalid('end_at', 'must come after start_at')
   }
-  await ctx.db.batch([
-    ctx.db
-      .update(mailboxes)
-      .set({ autoReply, updatedAt: ctx.now })
-      .where(and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, mailbox.id))),
-    ...audited(ctx, [{ action: 'mailbox.changed', target: mailbox.id, detail: { autoReply } }]),
-  ])
   return autoReply
 }
 

@@ -78,6 +78,12 @@ test('"Update auto-reply / inbox settings": what is left out stays, null takes a
     auto_reply: OFF,
     settings: { display_name: null },
   })
+  await patch({ auto_reply: { enabled: true, text: 'Away' } })
+  const parts = [{ enabled: false }, { subject: 'Later' }, { html: '<p>Hi</p>' }, { text: 'Back soon' }]
+  for (const answer of await Promise.all(parts.map((part) => patch({ auto_reply: part })))) {
+    expect(answer.status).toBe(200)
+  }
+  expect((await bob.get('/v1/inbox')).body.auto_reply).toEqual({ ...OFF, ...Object.assign({}, ...parts) })
   const weak = bob.as(await grant(bob.id, ['read', 'send']))
   expect(await weak.patch('/v1/inbox', { auto_reply: null })).toMatchObject({
     status: 403,
