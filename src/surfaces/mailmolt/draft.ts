@@ -1,10 +1,8 @@
 import { MAX_SUBJECT, parseAddress, safeHeaderText } from '../../core/address.ts'
-import { bytesOf, type GivenFile } from '../../core/inbox/files.ts'
 import { z } from '../http.ts'
+import { attachments, bodyText } from '../letter-fields.ts'
 
 const RECIPIENTS_AT_MOST = 50
-const BODY_AT_MOST = 1_048_576
-const FILES_AT_MOST = 7 * 1024 * 1024
 
 const Address = z
   .string()
@@ -20,25 +18,7 @@ export const Subject = z
   .max(MAX_SUBJECT)
   .refine((text) => safeHeaderText(text) === null, 'holds characters that no header may hold')
 
-/** A body as mail can hold it: well-formed, without NUL (RFC 5322, section 4). */
-export const BodyText = z
-  .string()
-  .transform((text) => text.toWellFormed().replaceAll('\0', ''))
-  .refine((text) => new TextEncoder().encode(text).byteLength <= BODY_AT_MOST, 'is above 1 MB of UTF-8')
-  .openapi({ type: 'string' })
-
-const File = z.object({
-  filename: z.string().min(1).max(1_000),
-  content_type: z.string().max(200).default('application/octet-stream'),
-  content_base64: z
-    .string()
-    .transform((text, context) => {
-      const content = bytesOf(text)
-      if (content === null) context.addIssue({ code: 'custom', message: 'is not base64' })
-      return content ?? new Uint8Array()
-    })
-    .openapi({ type: 'string', format: 'byte' }),
-})
+export const BodyText = bodyText(1024)
 
 const Id = z.string().min(1).max(1_000)
 
@@ -57,11 +37,7 @@ const fields = {
       'The id, or the RFC 5322 Message-ID, of a message. Where the mailbox sees it, its thread goes on.',
   }),
   references: z.array(Id).max(1_000).optional(),
-  attachments: z
-    .array(File)
-    .max(20)
-    .refine((files) => sizeOf(files) <= FILES_AT_MOST, 'are above 7 MB in all')
-    .optional(),
+  attachments: attachments(20).optional(),
 }
 
 type Recipients = string | string[] | null | undefined
@@ -81,17 +57,4 @@ export const ReplyBody = z
 /** Addresses, whether one is given or several. */
 export function listOf(addresses: Recipients): string[] {
   return typeof addresses === 'string' ? [addresses] : (addresses ?? [])
-}
-
-/** The attachments of a letter, decoded. */
-export function filesOf({ attachments }: Pick<z.infer<typeof ReplyBody>, 'attachments'>): GivenFile[] {
-  return (attachments ?? []).map(({ filename, content_type, content_base64 }) => ({
-    filename,
-    contentType: content_type,
-    content: content_base64,
-  }))
-}
-
-function sizeOf(files: { content_base64: Uint8Array }[]): number {
-  return files.reduce((sum, file) => sum + file.content_base64.byteLength, 0)
 }

@@ -29,7 +29,8 @@ import {
   keyHashOf,
   z,
 } from '../http.ts'
-import { filesOf, listOf, MessageBody, ReplyBody } from './draft.ts'
+import { filesOf } from '../letter-fields.ts'
+import { listOf, MessageBody, ReplyBody } from './draft.ts'
 import { me } from './me.ts'
 import { MessageParams, STATUS } from './messages.ts'
 import { PLAN_HEADERS, quota } from './plan.ts'

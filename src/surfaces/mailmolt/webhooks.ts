@@ -68,12 +68,9 @@ const DeliveryView = z
     error: z.string().nullable(),
     attempts: z.number(),
     attempted_at: z.string().nullable(),
-    next_attempt_at: z
-      .string()
-      .nullable()
-      .openapi({
-        description: 'Null where it has ended, or waits for other attempts of the webhook to end.',
-      }),
+    next_attempt_at: z.string().nullable().openapi({
+      description: 'Null where it has ended, or waits for other attempts of the webhook to end.',
+    }),
     created_at: z.string(),
   })
   .openapi('WebhookDelivery')

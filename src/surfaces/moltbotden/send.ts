@@ -4,11 +4,12 @@ import { mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Account } from '../../core/inbox/account.ts'
 import { areOurs, barOf, findReplied, firstAnswer, requestOf } from '../../core/inbox/compose.ts'
-import { blockedAmong, dropFiles, dropUnnamed, type GivenFile, keepFiles } from '../../core/inbox/files.ts'
+import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/inbox/files.ts'
 import { messageIdOf, threadIdOf } from '../../core/inbox/store.ts'
 import type { Door } from '../../core/send/door.ts'
 import { requestSends, type SendResult } from '../../core/send/request.ts'
 import { body, createRoute, type HttpContext, headerKey, json, keyHashOf, z } from '../http.ts'
+import { attachments, bodyText, filesOf } from '../letter-fields.ts'
 import { me } from './me.ts'
 import { STATUS, type Status } from './message.ts'
 import { refusalAnswer } from './refusals.ts'
@@ -16,8 +17,6 @@ import { ERRORS, ErrorView, RATE_HEADERS, routes } from './words.ts'
 
 const RECIPIENTS_AT_MOST = 10
 const URLS_AT_MOST = 10
-const BODY_AT_MOST = 256 * 1024
-const FILES_AT_MOST = 7 * 1024 * 1024
 
 /** So many entries are read at all; more than ten are refused by the rule that says so. */
 const Addresses = z
@@ -29,25 +28,7 @@ const Addresses = z
   )
   .max(1_000)
 
-/** A body as mail can hold it: well-formed, without NUL (RFC 5322, section 4). */
-const Body = z
-  .string()
-  .transform((text) => text.toWellFormed().replaceAll('\0', ''))
-  .refine((text) => new TextEncoder().encode(text).byteLength <= BODY_AT_MOST, 'is above 256 KB of UTF-8')
-  .openapi({ type: 'string' })
-
-const File = z.object({
-  filename: z.string().min(1).max(1_000),
-  content_type: z.string().max(200).default('application/octet-stream'),
-  content_base64: z
-    .string()
-    .transform((text, context) => {
-      const content = bytesOf(text)
-      if (content === null) context.addIssue({ code: 'custom', message: 'is not base64' })
-      return content ?? new Uint8Array()
-    })
-    .openapi({ type: 'string', format: 'byte' }),
-})
+const Body = bodyText(256)
 
 const SendBody = z
   .object({
@@ -64,11 +45,7 @@ const SendBody = z
     in_reply_to: z.string().min(1).max(1_000).nullish().openapi({
       description: 'The message_id, or the RFC 5322 Message-ID, of a message that the caller sees.',
     }),
-    attachments: z
-      .array(File)
-      .max(10)
-      .refine((files) => sizeOf(files) <= FILES_AT_MOST, 'are above 7 MB in all')
-      .nullish(),
+    attachments: attachments(10).nullish(),
   })
   .refine(({ body_text, body_html }) => body_text || body_html, {
     message: 'At least one of body_text or body_html is required.',
@@ -213,25 +190,5 @@ async function doorOf(c: HttpContext, { mailbox }: Account): Promise<Door> {
     credential: { keyHash: await keyHashOf(c) },
     tenantId: null,
     agent: mailbox.agentId === null ? null : { id: mailbox.agentId, name: null },
-  }
-}
-
-function filesOf({ attachments }: Wanted): GivenFile[] {
-  return (attachments ?? []).map(({ filename, content_type, content_base64 }) => ({
-    filename,
-    contentType: content_type,
-    content: content_base64,
-  }))
-}
-
-function sizeOf(files: { content_base64: Uint8Array }[]): number {
-  return files.reduce((sum, file) => sum + file.content_base64.byteLength, 0)
-}
-
-function bytesOf(base64: string): Uint8Array | null {
-  try {
-    return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))
-  } catch {
-    return null
   }
 }

@@ -75,12 +75,9 @@ const DeliveryView = z
     error: z.string().nullable(),
     attempts: z.number(),
     attemptedAt: z.string().nullable(),
-    nextAttemptAt: z
-      .string()
-      .nullable()
-      .openapi({
-        description: 'Null where it has ended, or waits for other attempts of the webhook to end.',
-      }),
+    nextAttemptAt: z.string().nullable().openapi({
+      description: 'Null where it has ended, or waits for other attempts of the webhook to end.',
+    }),
     createdAt: z.string(),
   })
   .openapi('AgentWebhookDelivery')
