@@ -52,7 +52,7 @@ approvals.get('/approvals', async (c) => {
           c={c}
           of={found}
           caption="Approvals"
-          head={['To', 'Why it is held', 'Held since', status === 'pending' ? 'Rejected at' : 'Decided']}
+          head={['To', 'Why it is held', 'Held since', status === 'pending' ? 'Decide by' : 'Decided']}
           row={({ approval, send }) => [
             <a href={`/portal/approvals/${approval.id}`}>
               {send.recipients[0]?.email}
@@ -163,7 +163,7 @@ async function approvalPage(c: PortalContext, id: string, status: Status = 200) 
                   <dd>{send.input.sendReason}</dd>
                 </>
               ) : null}
-              <dt>{isOpen ? 'Rejected at' : 'Decided'}</dt>
+              <dt>{isOpen ? 'Undecided, rejected at' : 'Decided'}</dt>
               <dd>
                 <Time at={isOpen ? approval.expiresAt : (approval.decidedAt ?? approval.expiresAt)} />
               </dd>

@@ -7,7 +7,7 @@ import { listBonds, startBond, withdrawBond } from '../../core/bonds/bonds.ts'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault, type FaultCode } from '../../core/fault.ts'
 import { PLANS, type Plan } from '../../core/plans.ts'
-import { asked, Badge, Field, Form, Listing, PAGE, Table, Time } from './parts.tsx'
+import { asked, Badge, Field, Form, Listing, minuteOf, PAGE, Table, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
@@ -31,7 +31,7 @@ billing.post('/billing/plan', async (c) => {
       if (!plan) throw new Fault('invalid', 'Choose a plan.', { field: 'plan' })
       const { status, url, effectiveAt } = await startCheckout(c.var.ctx, plan)
       if (status === 'open') return await elsewherePage(c, `The plan ${plan}`, url, 'Go on to pay')
-      const until = effectiveAt?.toISOString().slice(0, 10)
+      const until = effectiveAt === null ? 'its end' : minuteOf(effectiveAt)
       const said =
         status === 'complete' ? `The plan is ${plan}.` : `The plan stays until ${until}, and is ${plan} then.`
       return done(c, '/portal/billing', said)
@@ -136,6 +136,9 @@ async function billingPage(c: PortalContext) {
       <h2>Plans</h2>
       {provider === 'none' ? <p class="note">Nothing can be paid for here: ask whoever runs this.</p> : null}
       {provider === 'local' ? <p class="note">This is local development: no money moves.</p> : null}
+      {provider === 'stripe' ? (
+        <p>What a plan costs is shown on the page of Stripe's, before anything is paid.</p>
+      ) : null}
       <Plans c={c} standing={standing} mayPay={mayPay} />
       {mayPay ? (
         <Form c={c} action="/portal/billing/portal">

@@ -135,7 +135,7 @@ export function SpellsChart({
   const hours = bars.reduce((sum, { begin, end }) => sum + end - begin, 0) / HOUR_MS
   return (
     <figure>
-      <figcaption>The last 24 hours</figcaption>
+      <figcaption>The last 24 hours, in UTC</figcaption>
       <svg
         class="chart days"
         viewBox={`0 0 ${WIDE} 44`}

@@ -27,7 +27,7 @@ contacts.get('/contacts', async (c) => {
         {suppression ? (
           <Badge state={`suppressed: ${suppression.reasonCode}`} tone="bad" />
         ) : (
-          <Badge state="may be mailed" tone="good" />
+          <Badge state="not suppressed" tone="good" />
         )}{' '}
         {consent ? (
           <Badge state={isGranted(consent, c.get('now')) ? 'consent granted' : 'consent revoked'} tone="" />

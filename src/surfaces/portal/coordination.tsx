@@ -193,7 +193,10 @@ function VoteForm({
   return (
     <Form c={c} action={`/portal/coordination/votes/${id}`} class="card">
       <h2>Vote for one of your agents</h2>
-      <p>More than half of the agents that are alive decide. Undecided, the request ends at its time.</p>
+      <p>
+        More than half of the agents that are alive decide. Undecided, the request ends at its time. A vote
+        that is cast stays.
+      </p>
       <Field
         c={c}
         label="Agent"

@@ -11,7 +11,7 @@ import { RESIDUE } from '../../core/compliance/tables.ts'
 import { may, mustBeAllowed } from '../../core/ctx.ts'
 import { Fault } from '../../core/fault.ts'
 import { showsSecret } from '../http.ts'
-import { asked, Badge, Copy, Field, Form, Id, Listing, pageOf, Time } from './parts.tsx'
+import { asked, Badge, Copy, Field, Form, Id, Listing, minuteOf, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { done, endSession, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
@@ -154,7 +154,7 @@ function cellsOf({ id, state, files, size, createdAt, expiresAt }: Archive, now:
     expiresAt ? <Time at={expiresAt} /> : '',
     isThere ? (
       <a class="button small" href={`/portal/data/exports/${id}/download`}>
-        Download <span class="visually-hidden">the export of {createdAt.toISOString().slice(0, 16)}</span>
+        Download <span class="visually-hidden">the export of {minuteOf(createdAt)}</span>
       </a>
     ) : null,
   ]

@@ -9,6 +9,12 @@ import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const PERMISSIONS = ['read', 'send', 'manage', 'approve'] as const
+const MEANING: Record<(typeof PERMISSIONS)[number], string> = {
+  read: 'looks at everything',
+  send: 'has mail sent, holds contacts, votes',
+  manage: 'changes settings and makes keys',
+  approve: 'decides in your place',
+}
 
 /** Keys to the API: made, shown once, and revoked. Only here can one be had that may approve. */
 export const keys = new Hono<Portal>()
@@ -100,8 +106,7 @@ async function keysPage(c: PortalContext) {
                 name={permission}
                 checked={given ? given[permission] === 'on' : permission === 'read'}
               />
-              {permission}
-              {permission === 'approve' ? <span class="soft">decides in your place</span> : null}
+              {permission} <span class="soft">{MEANING[permission]}</span>
             </label>
           ))}
         </fieldset>

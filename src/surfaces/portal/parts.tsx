@@ -3,13 +3,15 @@ import type { PortalContext } from './session.ts'
 /** A moment, to the minute, in UTC. */
 export function Time({ at }: { at: Date | null }) {
   if (!at) return <span class="soft">never</span>
-  const iso = at.toISOString()
   return (
-    <time class="num" datetime={iso}>
-      {iso.slice(0, 16).replace('T', ' ')} UTC
+    <time class="num" datetime={at.toISOString()}>
+      {minuteOf(at)}
     </time>
   )
 }
+
+/** The same as a text. */
+export const minuteOf = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
 export type Tone = 'good' | 'bad' | 'wait' | 'calm' | ''
 

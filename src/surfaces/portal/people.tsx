@@ -80,7 +80,11 @@ async function peoplePage(c: PortalContext) {
           owner.verifiedAt ? <Time at={owner.verifiedAt} /> : 'invited',
           mayManage ? (
             <Form c={c} action={`/portal/people/${owner.id}/remove`}>
-              <button class="small danger" type="submit" data-confirm={`Remove ${owner.email}?`}>
+              <button
+                class="small danger"
+                type="submit"
+                data-confirm={`Remove ${owner.email}? They see nothing of this account from then on.`}
+              >
                 Remove <span class="visually-hidden">{owner.email}</span>
               </button>
             </Form>

@@ -57,7 +57,7 @@ main { padding: 2rem clamp(1.25rem, 3vw, 3rem) 5rem; max-width: 78rem; width: 10
 .narrow main { padding: 1.5rem 0 0 }
 
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1.25rem 1.5rem; margin: 0 0 1.25rem }
-.card > :first-child, .card > input + .field > label, .card > input + h2, .split section > h2:first-child { margin-top: 0 }
+.card > :first-child, .card > input + .field > label, .card > input + :is(h2, h3), .split section > h2:first-child { margin-top: 0 }
 .card > :last-child { margin-bottom: 0 }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; margin: 0 0 1.5rem; padding: 0 }
 .tiles > div { background: var(--card); padding: 1rem 1.25rem }
@@ -80,6 +80,7 @@ caption { text-align: left; color: var(--soft); font-size: .875rem; padding-bott
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: .8125rem; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; overflow-wrap: normal }
 td { padding: .625rem .75rem .625rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td form { display: inline }
+td .row { margin: 0 }
 td { overflow-wrap: break-word }
 td a, td strong, td code, td pre, td .long { overflow-wrap: anywhere }
 td time, td summary { white-space: nowrap }

@@ -53,7 +53,11 @@ trouble.get('/trouble', async (c) => {
                   type="submit"
                   name="outcome"
                   value={outcome}
-                  {...(outcome === 'resend' ? { 'data-confirm': 'Send it again? It may arrive twice.' } : {})}
+                  data-confirm={
+                    outcome === 'resend'
+                      ? 'Send it again? It may arrive twice.'
+                      : `Count it as ${outcome}? That stays.`
+                  }
                 >
                   {outcome === 'resend' ? 'Send again' : `It was ${outcome}`}
                 </button>

@@ -8,7 +8,7 @@ import {
   listWebhooks,
   updateWebhook,
 } from '../../core/webhooks/webhooks.ts'
-import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
+import { Badge, Empty, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { secretPage } from './secret.tsx'
 import { done, formOf, type Portal, type PortalContext } from './session.ts'
@@ -114,6 +114,7 @@ webhooks.get('/webhooks/:webhookId/deliveries/:deliveryId', async (c) => {
       <p class="lead">
         <Badge state={delivery.state} /> <Time at={delivery.createdAt} />
       </p>
+      {attempts.length === 0 ? <Empty>It has not been tried yet.</Empty> : null}
       {attempts.map((attempt) => (
         <div class="card">
           <h2>

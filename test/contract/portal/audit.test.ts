@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { newPerson, signIn } from '../../support/portal.ts'
 import { newTenant } from '../../support/tenant.ts'
 
@@ -73,7 +73,15 @@ test('the chain is verified on the page, which names the first entry that is not
     env.DB.prepare(statement)
       .bind(tenant.id, ...binds)
       .run()
-  // Whoever has the database can write past its triggers; the chain tells.
+  // Whoever has the database can take its triggers away and write past them; the chain tells.
+  const { results: triggers } = await env.DB.prepare(
+    `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit\\_%\\_refuse\\_replace' ESCAPE '\\'`,
+  ).all<{ name: string; sql: string }>()
+  expect(triggers).toHaveLength(2)
+  for (const { name } of triggers) await env.DB.prepare(`DROP TRIGGER ${name}`).run()
+  onTestFinished(async () => {
+    for (const { sql: created } of triggers) await env.DB.prepare(created).run()
+  })
   const entry = (columns: string, seq: number, seqAs = seq) =>
     sql(
       `INSERT OR REPLACE INTO audit_entries (tenant_id, seq, id, at, actor, action, target, commitment, prev_hash, hash)
