@@ -40,14 +40,13 @@ coordination.get('/coordination', async (c) => {
         c={c}
         of={leases}
         caption="Leases"
-        head={['Contact', 'Agent', 'For', 'Since', 'Until', '']}
+        head={['Contact', 'Agent', 'For', 'Until', '']}
         row={(lease) => [
           <a href={`/portal/contacts?email=${encodeURIComponent(lease.contactEmail)}`}>
             {lease.contactEmail}
           </a>,
           <a href={`/portal/agents/${lease.agentId}`}>{nameOf(lease.agentId)}</a>,
           lease.intent,
-          <Time at={lease.createdAt} />,
           <Time at={lease.expiresAt} />,
           may(ctx, 'send') ? (
             <Form c={c} action={`/portal/coordination/leases/${lease.id}/release`}>
