@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import {
   type ApprovalStatus,
   decideApproval,
@@ -13,7 +14,7 @@ import { MessageView, messageFrame } from './message.tsx'
 import { asked, Badge, Field, Form, Id, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { done, type Portal, type PortalContext } from './session.ts'
-import { page, type Status } from './shell.tsx'
+import { page } from './shell.tsx'
 
 /** Why a message can be decided or edited no more: it is shown as it stands. */
 const TOO_LATE: FaultCode[] = ['already_decided', 'approval_stale', 'not_rendered']
@@ -123,7 +124,7 @@ approvals.post('/approvals/:approvalId/edit', async (c) => {
   })
 })
 
-async function approvalPage(c: PortalContext, id: string, status: Status = 200) {
+async function approvalPage(c: PortalContext, id: string, status: ContentfulStatusCode = 200) {
   const { approval, send, rendered } = await getApproval(c.var.ctx, id)
   const isOpen = approval.status === 'pending' && approval.expiresAt > c.get('now')
   const mayDecide = may(c.var.ctx, 'approve')

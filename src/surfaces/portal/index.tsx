@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { Fault, type FaultCode } from '../../core/fault.ts'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { Fault } from '../../core/fault.ts'
 import { tellFailure } from '../../core/log.ts'
+import { STATUS } from '../status.ts'
 import { agents } from './agents.tsx'
 import { approvals } from './approvals.tsx'
 import { ASSETS, serveAsset } from './assets.ts'
@@ -22,7 +24,7 @@ import { overview } from './overview.tsx'
 import { people } from './people.tsx'
 import { sends } from './sends.tsx'
 import { guarded, inTenant, type Portal, sameOrigin, signedIn } from './session.ts'
-import { page, type Status } from './shell.tsx'
+import { page } from './shell.tsx'
 import { sessionPages, signingIn } from './sign-in.tsx'
 import { smtp } from './smtp.tsx'
 import { suppressions } from './suppressions.tsx'
@@ -75,34 +77,14 @@ portal.all('*', (c) => {
   throw new Fault('not_found', `There is no page ${c.req.path}.`)
 })
 
-const STATUS: Partial<Record<FaultCode, Status>> = {
-  unauthorized: 401,
-  insufficient_scope: 403,
-  not_claimed: 403,
-  human_decision_required: 403,
-  not_found: 404,
-  agent_not_found: 404,
-  mailbox_not_found: 404,
-  template_not_found: 404,
-  conflict: 409,
-  already_decided: 409,
-  approval_stale: 409,
-  not_rendered: 409,
-  idempotency_in_progress: 409,
-  secret_already_shown: 409,
-  expired: 410,
-  payload_too_large: 413,
-  not_configured: 503,
-  payment_unavailable: 503,
-}
-
-const TITLE: Partial<Record<Status, string>> = {
+const TITLE: Partial<Record<ContentfulStatusCode, string>> = {
   401: 'You are not signed in',
   403: 'You may not do this',
   404: 'There is no such page',
   409: 'That cannot be done any more',
   410: 'This has run out',
   413: 'That is too much',
+  429: 'That was too often',
   503: 'That cannot be had just now',
 }
 
@@ -114,7 +96,7 @@ portal.onError(async (error, c) => {
     tellFailure('internal_error', error)
     return await page(c, 'Something broke on our side', <p>Quote request {requestId}.</p>, 500)
   }
-  const status = STATUS[error.code] ?? 422
+  const status = STATUS[error.code]
   return await page(
     c,
     TITLE[status] ?? 'Something is not right',

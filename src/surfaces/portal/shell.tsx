@@ -1,12 +1,11 @@
 import { raw } from 'hono/html'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { countPending } from '../../core/approvals.ts'
 import { may } from '../../core/ctx.ts'
 import type { Person } from '../../core/sessions.ts'
 import { SCRIPT_URL, STYLE_URL } from './assets.ts'
 import { Form } from './parts.tsx'
 import { type PortalContext, takeFlash } from './session.ts'
-
-export type Status = 200 | 400 | 401 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 500 | 503
 
 const MENU: [heading: string, entries: [path: string, name: string][]][] = [
   [
@@ -65,7 +64,7 @@ export async function page(
   c: PortalContext,
   title: string,
   children: unknown,
-  status: Status = c.get('wrong') ? 422 : 200,
+  status: ContentfulStatusCode = c.get('wrong') ? 422 : 200,
 ) {
   const [person, wrong] = [c.get('person'), c.get('wrong')]
   const flash = takeFlash(c)
