@@ -56,11 +56,12 @@ function changed(stands: AutoReply | null, change: Partial<AutoReply> | null): A
   const merged = change === null ? OFF : { ...autoReplyOf({ autoReply: stands }), ...change }
   const autoReply = { ...merged, html: merged.html ? sanitizeHtml(merged.html) : null }
   const { enabled, text, html, startAt, endAt } = autoReply
-  const invalid = (field: string, why: string) =>
-    new Fault('invalid', `auto_reply.${field} ${why}.`, { field })
-  if (enabled && !text && !html) throw invalid('text', 'or html must say something before it is turned on')
+  const invalid = (field: string, why: string) => new Fault('invalid', `${field} ${why}.`, { field })
+  if (enabled && !text && !html) {
+    throw invalid('auto_reply.text', 'or html must say something before it is turned on')
+  }
   if (startAt !== null && endAt !== null && Date.parse(endAt) <= Date.parse(startAt)) {
-    throw invalid('end_at', 'must come after start_at')
+    throw invalid('auto_reply.end_at', 'must come after start_at')
   }
   return autoReply
 }

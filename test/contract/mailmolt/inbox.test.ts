@@ -63,7 +63,7 @@ test('"Update auto-reply / inbox settings": what is left out stays, null takes a
   ]) {
     expect(await patch(wrong), JSON.stringify(wrong).slice(0, 60)).toMatchObject({
       status: 422,
-      body: { error: 'invalid' },
+      body: { error: 'invalid', field: expect.stringMatching(/^(auto_reply\.|settings|body$)/) },
     })
   }
   const after = (await bob.get('/v1/inbox')).body
