@@ -1034,9 +1034,11 @@ export const webhooks = sqliteTable(
     isActive: flag().notNull().default(true),
     disabledReason: text(),
     secret: text().notNull(),
-    /** Those that still sign beside it: `secret.until` each, in ms, with spaces between. None does after `previousUntil`. */
-    previousSecret: text(),
-    previousUntil: time(),
+    /** Those that sign beside it until their time is over, in ms since 1970; the newest first. */
+    replacedSecrets: text({ mode: 'json' })
+      .$type<{ secret: string; until: number }[]>()
+      .notNull()
+      .default([]),
     /** Since when every attempt has failed. */
     failingSince: time(),
     /** When the sweep looks after the deliveries that wait for it; a trigger sets it as soon as one does. */

@@ -20,6 +20,7 @@ import eventsWaiting from '../../migrations/0018_events_waiting.sql'
 import webhookWaiting from '../../migrations/0019_webhook_waiting.sql'
 import appendOnlyRows from '../../migrations/0020_append_only_rows.sql'
 import bondPages from '../../migrations/0021_bond_pages.sql'
+import webhookSecrets from '../../migrations/0022_webhook_secrets.sql'
 import type { Env } from '../env.ts'
 
 const MIGRATIONS: [name: string, sql: string][] = [
@@ -45,6 +46,7 @@ const MIGRATIONS: [name: string, sql: string][] = [
   ['0019_webhook_waiting.sql', webhookWaiting],
   ['0020_append_only_rows.sql', appendOnlyRows],
   ['0021_bond_pages.sql', bondPages],
+  ['0022_webhook_secrets.sql', webhookSecrets],
 ]
 
 /** Whether the database has every migration that this Worker was built with. */

@@ -4,7 +4,7 @@ import { sql } from '../support/matrix-dump.ts'
 import { eventually, newTenant } from '../support/tenant.ts'
 import { newEndpoint } from '../support/webhooks.ts'
 
-type Told = { type: string; data: { request_id: string; approval_id: string; status: string } }
+type Told = { type: string; data: { request_id: string; approval_queue_id: string; status: string } }
 
 /** The events of a stream as they come in, for as long as the test runs. */
 async function listen(key: string): Promise<Told[]> {
@@ -40,14 +40,17 @@ test('whether a held send is approved, rejected or forgotten is learnt by pollin
   const names = ['approved', 'rejected', 'expired']
   const sends = await Promise.all(names.map((name) => tenant.send(`${name}@example.com`, name)))
   expect(sends.map(({ body }) => body.status)).toEqual(names.map(() => 'pending_approval'))
-  const ids = sends.map(({ body }) => ({ request_id: body.requestId, approval_id: body.approvalQueueId }))
+  const ids = sends.map(({ body }) => ({
+    request_id: body.requestId,
+    approval_queue_id: body.approvalQueueId,
+  }))
   const [approved, rejected, expired] = ids
   await eventually(async () => {
-    const path = `/v1/send/approvals/${approved?.approval_id}`
+    const path = `/v1/send/approvals/${approved?.approval_queue_id}`
     const { status } = await tenant.owner.patch(path, { decision: 'approved' })
     return status === 200 ? true : undefined
   })
-  await tenant.owner.patch(`/v1/send/approvals/${rejected?.approval_id}`, {
+  await tenant.owner.patch(`/v1/send/approvals/${rejected?.approval_queue_id}`, {
     decision: 'rejected',
     reason: 'no',
   })
@@ -57,11 +60,11 @@ test('whether a held send is approved, rejected or forgotten is learnt by pollin
       .first()
     return row?.rendered_key ? true : undefined
   })
-  await sql('UPDATE approvals SET expires_at = 1 WHERE id = ?1', expired?.approval_id)
+  await sql('UPDATE approvals SET expires_at = 1 WHERE id = ?1', expired?.approval_queue_id)
   await sql('UPDATE sends SET next_at = 1 WHERE id = ?1', expired?.request_id)
 
   const outcomes = ['delivered', 'rejected', 'rejected']
-  for (const [position, { request_id: id, approval_id: approvalId }] of ids.entries()) {
+  for (const [position, { request_id: id, approval_queue_id: approvalId }] of ids.entries()) {
     const polled = await eventually(async () => {
       const { body } = await tenant.get(`/v1/agent/sends/${id}`)
       return body.status === outcomes[position] ? body : undefined
@@ -80,7 +83,7 @@ test('whether a held send is approved, rejected or forgotten is learnt by pollin
   })
   const inOrder = (events: Told[]) =>
     events
-      .map(({ type, data }) => JSON.stringify([type, data.request_id, data.approval_id, data.status]))
+      .map(({ type, data }) => JSON.stringify([type, data.request_id, data.approval_queue_id, data.status]))
       .sort()
   const wanted = inOrder(expected as Told[])
   expect(inOrder(heard)).toEqual(wanted)

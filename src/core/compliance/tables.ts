@@ -54,7 +54,7 @@ export const RULES: Record<TableName, Rule> = {
   arrivals: erased(),
   autoReplies: erased(),
   events: erased(),
-  webhooks: erased('secret', 'previousSecret'),
+  webhooks: erased('secret', 'replacedSecrets'),
   webhookDeliveries: erased('claimToken'),
   webhookAttempts: erased(),
   memories: erased(),

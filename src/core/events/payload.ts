@@ -183,7 +183,7 @@ function approvalData(type: EventType, refs: EventRefs, row: ApprovalRow | undef
   const isPending = type === 'approval.pending'
   return {
     request_id: row?.send_id ?? refs.sendId ?? null,
-    approval_id: refs.approvalId ?? null,
+    approval_queue_id: refs.approvalId ?? null,
     status: isPending ? 'pending' : type === 'approval.expired' ? 'expired' : (row?.status ?? null),
     reason: (isPending ? row?.hold_reason : row?.decision_reason) ?? refs.reason ?? null,
     decided_by: isPending ? null : (row?.decided_by?.split(':')[0] ?? null),

@@ -3,6 +3,7 @@ import type { EventType } from '../../schema.ts'
 import { newToken } from '../ids.ts'
 import { CLAIM_MS } from './schedule.ts'
 import { isFull } from './waiting.ts'
+import type { Webhook } from './webhooks.ts'
 
 /** One delivery in the hands of one consumer, with all that its attempt needs. */
 export type Claimed = {
@@ -18,8 +19,7 @@ export type Claimed = {
   webhookId: string
   url: string
   secret: string
-  previousSecret: string | null
-  previousUntil: Date | null
+  replacedSecrets: Webhook['replacedSecrets']
 }
 
 /** Whose webhook is switched off, or whose event is forgotten, will never be fetched. */
@@ -44,8 +44,8 @@ const WAIT = `
   WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?3`
 
 const TAKEN = `
-  SELECT d.attempts, d.event_id, d.event_type, e.payload, w.id AS webhook_id, w.url, w.secret, w.previous_secret,
-    w.previous_until
+  SELECT d.attempts, d.event_id, d.event_type, e.payload, w.id AS webhook_id, w.url, w.secret,
+    w.replaced_secrets
   FROM webhook_deliveries d
   JOIN webhooks w ON w.tenant_id = d.tenant_id AND w.id = d.webhook_id
   JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
@@ -59,8 +59,7 @@ type TakenRow = {
   webhook_id: string
   url: string
   secret: string
-  previous_secret: string | null
-  previous_until: number | null
+  replaced_secrets: string
 }
 
 /**
@@ -94,7 +93,6 @@ function claimedFrom(row: TakenRow, hold: { tenantId: string; id: string; token:
     webhookId: row.webhook_id,
     url: row.url,
     secret: row.secret,
-    previousSecret: row.previous_secret,
-    previousUntil: row.previous_until === null ? null : new Date(row.previous_until),
+    replacedSecrets: JSON.parse(row.replaced_secrets),
   }
 }

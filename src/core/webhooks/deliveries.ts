@@ -129,8 +129,8 @@ export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempte
          claim_until, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'ping', 'pending', 1, ?5, ?6, ?5, ?7, ?7)`,
     ).bind(tenantId, id, webhookId, eventId, until.getTime(), token, now.getTime()),
   ])
-  const { url, secret, previousSecret, previousUntil } = webhook
-  const claimed = { url, secret, previousSecret, previousUntil, tenantId, id, token, attempts: 1 }
+  const { url, secret, replacedSecrets } = webhook
+  const claimed = { url, secret, replacedSecrets, tenantId, id, token, attempts: 1 }
   const event = { eventId, eventType: 'ping' as const, payload, webhookId }
   return await attemptDelivery(ctx.env, { ...claimed, ...event }, { clock: () => new Date() })
 }

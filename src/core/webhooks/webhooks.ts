@@ -6,7 +6,7 @@ import { findTarget } from '../egress/post.ts'
 import { EVENT_TYPES, type EventType } from '../events/type.ts'
 import { Fault } from '../fault.ts'
 import { newId } from '../ids.ts'
-import { newWebhookSecret, OVERLAP_MS, replacedSecrets } from './secret.ts'
+import { newWebhookSecret, replacing } from './secret.ts'
 
 export { EVENT_TYPES, type EventType } from '../events/type.ts'
 export type Webhook = typeof webhooks.$inferSelect
@@ -43,7 +43,7 @@ export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<
       .insert(webhooks)
       .select(
         sql`SELECT ${ctx.tenantId}, ${id}, ${agentId}, ${request.url}, ${JSON.stringify(unique(request.eventTypes))},
-        ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, NULL, NULL, NULL, NULL, ${now}, ${now}
+        ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, '[]', NULL, NULL, ${now}, ${now}
       WHERE (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ${ctx.tenantId} AND w.agent_id IS ${agentId})
         < ${WEBHOOKS_AT_MOST}`,
       )
@@ -158,13 +158,11 @@ export async function deleteWebhook(ctx: Ctx, id: string): Promise<void> {
 /** Gives a webhook a new secret, shown once. The old one signs beside it for 24 hours, also where it is replaced again. */
 export async function rotateSecret(ctx: Ctx, id: string): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
-  const previousUntil = new Date(ctx.now.getTime() + OVERLAP_MS)
   const [[rotated]] = await ctx.db.batch([
     ctx.db
       .update(webhooks)
       .set({
-        previousSecret: replacedSecrets(ctx.now, previousUntil),
-        previousUntil,
+        replacedSecrets: replacing(ctx.now),
         secret: newWebhookSecret(),
         updatedAt: ctx.now,
       })

@@ -97,7 +97,12 @@ test('leases, decisions, suppressions and approvals are told once each, in order
   expect(agreed.data.consensus).toMatchObject({ id: asked.id, status: 'approved' })
   expect(decided).toMatchObject({ mailbox_id: tenant.mailboxId, agent_id: tenant.agentId })
   expect(decided.data).toMatchObject({
-    ...{ request_id: held.requestId, approval_id: held.approvalQueueId, status: 'rejected', reason: 'no' },
+    ...{
+      request_id: held.requestId,
+      approval_queue_id: held.approvalQueueId,
+      status: 'rejected',
+      reason: 'no',
+    },
     decided_by: 'key',
   })
   const heard = await eventually(async () => {
