@@ -49,7 +49,7 @@ export default defineConfig({
         },
       },
       // Programs have to start first, and take their time where the machine is busy.
-      { extends: true, test: { name: 'node', include: tests(node), testTimeout: 240_000 } },
+      { extends: true, test: { name: 'node', include: tests(node), testTimeout: 240_000, isolate: false } },
     ],
   },
 })
