@@ -5,7 +5,7 @@ import { trustTestAuthority } from './test/support/tls.ts'
 keepInMemory()
 // Miniflare reads the trusted authorities when it is imported, so the authority of the tests comes first.
 trustTestAuthority()
-const { cloudflareTest, readD1Migrations } = await import('@cloudflare/vitest-plugin')
+const { cloudflareTest } = await import('@cloudflare/vitest-plugin')
 
 /** What runs inside workerd, beside the real D1, objects and queues. */
 const worker = ['test/contract/**', 'test/core/**', 'test/objects/**', 'test/queue/**', 'test/providers/**']
@@ -26,7 +26,7 @@ export default defineConfig({
       {
         extends: true,
         plugins: [
-          cloudflareTest(async ({ inject }) => ({
+          cloudflareTest(({ inject }) => ({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
@@ -34,7 +34,6 @@ export default defineConfig({
                 LOCAL: '1',
                 AUTO_CLAIM: '1',
                 OPERATOR_KEY: 'operator-of-the-tests-and-nobody-else',
-                TEST_MIGRATIONS: await readD1Migrations('migrations'),
                 PEERS: inject<Record<string, string | number>>('peers'),
               },
             },

@@ -257,11 +257,11 @@ async function look(
 ) {
   const answer = await page.goto(`${address}/portal${path}`)
   const found = answer?.status() === 200 ? [] : [`${path}: ${answer?.status()}`]
-  const name = path.replace(/[^a-z]+/gi, '-').slice(0, 60)
-  await page.screenshot({
-    path: join(SCREENSHOTS, `portal${name}-${width}-${colorScheme}.png`),
-    fullPage: true,
-  })
+  if (process.env.PORTAL_SWEEP) {
+    const name = path.replace(/[^a-z]+/gi, '-').slice(0, 60)
+    const file = `portal${name}-${width}-${colorScheme}.png`
+    await page.screenshot({ path: join(SCREENSHOTS, file), fullPage: true })
+  }
   // The policy of the page forbids foreign scripts; the debugger may evaluate.
   await page.evaluate(readFileSync(AXE, 'utf8'))
   const { broken, tooWide } = await page.evaluate(async () => {

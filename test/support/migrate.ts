@@ -1,10 +1,11 @@
-import { applyD1Migrations, env, reset } from 'cloudflare:test'
+import { env, reset } from 'cloudflare:test'
 import { seedDemo } from '../../src/core/demo.ts'
 import { DEMO } from '../../src/core/demo-world.ts'
+import { migrateLocally } from '../../src/core/migrations.ts'
 
 // The worker may have served another file before: nothing of that is left to sweep, list or count. What sleeps is passed
 // over by `reset`, so the one object that files share, the demo tenant's, is woken first.
 await env.RATE_WINDOW.get(env.RATE_WINDOW.idFromName(DEMO.tenantId)).refund([], 0)
 await reset()
-await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
+await migrateLocally(env)
 await seedDemo(env, new Date())
