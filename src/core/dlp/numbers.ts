@@ -1,4 +1,5 @@
 import { countrySpecs, isValidIBAN } from 'ibantools'
+import { matches } from './matches.ts'
 import type { Range } from './view.ts'
 
 /** Which lengths the cards of a brand have, by how their numbers begin. */
@@ -24,7 +25,7 @@ const RUN = /\d(?:(?:[ .\-\n]|\r\n)?\d){12,}/g
 /** Numbers of payment cards: a brand's beginning and length, and the check digit of Luhn. */
 export function cardNumbers(text: string): Range[] {
   const found: Range[] = []
-  for (const { index, 0: run } of text.matchAll(RUN)) {
+  for (const { index, 0: run } of matches(text, RUN)) {
     const groups = [...run.matchAll(/\d+/g)].map(
       (match): Range => [match.index, match.index + match[0].length],
     )
@@ -95,10 +96,10 @@ const SSN_NEAR = /\b(?:ssn|ssns|social(?: |-)?security|social)\b/i
 /** Numbers of US social security: of an area, group and serial that can have been issued; unbroken only where they are named. */
 export function socialSecurityNumbers(text: string): Range[] {
   const found: Range[] = []
-  for (const { index, 0: number } of text.matchAll(SSN)) {
+  for (const { index, 0: number } of matches(text, SSN)) {
     if (isSsn(number.replace(/\D/g, ''))) found.push([index, index + number.length])
   }
-  for (const { index, 0: number } of text.matchAll(BARE_NINE)) {
+  for (const { index, 0: number } of matches(text, BARE_NINE)) {
     if (isSsn(number) && isNear(text, index, index + 9, SSN_NEAR)) found.push([index, index + 9])
   }
   return found
@@ -132,7 +133,7 @@ const COUNTRIES: Readonly<Record<string, { chars?: number | null }>> = countrySp
 /** Account numbers by ISO 13616: country, its length and structure, and the check modulo 97. */
 export function ibans(text: string): Range[] {
   const found: Range[] = []
-  for (const { index, 0: begin } of text.matchAll(IBAN_BEGINS)) {
+  for (const { index, 0: begin } of matches(text, IBAN_BEGINS)) {
     const length = COUNTRIES[begin.slice(0, 2).toUpperCase()]?.chars ?? 0
     if (length === 0 || index < (found.at(-1)?.[1] ?? 0)) continue
     let number = ''
@@ -154,7 +155,7 @@ const ROUTING_NEAR = /\b(?:aba|rtn|routing|transit|wire|ach)\b/i
 /** Routing numbers of US banks: a district that exists and the checksum; unbroken only where they are named. */
 export function routingNumbers(text: string): Range[] {
   const found: Range[] = []
-  for (const { index, 0: number } of text.matchAll(ROUTING)) {
+  for (const { index, 0: number } of matches(text, ROUTING)) {
     const end = index + number.length
     const isNamed = number.includes('-') || isNear(text, index, end, ROUTING_NEAR)
     if (isNamed && isRoutingNumber(number.replaceAll('-', ''))) found.push([index, end])

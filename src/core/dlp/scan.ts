@@ -1,5 +1,6 @@
 import { type Canary, findCanaries } from './canary.ts'
 import { markupViews } from './markup.ts'
+import { matches } from './matches.ts'
 import { loneSocialSecurityNumber } from './numbers.ts'
 import { RULES } from './rules.ts'
 import {
@@ -96,7 +97,7 @@ const BASE64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]{
 /** What stands in base64: the whole block is the hit. */
 function scanEncoded(view: View, search: Search, layer: number): Hit[] {
   const hits: Hit[] = []
-  for (const { index, 0: block } of view.text.matchAll(BASE64)) {
+  for (const { index, 0: block } of matches(view.text, BASE64)) {
     for (const [start, end, said] of decodedIn(block)) {
       const ranges = sourceOf(view, index + start, index + end)
       hits.push(...scanView(plainView(said), search, layer).map((hit) => ({ ...hit, ranges })))

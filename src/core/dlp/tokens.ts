@@ -1,4 +1,5 @@
 import { crc62 } from '../checksum.ts'
+import { matches } from './matches.ts'
 import { isNear } from './numbers.ts'
 import type { Range } from './view.ts'
 
@@ -15,7 +16,7 @@ export function isDrawn(secret: string): boolean {
 function find(pattern: RegExp, isSecret: (secret: string) => boolean = isDrawn) {
   return (text: string): Range[] => {
     const found: Range[] = []
-    for (const match of text.matchAll(pattern)) {
+    for (const match of matches(text, pattern)) {
       const secret = match[1] ?? match[0]
       const start = match.index + match[0].lastIndexOf(secret)
       if (isSecret(secret)) found.push([start, start + secret.length])
@@ -36,7 +37,7 @@ const KEY_AT_MOST = 16_384
 /** Private keys in armour, whole or cut off; a header alone is none. */
 export function privateKeys(text: string): Range[] {
   const found: Range[] = []
-  for (const { index, 0: header } of text.matchAll(KEY_BEGINS)) {
+  for (const { index, 0: header } of matches(text, KEY_BEGINS)) {
     const from = index + header.length
     const next = text.indexOf('-----', from)
     const end = Math.min(next === -1 ? text.length : next, from + KEY_AT_MOST)

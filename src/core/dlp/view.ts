@@ -1,3 +1,5 @@
+import { matches } from './matches.ts'
+
 /**
  * A text to be searched, and where in its source each of its characters stands: null where it is the source itself. What
  * stands in the source between two characters of a view is no part of it.
@@ -129,7 +131,7 @@ export function unescaped(view: View, escapes: RegExp): View | null {
     }
     octets = []
   }
-  for (const match of text.matchAll(escapes)) {
+  for (const match of matches(text, escapes)) {
     const [token] = match
     if (match.index > copied) flush()
     made.copy(view, copied, match.index)
