@@ -19,15 +19,20 @@ const STYLE = `
   [role=alert] { border-left: .25rem solid; padding-left: .75rem; font-weight: 600 }
 `
 
+/** What every page for people is sent with: it tells nobody its address, is found by no search and is held by no other window. */
+export const APART = {
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'X-Robots-Tag': 'noindex',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+}
+
 /** For pages whose address holds a token: it is told to nobody, kept nowhere and framed by no one. */
 export const guarded: MiddlewareHandler<App> = async (c, next) => {
   await next()
   c.header('Cache-Control', 'no-store')
-  c.header('Referrer-Policy', 'no-referrer')
-  c.header('X-Content-Type-Options', 'nosniff')
   c.header('X-Frame-Options', 'DENY')
-  c.header('X-Robots-Tag', 'noindex')
-  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  for (const [name, value] of Object.entries(APART)) c.header(name, value)
   c.header(
     'Content-Security-Policy',
     `default-src 'none'; style-src 'nonce-${c.get('requestId')}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,

@@ -6,9 +6,10 @@ import { newId } from '../ids.ts'
 import type { Bond } from './bond.ts'
 
 // How the money is held. The owner proves a card once, by a SetupIntent for later use without them: on a form of whoever
-// holds its client secret, or on a page that Stripe hosts, which makes one of its own. The bond is then an off-session PaymentIntent that is authorised and not captured: nothing is charged. Issuers let such a hold lapse after
-// about seven days, so every seven days a new one is authorised and the one before let go. Capture takes what the newest
-// holds; release lets go of it.
+// holds its client secret, or on a page that Stripe hosts, which makes one of its own. The bond is then an off-session
+// PaymentIntent that is authorised and not captured: nothing is charged. Issuers let such a hold lapse after about seven
+// days, so every seven days a new one is authorised and the one before let go. Capture takes what the newest holds; release
+// lets go of it.
 
 /** Whether the money is held, taken or let go; why not, where that is definite. */
 export type Held = { isDone: true; holdId: string } | { isDone: false; reason: string }

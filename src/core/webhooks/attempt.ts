@@ -133,7 +133,7 @@ function standing(
       AND (${isGone(outcome) ? 1 : 0} OR w.failing_since <= ${now.getTime() - FAILING_AT_MOST_MS}))`
   const db = database(env)
   const reason = isGone(outcome) ? 'gone' : 'failing'
-  return [
+  const told = [
     emit(
       db,
       now,
@@ -147,8 +147,10 @@ function standing(
       isOver,
     ),
   ]
-    .map((query) => prepared(env, query))
-    .concat(DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0))
+  return [
+    ...told.map((query) => prepared(env, query)),
+    DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0),
+  ]
 }
 
 function isGone({ statusCode }: Attempted): boolean {

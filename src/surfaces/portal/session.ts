@@ -5,6 +5,7 @@ import { Fault } from '../../core/fault.ts'
 import { sha256 } from '../../core/rendered.ts'
 import { type Person, readSession } from '../../core/sessions.ts'
 import type { App } from '../http.ts'
+import { APART } from '../page.tsx'
 import type { Wrong } from './posted.ts'
 
 export type Portal = {
@@ -45,10 +46,7 @@ export const guarded: MiddlewareHandler<Portal> = async (c, next) => {
     c.header('X-Frame-Options', 'DENY')
   }
   c.header('Strict-Transport-Security', 'max-age=31536000')
-  c.header('X-Content-Type-Options', 'nosniff')
-  c.header('Referrer-Policy', 'no-referrer')
-  c.header('X-Robots-Tag', 'noindex')
-  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  for (const [name, value] of Object.entries(APART)) c.header(name, value)
   c.header('Cross-Origin-Resource-Policy', 'same-origin')
   c.header('Permissions-Policy', 'camera=(), geolocation=(), microphone=()')
 }
