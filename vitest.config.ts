@@ -8,7 +8,7 @@ trustTestAuthority()
 const { cloudflareTest } = await import('@cloudflare/vitest-plugin')
 
 /** What runs inside workerd, beside the real D1, objects and queues. */
-const worker = ['test/contract/**', 'test/core/**', 'test/objects/**', 'test/queue/**', 'test/providers/**']
+const worker = ['test/contract/**', 'test/core/**', 'test/objects/**', 'test/queue/**', 'test/carriers/**']
 /** What runs in Node, against programs: the dev command, the README, real servers. */
 const node = ['test/dev/**', 'test/cli/**', 'test/smtp/**', 'test/browser/**', 'test/simulation/**']
 

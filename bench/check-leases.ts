@@ -6,7 +6,7 @@ import {
   departuresOf,
   type LeaseRecord,
   type TracedSend,
-} from '../src/core/lease-check.ts'
+} from './lease-check.ts'
 
 const HELP = `Usage: node bench/check-leases.ts [options] FILE...
        node bench/check-leases.ts [options] --base-url URL --key KEY --contact EMAIL

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { DEMO, demoKey } from '../src/core/demo-world.ts'
+import { DEMO, demoKey } from '../src/core/local/demo-world.ts'
 import { type DevServer, sleep, startDev } from '../test/support/program.ts'
 
 const HELP = `Usage: npm run prove:crash -- [options]

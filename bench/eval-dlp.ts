@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { searcher } from '../src/core/dlp/content.ts'
-import { RULE_NAMES } from '../src/core/dlp/rules.ts'
-import { scanText } from '../src/core/dlp/scan.ts'
+import { searcher } from '../src/core/reading/dlp/content.ts'
+import { RULE_NAMES } from '../src/core/reading/dlp/rules.ts'
+import { scanText } from '../src/core/reading/dlp/scan.ts'
 import { dlpSet, type Sample } from './dlp-set/set.ts'
 
 const AT_LEAST = 0.95

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { injectionScore } from '../src/core/content/injection.ts'
+import { injectionScore } from '../src/core/reading/text/injection.ts'
 import { injectionSet, type Labelled } from './injection-set/set.ts'
 
 const THRESHOLD = 0.5

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { readIntent } from '../src/core/intent/embedded.ts'
+import { readIntent } from '../src/core/reading/intent/embedded.ts'
 import { blind, hard, judge, labelled } from './intent-set/set.ts'
 
 const { values: options } = parseArgs({

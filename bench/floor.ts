@@ -1,8 +1,8 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { newId } from '../src/core/ids.ts'
-import { hashSecret } from '../src/core/keys.ts'
+import { hashSecret } from '../src/core/accounts/keys.ts'
+import { newId } from '../src/core/ground/ids.ts'
 import type { Env } from '../src/env.ts'
 
 export type BenchEnv = Env & { BENCH_WINDOW: DurableObjectNamespace<BenchWindow> }

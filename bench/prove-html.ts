@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chromium, type Page, type Route } from 'playwright-core'
-import { sanitizeHtml } from '../src/core/content/html.ts'
+import { sanitizeHtml } from '../src/core/reading/text/html.ts'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { DEMO_OWNER_KEY } from '../src/core/demo-world.ts'
+import { DEMO_OWNER_KEY } from '../src/core/local/demo-world.ts'
 import { startDev } from '../test/support/program.ts'
 
 const INSPECTOR = '@modelcontextprotocol/inspector@2.12.0'

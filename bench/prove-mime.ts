@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { readMail } from '../src/core/inbound/mail.ts'
+import { readMail } from '../src/core/reading/mime/mail.ts'
 
 const HELP = `Usage: npm run prove:mime -- DIR [options]
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
-import { demoKey } from '../src/core/demo-world.ts'
+import { demoKey } from '../src/core/local/demo-world.ts'
 import { sleep, startDev } from '../test/support/program.ts'
 
 /** What the overview of an account with 10,000 sends costs a browser, beside the health route and a page without data. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Webhook } from 'standardwebhooks'
-import { DEMO_OWNER_KEY } from '../src/core/demo-world.ts'
+import { DEMO_OWNER_KEY } from '../src/core/local/demo-world.ts'
 import { devDatabase } from '../test/support/dev-database.ts'
 import { sleep, startDev } from '../test/support/program.ts'
 

@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { newCtx } from '../src/core/ctx.ts'
-import { scopeToken } from '../src/core/search/entries.ts'
-import { indexMessages, searchMessages } from '../src/core/search/messages.ts'
-import { matchExpressions, NO_FILTERS, parseQuery } from '../src/core/search/query.ts'
+import { newCtx } from '../src/core/ground/ctx.ts'
+import { scopeToken } from '../src/core/mail/search/entries.ts'
+import { indexMessages, searchMessages } from '../src/core/mail/search/messages.ts'
+import { matchExpressions, NO_FILTERS, parseQuery } from '../src/core/mail/search/query.ts'
 import type { BenchEnv } from './floor.ts'
 
 const Place = z.object({ tenantId: z.string(), mailboxId: z.string() })

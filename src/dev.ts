@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { DEMO, DEMO_OWNER_KEY, demoKey } from './core/demo-world.ts'
+import { DEMO, DEMO_OWNER_KEY, demoKey } from './core/local/demo-world.ts'
 
 /** How often the running Worker is pinged, so that its local sweep runs, in ms. */
 const PING_EVERY_MS = 1_000

@@ -1,6 +1,6 @@
-import { seedDemo } from './core/demo.ts'
-import { migrateLocally } from './core/migrations.ts'
-import { sweep } from './core/sweep.ts'
+import { migrateLocally } from './core/ground/migrations.ts'
+import { seedDemo } from './core/local/demo.ts'
+import { sweep } from './core/overview/sweep.ts'
 import type { Env } from './env.ts'
 
 /** How often requests may set off a sweep, in ms: cron never fires in local development. */

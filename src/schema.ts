@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import { DLP_MODES } from './core/dlp/mode.ts'
-import { EVENT_TYPES, type EventType } from './core/events/type.ts'
-import { HUMANIZER_STYLES, type HumanizerStyle } from './core/humanizer/style.ts'
-import type { Verdict } from './core/inbound/authentication.ts'
-import { SEND_STATES } from './core/states.ts'
+import { EVENT_TYPES, type EventType } from './core/journal/event-types.ts'
+import { HUMANIZER_STYLES, type HumanizerStyle } from './core/letters/humanizer/style.ts'
+import { SEND_STATES } from './core/policy/states.ts'
+import { DLP_MODES } from './core/reading/dlp/mode.ts'
+import type { Verdict } from './core/reading/mime/authentication.ts'
 
 export type { EventType }
 

@@ -1,4 +1,4 @@
-import type { InjectionInput } from '../../src/core/content/injection.ts'
+import type { InjectionInput } from '../../src/core/reading/text/injection.ts'
 import type { Draw } from './set.ts'
 
 /** What attackers say, by what it is for; each half of the set has its own. */

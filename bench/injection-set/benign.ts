@@ -1,4 +1,4 @@
-import type { InjectionInput } from '../../src/core/content/injection.ts'
+import type { InjectionInput } from '../../src/core/reading/text/injection.ts'
 import { mail } from './attacks.ts'
 import type { Draw } from './set.ts'
 

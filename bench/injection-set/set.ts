@@ -1,4 +1,4 @@
-import type { InjectionInput } from '../../src/core/content/injection.ts'
+import type { InjectionInput } from '../../src/core/reading/text/injection.ts'
 import { attackFamilies } from './attacks.ts'
 import { benignFamilies } from './benign.ts'
 import { heldOutMails, heldOutWords } from './held-out.ts'

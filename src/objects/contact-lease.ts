@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Answer, decideHold, type Hold, type Known, type Wanted } from '../core/lease-hold.ts'
+import { type Answer, decideHold, type Hold, type Known, type Wanted } from '../core/policy/lease-hold.ts'
 
 /** How long after its end a hold is kept, in ms: D1 keeps the epoch, so that forgetting is safe. */
 const KEPT_MS = 3_600_000

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Circuit, CLOSED, type Health, healthOf, permit, report } from '../core/circuit.ts'
+import { type Circuit, CLOSED, type Health, healthOf, permit, report } from '../core/policy/circuit.ts'
 
 /** One object per carrier: its circuit, kept in memory. Forgetting it costs a few attempts, never a message. */
 export class ProviderHealth extends DurableObject {

@@ -7,7 +7,7 @@ import {
   windowEnd,
   windowRefusal,
   windowStart,
-} from '../core/windows.ts'
+} from '../core/policy/windows.ts'
 
 /** One send that asks for a unit of its windows. Without `spend` they are only looked at. */
 export type WindowRequest = {

@@ -1,6 +1,6 @@
-import { recordReports } from '../core/delivery/reports.ts'
+import { cloudflareEvents } from '../carriers/events/cloudflare.ts'
+import { recordReports } from '../core/signals/reports.ts'
 import type { Env } from '../env.ts'
-import { cloudflareEvents } from '../providers/events/cloudflare.ts'
 
 /** Count what Cloudflare's own sending reports, which comes by a queue and needs no further proof. */
 export async function record(

@@ -1,5 +1,5 @@
-import { keepDeadMessage } from '../core/dead-letters.ts'
-import { type Facts, tell, tellFailure } from '../core/log.ts'
+import { keepDeadMessage } from '../core/delivery/dead-letters.ts'
+import { type Facts, tell, tellFailure } from '../core/ground/log.ts'
 import type {
   ArchiveBell,
   ArrivalBell,

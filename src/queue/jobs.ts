@@ -1,10 +1,10 @@
-import { linkEntries } from '../core/audit/link.ts'
-import { buildArchive } from '../core/compliance/archive.ts'
-import { eraseSome } from '../core/compliance/erasing.ts'
-import { recheckDomain } from '../core/domains/verify.ts'
-import { publish } from '../core/events/publish.ts'
-import { takeIn } from '../core/inbox/arrivals.ts'
-import { attendSends } from '../core/send/attend.ts'
+import { recheckDomain } from '../core/accounts/domains/verify.ts'
+import { takeIn } from '../core/arrivals/arrivals.ts'
+import { linkEntries } from '../core/governance/audit/link.ts'
+import { buildArchive } from '../core/governance/compliance/archive.ts'
+import { eraseSome } from '../core/governance/compliance/erasing.ts'
+import { publish } from '../core/publishing/publish.ts'
+import { attendSends } from '../core/sending/attend.ts'
 import type { Env, JobBell } from '../env.ts'
 
 /** Decide what waits for a decision, tenant by tenant, take in what has arrived, publish what has happened, chain audit logs, look domains up. */

@@ -1,5 +1,5 @@
 import { renderSend } from '../core/delivery/render.ts'
-import { ringAll } from '../core/send/ring.ts'
+import { ringAll } from '../core/journal/bells.ts'
 import type { Env, SendBell } from '../env.ts'
 
 /** Render each send, side by side, and ring delivery for those that may leave. */

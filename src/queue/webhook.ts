@@ -1,7 +1,7 @@
 import { waitUntil } from 'cloudflare:workers'
-import { tellFailure } from '../core/log.ts'
-import { attemptDelivery } from '../core/webhooks/attempt.ts'
-import { type Claimed, claimDeliveries } from '../core/webhooks/claim.ts'
+import { tellFailure } from '../core/ground/log.ts'
+import { attemptDelivery } from '../core/publishing/webhooks/attempt.ts'
+import { type Claimed, claimDeliveries } from '../core/publishing/webhooks/claim.ts'
 import type { Env, WebhookBell } from '../env.ts'
 
 const clock = () => new Date()

@@ -1,4 +1,4 @@
-import { bytesOf, type GivenFile } from '../core/inbox/files.ts'
+import { bytesOf, type GivenFile } from '../core/mail/files.ts'
 import { z } from './http.ts'
 
 const FILES_AT_MOST = 7 * 1024 * 1024

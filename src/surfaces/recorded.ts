@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import { type Facts, learn, tell, within } from '../core/log.ts'
+import { type Facts, learn, tell, within } from '../core/ground/log.ts'
 import type { App, HttpContext } from './http.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']

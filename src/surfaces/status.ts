@@ -1,5 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { FaultCode } from '../core/fault.ts'
+import type { FaultCode } from '../core/ground/fault.ts'
 
 /** How one API answers each fault. */
 export type Statuses = Record<FaultCode, ContentfulStatusCode>

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
-import { demoKey } from '../../src/core/demo-world.ts'
+import { demoKey } from '../../src/core/local/demo-world.ts'
 import { ROOT } from '../support/program.ts'
 import { sharedDev } from '../support/shared-dev.ts'
 

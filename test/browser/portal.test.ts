@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
-import { DEMO, DEMO_OWNER_KEY, demoKey } from '../../src/core/demo-world.ts'
+import { DEMO, DEMO_OWNER_KEY, demoKey } from '../../src/core/local/demo-world.ts'
 import { ROOT, sleep, startDev } from '../support/program.ts'
 
 const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseAddress, safeHeaderText } from '../../src/core/address.ts'
+import { parseAddress, safeHeaderText } from '../../src/core/ground/address.ts'
 
 const contactOf = (text: string) => parseAddress(text)?.contact ?? null
 

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { linkEntries } from '../../src/core/audit/link.ts'
+import { linkEntries } from '../../src/core/governance/audit/link.ts'
 import { newTenant } from '../support/tenant.ts'
 
 test('governed changes leave entries without gaps, which are chained once and can be neither changed nor deleted', async () => {

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { arrive, takeIn } from '../../src/core/inbox/arrivals.ts'
-import { autoReplyTo } from '../../src/core/inbox/auto-reply.ts'
+import { arrive, takeIn } from '../../src/core/arrivals/arrivals.ts'
+import { autoReplyTo } from '../../src/core/arrivals/auto-reply.ts'
 import type { Env } from '../../src/env.ts'
 import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { app } from '../../src/app.ts'
-import { attendBond } from '../../src/core/bonds/attend.ts'
+import { attendBond } from '../../src/core/payments/bonds/attend.ts'
 import type { Env } from '../../src/env.ts'
 import { peers } from '../support/peer-letter.ts'
 import { formsOf, newPerson, signIn } from '../support/portal.ts'

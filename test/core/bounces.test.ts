@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readBounce } from '../../src/core/bounces/report.ts'
-import { readReturnPath, returnPath } from '../../src/core/bounces/return-path.ts'
-import { newId } from '../../src/core/ids.ts'
+import { newId } from '../../src/core/ground/ids.ts'
+import { readBounce } from '../../src/core/reading/bounces/report.ts'
+import { readReturnPath, returnPath } from '../../src/core/reading/bounces/return-path.ts'
 
 const SECRET = 'a secret of thirty-two characters'
 const SEND_ID = newId('req', new Date('2026-01-02T03:04:05Z'))

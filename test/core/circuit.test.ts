@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Circuit, CLOSED, permit, report } from '../../src/core/circuit.ts'
+import { type Circuit, CLOSED, permit, report } from '../../src/core/policy/circuit.ts'
 
 const fail = (circuit: Circuit, times: number, now: number) =>
   Array.from({ length: times }).reduce<Circuit>((so_far) => report(so_far, false, now), circuit)

@@ -1,13 +1,19 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { CLAIM_MS } from '../../src/core/claim-link.ts'
-import { claimAgent, findClaim, findVerification, mailAgain, verifyOwner } from '../../src/core/claims.ts'
-import { newCtx } from '../../src/core/ctx.ts'
-import { getHeartbeat } from '../../src/core/heartbeat.ts'
-import { authenticate } from '../../src/core/keys.ts'
-import { networkOf } from '../../src/core/network.ts'
-import { type RegistrationRequest, register } from '../../src/core/registration.ts'
-import { trustScore } from '../../src/core/trust-score.ts'
+import { CLAIM_MS } from '../../src/core/accounts/claim-link.ts'
+import {
+  claimAgent,
+  findClaim,
+  findVerification,
+  mailAgain,
+  verifyOwner,
+} from '../../src/core/accounts/claims.ts'
+import { authenticate } from '../../src/core/accounts/keys.ts'
+import { type RegistrationRequest, register } from '../../src/core/accounts/registration.ts'
+import { newCtx } from '../../src/core/ground/ctx.ts'
+import { networkOf } from '../../src/core/ground/network.ts'
+import { getHeartbeat } from '../../src/core/overview/heartbeat.ts'
+import { trustScore } from '../../src/core/signals/trust-score.ts'
 import { mailedTokens, someone } from '../support/claim.ts'
 import { sql } from '../support/matrix-dump.ts'
 

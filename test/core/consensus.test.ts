@@ -1,9 +1,14 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { createConsensus, getConsensus, listConsensus, voteOn } from '../../src/core/consensus.ts'
-import { newCtx } from '../../src/core/ctx.ts'
-import type { Vote } from '../../src/core/tally.ts'
+import {
+  createConsensus,
+  getConsensus,
+  listConsensus,
+  voteOn,
+} from '../../src/core/coordination/consensus.ts'
+import { newCtx } from '../../src/core/ground/ctx.ts'
+import type { Vote } from '../../src/core/policy/tally.ts'
 import { agentsOf, START } from '../support/coordination-model.ts'
 import { stalledAt } from '../support/coordination-pause.ts'
 

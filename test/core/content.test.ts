@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { Parser } from 'htmlparser2'
 import { expect, test } from 'vitest'
 import { injectionSet } from '../../bench/injection-set/set.ts'
-import { blockedFile, safeFilename } from '../../src/core/content/files.ts'
-import { MAX_HTML, sanitizeHtml, textOfHtml } from '../../src/core/content/html.ts'
-import { injectionScore } from '../../src/core/content/injection.ts'
-import { countUrls } from '../../src/core/content/links.ts'
-import { replyText } from '../../src/core/content/reply-text.ts'
+import { blockedFile, safeFilename } from '../../src/core/reading/text/files.ts'
+import { MAX_HTML, sanitizeHtml, textOfHtml } from '../../src/core/reading/text/html.ts'
+import { injectionScore } from '../../src/core/reading/text/injection.ts'
+import { countUrls } from '../../src/core/reading/text/links.ts'
+import { replyText } from '../../src/core/reading/text/reply-text.ts'
 
 const SAFE_TAGS =
   /^(?:a|abbr|address|article|aside|b|big|blockquote|br|caption|center|cite|code|col|colgroup|dd|del|dfn|div|dl|dt|em|figcaption|figure|font|footer|h[1-6]|header|hr|i|img|ins|kbd|li|main|mark|nav|ol|p|pre|q|s|samp|section|small|span|strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|wbr)$/

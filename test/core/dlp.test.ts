@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { screenLetter } from '../../src/core/dlp/content.ts'
-import { textOfFile } from '../../src/core/dlp/file-text.ts'
-import { scanMarkup, scanText, strike } from '../../src/core/dlp/scan.ts'
+import { screenLetter } from '../../src/core/reading/dlp/content.ts'
+import { textOfFile } from '../../src/core/reading/dlp/file-text.ts'
+import { scanMarkup, scanText, strike } from '../../src/core/reading/dlp/scan.ts'
 import { iban, luhn, secretsOf } from '../support/secrets.ts'
 
 const search = { tenantId: 'tenant_test', disabledRules: [], canaries: [] }

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { isEnglish, reword } from '../../src/core/humanizer/embedded.ts'
-import { survives, valuesIn, type Wording } from '../../src/core/humanizer/guard.ts'
-import { readMarkup, writeMarkup } from '../../src/core/humanizer/markup.ts'
-import { chosenStyle, HUMANIZER_STYLES } from '../../src/core/humanizer/style.ts'
+import { isEnglish, reword } from '../../src/core/letters/humanizer/embedded.ts'
+import { survives, valuesIn, type Wording } from '../../src/core/letters/humanizer/guard.ts'
+import { readMarkup, writeMarkup } from '../../src/core/letters/humanizer/markup.ts'
+import { chosenStyle, HUMANIZER_STYLES } from '../../src/core/letters/humanizer/style.ts'
 
 const payload = {
   firstName: 'Ann',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { BUDGET } from '../../src/core/inbound/budget.ts'
-import { readMail } from '../../src/core/inbound/mail.ts'
+import { BUDGET } from '../../src/core/reading/mime/budget.ts'
+import { readMail } from '../../src/core/reading/mime/mail.ts'
 
 const HOP = { authservIds: ['mx.cloudflare.net'] }
 const MIB = 1024 * 1024

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Ctx, newCtx } from '../../src/core/ctx.ts'
-import { listMessages, type Place } from '../../src/core/inbox/messages.ts'
-import { listThreads } from '../../src/core/inbox/threads.ts'
+import { type Ctx, newCtx } from '../../src/core/ground/ctx.ts'
+import { listMessages, type Place } from '../../src/core/mail/messages.ts'
+import { listThreads } from '../../src/core/mail/threads.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 
 type View = { folder: 'inbox' | 'sent'; at: number; id: string; thread: string; isRead: boolean }

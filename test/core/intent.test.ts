@@ -1,10 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { judge, labelled } from '../../bench/intent-set/set.ts'
-import { classifyIntents } from '../../src/core/intent/classify.ts'
-import { readIntent } from '../../src/core/intent/embedded.ts'
-import { actionFor } from '../../src/core/intent/intents.ts'
-import { ownWords } from '../../src/core/intent/reply.ts'
+import { classifyIntents } from '../../src/core/reading/intent/classify.ts'
+import { readIntent } from '../../src/core/reading/intent/embedded.ts'
+import { actionFor } from '../../src/core/reading/intent/intents.ts'
+import { ownWords } from '../../src/core/reading/intent/reply.ts'
 import { newModel } from '../support/model.ts'
 
 const intentOf = (bodyText: string, subject = 'Re: Hello') => readIntent({ subject, bodyText }).intent

@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest'
-import {
-  checkExclusivity,
-  type Departure,
-  departuresOf,
-  type LeaseRecord,
-} from '../../src/core/lease-check.ts'
-import { decideHold, type Hold, type Wanted } from '../../src/core/lease-hold.ts'
+import { checkExclusivity, type Departure, departuresOf, type LeaseRecord } from '../../bench/lease-check.ts'
+import { decideHold, type Hold, type Wanted } from '../../src/core/policy/lease-hold.ts'
 
 const START = Date.UTC(2100, 0, 1)
 const iso = (ms: number) => new Date(START + ms).toISOString()

@@ -1,6 +1,6 @@
 import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { tellFailure } from '../../src/core/log.ts'
+import { tellFailure } from '../../src/core/ground/log.ts'
 import worker from '../../src/index.ts'
 import { ENTRIES, newWorld, probe } from '../support/matrix.ts'
 import { quiet } from '../support/matrix-dump.ts'

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { newCtx } from '../../src/core/ctx.ts'
+import { newCtx } from '../../src/core/ground/ctx.ts'
 import {
   forgetExpired,
   keepMemory,
@@ -8,8 +8,8 @@ import {
   MEMORIES_AT_MOST,
   readMemory,
   searchMemories,
-} from '../../src/core/memory.ts'
-import { scopeToken } from '../../src/core/search/entries.ts'
+} from '../../src/core/mail/memory.ts'
+import { scopeToken } from '../../src/core/mail/search/entries.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 
 const NOON = new Date('2026-06-01T12:00:00Z')

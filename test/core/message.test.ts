@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
-import { safeHeaderText } from '../../src/core/address.ts'
-import { buildMessage, type Draft, type Party } from '../../src/core/message.ts'
+import { safeHeaderText } from '../../src/core/ground/address.ts'
+import { buildMessage, type Draft, type Party } from '../../src/core/letters/message.ts'
 
 const base: Draft = {
   messageId: 'snd_1@mail.example.com',

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { arrive } from '../../src/core/inbox/arrivals.ts'
+import { arrive } from '../../src/core/arrivals/arrivals.ts'
 import { readDecision } from '../../src/core/notices/answers.ts'
 import { letters, newPerson, post, visit } from '../support/portal.ts'
 import { call, eventually, newTenant } from '../support/tenant.ts'

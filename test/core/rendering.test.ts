@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { lintTemplate } from '../../src/core/lint.ts'
+import { lintTemplate } from '../../src/core/letters/lint.ts'
 import {
   compileTemplate,
   missingVariables,
   type Payload,
   renderTemplate,
   variablesIn,
-} from '../../src/core/rendering.ts'
+} from '../../src/core/letters/rendering.ts'
 
 function compile(subject: string, html: string | null = null, text: string | null = null) {
   const result = compileTemplate({ subject, html, text })

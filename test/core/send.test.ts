@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { renderSend } from '../../src/core/delivery/render.ts'
-import { attendSends } from '../../src/core/send/attend.ts'
-import { requestSends } from '../../src/core/send/request.ts'
-import { simulateSends } from '../../src/core/send/simulate.ts'
+import { attendSends } from '../../src/core/sending/attend.ts'
+import { requestSends } from '../../src/core/sending/request.ts'
+import { simulateSends } from '../../src/core/sending/simulate.ts'
 import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor, welcome } from '../support/door.ts'
 import { newTenant } from '../support/tenant.ts'
@@ -201,7 +201,7 @@ test('a key is free again after a refusal and after its window, and taken in bet
 })
 
 test('a stored decision can be recomputed, and the database refuses to change a trace', async () => {
-  const { judge } = await import('../../src/core/policy.ts')
+  const { judge } = await import('../../src/core/policy/judge.ts')
   const tenant = await newTenant({ mailbox: { cooldown_ms: 600_000, hourly_limit: 1 } })
   await tenant.send('ann@example.com', 'a')
   await tenant.send('ann@example.com', 'b')

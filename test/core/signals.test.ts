@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { type DeliveryReport, recordReports } from '../../src/core/delivery/reports.ts'
+import { type DeliveryReport, recordReports } from '../../src/core/signals/reports.ts'
 import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
 
 const KINDS = ['accepted', 'delivered', 'soft_bounce', 'hard_bounce', 'complaint', 'rejected'] as const

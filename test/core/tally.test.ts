@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Ballot, ballotAt, type CastVote, castVote, type Vote } from '../../src/core/tally.ts'
+import { type Ballot, ballotAt, type CastVote, castVote, type Vote } from '../../src/core/policy/tally.ts'
 import { upTo } from '../support/scale.ts'
 
 const TIMEOUT = 1_000

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { authenticate } from 'mailauth'
 import { dkimSign } from 'mailauth/lib/dkim/sign.js'
 import { expect, test } from 'vitest'
-import { readMail } from '../../src/core/inbound/mail.ts'
+import { readMail } from '../../src/core/reading/mime/mail.ts'
 
 const MTA = 'mx.agents.test'
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })

@@ -14,8 +14,8 @@ test.for([
     'A surface translates HTTP|One surface does not lean on another',
   ],
   ['src/objects', '../schema.ts', 'An object is small and synchronous'],
-  ['src/queue', '../surfaces/http.ts', 'A consumer calls core and providers'],
-  ['src/providers', '../core/ids.ts', 'import their own files only'],
+  ['src/queue', '../surfaces/http.ts', 'A consumer calls core and carriers'],
+  ['src/carriers', '../core/ground/ids.ts', 'import their own files only'],
   ['test/contract/molted', '../../../src/index.ts', 'A contract test is a black box'],
 ] as const)('biome refuses a file of %s that imports %s', async ([folder, forbidden, message]) => {
   const refused = await check(folder, forbidden)
@@ -26,10 +26,10 @@ test.for([
 
 test.for([
   ['src/core', '../schema.ts'],
-  ['src/surfaces/molted', '../../core/send/request.ts'],
+  ['src/surfaces/molted', '../../core/sending/request.ts'],
   ['src/surfaces/molted', '../http.ts'],
-  ['src/queue', '../providers/index.ts'],
-  ['src/providers', './carrier.ts'],
+  ['src/queue', '../carriers/index.ts'],
+  ['src/carriers', './capability.ts'],
   ['test/contract/molted', '../../support/tenant.ts'],
 ] as const)('biome lets a file of %s import %s', async ([folder, allowed]) => {
   expect(await check(folder, allowed)).toMatchObject({ code: 0 })

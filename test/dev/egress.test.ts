@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, test } from 'vitest'
-import { findTarget, guardedPost } from '../../src/core/egress/post.ts'
-import { resolvePublic } from '../../src/core/egress/resolve.ts'
+import { findTarget, guardedPost } from '../../src/core/ground/egress/post.ts'
+import { resolvePublic } from '../../src/core/ground/egress/resolve.ts'
 import type { Env } from '../../src/env.ts'
 import { startDoh } from '../support/doh.ts'
 import {

@@ -7,8 +7,8 @@ import { EventWebhook } from '@sendgrid/eventwebhook'
 import MessageValidator from 'sns-validator'
 import { Webhook } from 'svix'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { ReportingCarrier } from '../../src/providers/events/event.ts'
-import { readReport } from '../../src/providers/events/index.ts'
+import type { ReportingCarrier } from '../../src/carriers/events/event.ts'
+import { readReport } from '../../src/carriers/events/index.ts'
 import {
   NOW,
   newCarriers,
@@ -17,11 +17,11 @@ import {
   SENDGRID_SIGNATURE,
   SENDGRID_TIMESTAMP,
   type Wire,
-} from '../support/provider-events.ts'
-import type { Table } from '../support/provider-events-forged.ts'
-import { sendgridTable } from '../support/provider-events-sendgrid.ts'
-import { snsTable } from '../support/provider-events-sns.ts'
-import { svixTable } from '../support/provider-events-svix.ts'
+} from '../support/carrier-events.ts'
+import type { Table } from '../support/carrier-events-forged.ts'
+import { sendgridTable } from '../support/carrier-events-sendgrid.ts'
+import { snsTable } from '../support/carrier-events-sns.ts'
+import { svixTable } from '../support/carrier-events-svix.ts'
 import { certificate } from '../support/tls.ts'
 
 const carriers = await newCarriers()

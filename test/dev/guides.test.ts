@@ -26,7 +26,7 @@ test('every guide is linked from the README, and every file, script and setting 
     'src/dev.ts',
     'src/cli/root.ts',
     'src/smtp/settings.ts',
-    'src/providers/capability.ts',
+    'src/carriers/capability.ts',
   ]
   const settings = (await Promise.all(sources.map(read))).join('\n')
   for (const [page, text] of pages) {
@@ -44,7 +44,7 @@ test('every guide is linked from the README, and every file, script and setting 
 })
 
 test('the guides tell of every rule in its order, every reason, every event, every metric and every tool', async () => {
-  const policy = await read('src/core/policy.ts')
+  const policy = await read('src/core/policy/judge.ts')
   const rows = all(pages.get('docs/policies.md') ?? '', /^\| `(\w+)` +\|/gm)
   expect(rows.length).toBeGreaterThan(15)
   expect(rows).toEqual(all(policy, /(?:^ {4}name: |^ {2}\{ name: |rateLimit\()'(\w+)'/gm))
@@ -54,9 +54,9 @@ test('the guides tell of every rule in its order, every reason, every event, eve
     .filter((code) => !['dedupeKey', 'duplicate'].includes(code))
   expect([...new Set(told)].sort()).toEqual(all(policy, /reason: '(\w+)'/g).sort())
 
-  const events = all(await read('src/core/events/type.ts'), /'([a-z]+\.[a-z]+)'/g)
+  const events = all(await read('src/core/journal/event-types.ts'), /'([a-z]+\.[a-z]+)'/g)
   expect(events.filter((type) => !pages.get('docs/webhooks.md')?.includes(`\`${type}\``))).toEqual([])
-  const metrics = all(await read('src/core/metrics/read.ts'), /'(moltpost_\w+)'/g)
+  const metrics = all(await read('src/core/overview/metrics/read.ts'), /'(moltpost_\w+)'/g)
   expect(all(pages.get('docs/operating.md') ?? '', /`(moltpost_\w+)`/g).sort()).toEqual(metrics.sort())
   const tools = all(await read('src/surfaces/mcp/catalogue.ts'), /^ {4}name: '(\w+)'/gm)
   expect(tools.length).toBeGreaterThan(15)

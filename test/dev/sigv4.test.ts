@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { signer } from '../../src/providers/ses.ts'
+import { signer } from '../../src/carriers/ses.ts'
 
 /** The folder with Amazon's signing test suite, one folder per case; the suite is not part of this project. */
 const vectors = process.env.SIGV4_VECTORS

@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import type { CastVote, Vote } from '../../src/core/tally.ts'
+import type { CastVote, Vote } from '../../src/core/policy/tally.ts'
 
 /** Far ahead: alarms ring by the real clock. */
 const START = Date.UTC(2100, 0, 1)

@@ -6,7 +6,7 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import type { Known, Wanted } from '../../src/core/lease-hold.ts'
+import type { Known, Wanted } from '../../src/core/policy/lease-hold.ts'
 
 /** Far ahead: alarms ring by the real clock. */
 const START = Date.UTC(2100, 0, 1)

@@ -2,7 +2,7 @@ import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Limits } from '../../src/core/windows.ts'
+import type { Limits } from '../../src/core/policy/windows.ts'
 import type { WindowRequest } from '../../src/objects/rate-window.ts'
 
 /** Far ahead: alarms ring by the real clock. */

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { renderSend } from '../../src/core/delivery/render.ts'
-import { requestSends } from '../../src/core/send/request.ts'
+import { requestSends } from '../../src/core/sending/request.ts'
 import type { Env } from '../../src/env.ts'
 import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor, welcome } from '../support/door.ts'

@@ -3,26 +3,26 @@ import fc from 'fast-check'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, test } from 'vitest'
-import { newCtx } from '../../src/core/ctx.ts'
-import { eventStatements, type Happening } from '../../src/core/events/outbox.ts'
-import { publish } from '../../src/core/events/publish.ts'
-import { sweepEvents } from '../../src/core/events/sweep.ts'
-import { attemptDelivery } from '../../src/core/webhooks/attempt.ts'
-import { claimDeliveries } from '../../src/core/webhooks/claim.ts'
+import { newCtx } from '../../src/core/ground/ctx.ts'
+import { eventStatements, type Happening } from '../../src/core/journal/event-rows.ts'
+import { publish } from '../../src/core/publishing/publish.ts'
+import { sweepEvents } from '../../src/core/publishing/sweep.ts'
+import { attemptDelivery } from '../../src/core/publishing/webhooks/attempt.ts'
+import { claimDeliveries } from '../../src/core/publishing/webhooks/claim.ts'
 import {
   getDelivery,
   listDeliveries,
   replayDead,
   replayDelivery,
-} from '../../src/core/webhooks/deliveries.ts'
-import { newWebhookSecret, signatureHeaders } from '../../src/core/webhooks/secret.ts'
-import { sweepWebhooks } from '../../src/core/webhooks/sweep.ts'
+} from '../../src/core/publishing/webhooks/deliveries.ts'
+import { newWebhookSecret, signatureHeaders } from '../../src/core/publishing/webhooks/secret.ts'
+import { sweepWebhooks } from '../../src/core/publishing/webhooks/sweep.ts'
 import {
   createWebhook,
   getWebhook,
   updateWebhook,
   type WebhookRequest,
-} from '../../src/core/webhooks/webhooks.ts'
+} from '../../src/core/publishing/webhooks/webhooks.ts'
 import type { Env } from '../../src/env.ts'
 import { letters, newPerson } from '../support/portal.ts'
 import { eventually, newTenant } from '../support/tenant.ts'

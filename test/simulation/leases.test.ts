@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import type { Answer, Hold, Known, Wanted } from '../../src/core/lease-hold.ts'
+import type { Answer, Hold, Known, Wanted } from '../../src/core/policy/lease-hold.ts'
 import { upTo } from '../support/scale.ts'
 
 vi.mock('cloudflare:workers', () => ({
@@ -11,12 +11,12 @@ vi.mock('cloudflare:workers', () => ({
   },
 }))
 
-const { heartbeat } = await import('../../src/core/agents.ts')
+const { heartbeat } = await import('../../src/core/accounts/agents.ts')
 const { depart, recordOutcome } = await import('../../src/core/delivery/attempt.ts')
-const { Fault } = await import('../../src/core/fault.ts')
-const { checkExclusivity } = await import('../../src/core/lease-check.ts')
-const { decideHold } = await import('../../src/core/lease-hold.ts')
-const { acquireLease, releaseLease } = await import('../../src/core/leases.ts')
+const { Fault } = await import('../../src/core/ground/fault.ts')
+const { checkExclusivity } = await import('../../bench/lease-check.ts')
+const { decideHold } = await import('../../src/core/policy/lease-hold.ts')
+const { acquireLease, releaseLease } = await import('../../src/core/coordination/leases.ts')
 const { agentsOf, heartbeatsOf, historyOf, JUMPS, pick, playModel, START, seeded } = await import(
   '../support/coordination-model.ts'
 )

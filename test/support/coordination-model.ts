@@ -1,7 +1,7 @@
-import { heartbeat, listAgents, registerAgent } from '../../src/core/agents.ts'
-import type { Ctx } from '../../src/core/ctx.ts'
-import { checkExclusivity, type LeaseRecord } from '../../src/core/lease-check.ts'
-import { acquireLease, leaseHistory, listLeases, releaseLease } from '../../src/core/leases.ts'
+import { checkExclusivity, type LeaseRecord } from '../../bench/lease-check.ts'
+import { heartbeat, listAgents, registerAgent } from '../../src/core/accounts/agents.ts'
+import { acquireLease, leaseHistory, listLeases, releaseLease } from '../../src/core/coordination/leases.ts'
+import type { Ctx } from '../../src/core/ground/ctx.ts'
 
 /** Far ahead, so that no alarm of an object is due by the real clock. */
 export const START = Date.UTC(2100, 0, 1)

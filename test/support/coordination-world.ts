@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { type Ctx, newCtx } from '../../src/core/ctx.ts'
 import type { Claimed } from '../../src/core/delivery/claim.ts'
+import { type Ctx, newCtx } from '../../src/core/ground/ctx.ts'
 import type { Env } from '../../src/env.ts'
 import { ContactLease } from '../../src/objects/contact-lease.ts'
 

@@ -1,5 +1,5 @@
-import type { Door } from '../../src/core/send/door.ts'
-import type { SendRequest } from '../../src/core/send/prepare.ts'
+import type { Door } from '../../src/core/sending/door.ts'
+import type { SendRequest } from '../../src/core/sending/prepare.ts'
 import type { Env } from '../../src/env.ts'
 
 /** The molted door, opened with a key as a request would open it. */

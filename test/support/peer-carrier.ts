@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Outcome, OutgoingMessage } from '../../src/providers/carrier.ts'
+import type { Outcome, OutgoingMessage } from '../../src/core/delivery/carrier.ts'
 import { letter, peers } from './peer-letter.ts'
 
 type Seen = {

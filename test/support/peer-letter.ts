@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:test'
-import type { OutgoingMessage } from '../../src/providers/carrier.ts'
+import type { OutgoingMessage } from '../../src/core/delivery/carrier.ts'
 import type { Received } from './peer-smtp.ts'
 import type { Peers } from './peers.ts'
 

@@ -1,10 +1,10 @@
 import { and, eq, inArray, isNull, lte, or, sql } from 'drizzle-orm'
 import type { Env, SendBell } from '../../env.ts'
 import { mailboxes, sends } from '../../schema.ts'
-import { type Db, database } from '../ctx.ts'
-import { newToken } from '../ids.ts'
-import { appendTrace, type Hold } from '../traces.ts'
-import { resolveStatements } from './signals.ts'
+import { type Db, database } from '../ground/ctx.ts'
+import { newToken } from '../ground/ids.ts'
+import { appendTrace, type Hold } from '../journal/traces.ts'
+import { resolveStatements } from '../signals/signals.ts'
 
 export type Send = typeof sends.$inferSelect
 

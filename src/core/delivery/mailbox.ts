@@ -1,10 +1,10 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { aliases, type CarrierWeight, mailboxes, messages, type StoredFile } from '../../schema.ts'
-import { database } from '../ctx.ts'
-import { bodyKeyOf, bodyOf, keepBody } from '../inbox/body.ts'
-import { inboxStatements, type Letter, messageIdOf } from '../inbox/store.ts'
-import { ringOutbox } from '../send/ring.ts'
+import { database } from '../ground/ctx.ts'
+import { ringOutbox } from '../journal/bells.ts'
+import { bodyKeyOf, bodyOf, keepBody } from '../mail/body.ts'
+import { inboxStatements, type Letter, messageIdOf } from '../mail/store.ts'
 import type { Claimed } from './claim.ts'
 
 /** The carriers that the mailbox of a send chose for itself, or null where it uses everybody's. */

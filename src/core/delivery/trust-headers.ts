@@ -1,4 +1,4 @@
-import { type TrustRecord, trustScore } from '../trust-score.ts'
+import { type TrustRecord, trustScore } from '../signals/trust-score.ts'
 
 /** From this score on a message says that its sender is verified. */
 const VERIFIED_FROM = 80

@@ -1,13 +1,13 @@
 import { and, asc, eq, isNotNull, lte, ne, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
 import { approvals, approvalTokens, mailboxes, sends } from '../../schema.ts'
-import { database } from '../ctx.ts'
-import { newBearer, newToken } from '../ids.ts'
-import { tellFailure } from '../log.ts'
-import { readRendered, sha256 } from '../rendered.ts'
-import { sendSystemMail } from '../system-mail.ts'
+import { database } from '../ground/ctx.ts'
+import { newBearer, newToken } from '../ground/ids.ts'
+import { tellFailure } from '../ground/log.ts'
+import { type Reader, readersOf } from '../journal/notice-readers.ts'
+import { readRendered, sha256 } from '../letters/rendered.ts'
 import { answerAddress } from './answers.ts'
-import { type Reader, readersOf } from './readers.ts'
+import { sendSystemMail } from './system-mail.ts'
 
 /** Between one round of letters to the people of a tenant and the next, in ms. */
 const APART_MS = 5 * 60_000

@@ -1,10 +1,10 @@
 import { and, eq, gt, inArray, isNotNull, isNull, lte } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { approvals, approvalTokens, owners } from '../../schema.ts'
-import { decideApproval } from '../approvals.ts'
-import { type Ctx, database, newCtx } from '../ctx.ts'
-import { Fault } from '../fault.ts'
-import { sha256 } from '../rendered.ts'
+import { type Ctx, database, newCtx } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { sha256 } from '../letters/rendered.ts'
+import { decideApproval } from '../sending/approvals.ts'
 
 type At = { env: Env; now: Date }
 type Door = (typeof approvalTokens.$inferSelect)['door']

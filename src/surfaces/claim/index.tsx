@@ -9,9 +9,9 @@ import {
   mailAgain,
   type Verification,
   verifyOwner,
-} from '../../core/claims.ts'
-import { Fault } from '../../core/fault.ts'
-import { tellFailure } from '../../core/log.ts'
+} from '../../core/accounts/claims.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { tellFailure } from '../../core/ground/log.ts'
 import { type HttpContext, router } from '../http.ts'
 import { guarded, Page } from '../page.tsx'
 

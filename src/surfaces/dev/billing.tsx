@@ -1,7 +1,11 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Child } from 'hono/jsx'
-import { completeLocalCheckout, findLocalCheckout, findLocalCustomer } from '../../core/billing/ledger.ts'
-import { PLANS } from '../../core/plans.ts'
+import {
+  completeLocalCheckout,
+  findLocalCheckout,
+  findLocalCustomer,
+} from '../../core/payments/billing/ledger.ts'
+import { PLANS } from '../../core/policy/plans.ts'
 import { type App, router } from '../http.ts'
 
 /** The hosted pages of the local ledger, in the place of Stripe's: no money moves here. */

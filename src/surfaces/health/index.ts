@@ -1,4 +1,4 @@
-import { type Check, readiness } from '../../core/readiness.ts'
+import { type Check, readiness } from '../../core/overview/readiness.ts'
 import { type App, router } from '../http.ts'
 
 /** What is looked at beside the core's own: throws where a carrier that is chosen cannot be used. */

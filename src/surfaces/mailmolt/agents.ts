@@ -1,5 +1,5 @@
-import type { Heartbeat, Profile } from '../../core/heartbeat.ts'
-import { getHeartbeat, getProfile, getTrust } from '../../core/heartbeat.ts'
+import type { Heartbeat, Profile } from '../../core/overview/heartbeat.ts'
+import { getHeartbeat, getProfile, getTrust } from '../../core/overview/heartbeat.ts'
 import { createRoute, type HttpContext, json, router, z } from '../http.ts'
 
 export const Level = z.enum(['sandbox', 'supervised', 'trusted', 'autonomous'])

@@ -1,5 +1,5 @@
-import { auditKey } from '../../core/audit/key.ts'
-import { listEntries, logLines, logTable } from '../../core/audit/log.ts'
+import { auditKey } from '../../core/governance/audit/key.ts'
+import { listEntries, logLines, logTable } from '../../core/governance/audit/log.ts'
 import { createRoute, fileOf, json, router, z } from '../http.ts'
 import { Cursor, cursorText, ERRORS, stamp } from './words.ts'
 

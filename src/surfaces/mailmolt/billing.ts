@@ -1,5 +1,5 @@
-import { openPortal, startCheckout } from '../../core/billing/checkout.ts'
-import { getSubscription } from '../../core/billing/subscription.ts'
+import { openPortal, startCheckout } from '../../core/payments/billing/checkout.ts'
+import { getSubscription } from '../../core/payments/billing/subscription.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { jsonIfAny } from './words.ts'
 

@@ -1,5 +1,5 @@
-import type { Bond } from '../../core/bonds/bond.ts'
-import { listBonds, postBond } from '../../core/bonds/bonds.ts'
+import type { Bond } from '../../core/payments/bonds/bond.ts'
+import { listBonds, postBond } from '../../core/payments/bonds/bonds.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 

@@ -1,4 +1,4 @@
-import { type CanaryRecord, createCanary, deleteCanary, listCanaries } from '../../core/dlp/canaries.ts'
+import { type CanaryRecord, createCanary, deleteCanary, listCanaries } from '../../core/accounts/canaries.ts'
 import { createRoute, json, router, showsSecret, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 import { ERRORS, jsonIfAny, stamp } from './words.ts'

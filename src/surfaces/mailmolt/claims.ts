@@ -1,4 +1,4 @@
-import { claimAgent, verifyOwner } from '../../core/claims.ts'
+import { claimAgent, verifyOwner } from '../../core/accounts/claims.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { AgentStatus, Level } from './agents.ts'
 import { ErrorView } from './refusals.ts'

@@ -1,4 +1,4 @@
-import { logLines } from '../../core/audit/log.ts'
+import { logLines } from '../../core/governance/audit/log.ts'
 import {
   type Archive,
   downloadLink,
@@ -6,9 +6,9 @@ import {
   listArchives,
   openArchive,
   requestArchive,
-} from '../../core/compliance/exports.ts'
-import { findErasure, readerOf, requestErasure } from '../../core/compliance/request.ts'
-import { RESIDUE } from '../../core/compliance/tables.ts'
+} from '../../core/governance/compliance/exports.ts'
+import { findErasure, readerOf, requestErasure } from '../../core/governance/compliance/request.ts'
+import { RESIDUE } from '../../core/governance/compliance/tables.ts'
 import { settings } from '../../env.ts'
 import {
   body,

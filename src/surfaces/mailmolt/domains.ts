@@ -1,4 +1,4 @@
-import { oursIn } from '../../core/domains/check.ts'
+import { oursIn } from '../../core/accounts/domains/check.ts'
 import {
   addDomain,
   attachDomain,
@@ -6,9 +6,9 @@ import {
   deleteDomain,
   getDomain,
   listDomains,
-} from '../../core/domains/domains.ts'
-import { dnsRecords, nsRecords } from '../../core/domains/records.ts'
-import { verifyDomain } from '../../core/domains/verify.ts'
+} from '../../core/accounts/domains/domains.ts'
+import { dnsRecords, nsRecords } from '../../core/accounts/domains/records.ts'
+import { verifyDomain } from '../../core/accounts/domains/verify.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { ERRORS, stamp } from './words.ts'
 

@@ -1,4 +1,4 @@
-import { MAX_SUBJECT, parseAddress, safeHeaderText } from '../../core/address.ts'
+import { MAX_SUBJECT, parseAddress, safeHeaderText } from '../../core/ground/address.ts'
 import { z } from '../http.ts'
 import { attachments, bodyText } from '../letter-fields.ts'
 

@@ -1,6 +1,6 @@
-import type { Ctx } from '../../core/ctx.ts'
-import { type Account, accountOf, windowsOf } from '../../core/inbox/account.ts'
-import type { WindowUse } from '../../core/windows.ts'
+import type { Ctx } from '../../core/ground/ctx.ts'
+import { type Account, accountOf, windowsOf } from '../../core/mail/account.ts'
+import type { WindowUse } from '../../core/policy/windows.ts'
 import type { HttpContext } from '../http.ts'
 
 const accounts = new WeakMap<Ctx, Promise<Account>>()

@@ -1,5 +1,5 @@
-import { Fault } from '../../core/fault.ts'
-import { readMoment } from '../../core/inbox/cursor.ts'
+import { readMoment } from '../../core/ground/cursor.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import {
   deleteMemory,
   KEY_AT_MOST,
@@ -10,7 +10,7 @@ import {
   readMemory,
   searchMemories,
   VALUE_AT_MOST,
-} from '../../core/memory.ts'
+} from '../../core/mail/memory.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { How, Q } from './search.ts'
 import { A_MOMENT } from './words.ts'

@@ -1,5 +1,5 @@
-import { DLP_MODES } from '../../core/dlp/mode.ts'
-import { type DlpSettings, getDlp, updateDlp } from '../../core/dlp/policy.ts'
+import { type DlpSettings, getDlp, updateDlp } from '../../core/accounts/dlp-policy.ts'
+import { DLP_MODES } from '../../core/reading/dlp/mode.ts'
 import { createRoute, json, router, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 import { ERRORS, jsonIfAny } from './words.ts'

@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
-import { Fault } from '../../core/fault.ts'
-import { mayKnow } from '../../core/inbox/account.ts'
-import { tellFailure } from '../../core/log.ts'
-import type { Unit } from '../../core/windows.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { tellFailure } from '../../core/ground/log.ts'
+import { mayKnow } from '../../core/mail/account.ts'
+import type { Unit } from '../../core/policy/windows.ts'
 import type { App } from '../http.ts'
 import { me, windowsOfMe } from './me.ts'
 

@@ -1,5 +1,5 @@
-import { type Account, exhausted } from '../../core/inbox/account.ts'
-import type { Refusal } from '../../core/policy.ts'
+import { type Account, exhausted } from '../../core/mail/account.ts'
+import type { Refusal } from '../../core/policy/judge.ts'
 import { settings } from '../../env.ts'
 import type { HttpContext } from '../http.ts'
 import { z } from '../http.ts'

@@ -1,6 +1,6 @@
-import { claimPage } from '../../core/claim-link.ts'
-import { type Registered, register } from '../../core/registration.ts'
-import { firstTrustScore } from '../../core/trust-score.ts'
+import { claimPage } from '../../core/accounts/claim-link.ts'
+import { type Registered, register } from '../../core/accounts/registration.ts'
+import { firstTrustScore } from '../../core/signals/trust-score.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { AgentView, agentView } from './agents.ts'
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { lookUpReputation, type Reputation } from '../../core/registry.ts'
+import { lookUpReputation, type Reputation } from '../../core/signals/registry.ts'
 import { createRoute, json, router, z } from '../http.ts'
 import { Level } from './agents.ts'
 import { ErrorView } from './refusals.ts'

@@ -1,8 +1,10 @@
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
-import { countUrls } from '../../core/content/links.ts'
-import { mustBeAllowed } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
-import type { Account } from '../../core/inbox/account.ts'
+import { mustBeAllowed } from '../../core/ground/ctx.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import type { Account } from '../../core/mail/account.ts'
+import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/mail/files.ts'
+import { messageIdOf, threadIdOf } from '../../core/mail/store.ts'
+import { countUrls } from '../../core/reading/text/links.ts'
 import {
   barOf,
   type Draft,
@@ -13,11 +15,9 @@ import {
   foreignReferences,
   replySubject,
   requestOf,
-} from '../../core/inbox/compose.ts'
-import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/inbox/files.ts'
-import { messageIdOf, threadIdOf } from '../../core/inbox/store.ts'
-import type { Door } from '../../core/send/door.ts'
-import { requestSends, type SendResult } from '../../core/send/request.ts'
+} from '../../core/sending/compose.ts'
+import type { Door } from '../../core/sending/door.ts'
+import { requestSends, type SendResult } from '../../core/sending/request.ts'
 import {
   type App,
   body,

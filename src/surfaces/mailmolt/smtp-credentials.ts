@@ -3,7 +3,7 @@ import {
   listSmtpCredentials,
   revokeSmtpCredential,
   type SmtpCredential,
-} from '../../core/smtp/credentials.ts'
+} from '../../core/accounts/smtp-credentials.ts'
 import { settings } from '../../env.ts'
 import { body, createRoute, type HttpContext, json, router, showsSecret, z } from '../http.ts'
 import { me } from './me.ts'

@@ -7,7 +7,7 @@ import {
   replayDead,
   replayDelivery,
   testWebhook,
-} from '../../core/webhooks/deliveries.ts'
+} from '../../core/publishing/webhooks/deliveries.ts'
 import {
   createWebhook,
   deleteWebhook,
@@ -17,7 +17,7 @@ import {
   rotateSecret,
   updateWebhook,
   type Webhook,
-} from '../../core/webhooks/webhooks.ts'
+} from '../../core/publishing/webhooks/webhooks.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 

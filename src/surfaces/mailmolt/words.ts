@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
-import { Fault } from '../../core/fault.ts'
-import { momentText } from '../../core/inbox/cursor.ts'
-import type { Place } from '../../core/inbox/messages.ts'
+import { momentText } from '../../core/ground/cursor.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import type { Place } from '../../core/mail/messages.ts'
 import { type App, json, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 

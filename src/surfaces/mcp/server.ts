@@ -1,5 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError, Server } from '@modelcontextprotocol/server'
-import { learn, tellFailure } from '../../core/log.ts'
+import { learn, tellFailure } from '../../core/ground/log.ts'
 import type { HttpContext } from '../http.ts'
 import { type Ask, askRoute, callTool } from './call.ts'
 import { PROMPTS } from './prompts.ts'

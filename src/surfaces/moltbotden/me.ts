@@ -1,9 +1,9 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Ctx } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
-import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/inbox/account.ts'
-import { tellFailure } from '../../core/log.ts'
-import type { WindowUse } from '../../core/windows.ts'
+import type { Ctx } from '../../core/ground/ctx.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { tellFailure } from '../../core/ground/log.ts'
+import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/mail/account.ts'
+import type { WindowUse } from '../../core/policy/windows.ts'
 import type { App, HttpContext } from '../http.ts'
 
 const accounts = new WeakMap<Ctx, Promise<Account>>()

@@ -1,6 +1,12 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Account } from '../../core/inbox/account.ts'
-import { accountStats, freeze, listAccounts, mustBeOperator, unfreeze } from '../../core/operator.ts'
+import {
+  accountStats,
+  freeze,
+  listAccounts,
+  mustBeOperator,
+  unfreeze,
+} from '../../core/governance/operator.ts'
+import type { Account } from '../../core/mail/account.ts'
 import { type App, body, createRoute, json, presentedKey, z } from '../http.ts'
 import { AccountFacts, accountFacts } from './account.ts'
 import { agentIdOf, ERRORS, routes, stamp } from './words.ts'

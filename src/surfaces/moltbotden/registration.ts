@@ -1,5 +1,5 @@
-import { claimPage } from '../../core/claim-link.ts'
-import { register } from '../../core/registration.ts'
+import { claimPage } from '../../core/accounts/claim-link.ts'
+import { register } from '../../core/accounts/registration.ts'
 import { body, createRoute, json, z } from '../http.ts'
 import { agentIdOf, ERRORS, ErrorView, routes, stamp } from './words.ts'
 

@@ -1,6 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { Fault } from '../../core/fault.ts'
-import { momentText, readMoment } from '../../core/inbox/cursor.ts'
+import { momentText, readMoment } from '../../core/ground/cursor.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import { type App, json, z } from '../http.ts'
 
 const Validation = z.object({

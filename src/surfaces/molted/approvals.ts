@@ -1,6 +1,12 @@
-import { type Approval, decideApproval, editHeld, getApproval, listApprovals } from '../../core/approvals.ts'
-import type { Rendered } from '../../core/rendered.ts'
-import type { Send } from '../../core/sends.ts'
+import type { Rendered } from '../../core/letters/rendered.ts'
+import {
+  type Approval,
+  decideApproval,
+  editHeld,
+  getApproval,
+  listApprovals,
+} from '../../core/sending/approvals.ts'
+import type { Send } from '../../core/sending/sends.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Id, listOf, Page, page } from './words.ts'
 

@@ -1,10 +1,10 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { type BatchCounts, batchIdFor, getBatch, mustFit } from '../../core/batches.ts'
-import { HUMANIZER_STYLES } from '../../core/humanizer/style.ts'
-import type { SendError, SendRequest } from '../../core/send/prepare.ts'
-import { requestSends, type SendResult } from '../../core/send/request.ts'
-import { type SimulationResult, simulateSends } from '../../core/send/simulate.ts'
-import type { Send } from '../../core/sends.ts'
+import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
+import { type BatchCounts, batchIdFor, getBatch, mustFit } from '../../core/sending/batches.ts'
+import type { SendError, SendRequest } from '../../core/sending/prepare.ts'
+import { requestSends, type SendResult } from '../../core/sending/request.ts'
+import type { Send } from '../../core/sending/sends.ts'
+import { type SimulationResult, simulateSends } from '../../core/sending/simulate.ts'
 import {
   type App,
   body,

@@ -1,4 +1,4 @@
-import { type Allowance, getBudget } from '../../core/budget.ts'
+import { type Allowance, getBudget } from '../../core/limits/budget.ts'
 import { createRoute, json, router, z } from '../http.ts'
 import { Id } from './words.ts'
 

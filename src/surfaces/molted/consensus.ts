@@ -5,7 +5,7 @@ import {
   getConsensus,
   listConsensus,
   voteOn,
-} from '../../core/consensus.ts'
+} from '../../core/coordination/consensus.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
 

@@ -1,4 +1,10 @@
-import { type Consent, findConsent, isGranted, listConsents, recordConsent } from '../../core/consents.ts'
+import {
+  type Consent,
+  findConsent,
+  isGranted,
+  listConsents,
+  recordConsent,
+} from '../../core/contacts/consents.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Email, Id, listOf, Page, page, Stamp } from './words.ts'
 

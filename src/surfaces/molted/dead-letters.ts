@@ -1,4 +1,9 @@
-import { type DeadLetter, getDeadLetter, listDeadLetters, replayDeadLetter } from '../../core/dead-letters.ts'
+import {
+  type DeadLetter,
+  getDeadLetter,
+  listDeadLetters,
+  replayDeadLetter,
+} from '../../core/delivery/dead-letters.ts'
 import { createRoute, json, router, z } from '../http.ts'
 import { Id, listOf, Page, page } from './words.ts'
 

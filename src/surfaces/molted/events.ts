@@ -1,5 +1,5 @@
-import { listEvents } from '../../core/events/history.ts'
-import { EVENT_TYPES } from '../../core/webhooks/webhooks.ts'
+import { listEvents } from '../../core/publishing/history.ts'
+import { EVENT_TYPES } from '../../core/publishing/webhooks/webhooks.ts'
 import { createRoute, json, router, z } from '../http.ts'
 import { Id, listOf, Page, Stamp } from './words.ts'
 

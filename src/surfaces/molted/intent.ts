@@ -1,6 +1,6 @@
-import { Fault } from '../../core/fault.ts'
-import { type Classified, classifyIntents } from '../../core/intent/classify.ts'
-import { ACTIONS, INTENTS } from '../../core/intent/intents.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { type Classified, classifyIntents } from '../../core/reading/intent/classify.ts'
+import { ACTIONS, INTENTS } from '../../core/reading/intent/intents.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Id } from './words.ts'
 

@@ -1,4 +1,4 @@
-import { createKey, type Key, listKeys, revokeKey, updateKey } from '../../core/keys.ts'
+import { createKey, type Key, listKeys, revokeKey, updateKey } from '../../core/accounts/keys.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
 import { Id, listOf, Page, page, Stamp } from './words.ts'
 

@@ -1,4 +1,3 @@
-import { HUMANIZER_STYLES } from '../../core/humanizer/style.ts'
 import {
   type Autonomy,
   deleteMailbox,
@@ -8,7 +7,8 @@ import {
   type MailboxChange,
   openMailbox,
   updateMailbox,
-} from '../../core/mailboxes.ts'
+} from '../../core/accounts/mailboxes.ts'
+import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Id, listOf, Page, page } from './words.ts'
 

@@ -1,5 +1,5 @@
-import { mustFit } from '../../core/batches.ts'
-import { type NextAction, nextActions } from '../../core/next-action.ts'
+import { mustFit } from '../../core/sending/batches.ts'
+import { type NextAction, nextActions } from '../../core/sending/next-action.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { agentNamed, Email, Id } from './words.ts'
 

@@ -1,11 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { Fault } from '../../core/fault.ts'
-import { HUMANIZER_STYLES } from '../../core/humanizer/style.ts'
-import type { Verdict } from '../../core/policy.ts'
-import type { Door } from '../../core/send/door.ts'
-import type { SendError, SendRequest } from '../../core/send/prepare.ts'
-import { requestSends, type SendResult } from '../../core/send/request.ts'
-import { type SimulationResult, simulateSends } from '../../core/send/simulate.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
+import type { Verdict } from '../../core/policy/judge.ts'
+import type { Door } from '../../core/sending/door.ts'
+import type { SendError, SendRequest } from '../../core/sending/prepare.ts'
+import { requestSends, type SendResult } from '../../core/sending/request.ts'
+import { type SimulationResult, simulateSends } from '../../core/sending/simulate.ts'
 import {
   type App,
   body,

@@ -1,3 +1,4 @@
+import { SEND_STATES } from '../../core/policy/states.ts'
 import {
   cancelSend,
   getSend,
@@ -6,8 +7,7 @@ import {
   resolveUnknown,
   type Send,
   type TraceStep,
-} from '../../core/sends.ts'
-import { SEND_STATES } from '../../core/states.ts'
+} from '../../core/sending/sends.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Id, listOf, Page, page } from './words.ts'
 

@@ -1,4 +1,4 @@
-import { getTenant, type Tenant, updateTenant } from '../../core/tenants.ts'
+import { getTenant, type Tenant, updateTenant } from '../../core/accounts/tenants.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Id } from './words.ts'
 

@@ -1,8 +1,8 @@
-import type { Listener } from '../../core/events/listener.ts'
-import type { Payload } from '../../core/events/payload.ts'
-import { eventStream, listenerFor, missed, stillLives } from '../../core/events/stream.ts'
-import { EVENT_TYPES } from '../../core/events/type.ts'
-import { Fault } from '../../core/fault.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { EVENT_TYPES } from '../../core/journal/event-types.ts'
+import type { Listener } from '../../core/publishing/listener.ts'
+import type { Payload } from '../../core/publishing/payload.ts'
+import { eventStream, listenerFor, missed, stillLives } from '../../core/publishing/stream.ts'
 import { createRoute, type HttpContext, router, z } from '../http.ts'
 import { Id } from './words.ts'
 

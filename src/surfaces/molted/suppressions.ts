@@ -5,7 +5,7 @@ import {
   REASON_CODES,
   type Suppression,
   suppress,
-} from '../../core/suppressions.ts'
+} from '../../core/contacts/suppressions.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Email, Id, listOf, Page, page, Stamp } from './words.ts'
 

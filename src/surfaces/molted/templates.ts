@@ -11,7 +11,7 @@ import {
   type Template,
   type TemplateContent,
   type TemplateVersion,
-} from '../../core/templates.ts'
+} from '../../core/letters/templates.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { Id, listOf, Page, page } from './words.ts'
 

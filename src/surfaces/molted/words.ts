@@ -1,4 +1,4 @@
-import { parseAddress } from '../../core/address.ts'
+import { parseAddress } from '../../core/ground/address.ts'
 import { type HttpContext, z } from '../http.ts'
 
 /** Words of the wire that several routes of this surface share. */

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Bond } from '../../core/bonds/bond.ts'
-import { closeBond, listAllBonds } from '../../core/bonds/bonds.ts'
-import { mustBeOperator } from '../../core/operator.ts'
+import { mustBeOperator } from '../../core/governance/operator.ts'
+import type { Bond } from '../../core/payments/bonds/bond.ts'
+import { closeBond, listAllBonds } from '../../core/payments/bonds/bonds.ts'
 import {
   type App,
   body,

@@ -1,5 +1,5 @@
-import { readMetrics } from '../../core/metrics/read.ts'
-import { mustBeOperator } from '../../core/operator.ts'
+import { mustBeOperator } from '../../core/governance/operator.ts'
+import { readMetrics } from '../../core/overview/metrics/read.ts'
 import { type App, createRoute, OWN_ERROR, presentedKey, surface, z } from '../http.ts'
 import { STATUS } from '../status.ts'
 

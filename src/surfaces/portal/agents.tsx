@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { ACTIVE_FOR_MS, isActive, listAgents } from '../../core/agents.ts'
-import { aliveSpells } from '../../core/spells.ts'
+import { ACTIVE_FOR_MS, isActive, listAgents } from '../../core/accounts/agents.ts'
+import { aliveSpells } from '../../core/accounts/spells.ts'
 import { SpellsChart } from './charts.tsx'
 import { asked, Badge, Id, Listing, PAGE, paged, pageOf, Time } from './parts.tsx'
 import type { Portal } from './session.ts'

@@ -1,15 +1,15 @@
 import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { renderSend } from '../../core/delivery/render.ts'
+import { may, mustBeAllowed } from '../../core/ground/ctx.ts'
+import { Fault, type FaultCode } from '../../core/ground/fault.ts'
 import {
   type ApprovalStatus,
   decideApproval,
   editHeld,
   getApproval,
   listApprovals,
-} from '../../core/approvals.ts'
-import { may, mustBeAllowed } from '../../core/ctx.ts'
-import { renderSend } from '../../core/delivery/render.ts'
-import { Fault, type FaultCode } from '../../core/fault.ts'
+} from '../../core/sending/approvals.ts'
 import { MessageView, messageFrame } from './message.tsx'
 import { asked, Badge, Field, Form, Id, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'

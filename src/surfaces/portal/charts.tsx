@@ -1,4 +1,4 @@
-import type { Day } from '../../core/overview.ts'
+import type { Day } from '../../core/overview/overview.ts'
 import { Table } from './parts.tsx'
 
 const SERIES = [

@@ -1,4 +1,4 @@
-import { Fault } from '../../core/fault.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import { fileOf } from '../http.ts'
 import type { PortalContext } from './session.ts'
 

@@ -5,11 +5,11 @@ import {
   getArchive,
   listArchives,
   requestArchive,
-} from '../../core/compliance/exports.ts'
-import { findErasure, requestErasure } from '../../core/compliance/request.ts'
-import { RESIDUE } from '../../core/compliance/tables.ts'
-import { may, mustBeAllowed } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
+} from '../../core/governance/compliance/exports.ts'
+import { findErasure, requestErasure } from '../../core/governance/compliance/request.ts'
+import { RESIDUE } from '../../core/governance/compliance/tables.ts'
+import { may, mustBeAllowed } from '../../core/ground/ctx.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import { showsSecret } from '../http.ts'
 import { asked, Badge, Copy, Field, Form, Id, Listing, minuteOf, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'

@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
-import { agentNames, listAgents } from '../../core/agents.ts'
-import { may } from '../../core/ctx.ts'
-import { oursIn } from '../../core/domains/check.ts'
+import { agentNames, listAgents } from '../../core/accounts/agents.ts'
+import { oursIn } from '../../core/accounts/domains/check.ts'
 import {
   addDomain,
   attachDomain,
@@ -9,9 +8,10 @@ import {
   deleteDomain,
   getDomain,
   listDomains,
-} from '../../core/domains/domains.ts'
-import { dnsRecords, nsRecords } from '../../core/domains/records.ts'
-import { type Verified, verifyDomain } from '../../core/domains/verify.ts'
+} from '../../core/accounts/domains/domains.ts'
+import { dnsRecords, nsRecords } from '../../core/accounts/domains/records.ts'
+import { type Verified, verifyDomain } from '../../core/accounts/domains/verify.ts'
+import { may } from '../../core/ground/ctx.ts'
 import { asked, Badge, Empty, Field, Form, Listing, PAGE, Table, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { Records, stateOf, Verdict } from './records.tsx'

@@ -1,4 +1,4 @@
-import { Fault } from '../../core/fault.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import { fromCsv } from './csv.ts'
 import { Field, Form } from './parts.tsx'
 import { fileOf, type PortalContext } from './session.ts'

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { eventStream, listenerFor } from '../../core/events/stream.ts'
+import { eventStream, listenerFor } from '../../core/publishing/stream.ts'
 import type { Portal } from './session.ts'
 
 /** How often a silent stream says that it lives, in ms. */

@@ -1,7 +1,12 @@
 import { Hono } from 'hono'
-import { may } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
-import { getMailbox, listMailboxes, type MailboxChange, updateMailbox } from '../../core/mailboxes.ts'
+import {
+  getMailbox,
+  listMailboxes,
+  type MailboxChange,
+  updateMailbox,
+} from '../../core/accounts/mailboxes.ts'
+import { may } from '../../core/ground/ctx.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import { Badge, Field, Form, Listing, pageOf } from './parts.tsx'
 import { posted } from './posted.ts'
 import { done, type Form as Given, type Portal, type PortalContext } from './session.ts'

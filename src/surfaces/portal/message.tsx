@@ -1,4 +1,4 @@
-import type { Rendered } from '../../core/rendered.ts'
+import type { Rendered } from '../../core/letters/rendered.ts'
 import { foreign, type PortalContext } from './session.ts'
 
 /** The message as its recipient will see it, in a frame that runs and loads nothing; `path` serves its inside. */

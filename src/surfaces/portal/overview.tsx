@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { countPending } from '../../core/approvals.ts'
-import { getOverview } from '../../core/overview.ts'
+import { getOverview } from '../../core/overview/overview.ts'
+import { countPending } from '../../core/sending/approvals.ts'
 import { BarsChart, DaysChart } from './charts.tsx'
 import { Empty } from './parts.tsx'
 import type { Portal } from './session.ts'

@@ -1,4 +1,4 @@
-import { Fault, type FaultCode } from '../../core/fault.ts'
+import { Fault, type FaultCode } from '../../core/ground/fault.ts'
 import { type Form, formOf, type PortalContext } from './session.ts'
 
 /** What is wrong with a form, and in which of its fields; of the form as a whole where that is empty. */

@@ -1,5 +1,5 @@
-import type { DnsRecord } from '../../core/domains/records.ts'
-import type { Verified } from '../../core/domains/verify.ts'
+import type { DnsRecord } from '../../core/accounts/domains/records.ts'
+import type { Verified } from '../../core/accounts/domains/verify.ts'
 import { Badge, Copy, Table } from './parts.tsx'
 
 const PURPOSES: Record<DnsRecord['purpose'], string> = {

@@ -1,5 +1,4 @@
 import { Hono } from 'hono'
-import { Fault } from '../../core/fault.ts'
 import {
   askSignIn,
   chooseTenant,
@@ -7,7 +6,8 @@ import {
   findSignIn,
   listSessions,
   signIn,
-} from '../../core/sessions.ts'
+} from '../../core/accounts/sessions.ts'
+import { Fault } from '../../core/ground/fault.ts'
 import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import type { Portal } from './session.ts'

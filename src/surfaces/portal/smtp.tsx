@@ -1,11 +1,11 @@
 import { Hono } from 'hono'
-import { may, mustBeAllowed } from '../../core/ctx.ts'
-import { getMailbox, listMailboxes } from '../../core/mailboxes.ts'
+import { getMailbox, listMailboxes } from '../../core/accounts/mailboxes.ts'
 import {
   issueSmtpCredential,
   listSmtpCredentials,
   revokeSmtpCredential,
-} from '../../core/smtp/credentials.ts'
+} from '../../core/accounts/smtp-credentials.ts'
+import { may, mustBeAllowed } from '../../core/ground/ctx.ts'
 import { settings } from '../../env.ts'
 import { asked, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'

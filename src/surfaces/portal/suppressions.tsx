@@ -1,6 +1,11 @@
 import { Hono } from 'hono'
-import { may } from '../../core/ctx.ts'
-import { liftSuppression, listSuppressions, REASON_CODES, suppress } from '../../core/suppressions.ts'
+import {
+  liftSuppression,
+  listSuppressions,
+  REASON_CODES,
+  suppress,
+} from '../../core/contacts/suppressions.ts'
+import { may } from '../../core/ground/ctx.ts'
 import { csvFile } from './csv.ts'
 import { Import, takeIn } from './import.tsx'
 import { Field, Form, Listing, pageOf, Time } from './parts.tsx'

@@ -1,15 +1,15 @@
 import { Hono } from 'hono'
-import { mustBeAllowed } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
-import { type Finding, lintTemplate } from '../../core/lint.ts'
-import { previewContent, samplePayload } from '../../core/preview.ts'
+import { mustBeAllowed } from '../../core/ground/ctx.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { type Finding, lintTemplate } from '../../core/letters/lint.ts'
+import { previewContent, samplePayload } from '../../core/letters/preview.ts'
 import {
   addVersion,
   createTemplate,
   type Findings,
   getTemplate,
   type TemplateContent,
-} from '../../core/templates.ts'
+} from '../../core/letters/templates.ts'
 import { plainFrame } from './message.tsx'
 import { asked, Field, Form, type Remark, Remarks } from './parts.tsx'
 import { posted, refuse } from './posted.ts'

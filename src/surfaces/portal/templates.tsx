@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
-import { may } from '../../core/ctx.ts'
-import { Fault } from '../../core/fault.ts'
-import { previewContent, samplePayload } from '../../core/preview.ts'
+import { may } from '../../core/ground/ctx.ts'
+import { Fault } from '../../core/ground/fault.ts'
+import { previewContent, samplePayload } from '../../core/letters/preview.ts'
 import {
   decideVersion,
   deleteTemplate,
@@ -11,7 +11,7 @@ import {
   publishVersion,
   type Template,
   type TemplateVersion,
-} from '../../core/templates.ts'
+} from '../../core/letters/templates.ts'
 import { plainFrame } from './message.tsx'
 import { Badge, Empty, Field, Form, Listing, pageOf, type Remark, Remarks, Time } from './parts.tsx'
 import { done, foreign, formOf, type Portal, type PortalContext } from './session.ts'

@@ -1,13 +1,13 @@
 import { Hono } from 'hono'
-import { may } from '../../core/ctx.ts'
-import { getDelivery, listDeliveries, replayDelivery } from '../../core/webhooks/deliveries.ts'
+import { may } from '../../core/ground/ctx.ts'
+import { getDelivery, listDeliveries, replayDelivery } from '../../core/publishing/webhooks/deliveries.ts'
 import {
   createWebhook,
   deleteWebhook,
   getWebhook,
   listWebhooks,
   updateWebhook,
-} from '../../core/webhooks/webhooks.ts'
+} from '../../core/publishing/webhooks/webhooks.ts'
 import { Badge, Empty, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { secretPage } from './secret.tsx'

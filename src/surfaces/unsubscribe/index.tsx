@@ -1,4 +1,4 @@
-import { readUnsubscribe, unsubscribe } from '../../core/unsubscribe.ts'
+import { readUnsubscribe, unsubscribe } from '../../core/contacts/unsubscribe.ts'
 import { type HttpContext, router } from '../http.ts'
 import { guarded, Page } from '../page.tsx'
 

@@ -1,0 +1,81 @@
+import type { CarrierName } from '../core/delivery/carrier.ts'
+
+/** Settings of the carriers as they come from the environment: text or not given. */
+export type CarrierSettings = {
+  SMTP_HOST?: string | undefined
+  SMTP_PORT?: string | undefined
+  SMTP_SECURITY?: string | undefined
+  SMTP_USERNAME?: string | undefined
+  SMTP_PASSWORD?: string | undefined
+  SES_REGION?: string | undefined
+  SES_ACCESS_KEY_ID?: string | undefined
+  SES_SECRET_ACCESS_KEY?: string | undefined
+  SES_ENDPOINT?: string | undefined
+  SES_CONFIGURATION_SET?: string | undefined
+  RESEND_API_KEY?: string | undefined
+  RESEND_BASE_URL?: string | undefined
+  POSTMARK_SERVER_TOKEN?: string | undefined
+  POSTMARK_BASE_URL?: string | undefined
+  POSTMARK_STREAM?: string | undefined
+  SENDGRID_API_KEY?: string | undefined
+  SENDGRID_BASE_URL?: string | undefined
+  MAILGUN_API_KEY?: string | undefined
+  MAILGUN_DOMAIN?: string | undefined
+  MAILGUN_BASE_URL?: string | undefined
+}
+
+export type Capability = {
+  /** How long a repeat with the same key is safe, in ms; null where every repeat is a new mail. */
+  idempotencyMs: number | null
+  /** It can write to blind copies with nobody to be seen beside them. */
+  blindCopiesAlone: boolean
+  needs: (keyof CarrierSettings)[]
+  takes: (keyof CarrierSettings)[]
+}
+
+const HOUR_MS = 3_600_000
+
+/** What each carrier promises and what it must be told. */
+export const CAPABILITIES: Record<CarrierName, Capability> = {
+  capture: { idempotencyMs: Number.MAX_SAFE_INTEGER, blindCopiesAlone: true, needs: [], takes: [] },
+  internal: { idempotencyMs: Number.MAX_SAFE_INTEGER, blindCopiesAlone: true, needs: [], takes: [] },
+  smtp: {
+    idempotencyMs: null,
+    blindCopiesAlone: true,
+    needs: ['SMTP_HOST'],
+    takes: ['SMTP_PORT', 'SMTP_SECURITY', 'SMTP_USERNAME', 'SMTP_PASSWORD'],
+  },
+  ses: {
+    idempotencyMs: null,
+    blindCopiesAlone: true,
+    needs: ['SES_REGION', 'SES_ACCESS_KEY_ID', 'SES_SECRET_ACCESS_KEY'],
+    takes: ['SES_ENDPOINT', 'SES_CONFIGURATION_SET'],
+  },
+  // Resend keeps a key for 24 hours from the first request; the last hour is left unused.
+  resend: {
+    idempotencyMs: 23 * HOUR_MS,
+    blindCopiesAlone: false,
+    needs: ['RESEND_API_KEY'],
+    takes: ['RESEND_BASE_URL'],
+  },
+  postmark: {
+    idempotencyMs: null,
+    blindCopiesAlone: false,
+    needs: ['POSTMARK_SERVER_TOKEN'],
+    takes: ['POSTMARK_BASE_URL', 'POSTMARK_STREAM'],
+  },
+  sendgrid: {
+    idempotencyMs: null,
+    blindCopiesAlone: false,
+    needs: ['SENDGRID_API_KEY'],
+    takes: ['SENDGRID_BASE_URL'],
+  },
+  mailgun: {
+    idempotencyMs: null,
+    blindCopiesAlone: true,
+    needs: ['MAILGUN_API_KEY', 'MAILGUN_DOMAIN'],
+    takes: ['MAILGUN_BASE_URL'],
+  },
+  // Described by the binding, not by settings.
+  cloudflare: { idempotencyMs: null, blindCopiesAlone: false, needs: [], takes: [] },
+}

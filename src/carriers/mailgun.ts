@@ -1,0 +1,58 @@
+import type { Carrier, Outcome, OutgoingMessage } from '../core/delivery/carrier.ts'
+import { CAPABILITIES } from './capability.ts'
+import { type Answer, classify, post, under } from './http.ts'
+import { bareId, base64, refuseUnsafe } from './message.ts'
+
+export type MailgunSettings = {
+  apiKey: string
+  /** The sending domain, as it is set up at Mailgun. */
+  domain: string
+  /** Domains in the European region are at https://api.eu.mailgun.net. */
+  baseUrl?: string | undefined
+  timeoutMs?: number | undefined
+}
+
+/** Mailgun, which takes the message as written. It knows no idempotency key: a repeat is a second mail. */
+export function mailgun({
+  apiKey,
+  domain,
+  baseUrl = 'https://api.mailgun.net',
+  timeoutMs = 20_000,
+}: MailgunSettings): Carrier {
+  const url = under(baseUrl, `/v3/${encodeURIComponent(domain)}/messages.mime`)
+  const credentials = base64(new TextEncoder().encode(`api:${apiKey}`))
+  return {
+    name: 'mailgun',
+    idempotencyMs: CAPABILITIES.mailgun.idempotencyMs,
+    async send(message) {
+      const unsafe = refuseUnsafe(message)
+      if (unsafe) return unsafe
+      const headers = { authorization: `Basic ${credentials}` }
+      const answer = await post(url, { headers, body: request(message) }, timeoutMs)
+      return 'kind' in answer ? answer : read(answer, [credentials, apiKey])
+    },
+  }
+}
+
+/** Whoever stands in `to` is written to; who is seen as To and Cc stands in the message itself. */
+function request(message: OutgoingMessage) {
+  const form = new FormData()
+  for (const email of new Set(message.recipients)) form.append('to', email)
+  form.append('message', new Blob([message.raw], { type: 'message/rfc822' }), 'message.eml')
+  form.append('v:tenant_id', message.tenantId)
+  form.append('v:send_id', message.sendId)
+  return form
+}
+
+function read(answer: Answer, secrets: string[]): Outcome {
+  const { status, body } = answer
+  if (status === 200 && typeof body.id === 'string' && body.id)
+    return { kind: 'accepted', providerMessageId: bareId(body.id), delivered: false, refused: [] }
+  const isThrottled = status === 420 || /limit exceeded/i.test(String(body.message))
+  return classify(answer, {
+    code: `http_${status}`,
+    isPermanent: [400, 413].includes(status),
+    isThrottled,
+    secrets,
+  })
+}

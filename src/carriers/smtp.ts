@@ -1,0 +1,333 @@
+import type { Carrier, Outcome, OutgoingMessage, RefusedRecipient } from '../core/delivery/carrier.ts'
+import { CAPABILITIES } from './capability.ts'
+import { ambiguous } from './http.ts'
+import { base64, quote, refuseUnsafe } from './message.ts'
+import { dial, type Reply, type Wire, WireError } from './smtp-wire.ts'
+
+export type SmtpSecurity = 'starttls' | 'tls' | 'none'
+
+export type SmtpTimeouts = {
+  connectMs: number
+  /** For each command and its reply. */
+  stepMs: number
+  /** From the first byte to the final dot; a session that takes longer is given up, with nothing sent. */
+  sessionMs: number
+  /** For the reply to the final dot, on top of all others: giving up here is ambiguous. */
+  finalMs: number
+}
+
+export type SmtpSettings = {
+  host: string
+  port: number
+  security: SmtpSecurity
+  username?: string
+  password?: string
+  /** What we call ourselves in EHLO. */
+  clientName: string
+  timeouts?: Partial<SmtpTimeouts>
+}
+
+/** Far below what RFC 5321 allows, so that an attempt is over within 80 seconds whatever the server does. */
+const TIMEOUTS: SmtpTimeouts = { connectMs: 10_000, stepMs: 15_000, sessionMs: 45_000, finalMs: 30_000 }
+
+/** Any relay that speaks SMTP. Until the final dot leaves every failure is definite; SMTP knows no idempotency key. */
+export function smtp(settings: SmtpSettings): Carrier {
+  return {
+    name: 'smtp',
+    idempotencyMs: CAPABILITIES.smtp.idempotencyMs,
+    async send(message) {
+      return (
+        refuseUnsafe(message) ??
+        refuseSettings(settings) ??
+        refuseRaw(message.raw) ??
+        (await talk(settings, message))
+      )
+    },
+  }
+}
+
+function refuseSettings({ host, port, clientName, username, password }: SmtpSettings): Outcome | null {
+  if (port === 25)
+    return refuse('refused_retry', 'port_25', 'Workers cannot reach port 25: use the relay on 465 or 587')
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    return refuse('refused_retry', 'settings', `${port} is no port`)
+  const words = [host, clientName].every((word) => /^[\w.:[\]-]{1,253}$/.test(word))
+  const secrets = [username, password].every((secret) => secret === undefined || /^[^\0]+$/.test(secret))
+  return words && secrets
+    ? null
+    : refuse('refused_retry', 'settings', 'host, client name or credentials cannot be used')
+}
+
+/** A lone CR or LF is read as a line end by some servers: behind it a second message could be smuggled in. */
+function refuseRaw(raw: Uint8Array): Outcome | null {
+  for (let at = 0; at < raw.length; at++) {
+    const lone = raw[at] === 13 ? raw[at + 1] !== 10 : raw[at] === 10 && raw[at - 1] !== 13
+    if (lone || raw[at] === 0)
+      return refuse('refused_permanent', 'line_end', 'the message holds a NUL, a lone CR or a lone LF')
+  }
+  return null
+}
+
+/** A refusal that ends the conversation, on its way from where it is found to where it is answered. */
+class Refusal extends Error {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    super(outcome.kind)
+    this.outcome = outcome
+  }
+}
+
+type Session = { wire: Wire; features: Map<string, string>; until: number; limits: SmtpTimeouts }
+
+async function talk(settings: SmtpSettings, message: OutgoingMessage): Promise<Outcome> {
+  const limits = { ...TIMEOUTS, ...settings.timeouts }
+  const secure = { tls: 'on', starttls: 'starttls', none: 'off' } as const
+  let session: Session | null = null
+  try {
+    const wire = await during('connect', async () =>
+      dial(settings.host, settings.port, secure[settings.security]),
+    )
+    session = { wire, features: new Map(), until: Date.now() + limits.sessionMs, limits }
+    const outcome = await converse(session, settings, message)
+    await farewell(session)
+    return outcome
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return error.outcome
+  } finally {
+    session?.wire.close()
+  }
+}
+
+async function converse(session: Session, settings: SmtpSettings, message: OutgoingMessage) {
+  await during('connect', () => greet(session, settings))
+  if (settings.security === 'starttls')
+    await during('tls', () => secureConnection(session, settings.clientName))
+  if (settings.username !== undefined) await during('auth', () => authenticate(session, settings))
+  return during('transaction', () => transact(session, message))
+}
+
+/** Runs one part of the conversation; whatever breaks there is a definite refusal named after it. */
+async function during<T>(part: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof Refusal) throw error
+    const detail = error instanceof WireError ? `${error.code}: ${error.message}` : 'the connection failed'
+    throw new Refusal(refuse('refused_retry', part, detail))
+  }
+}
+
+async function greet(session: Session, { clientName }: SmtpSettings) {
+  await session.wire.opened(Math.min(session.limits.connectMs, session.until - Date.now()))
+  const greeting = await session.wire.reply(stepMs(session))
+  if (greeting.code !== 220) throw relayRefusal('connect', greeting)
+  await hello(session, clientName)
+}
+
+async function hello(session: Session, clientName: string) {
+  const reply = await ask(session, `EHLO ${clientName}`)
+  if (reply.code !== 250) throw relayRefusal('connect', reply)
+  session.features = new Map(
+    reply.lines.slice(1).map((line) => {
+      const [, word = '', rest = ''] = /^([A-Za-z0-9-]*)[ =]?(.*)$/.exec(line) ?? []
+      return [word.toUpperCase(), rest.toUpperCase()]
+    }),
+  )
+}
+
+/** Never goes on in clear, and believes nothing that was said before the handshake (RFC 3207, section 4.2). */
+async function secureConnection(session: Session, clientName: string) {
+  if (!session.features.has('STARTTLS'))
+    throw new Refusal(refuse('refused_retry', 'tls', 'the server does not offer STARTTLS'))
+  const reply = await ask(session, 'STARTTLS')
+  if (reply.code !== 220) throw relayRefusal('tls', reply)
+  if (session.wire.ahead())
+    throw new Refusal(refuse('refused_retry', 'tls', 'the server spoke before the handshake'))
+  session.wire = await session.wire.upgrade(stepMs(session))
+  await hello(session, clientName)
+}
+
+async function authenticate(session: Session, { username = '', password = '' }: SmtpSettings) {
+  const offered = session.features.get('AUTH')?.split(/\s+/) ?? []
+  let reply: Reply
+  if (offered.includes('PLAIN')) {
+    reply = await ask(session, `AUTH PLAIN ${base64(bytes(`\0${username}\0${password}`))}`)
+  } else if (offered.includes('LOGIN')) {
+    reply = await ask(session, 'AUTH LOGIN')
+    if (reply.code === 334) reply = await ask(session, base64(bytes(username)))
+    if (reply.code === 334) reply = await ask(session, base64(bytes(password)))
+  } else
+    throw new Refusal(refuse('refused_retry', 'auth', 'the server offers neither AUTH PLAIN nor AUTH LOGIN'))
+  // Its words are not kept: servers are known to repeat what they were given.
+  if (reply.code !== 235) throw relayRefusal('auth', { code: reply.code, lines: [] })
+}
+
+async function transact(session: Session, message: OutgoingMessage): Promise<Outcome> {
+  const body = stuffed(message.raw)
+  const mail = await ask(
+    session,
+    `MAIL FROM:<${message.envelopeFrom}>${parameters(session, message, body.length)}`,
+  )
+  if (!positive(mail)) return answered(mail)
+
+  const refused: RefusedRecipient[] = []
+  const replies: Reply[] = []
+  for (const email of new Set(message.recipients)) {
+    const reply = await ask(session, `RCPT TO:<${email}>`)
+    replies.push(reply)
+    if (reply.code === 421) return answered(reply, refused)
+    if (!positive(reply))
+      refused.push({ email, permanent: reply.code >= 500, code: String(reply.code), detail: words(reply) })
+  }
+  if (refused.length === replies.length) return allRefused(replies, refused)
+
+  const data = await ask(session, 'DATA')
+  if (data.code !== 354) return answered(data, refused)
+  await session.wire.write(body, session.until - Date.now())
+  if (session.wire.ahead()) throw new WireError('protocol', 'the server answered before the message ended')
+  return finish(session, refused)
+}
+
+/** From here on the server may have the message: only a readable reply to the final dot says whether it has. */
+async function finish({ wire, limits }: Session, refused: RefusedRecipient[]): Promise<Outcome> {
+  try {
+    const deadline = Date.now() + limits.finalMs
+    await wire.write(bytes('.\r\n'), limits.finalMs)
+    const reply = await wire.reply(deadline - Date.now())
+    if (positive(reply))
+      return { kind: 'accepted', providerMessageId: queueId(reply), delivered: false, refused }
+    return reply.code >= 400
+      ? answered(reply, refused)
+      : ambiguous('final_reply', `unexpected ${words(reply)}`)
+  } catch (error) {
+    return ambiguous(
+      'final_reply',
+      error instanceof WireError ? `${error.code}: ${error.message}` : 'connection lost',
+    )
+  }
+}
+
+/** RFC 1870 SIZE, RFC 6152 8BITMIME and RFC 6531 SMTPUTF8, where the message needs them or the server wants them. */
+function parameters({ features }: Session, { raw, envelopeFrom, recipients }: OutgoingMessage, size: number) {
+  const refuseTo = (
+    code: string,
+    detail: string,
+    kind: 'refused_permanent' | 'refused_retry' = 'refused_retry',
+  ) => new Refusal(refuse(kind, code, detail))
+  const limit = Number(features.get('SIZE') || 0)
+  if (limit > 0 && size > limit)
+    throw refuseTo('size', `the message has ${size} octets, the server takes ${limit}`, 'refused_permanent')
+  const eightBit = raw.some((byte) => byte > 127)
+  if (eightBit && !features.has('8BITMIME'))
+    throw refuseTo('8bitmime', 'the server takes 7-bit messages only')
+  const international =
+    [envelopeFrom, ...recipients].some((email) => /\P{ASCII}/u.test(email)) || eightBitHeader(raw)
+  if (international && !features.has('SMTPUTF8'))
+    throw refuseTo('smtputf8', 'the server does not take addresses or headers beyond ASCII')
+  return [
+    features.has('SIZE') ? ` SIZE=${size}` : '',
+    eightBit ? ' BODY=8BITMIME' : '',
+    international ? ' SMTPUTF8' : '',
+  ].join('')
+}
+
+function eightBitHeader(raw: Uint8Array) {
+  for (let at = 0; at < raw.length; at++) {
+    if ((raw[at] ?? 0) > 127) return true
+    if (raw[at] === 10 && raw[at + 1] === 13) return false
+  }
+  return false
+}
+
+/** The message as it travels: a dot before every line that begins with one, and a line end at its end. */
+function stuffed(raw: Uint8Array) {
+  const startsLine = (at: number) => at === 0 || raw[at - 1] === 10
+  const dots = raw.reduce((count, byte, at) => count + (byte === 46 && startsLine(at) ? 1 : 0), 0)
+  const ended = raw.at(-1) === 10
+  const body = new Uint8Array(raw.length + dots + (ended ? 0 : 2))
+  let to = 0
+  for (let at = 0; at < raw.length; at++) {
+    const byte = raw[at] ?? 0
+    if (byte === 46 && startsLine(at)) body[to++] = 46
+    body[to++] = byte
+  }
+  if (!ended) body.set([13, 10], to)
+  return body
+}
+
+/** Courtesy only: the outcome stands, so a server that does not answer is not waited for long. */
+async function farewell(session: Session) {
+  try {
+    await session.wire.write(bytes('QUIT\r\n'), 500)
+    await session.wire.reply(500)
+  } catch {}
+}
+
+async function ask(session: Session, command: string) {
+  if (session.wire.ahead()) throw new WireError('protocol', 'the server answered what it was not asked')
+  await session.wire.write(bytes(`${command}\r\n`), stepMs(session))
+  return session.wire.reply(stepMs(session))
+}
+
+function stepMs({ limits, until }: Session) {
+  return Math.min(limits.stepMs, until - Date.now())
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+const positive = ({ code }: Reply) => code >= 200 && code < 300
+
+const words = ({ code, lines }: Reply) => quote(`${code} ${lines.join(' ')}`)
+
+/** `queued as 4XyZ` (Postfix), `id=1abc-000` (Exim), `Ok 0100018f…` (Amazon), `OK 17 a1si2 - gsmtp` (Google). */
+function queueId({ lines }: Reply) {
+  const text = lines.join(' ')
+  const found =
+    /queued as:? <?([\w.@-]+)/i.exec(text) ??
+    /\bid[=:] ?<?([\w.@-]+)/i.exec(text) ??
+    /^(?:\d\.\d\.\d )?ok:?\s+\d+ ([\w.-]+) - gsmtp/i.exec(text) ??
+    /^(?:\d\.\d\.\d )?ok:?\s+([\w.@-]*\d[\w.@-]*)$/i.exec(text)
+  return found?.[1] ?? null
+}
+
+function refuse(
+  kind: 'refused_permanent' | 'refused_retry',
+  code: string,
+  detail: string,
+  recipients: RefusedRecipient[] = [],
+): Outcome {
+  return { kind, code, detail, recipients }
+}
+
+const THROTTLES = [421, 450, 451, 452]
+const THROTTLING = /\b4\.7\.28\b|\b4\.3\.2\b|\brate\b|throttl|too (?:many|much|fast)|slow down|limit/i
+/** Enhanced codes of class 4.2 speak of one mailbox, whatever limit they name. */
+const MAILBOX_FULL = /^4\.2\.\d/
+
+function throttling(reply: Reply) {
+  const text = reply.lines.join(' ')
+  return THROTTLES.includes(reply.code) && THROTTLING.test(text) && !MAILBOX_FULL.test(text)
+}
+
+/** A refusal of the message. That we may not send at all (530 and its kin) is the relay's affair, not the message's. */
+function answered(reply: Reply, recipients: RefusedRecipient[] = []): Outcome {
+  const code = String(reply.code)
+  if ([530, 534, 535, 538].includes(reply.code))
+    return refuse('refused_retry', 'auth', words(reply), recipients)
+  if (reply.code >= 500) return refuse('refused_permanent', code, words(reply), recipients)
+  if (throttling(reply)) return { kind: 'throttled', code, detail: words(reply), retryAfterMs: null }
+  return refuse('refused_retry', code, words(reply), recipients)
+}
+
+function allRefused(replies: Reply[], refused: RefusedRecipient[]): Outcome {
+  const first = replies[0]
+  if (first && replies.every(throttling)) return answered(first)
+  const kind = refused.every(({ permanent }) => permanent) ? 'refused_permanent' : 'refused_retry'
+  return refuse(kind, 'recipients', 'the server takes none of the recipients', refused)
+}
+
+/** A refusal of the relay itself, before any message was spoken of: another carrier may do. */
+function relayRefusal(part: string, reply: Reply) {
+  return new Refusal(throttling(reply) ? answered(reply) : refuse('refused_retry', part, words(reply)))
+}

@@ -1,0 +1,268 @@
+import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
+import { type Env, settings } from '../../env.ts'
+import { agents, aliases, mailboxes, sends, tenants } from '../../schema.ts'
+import { type Address, parseAddress, safeHeaderText } from '../ground/address.ts'
+import { type Ctx, mustBeAllowed, visibleMailboxes } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { newId } from '../ground/ids.ts'
+import { audited } from '../journal/audit.ts'
+import { RESERVED } from './registration.ts'
+import { mayDecide } from './tenants.ts'
+
+type Row = typeof mailboxes.$inferSelect
+
+/** A mailbox, and whether it is the one its tenant sends from where none is named. */
+export type Mailbox = Row & { isDefault: boolean }
+
+export type Autonomy = Row['autonomy']
+
+/** From the most review to the least. */
+const AUTONOMY: Autonomy[] = ['review', 'first_contact', 'auto']
+
+const LOCAL_PART = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
+
+/** What may be set on a mailbox; what is left out stays as it is, or starts as the schema says. */
+export type MailboxChange = {
+  [Field in
+    | 'agentId'
+    | 'displayName'
+    | 'status'
+    | 'autonomy'
+    | 'cooldownMs'
+    | 'hourlyLimit'
+    | 'dailyLimit'
+    | 'monthlyLimit'
+    | 'requireConsent'
+    | 'fatigueLimit'
+    | 'fatigueDays'
+    | 'riskBudget'
+    | 'carriers'
+    | 'onUnknown'
+    | 'humanizerEnabled'
+    | 'humanizerStyle']?: Row[Field] | undefined
+}
+
+/** Sends that nothing more will be done about for as long as nobody hears from the recipient's side. */
+const OVER = [
+  'blocked',
+  'accepted',
+  'delivered',
+  'bounced',
+  'complained',
+  'failed',
+  'cancelled',
+  'rejected',
+] as const
+
+/**
+ * The address that a text asks for in our domain: a local part, or a whole address. Names that speak for the domain
+ * itself are refused, and so is everything but letters, digits and single dots, hyphens and underscores between them.
+ */
+export function ownAddress(env: Env, text: string): Address {
+  const { mailDomain } = settings(env)
+  const wrong = (why: string) => new Fault('invalid', `address ${why}`, { field: 'address' })
+  const address = parseAddress(text.includes('@') ? text : `${text}@${mailDomain}`)
+  if (address === null) throw wrong('is neither a local part nor an email address.')
+  if (address.domain !== mailDomain) throw wrong(`must lie in ${mailDomain}.`)
+  const local = address.contact.slice(0, address.contact.lastIndexOf('@'))
+  if (!LOCAL_PART.test(local)) {
+    throw wrong('must be letters and digits, with single dots, hyphens or underscores between them.')
+  }
+  if (RESERVED.has(local.replace(/[._]/g, '-')) || RESERVED.has(local.replace(/[._-]/g, ''))) {
+    throw wrong(`"${local}" is reserved. Choose another.`)
+  }
+  return { ...address, email: address.contact }
+}
+
+/**
+ * Opens a mailbox of the tenant. It starts with the tenant's cooldown and, where nothing else is said, with the autonomy
+ * of the default mailbox: a key that cannot approve could otherwise step around review by opening another mailbox.
+ */
+export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: string }): Promise<Mailbox> {
+  mustBeAllowed(ctx, 'manage')
+  const { address: asked, ...config } = wanted
+  const { email, contact } = ownAddress(ctx.env, asked)
+  const ownAgentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const agentId = config.agentId === undefined ? ownAgentId : config.agentId
+  const [, standing] = await Promise.all([
+    mustBeSettable(ctx, { ...config, agentId }),
+    ctx.db
+      .select({ autonomy: mailboxes.autonomy })
+      .from(tenants)
+      .innerJoin(
+        mailboxes,
+        and(eq(mailboxes.tenantId, tenants.id), eq(mailboxes.id, tenants.defaultMailboxId)),
+      )
+      .where(eq(tenants.id, ctx.tenantId)),
+  ])
+  const usual = standing[0]?.autonomy ?? 'auto'
+  const autonomy = config.autonomy ?? usual
+  if (AUTONOMY.indexOf(autonomy) > AUTONOMY.indexOf(usual) && !mayDecide(ctx)) throw needsPerson(null)
+  const id = newId('mbx', ctx.now)
+  const [[opened]] = await ctx.db.batch([
+    ctx.db
+      .insert(mailboxes)
+      .values({
+        ...config,
+        tenantId: ctx.tenantId,
+        id,
+        agentId,
+        address: email,
+        contact,
+        autonomy,
+        createdAt: ctx.now,
+        updatedAt: ctx.now,
+      })
+      .onConflictDoNothing()
+      .returning(),
+    ...audited(ctx, [
+      { action: 'mailbox.opened', target: id, detail: { ...config, address: email, autonomy } },
+    ]),
+  ])
+  if (!opened)
+    throw new Fault('conflict', `The address ${email} is taken. Choose another.`, { field: 'address' })
+  return { ...opened, isDefault: false }
+}
+
+/** The mailboxes that the actor may read, newest first. `before` is the last id of the page before. */
+export async function listMailboxes(
+  ctx: Ctx,
+  page: { before?: string | undefined; limit: number },
+): Promise<Mailbox[]> {
+  const visible = visibleMailboxes(ctx.actor)
+  if (visible === null) mustBeAllowed(ctx, 'read')
+  const rows = await withDefault(ctx)
+    .where(
+      and(
+        eq(mailboxes.tenantId, ctx.tenantId),
+        page.before ? lt(mailboxes.id, page.before) : undefined,
+        // One bound value, however many mailboxes the key is scoped to: D1 takes 100 in a statement.
+        visible
+          ? sql`${mailboxes.id} IN (SELECT value FROM json_each(${JSON.stringify(visible)}))`
+          : undefined,
+      ),
+    )
+    .orderBy(desc(mailboxes.id))
+    .limit(page.limit)
+  return rows.map(marked)
+}
+
+/** One mailbox of the tenant. */
+export async function getMailbox(ctx: Ctx, id: string): Promise<Mailbox> {
+  mustBeAllowed(ctx, 'read', id)
+  return mustExist(await withDefault(ctx).where(isMailbox(ctx, id)))
+}
+
+/**
+ * Changes a mailbox. Towards more review every key with `manage` may go; towards less only a person, or a key that may
+ * approve. The statement itself compares, so that a concurrent step down is never undone by a key.
+ */
+export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange): Promise<Mailbox> {
+  mustBeAllowed(ctx, 'manage', id)
+  await mustBeSettable(ctx, change)
+  const { autonomy } = change
+  const mayGoThere =
+    autonomy === undefined || mayDecide(ctx, id)
+      ? undefined
+      : inArray(mailboxes.autonomy, AUTONOMY.slice(AUTONOMY.indexOf(autonomy)))
+  const [changed, , , rows] = await ctx.db.batch([
+    ctx.db
+      .update(mailboxes)
+      .set({ ...change, updatedAt: ctx.now })
+      .where(and(isMailbox(ctx, id), mayGoThere))
+      .returning({ id: mailboxes.id }),
+    ...audited(ctx, [{ action: 'mailbox.changed', target: id, detail: change }]),
+    withDefault(ctx).where(isMailbox(ctx, id)),
+  ])
+  const mailbox = mustExist(rows)
+  if (changed.length === 0) throw needsPerson(id)
+  return mailbox
+}
+
+/** Removes a mailbox that is not the tenant's default and has no send on its way. */
+export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
+  mustBeAllowed(ctx, 'manage', id)
+  const isOpen = and(
+    eq(sends.tenantId, ctx.tenantId),
+    eq(sends.mailboxId, id),
+    notInArray(sends.state, [...OVER]),
+  )
+  const [deleted, , , rows] = await ctx.db.batch([
+    ctx.db
+      .delete(mailboxes)
+      .where(
+        and(
+          isMailbox(ctx, id),
+          sql`NOT EXISTS (SELECT 1 FROM ${tenants}
+            WHERE ${tenants.id} = ${ctx.tenantId} AND ${tenants.defaultMailboxId} = ${id})`,
+          sql`NOT EXISTS (SELECT 1 FROM ${sends} WHERE ${isOpen})`,
+        ),
+      )
+      .returning({ id: mailboxes.id }),
+    ...audited(ctx, [{ action: 'mailbox.deleted', target: id }]),
+    withDefault(ctx).where(isMailbox(ctx, id)),
+    ctx.db
+      .delete(aliases)
+      .where(
+        and(
+          eq(aliases.tenantId, ctx.tenantId),
+          eq(aliases.mailboxId, id),
+          sql`NOT EXISTS (SELECT 1 FROM ${mailboxes} WHERE ${isMailbox(ctx, id)})`,
+        ),
+      ),
+  ])
+  if (deleted.length > 0) return
+  if (mustExist(rows).isDefault) {
+    throw new Fault('conflict', "This is the tenant's default mailbox. Set another defaultMailboxId first.")
+  }
+  throw new Fault(
+    'conflict',
+    'Sends of this mailbox are still on their way. Cancel them or wait until they are done.',
+  )
+}
+
+function withDefault(ctx: Ctx) {
+  return ctx.db
+    .select({ mailbox: mailboxes, defaultMailboxId: tenants.defaultMailboxId })
+    .from(mailboxes)
+    .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
+}
+
+function isMailbox(ctx: Ctx, id: string) {
+  return and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, id))
+}
+
+type Found = { mailbox: Row; defaultMailboxId: string | null }
+
+function marked({ mailbox, defaultMailboxId }: Found): Mailbox {
+  return { ...mailbox, isDefault: mailbox.id === defaultMailboxId }
+}
+
+function mustExist([row]: Found[]): Mailbox {
+  if (!row) throw new Fault('mailbox_not_found', 'No such mailbox.', { field: 'mailboxId' })
+  return marked(row)
+}
+
+async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agentId }: MailboxChange) {
+  const unsafe = displayName ? safeHeaderText(displayName) : null
+  if (unsafe !== null) throw new Fault('invalid', `displayName ${unsafe}.`, { field: 'displayName' })
+  if (!agentId) return
+  if (actor.kind === 'key' && actor.agentId !== null && actor.agentId !== agentId) {
+    throw new Fault('agent_mismatch', 'This key belongs to another agent.', { field: 'agentId' })
+  }
+  const [agent] = await db
+    .select({ id: agents.id })
+    .from(agents)
+    .where(and(eq(agents.tenantId, tenantId), eq(agents.id, agentId)))
+  if (!agent) throw new Fault('agent_not_found', `No such agent: "${agentId}".`, { field: 'agentId' })
+}
+
+function needsPerson(id: string | null): Fault {
+  const message = 'Less review needs a person, or a key with the permission "approve".'
+  return new Fault('human_decision_required', message, {
+    field: 'autonomyLevel',
+    kind: 'mailbox_autonomy',
+    id,
+    loosens: ['autonomyLevel'],
+  })
+}

@@ -1,0 +1,255 @@
+import { and, asc, eq, gt, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
+import { type Env, settings } from '../../env.ts'
+import { owners, sessions, signIns, tenants } from '../../schema.ts'
+import { parseAddress } from '../ground/address.ts'
+import { type Ctx, database, newCtx } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { newBearer, newId } from '../ground/ids.ts'
+import { isLoopback, networkOf } from '../ground/network.ts'
+import { sha256 } from '../letters/rendered.ts'
+import { throttle } from '../limits/throttle.ts'
+import { sendSystemMail } from '../notices/system-mail.ts'
+
+type At = { env: Env; now: Date }
+
+export type Session = typeof sessions.$inferSelect
+
+/** A tenant that a person may look into, and as what. */
+export type Membership = {
+  tenantId: string
+  tenantName: string
+  ownerId: string
+  role: (typeof owners.$inferSelect)['role']
+}
+
+/** A signed-in person; `ctx` is null until one of several tenants has been chosen. */
+export type Person = { session: Session; memberships: Membership[]; ctx: Ctx | null }
+
+const SIGN_IN_MS = 15 * 60_000
+const IDLE_MS = 12 * 3_600_000
+const ABSOLUTE_MS = 7 * 86_400_000
+/** How old the time of the last visit may be before it is written anew, in ms: not every page is a write. */
+const SEEN_EVERY_MS = 60_000
+/** Letters to one address. */
+const LETTERS = { hour: 5, day: 20 }
+/** Askings from one network. */
+const ASKINGS = { hour: 30, day: 100 }
+const TOKEN = /^[A-Za-z0-9_-]{43}$/
+const BROWSER_AT_MOST = 200
+
+/**
+ * Counts an asking for a sign-in link, the same whether or not the address is anybody's. Answers when to come back where
+ * there have been too many, else the work that mails the link, to be done behind the answer.
+ */
+export async function askSignIn(
+  at: At,
+  request: { email: string; clientAddress: string | null },
+): Promise<{ retryAt: Date } | { mail: () => Promise<void> }> {
+  const address = parseAddress(request.email)
+  if (!address) {
+    throw new Fault('invalid', 'Give an email address, as in ann@example.com.', { field: 'email' })
+  }
+  const { clientAddress } = request
+  const network = (clientAddress === null ? null : networkOf(clientAddress)) ?? 'unknown'
+  const isHere = clientAddress === null || isLoopback(clientAddress)
+  for (const [name, limits] of [
+    ...(settings(at.env).isLocal && isHere ? [] : [[`sign-in from ${network}`, ASKINGS] as const]),
+    [`sign-in of ${address.contact}`, LETTERS] as const,
+  ]) {
+    const asked = await throttle(at, name, limits)
+    if (!asked.isLet) return { retryAt: asked.retryAt }
+  }
+  return { mail: () => mailSignIn(at, address.contact) }
+}
+
+async function mailSignIn(at: At, contact: string): Promise<void> {
+  const { env } = at
+  const [first] = await membershipsOf(env, contact)
+  if (!first) return
+  const token = await newSignIn(at, contact)
+  await sendSystemMail(at, {
+    to: contact,
+    subject: 'Your link to sign in to Moltpost',
+    text: `Open this link within 15 minutes and press the button there:
+
+${settings(env).publicUrl}/portal/enter/${token}
+
+It works once. If you did not ask for it, do nothing: nobody can sign in without it.
+`,
+  })
+}
+
+/** The secret of a new link for this address. Whoever has it can sign in with it: it is mailed, and shown to nobody else. */
+export async function newSignIn({ env, now }: At, contact: string): Promise<string> {
+  const token = newBearer()
+  const expiresAt = new Date(now.getTime() + SIGN_IN_MS)
+  await database(env)
+    .insert(signIns)
+    .values({ tokenHash: await sha256(token), contact, expiresAt })
+  return token
+}
+
+/** Whose link this is, while it can be used; null otherwise. Nothing is changed: scanners follow every link. */
+export async function findSignIn({ env, now }: At, token: string): Promise<{ contact: string } | null> {
+  if (!TOKEN.test(token)) return null
+  const [row] = await database(env)
+    .select({ contact: signIns.contact })
+    .from(signIns)
+    .where(
+      and(eq(signIns.tokenHash, await sha256(token)), isNull(signIns.usedAt), gt(signIns.expiresAt, now)),
+    )
+  return row ?? null
+}
+
+/**
+ * Uses a mailed link, once, and opens a session under a secret that nobody has seen before; the session that the browser
+ * had until then, if any, ends. Who was invited has proved the address by it. Throws `expired` where the link is no good.
+ */
+export async function signIn(
+  at: At,
+  token: string,
+  browser: { name: string | null; session: string | null },
+): Promise<string> {
+  const { env, now } = at
+  const db = database(env)
+  const [used] = TOKEN.test(token)
+    ? await db
+        .update(signIns)
+        .set({ usedAt: now })
+        .where(
+          and(eq(signIns.tokenHash, await sha256(token)), isNull(signIns.usedAt), gt(signIns.expiresAt, now)),
+        )
+        .returning({ contact: signIns.contact })
+    : []
+  if (!used) throw new Fault('expired', 'This link has been used, or has run out. Ask for a new one.')
+  const { contact } = used
+  const secret = newBearer()
+  const isInvited = and(eq(owners.contact, contact), isNull(owners.claimedAt), isNull(owners.verifiedAt))
+  const memberships = await membershipsOf(env, contact)
+  const [only, ...others] = memberships
+  await db.batch([
+    db.insert(sessions).values({
+      tokenHash: await sha256(secret),
+      id: newId('ses', now),
+      contact,
+      tenantId: only && others.length === 0 ? only.tenantId : null,
+      browser: browser.name?.slice(0, BROWSER_AT_MOST) ?? null,
+      createdAt: now,
+      seenAt: now,
+      expiresAt: new Date(now.getTime() + ABSOLUTE_MS),
+    }),
+    db.update(owners).set({ verifiedAt: now }).where(isInvited),
+    db.delete(sessions).where(eq(sessions.tokenHash, await sha256(browser.session ?? ''))),
+  ])
+  return secret
+}
+
+/** The person whose session this is, or null where it is none, idle for 12 hours or older than 7 days. */
+export async function readSession({ env, now }: At, secret: string): Promise<Person | null> {
+  if (!TOKEN.test(secret)) return null
+  const db = database(env)
+  const tokenHash = await sha256(secret)
+  const rows = await db
+    .select({ session: sessions, membership: MEMBERSHIP })
+    .from(sessions)
+    .leftJoin(owners, and(eq(owners.contact, sessions.contact), MAY_ENTER))
+    .leftJoin(tenants, eq(tenants.id, owners.tenantId))
+    .where(
+      and(
+        eq(sessions.tokenHash, tokenHash),
+        gt(sessions.expiresAt, now),
+        gt(sessions.seenAt, new Date(now.getTime() - IDLE_MS)),
+      ),
+    )
+    .orderBy(asc(owners.tenantId))
+  const [first] = rows
+  if (!first) return null
+  const { session } = first
+  if (now.getTime() - session.seenAt.getTime() > SEEN_EVERY_MS) {
+    await db.update(sessions).set({ seenAt: now }).where(eq(sessions.tokenHash, tokenHash))
+  }
+  const memberships = rows.flatMap(({ membership }) =>
+    membership.tenantId ? [membership as Membership] : [],
+  )
+  const chosen = memberships.find(({ tenantId }) => tenantId === session.tenantId)
+  const ctx = chosen
+    ? newCtx(env, now, chosen.tenantId, { kind: 'human', ownerId: chosen.ownerId, role: chosen.role })
+    : null
+  return { session, memberships, ctx }
+}
+
+/** Shows another of the person's tenants in this browser. Throws `not_found` for one that is not theirs. */
+export async function chooseTenant({ env }: At, person: Person, tenantId: string): Promise<void> {
+  if (!person.memberships.some((each) => each.tenantId === tenantId)) {
+    throw new Fault('not_found', 'No such account.')
+  }
+  await database(env)
+    .update(sessions)
+    .set({ tenantId })
+    .where(eq(sessions.tokenHash, person.session.tokenHash))
+}
+
+/** The person's sessions that still stand, the newest first. */
+export async function listSessions(
+  { env, now }: At,
+  { session }: Person,
+  page: { before?: string | undefined; limit: number },
+): Promise<Session[]> {
+  return await database(env)
+    .select()
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.contact, session.contact),
+        gt(sessions.expiresAt, now),
+        gt(sessions.seenAt, new Date(now.getTime() - IDLE_MS)),
+        page.before ? lt(sessions.id, page.before) : undefined,
+      ),
+    )
+    .orderBy(sql`${sessions.id} DESC`)
+    .limit(page.limit)
+}
+
+/** Ends one of the person's own sessions, or all but this one where none is named. */
+export async function endSessions({ env }: At, { session }: Person, id: string | null): Promise<void> {
+  const db = database(env)
+  const ended = await db
+    .delete(sessions)
+    .where(
+      and(
+        eq(sessions.contact, session.contact),
+        id === null ? sql`${sessions.id} <> ${session.id}` : eq(sessions.id, id),
+      ),
+    )
+    .returning({ id: sessions.id })
+  if (id !== null && ended.length === 0) throw new Fault('not_found', 'No such session.')
+}
+
+/** Forgets sessions and links that have run out. */
+export async function forgetSessions(env: Env, now: Date): Promise<void> {
+  const db = database(env)
+  const idle = new Date(now.getTime() - IDLE_MS)
+  await db.batch([
+    db.delete(signIns).where(lte(signIns.expiresAt, now)),
+    db.delete(sessions).where(or(lte(sessions.expiresAt, now), lte(sessions.seenAt, idle))),
+  ])
+}
+
+const MEMBERSHIP = {
+  tenantId: owners.tenantId,
+  tenantName: tenants.name,
+  ownerId: owners.id,
+  role: owners.role,
+}
+
+/** Who claimed an agent must have proved the address first; an invitation is proved by signing in. */
+const MAY_ENTER = or(isNotNull(owners.verifiedAt), isNull(owners.claimedAt))
+
+async function membershipsOf(env: Env, contact: string): Promise<Membership[]> {
+  return await database(env)
+    .select(MEMBERSHIP)
+    .from(owners)
+    .innerJoin(tenants, eq(tenants.id, owners.tenantId))
+    .where(and(eq(owners.contact, contact), MAY_ENTER))
+    .orderBy(asc(owners.tenantId))
+}

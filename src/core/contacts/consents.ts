@@ -1,0 +1,88 @@
+import { and, asc, eq, gt } from 'drizzle-orm'
+import { consents } from '../../schema.ts'
+import { type Address, parseAddress } from '../ground/address.ts'
+import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { newId } from '../ground/ids.ts'
+import { audited } from '../journal/audit.ts'
+
+export type Consent = typeof consents.$inferSelect
+
+export type ConsentRequest = {
+  email: string
+  basis: Consent['basis']
+  source: string | null
+  jurisdiction: string | null
+  /** Now, or the time of the revocation if that is earlier, where it is not given. */
+  grantedAt: Date | null
+  revokedAt: Date | null
+}
+
+/** Records what a contact has agreed to. The record replaces whatever stood before. */
+export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<Consent> {
+  mustBeAllowed(ctx, 'manage')
+  const { basis, source, jurisdiction, revokedAt } = request
+  const grantedAt = request.grantedAt ?? (revokedAt !== null && revokedAt < ctx.now ? revokedAt : ctx.now)
+  if (revokedAt !== null && revokedAt < grantedAt) {
+    throw new Fault('invalid', 'revokedAt must not lie before grantedAt.', { field: 'revokedAt' })
+  }
+  const { email, contact } = addressOf(request.email)
+  const record = {
+    id: newId('con', ctx.now),
+    email,
+    basis,
+    source,
+    jurisdiction,
+    grantedAt,
+    revokedAt,
+    updatedAt: ctx.now,
+  }
+  const [rows] = await ctx.db.batch([
+    ctx.db
+      .insert(consents)
+      .values({ tenantId: ctx.tenantId, contact, ...record })
+      .onConflictDoUpdate({ target: [consents.tenantId, consents.contact], set: record })
+      .returning(),
+    ...audited(ctx, [{ action: 'consent.recorded', target: record.id, detail: record }]),
+  ])
+  return one(rows)
+}
+
+/** The standing consent record of a contact, revoked or not, or null. */
+export async function findConsent(ctx: Ctx, email: string): Promise<Consent | null> {
+  mustBeAllowed(ctx, 'read')
+  const [row] = await ctx.db
+    .select()
+    .from(consents)
+    .where(and(eq(consents.tenantId, ctx.tenantId), eq(consents.contact, addressOf(email).contact)))
+  return row ?? null
+}
+
+/** The consent records of the tenant by contact. `after` is the last contact of the page before. */
+export async function listConsents(
+  ctx: Ctx,
+  page: { after?: string | undefined; limit: number },
+): Promise<Consent[]> {
+  mustBeAllowed(ctx, 'read')
+  return await ctx.db
+    .select()
+    .from(consents)
+    .where(
+      and(eq(consents.tenantId, ctx.tenantId), page.after ? gt(consents.contact, page.after) : undefined),
+    )
+    .orderBy(asc(consents.contact))
+    .limit(page.limit)
+}
+
+/** Whether a record stands for consent at this moment: granted by then, and not revoked. */
+export function isGranted({ grantedAt, revokedAt }: Consent, now: Date): boolean {
+  return grantedAt <= now && (revokedAt === null || revokedAt > now)
+}
+
+function addressOf(email: string): Address {
+  const address = parseAddress(email)
+  if (address === null) {
+    throw new Fault('invalid', `"${email}" is not an email address.`, { field: 'recipientEmail' })
+  }
+  return address
+}

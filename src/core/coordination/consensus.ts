@@ -1,0 +1,206 @@
+import { and, desc, eq, gt, lte, or, type SQL, sql } from 'drizzle-orm'
+import { consensusRequests, consensusVotes } from '../../schema.ts'
+import { type AgentName, activeAgents, beat, mayActFor, mayCoordinate, mayLook } from '../accounts/agents.ts'
+import { parseAddress } from '../ground/address.ts'
+import type { Ctx } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { ringOutbox } from '../journal/bells.ts'
+import { emit } from '../journal/events.ts'
+import type { Ballot, CastVote, ConsensusStatus, Vote } from '../policy/tally.ts'
+
+export type ConsensusRow = typeof consensusRequests.$inferSelect
+export type Consensus = ConsensusRow & { votes: CastVote[] }
+
+/** Put a shared decision to the vote. Creating counts as a heartbeat; it is not a vote. */
+export async function createConsensus(
+  ctx: Ctx,
+  request: { agent: AgentName; action: string; contactEmail: string; reason: string; timeoutMinutes: number },
+): Promise<Consensus> {
+  mayCoordinate(ctx)
+  const address = parseAddress(request.contactEmail)
+  if (!address) {
+    throw new Fault('invalid', `"${request.contactEmail.slice(0, 100)}" is not an email address.`, {
+      field: 'contactEmail',
+    })
+  }
+  const agent = await mayActFor(ctx, request.agent)
+  const timeoutAt = new Date(ctx.now.getTime() + request.timeoutMinutes * 60_000)
+  const row = {
+    tenantId: ctx.tenantId,
+    id: crypto.randomUUID(),
+    requestingAgentId: agent.id,
+    action: request.action,
+    contact: address.contact,
+    contactEmail: address.email,
+    reason: request.reason,
+    status: 'pending' as const,
+    timeoutAt,
+    createdAt: ctx.now,
+    decidedAt: null,
+  }
+  await ctx.db.batch([
+    ctx.db.insert(consensusRequests).values(row),
+    ...beat(ctx, agent.id),
+    emit(ctx.db, ctx.now, happened(ctx, row, sql`'consensus.created'`, sql`1`)),
+  ])
+  await consensusObject(ctx, row.id).open(timeoutAt.getTime())
+  await ringOutbox(ctx.env, [ctx.tenantId])
+  return { ...row, votes: [] }
+}
+
+/** One request with its votes, as it stands now. */
+export async function getConsensus(ctx: Ctx, id: string): Promise<Consensus> {
+  mayLook(ctx)
+  const row = await rowOf(ctx, id)
+  const ballot = await consensusObject(ctx, id).look(ctx.now.getTime())
+  return ballot ? await mirror(ctx, row, ballot) : { ...row, status: statusAt(row, ctx.now), votes: [] }
+}
+
+/** The tenant's requests, newest first. `before` is the last one of the page before. */
+export async function listConsensus(
+  ctx: Ctx,
+  page: { status: ConsensusStatus | null; before: { createdAt: Date; id: string } | null; limit: number },
+): Promise<ConsensusRow[]> {
+  mayLook(ctx)
+  const { createdAt, id, status, timeoutAt } = consensusRequests
+  const isOpen = and(eq(status, 'pending'), gt(timeoutAt, ctx.now))
+  const isExpired = or(eq(status, 'expired'), and(eq(status, 'pending'), lte(timeoutAt, ctx.now)))
+  const wanted =
+    page.status === 'pending'
+      ? isOpen
+      : page.status === 'expired'
+        ? isExpired
+        : page.status && eq(status, page.status)
+  const rows = await ctx.db
+    .select()
+    .from(consensusRequests)
+    .where(
+      and(
+        eq(consensusRequests.tenantId, ctx.tenantId),
+        wanted ?? undefined,
+        page.before
+          ? sql`(${createdAt}, ${id}) < (${page.before.createdAt.getTime()}, ${page.before.id})`
+          : undefined,
+      ),
+    )
+    .orderBy(desc(createdAt), desc(id))
+    .limit(page.limit)
+  return rows.map((row) => ({ ...row, status: statusAt(row, ctx.now) }))
+}
+
+export type VoteResult = { vote: CastVote; status: ConsensusStatus }
+
+/**
+ * Cast an agent's vote. An identical repeat returns the first vote. Throws `already_voted` for a different one,
+ * `consensus_closed` on a decided or expired request and `agent_inactive` for an agent that has stopped beating.
+ */
+export async function voteOn(
+  ctx: Ctx,
+  id: string,
+  request: { agent: AgentName; vote: Vote; reason: string | null },
+): Promise<VoteResult> {
+  mayCoordinate(ctx)
+  const row = await rowOf(ctx, id)
+  const [agent, active] = await Promise.all([mayActFor(ctx, request.agent), activeAgents(ctx)])
+  const vote: CastVote = {
+    id: crypto.randomUUID(),
+    agentId: agent.id,
+    vote: request.vote,
+    reason: request.reason,
+    at: ctx.now.getTime(),
+  }
+  const object = consensusObject(ctx, id)
+  let answer = await object.vote(vote, active)
+  if (!answer) {
+    await object.open(row.timeoutAt.getTime())
+    answer = await object.vote(vote, active)
+  }
+  if (!answer) throw new Error('a ballot that was opened cannot be found')
+  await mirror(ctx, row, answer.ballot)
+  switch (answer.outcome) {
+    case 'already_voted':
+      throw new Fault('already_voted', 'This agent has voted the other way; a vote cannot be changed.')
+    case 'closed':
+      throw new Fault('consensus_closed', `Voting is over: the request is ${answer.ballot.status}.`, {
+        consensusStatus: answer.ballot.status,
+      })
+    case 'inactive':
+      throw new Fault(
+        'agent_inactive',
+        'This agent has not sent a heartbeat for five minutes. Send one, then vote.',
+      )
+    default:
+      return { vote: answer.vote, status: answer.ballot.status }
+  }
+}
+
+/** Brings D1 to what the object says; whatever an earlier, broken attempt left out is made good. */
+async function mirror(ctx: Ctx, row: ConsensusRow, ballot: Ballot): Promise<Consensus> {
+  const decidedAt = ballot.decidedAt === null ? null : new Date(ballot.decidedAt)
+  const votes = ballot.votes.map(({ at, ...vote }) => ({
+    ...vote,
+    tenantId: ctx.tenantId,
+    requestId: row.id,
+    createdAt: new Date(at),
+  }))
+  const known = await ctx.db
+    .select({ agentId: consensusVotes.agentId })
+    .from(consensusVotes)
+    .where(and(eq(consensusVotes.tenantId, ctx.tenantId), eq(consensusVotes.requestId, row.id)))
+  const knownIds = new Set(known.map((vote) => vote.agentId))
+  const missing = votes.filter((vote) => !knownIds.has(vote.agentId))
+  if (missing.length > 0 || row.status !== ballot.status) {
+    const isOver = ballot.status !== 'pending'
+    const type = ballot.status === 'expired' ? sql`'consensus.expired'` : sql`'consensus.decided'`
+    const isNews = sql`${isOver ? 1 : 0} AND c.status = 'pending'`
+    const [told] = await ctx.db.batch([
+      emit(ctx.db, ctx.now, happened(ctx, row, type, isNews)),
+      ctx.db
+        .update(consensusRequests)
+        .set({ status: ballot.status, decidedAt })
+        .where(
+          and(
+            eq(consensusRequests.tenantId, ctx.tenantId),
+            eq(consensusRequests.id, row.id),
+            eq(consensusRequests.status, 'pending'),
+          ),
+        ),
+      ...slicesOf(missing, 10).map((some) =>
+        ctx.db.insert(consensusVotes).values(some).onConflictDoNothing(),
+      ),
+    ])
+    if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
+  }
+  return { ...row, status: ballot.status, decidedAt, votes: ballot.votes }
+}
+
+/** The relation of what happened to a request, where its row says that it did. */
+function happened(ctx: Ctx, row: ConsensusRow, type: SQL, isNews: SQL) {
+  return sql`SELECT c.tenant_id, ${type} AS type, NULL AS mailbox_id, c.requesting_agent_id AS agent_id, 0 AS position,
+      json_object('consensusId', c.id, 'contact', c.contact) AS refs
+    FROM consensus_requests c WHERE c.tenant_id = ${ctx.tenantId} AND c.id = ${row.id} AND ${isNews}`
+}
+
+function statusAt(row: ConsensusRow, now: Date): ConsensusStatus {
+  return row.status === 'pending' && row.timeoutAt <= now ? 'expired' : row.status
+}
+
+async function rowOf(ctx: Ctx, id: string): Promise<ConsensusRow> {
+  const [row] = await ctx.db
+    .select()
+    .from(consensusRequests)
+    .where(and(eq(consensusRequests.tenantId, ctx.tenantId), eq(consensusRequests.id, id)))
+  if (!row) throw new Fault('not_found', 'No such consensus request.')
+  return row
+}
+
+/** The object that counts the votes of one request. */
+export function consensusObject(ctx: Pick<Ctx, 'env' | 'tenantId'>, id: string) {
+  return ctx.env.CONSENSUS_REQUEST.get(ctx.env.CONSENSUS_REQUEST.idFromName(`${ctx.tenantId}:${id}`))
+}
+
+function slicesOf<Item>(items: Item[], size: number): Item[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  )
+}

@@ -1,0 +1,148 @@
+import { and, desc, eq, isNull, lt, ne, sql } from 'drizzle-orm'
+import type { Env } from '../../env.ts'
+import { arrivals, deadLetters, sends } from '../../schema.ts'
+import { type Ctx, database, mustBeAllowed, prepared } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { newId } from '../ground/ids.ts'
+import { ringArrivals } from '../journal/bells.ts'
+import { sendEventStatement } from '../journal/event-rows.ts'
+import type { Claimed } from './claim.ts'
+
+export type DeadLetter = typeof deadLetters.$inferSelect
+
+/** Letters that name no tenant of ours. */
+const NOBODY = ''
+
+/** Ends a send that stopped making progress. One that may already be out becomes `unknown`, never `failed`. */
+export async function bury(
+  { env, db, send, hold }: Claimed,
+  queue: string,
+  reason: string,
+  now: Date,
+): Promise<void> {
+  const statements = [
+    db
+      .update(sends)
+      .set({
+        state: sql`iif(${sends.ambiguousAt} IS NULL, 'failed', 'unknown')`,
+        reason: 'dead_letter',
+        detail: reason,
+        nextAt: null,
+        claimUntil: null,
+        updatedAt: now,
+      })
+      .where(and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.claimToken, hold.token))),
+    db.insert(deadLetters).values(letter(send.tenantId, queue, send.id, reason, null, now)),
+  ].map((query) => prepared(env, query))
+  await env.DB.batch([...statements, sendEventStatement(env, hold, 'message.failed', ['failed'], now)])
+}
+
+/** Keeps a message that a queue gave up on, whatever it holds. A send it names is left to the sweep. */
+export async function keepDeadMessage(env: Env, queue: string, body: unknown, now: Date): Promise<void> {
+  const named = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+  const tenantId = typeof named.tenantId === 'string' ? named.tenantId : NOBODY
+  const refId = [named.sendId, named.arrivalId].find((id) => typeof id === 'string') ?? 'unreadable'
+  const reason = 'the queue gave up after its retries'
+  await database(env)
+    .insert(deadLetters)
+    .values(letter(tenantId, queue, refId, reason, body, now))
+}
+
+export async function listDeadLetters(
+  ctx: Ctx,
+  { before, limit, isOpen }: { before?: string | undefined; limit: number; isOpen: boolean },
+): Promise<DeadLetter[]> {
+  mustBeAllowed(ctx, 'read')
+  return await ctx.db
+    .select()
+    .from(deadLetters)
+    .where(
+      and(
+        eq(deadLetters.tenantId, ctx.tenantId),
+        before ? lt(deadLetters.id, before) : undefined,
+        isOpen ? isNull(deadLetters.replayedAt) : undefined,
+      ),
+    )
+    .orderBy(desc(deadLetters.id))
+    .limit(limit)
+}
+
+export async function getDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
+  mustBeAllowed(ctx, 'read')
+  const [row] = await ctx.db
+    .select()
+    .from(deadLetters)
+    .where(and(eq(deadLetters.tenantId, ctx.tenantId), eq(deadLetters.id, id)))
+  if (!row) throw new Fault('not_found', 'No such dead letter.')
+  return row
+}
+
+/**
+ * Puts the send or arrival of a dead letter back to work where it stopped. Replaying twice is once. Throws `conflict` where
+ * the send has moved on since; one that may already be out is resolved by `resolveUnknown` instead.
+ */
+export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
+  mustBeAllowed(ctx, 'manage')
+  const dead = await getDeadLetter(ctx, id)
+  if (dead.replayedAt) return dead
+  if (dead.refId.startsWith('arr_')) await reviveArrival(ctx, dead.refId)
+  else await reviveSend(ctx, dead.refId)
+  const [replayed] = await ctx.db
+    .update(deadLetters)
+    .set({ replayedAt: ctx.now })
+    .where(and(eq(deadLetters.tenantId, ctx.tenantId), eq(deadLetters.id, id)))
+    .returning()
+  return replayed ?? dead
+}
+
+/** What was taken in meanwhile is left as it is. */
+async function reviveArrival(ctx: Ctx, arrivalId: string): Promise<void> {
+  const [revived] = await ctx.db
+    .update(arrivals)
+    .set({ state: 'received', claims: 0, nextAt: ctx.now })
+    .where(and(eq(arrivals.tenantId, ctx.tenantId), eq(arrivals.id, arrivalId), ne(arrivals.state, 'stored')))
+    .returning({ tenantId: arrivals.tenantId, arrivalId: arrivals.id })
+  if (revived) await ringArrivals(ctx.env, [revived])
+}
+
+async function reviveSend(ctx: Ctx, sendId: string): Promise<void> {
+  const [revived] = await ctx.db
+    .update(sends)
+    .set({
+      state: sql`iif(${sends.renderedKey} IS NULL, 'queued', 'ready')`,
+      reason: null,
+      detail: null,
+      claims: 0,
+      nextAt: ctx.now,
+      updatedAt: ctx.now,
+    })
+    .where(
+      and(
+        eq(sends.tenantId, ctx.tenantId),
+        eq(sends.id, sendId),
+        eq(sends.state, 'failed'),
+        eq(sends.reason, 'dead_letter'),
+      ),
+    )
+    .returning({ id: sends.id, state: sends.state })
+  const [standing] = await ctx.db
+    .select({ state: sends.state })
+    .from(sends)
+    .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, sendId)))
+  if (!revived && (!standing || ['failed', 'unknown', 'cancelled', 'blocked'].includes(standing.state))) {
+    throw new Fault('conflict', `The send is ${standing?.state ?? 'gone'}; there is nothing to replay.`)
+  }
+  const queue = revived?.state === 'ready' ? ctx.env.DELIVER : ctx.env.RENDER
+  if (revived) await queue.send({ tenantId: ctx.tenantId, sendId })
+}
+
+function letter(
+  tenantId: string,
+  queue: string,
+  refId: string,
+  reason: string,
+  body: unknown,
+  createdAt: Date,
+) {
+  return { tenantId, id: newId('dlq', createdAt), queue, refId, reason, body, createdAt }
+}

@@ -1,0 +1,128 @@
+import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
+import { auditDetails, auditEntries, auditHeads } from '../../../schema.ts'
+import { type Ctx, type Db, database, mustBeAllowed } from '../../ground/ctx.ts'
+import { GENESIS } from './chain.ts'
+import { signHead } from './key.ts'
+import { linkEntries } from './link.ts'
+
+export type LoggedEntry = typeof auditEntries.$inferSelect & { salt: string | null; detail: string | null }
+export type SignedHead = {
+  tenantId: string
+  seq: number
+  hash: string
+  at: Date
+  keyId: string | null
+  signature: string | null
+}
+
+/** Entries that one look-up of the whole log brings. */
+const AT_ONCE = 500
+
+/** What a cell must not begin with lest a spreadsheet takes it for a formula. */
+const FORMULA = /^[=+\-@\t\r]/
+
+const COLUMNS = 'seq,id,at,actor,action,target,detail,salt,commitment,prev_hash,hash'
+
+/** The tenant's log, newest first, and how far it is chained. `before` is the last `seq` of the page before. */
+export async function listEntries(ctx: Ctx, page: { before: number | null; limit: number }) {
+  mustBeAllowed(ctx, 'read')
+  const { db, tenantId } = ctx
+  const isTenants = eq(auditEntries.tenantId, tenantId)
+  const [entries, [counted], [head]] = await db.batch([
+    entriesWhere(db, and(isTenants, page.before === null ? undefined : lt(auditEntries.seq, page.before)))
+      .orderBy(desc(auditEntries.seq))
+      .limit(page.limit),
+    db
+      .select({ total: sql<number>`coalesce(max(${auditEntries.seq}), 0)` })
+      .from(auditEntries)
+      .where(isTenants),
+    db.select().from(auditHeads).where(eq(auditHeads.tenantId, tenantId)),
+  ])
+  const total = counted?.total ?? 0
+  return { entries, total, head: head ?? null, unlinked: total - (head?.seq ?? 0) }
+}
+
+/**
+ * The whole log, oldest first, one line of JSON for each entry, and last the signed head that they lead to. Every line
+ * holds what its hash covers, so that whoever has our public key can verify it.
+ */
+export async function* logLines(ctx: Ctx): AsyncGenerator<string> {
+  const head = await headOf(ctx)
+  for await (const entries of pagesOf(ctx, 0, head.seq)) yield entries.map(lineOf).join('')
+  yield headLine(head)
+}
+
+/** The whole log as a table for people; no cell begins as a formula does. */
+export async function* logTable(ctx: Ctx): AsyncGenerator<string> {
+  const head = await headOf(ctx)
+  yield `${COLUMNS}\r\n`
+  for await (const entries of pagesOf(ctx, 0, head.seq)) {
+    yield entries.map((entry) => `${cellsOf(entry).map(cellText).join(',')}\r\n`).join('')
+  }
+}
+
+/** The end of the log once all that has been written until now is chained, signed at this moment. */
+async function headOf(ctx: Ctx): Promise<SignedHead> {
+  mustBeAllowed(ctx, 'read')
+  const { env, db, now, tenantId } = ctx
+  await linkEntries(env, now, tenantId)
+  const [found] = await db.select().from(auditHeads).where(eq(auditHeads.tenantId, tenantId))
+  const head = { tenantId, seq: found?.seq ?? 0, hash: found?.hash ?? GENESIS, at: now }
+  return { ...head, ...(await signHead(env, { ...head, at: now.toISOString() })) }
+}
+
+/** The entries behind one and up to another, oldest first, some at a time. */
+export async function* pagesOf(
+  { env, tenantId }: Pick<Ctx, 'env' | 'tenantId'>,
+  after: number,
+  last: number,
+): AsyncGenerator<LoggedEntry[]> {
+  const db = database(env)
+  for (let from = after; from < last; ) {
+    const entries = await entriesWhere(
+      db,
+      and(eq(auditEntries.tenantId, tenantId), gt(auditEntries.seq, from), lte(auditEntries.seq, last)),
+    )
+      .orderBy(asc(auditEntries.seq))
+      .limit(AT_ONCE)
+    const end = entries.at(-1)
+    if (!end) return
+    yield entries
+    from = end.seq
+  }
+}
+
+/** Entries with what they tell, where that is not erased. */
+export function entriesWhere(db: Db, condition: ReturnType<typeof and>) {
+  const { tenantId, seq, id, at, actor, action, target, commitment, prevHash, hash } = auditEntries
+  const { salt, detail } = auditDetails
+  return db
+    .select({ tenantId, seq, id, at, actor, action, target, commitment, prevHash, hash, salt, detail })
+    .from(auditEntries)
+    .leftJoin(auditDetails, and(eq(auditDetails.tenantId, tenantId), eq(auditDetails.entryId, id)))
+    .where(condition)
+    .$dynamic()
+}
+
+/** The detail stands in the line as it was committed to, so that no reader's way of writing JSON matters. */
+function lineOf({ detail, salt, commitment, prevHash, hash, ...entry }: LoggedEntry): string {
+  const { seq, id, actor, action, target } = entry
+  const first = JSON.stringify({ seq, id, at: entry.at.toISOString(), actor, action, target })
+  const rest = JSON.stringify({ salt, commitment, prev_hash: prevHash, hash })
+  return `${first.slice(0, -1)},"detail":${detail ?? 'null'},${rest.slice(1)}\n`
+}
+
+function headLine({ tenantId, seq, hash, at, keyId, signature }: SignedHead): string {
+  const head = { tenant_id: tenantId, seq, hash, at: at.toISOString(), key_id: keyId, signature }
+  return `${JSON.stringify({ head })}\n`
+}
+
+function cellsOf(entry: LoggedEntry): (string | number | null)[] {
+  const { seq, id, at, actor, action, target, detail, salt, commitment, prevHash, hash } = entry
+  return [seq, id, at.toISOString(), actor, action, target, detail, salt, commitment, prevHash, hash]
+}
+
+function cellText(value: string | number | null): string {
+  const text = String(value ?? '')
+  return `"${(FORMULA.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
+}

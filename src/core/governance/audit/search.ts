@@ -1,0 +1,60 @@
+import { and, desc, eq, gte, lt, or, type SQL, sql } from 'drizzle-orm'
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
+import { auditEntries } from '../../../schema.ts'
+import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
+import { entriesWhere, type LoggedEntry } from './log.ts'
+
+/** Entries that one look goes through. */
+const ENTRIES_AT_ONCE = 5_000
+
+/** What to look for; an action or an actor may be named by its kind alone: `domain`, `key`. */
+export type EntryFilter = {
+  action?: string | undefined
+  actor?: string | undefined
+  target?: string | undefined
+}
+
+/**
+ * The entries of the tenant's log that fit, newest first. Only so many are looked at: `next`, where there are older ones,
+ * is what to give as `before` to go on, whether or not any fitted.
+ */
+export async function searchEntries(
+  ctx: Ctx,
+  filter: EntryFilter,
+  page: { before: number | null; limit: number },
+): Promise<{ entries: LoggedEntry[]; next: number | null }> {
+  mustBeAllowed(ctx, 'read')
+  const { db, tenantId } = ctx
+  const { seq, action, actor, target } = auditEntries
+  const isTenants = eq(auditEntries.tenantId, tenantId)
+  const [newest] = await db
+    .select({ seq })
+    .from(auditEntries)
+    .where(and(isTenants, page.before === null ? undefined : lt(seq, page.before)))
+    .orderBy(desc(seq))
+    .limit(1)
+  if (!newest) return { entries: [], next: null }
+  const from = Math.max(1, newest.seq - ENTRIES_AT_ONCE + 1)
+  const found = await entriesWhere(
+    db,
+    and(
+      isTenants,
+      gte(seq, from),
+      lt(seq, newest.seq + 1),
+      isOfKind(action, filter.action, '.'),
+      isOfKind(actor, filter.actor, ':'),
+      filter.target === undefined ? undefined : eq(target, filter.target),
+    ),
+  )
+    .orderBy(desc(seq))
+    .limit(page.limit + 1)
+  const entries = found.slice(0, page.limit)
+  if (found.length > page.limit) return { entries, next: entries.at(-1)?.seq ?? null }
+  return { entries, next: from > 1 ? from : null }
+}
+
+function isOfKind(column: SQLiteColumn, wanted: string | undefined, mark: string): SQL | undefined {
+  if (wanted === undefined) return undefined
+  const start = `${wanted}${mark}`
+  return or(eq(column, wanted), sql`substr(${column}, 1, ${start.length}) = ${start}`)
+}

@@ -1,0 +1,67 @@
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import type { Env } from '../../../env.ts'
+import { bonds, erasures, keys, sessions, smtpCredentials, tenants } from '../../../schema.ts'
+import { hashSecret } from '../../accounts/keys.ts'
+import { claimedOwner } from '../../accounts/owner.ts'
+import { type Ctx, database, mustBeAllowed, newCtx } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { newId, newToken } from '../../ground/ids.ts'
+import { audited } from '../../journal/audit.ts'
+import { ringJobs } from '../../journal/bells.ts'
+
+export type Erasure = typeof erasures.$inferSelect
+
+/**
+ * Orders that everything of the caller's tenant be erased. From this statement on all its keys are dead and the database
+ * takes no new row of it; a job does the rest. The token opens the status, and is shown this once.
+ */
+export async function requestErasure(ctx: Ctx): Promise<{ id: string; token: string }> {
+  mustBeAllowed(ctx, 'manage')
+  await claimedOwner(ctx)
+  const { db, env, now, tenantId } = ctx
+  const id = newId('era', now)
+  const token = `mm_era_${newToken()}${newToken()}`
+  const row = { tenantId, id, tokenHash: await hashSecret(token), startedAt: now, nextAt: now }
+  const [, , ordered] = await db.batch([
+    ...audited(
+      ctx,
+      [{ action: 'tenant.erasure_requested', target: id }],
+      sql`NOT EXISTS (SELECT 1 FROM erasures e WHERE e.tenant_id = ${tenantId})`,
+    ),
+    db.insert(erasures).values(row).onConflictDoNothing().returning({ id: erasures.id }),
+    db
+      .update(keys)
+      .set({ revokedAt: now })
+      .where(and(eq(keys.tenantId, tenantId), isNull(keys.revokedAt))),
+    db
+      .update(smtpCredentials)
+      .set({ revokedAt: now })
+      .where(and(eq(smtpCredentials.tenantId, tenantId), isNull(smtpCredentials.revokedAt))),
+    db.delete(sessions).where(eq(sessions.tenantId, tenantId)),
+    db.update(tenants).set({ status: 'frozen' }).where(eq(tenants.id, tenantId)),
+    // Money that is held is let go; what somebody wrote about it goes too.
+    db
+      .update(bonds)
+      .set({
+        reason: null,
+        closing: sql`iif(${bonds.status} IN ('pending', 'posted'), 'released', ${bonds.closing})`,
+        nextAt: sql`iif(${bonds.status} IN ('pending', 'posted'), ${now.getTime()}, ${bonds.nextAt})`,
+      })
+      .where(eq(bonds.tenantId, tenantId)),
+  ])
+  if (ordered.length === 0) throw new Fault('conflict', 'The deletion has been ordered already.')
+  await ringJobs(env, [{ tenantId, erasure: true }])
+  return { id, token }
+}
+
+/** How far an erasure is, for whoever holds its token. Throws 404 for any other. */
+export async function findErasure(env: Env, id: string, token: string | null): Promise<Erasure> {
+  const [found] = await database(env).select().from(erasures).where(eq(erasures.id, id))
+  if (found && token !== null && found.tokenHash === (await hashSecret(token))) return found
+  throw new Fault('not_found', 'No such deletion, or its token is missing or wrong.')
+}
+
+/** Whoever holds the token may still read what the log has kept. */
+export function readerOf(env: Env, now: Date, { tenantId }: Erasure): Ctx {
+  return newCtx(env, now, tenantId, { kind: 'system', name: 'erasure' })
+}

@@ -1,0 +1,126 @@
+import { getTableColumns, is, sql } from 'drizzle-orm'
+import { getTableConfig, type SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import * as schema from '../../../schema.ts'
+
+type Schema = typeof schema
+type TableName = { [Name in keyof Schema]: Schema[Name] extends SQLiteTable ? Name : never }[keyof Schema]
+
+/** What becomes of a table's rows of a tenant: erased with it or kept, and which columns no export may show. */
+type Rule = { isKept: boolean; isExported: boolean; hidden: readonly string[] }
+
+const erased = (...hidden: string[]): Rule => ({ isKept: false, isExported: true, hidden })
+/** Made of other tables, or of no meaning to anybody outside. */
+const internal = (): Rule => ({ isKept: false, isExported: false, hidden: [] })
+const kept = (...hidden: string[]): Rule => ({ isKept: true, isExported: true, hidden })
+const keptInternal = (): Rule => ({ isKept: true, isExported: false, hidden: [] })
+
+/**
+ * Every table, and what deletion and export do with it. A new table does not compile until it stands here: `erased()`,
+ * naming columns that hold secrets, unless there is a reason for another rule. What is kept must be said in `RESIDUE`.
+ */
+export const RULES: Record<TableName, Rule> = {
+  tenants: erased(),
+  owners: erased(),
+  canaries: erased('hash', 'probe'),
+  claims: erased('tokenHash'),
+  verifications: erased('tokenHash'),
+  agents: erased(),
+  agentSpells: erased(),
+  mailboxes: erased(),
+  keys: erased('hash'),
+  smtpCredentials: erased('hash'),
+  templates: erased(),
+  templateVersions: erased(),
+  suppressions: erased(),
+  consents: erased(),
+  sends: erased('settleToken', 'claimToken'),
+  sendRecipients: erased(),
+  counts: keptInternal(),
+  traces: erased(),
+  domains: erased('sealedKey'),
+  aliases: erased(),
+  approvals: erased(),
+  approvalTokens: erased('tokenHash'),
+  sessions: erased('tokenHash'),
+  signIns: internal(),
+  leases: erased(),
+  leaseEvents: erased(),
+  consensusRequests: erased(),
+  consensusVotes: erased(),
+  deadLetters: erased(),
+  messages: erased(),
+  views: erased(),
+  threads: erased(),
+  arrivals: erased(),
+  autoReplies: erased(),
+  events: erased(),
+  webhooks: erased('secret', 'replacedSecrets'),
+  webhookDeliveries: erased('claimToken'),
+  webhookAttempts: erased(),
+  memories: erased(),
+  searchEntries: internal(),
+  capturedMail: internal(),
+  idempotency: erased('bodyHash'),
+  archives: erased('claimToken'),
+  checkouts: erased(),
+  billingEvents: erased(),
+  subscriptions: kept(),
+  bonds: kept('claimToken'),
+  auditEntries: kept(),
+  auditDetails: erased(),
+  auditHeads: kept(),
+  erasures: keptInternal(),
+}
+
+/** What stays of a tenant after its deletion, as its owner is told. */
+export const RESIDUE = [
+  {
+    what: 'audit entries',
+    why: 'They prove what was done and when. They hold ids and salted hashes only; what they told is erased.',
+  },
+  { what: 'this request', why: 'Its number, its times and how much was erased, so that it can be proved.' },
+  {
+    what: 'billing records',
+    why: 'Plan, amounts and ids of the payment provider, for as long as accounting law asks for them.',
+  },
+  {
+    what: 'messages in the mailboxes of others',
+    why: 'What was written to another tenant, or left this system as mail, is theirs who received it.',
+  },
+  {
+    what: 'single words in a large search index',
+    why: 'They are crossed out at once and lead nowhere. Where the index is large, its pages are written anew later.',
+  },
+  {
+    what: 'backups of the database',
+    why: 'Point-in-time recovery reaches back up to 30 days and cannot be shortened.',
+  },
+] as const
+
+export type TenantTable = {
+  name: TableName
+  table: SQLiteTable
+  rule: Rule
+  /** Null where rows name no tenant. */
+  tenantId: SQLiteColumn | null
+  key: SQLiteColumn[]
+}
+
+/** All tables of the schema with their rules. */
+export const TENANT_TABLES: TenantTable[] = Object.entries(schema).flatMap(([name, table]) => {
+  if (!is(table, SQLiteTable)) return []
+  const columns: Record<string, SQLiteColumn> = getTableColumns(table)
+  const config = getTableConfig(table)
+  const single = Object.values(columns).filter((column) => column.primary)
+  const key = config.primaryKeys[0]?.columns ?? single
+  const tenantId = (name === 'tenants' ? columns.id : columns.tenantId) ?? null
+  return [{ name: name as TableName, table, rule: RULES[name as TableName], tenantId, key }]
+})
+
+/** Columns as a list of SQL. */
+export function listOf(columns: SQLiteColumn[]) {
+  return sql.join(
+    columns.map((column) => sql`${column}`),
+    sql`, `,
+  )
+}

@@ -1,0 +1,136 @@
+import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import type { Env } from '../../env.ts'
+import type { MailboxScope, OwnerRole, Permission } from '../../schema.ts'
+import { Fault } from './fault.ts'
+import { learn } from './log.ts'
+
+/** Who is acting. Every row that records an actor stores `actorName` of this. */
+export type Actor =
+  | {
+      kind: 'key'
+      keyId: string
+      agentId: string | null
+      permissions: Permission[]
+      scopes: MailboxScope[] | null
+    }
+  | { kind: 'human'; ownerId: string; role: OwnerRole }
+  | { kind: 'smtp'; credentialId: string }
+  | { kind: 'system'; name: string }
+
+export type Db = DrizzleD1Database
+
+/** What every verb of the core receives first: one tenant, one actor, one moment. */
+export type Ctx = { env: Env; db: Db; now: Date; tenantId: string; actor: Actor }
+
+const databases = new WeakMap<D1Database, Db>()
+
+/** The database of an environment: one for each binding, which knows by now what our columns are called. */
+export function database({ DB }: Env): Db {
+  const known = databases.get(DB)
+  if (known) return known
+  const db = drizzle(DB, { casing: 'snake_case' })
+  databases.set(DB, db)
+  return db
+}
+
+/** A query of drizzle's as a statement of D1's, so that both go in one batch. */
+export function prepared(
+  env: Env,
+  query: { toSQL(): { sql: string; params: unknown[] } },
+): D1PreparedStatement {
+  const { sql, params } = query.toSQL()
+  return env.DB.prepare(sql).bind(...params)
+}
+
+export function newCtx(env: Env, now: Date, tenantId: string, actor: Actor): Ctx {
+  learn({ tenantId })
+  return { env, db: database(env), now, tenantId, actor }
+}
+
+export function actorName(actor: Actor): string {
+  switch (actor.kind) {
+    case 'key':
+      return `key:${actor.keyId}`
+    case 'human':
+      return `human:${actor.ownerId}`
+    case 'smtp':
+      return `smtp:${actor.credentialId}`
+    case 'system':
+      return `system:${actor.name}`
+  }
+}
+
+/** Throws 403 unless the actor may do this, to this mailbox where one is named. `manage` implies `read` and `send`. */
+export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string | null) {
+  const { actor } = ctx
+  if (actor.kind === 'system') return
+  if (actor.kind === 'human') {
+    if (permits(GRANTED[actor.role], wanted)) return
+    throw new Fault('insufficient_scope', `A person with the role "${actor.role}" cannot ${wanted} here.`)
+  }
+  if (actor.kind === 'smtp') {
+    if (wanted === 'send') return
+    throw new Fault('insufficient_scope', `An SMTP credential cannot ${wanted}.`)
+  }
+  if (actor.scopes === null) {
+    if (permits(actor.permissions, wanted)) return
+    throw new Fault('insufficient_scope', `This key lacks the permission "${wanted}".`)
+  }
+  if (!mailboxId) {
+    throw new Fault(
+      'insufficient_scope',
+      'This key is scoped to mailboxes; this needs a key of the whole tenant.',
+    )
+  }
+  const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
+  if (!scope) throw new Fault('mailbox_scope_denied', `This key is not scoped to mailbox "${mailboxId}".`)
+  if (!permits(scope.permissions, wanted)) {
+    throw new Fault('insufficient_scope', `This key lacks "${wanted}" on mailbox "${mailboxId}".`)
+  }
+}
+
+/** What each role of a person comes to. */
+const GRANTED: Record<OwnerRole, Permission[]> = {
+  owner: ['read', 'send', 'manage', 'approve'],
+  approver: ['read', 'approve'],
+  viewer: ['read'],
+}
+
+/** Whether the actor may do this to the tenant as a whole. */
+export function may({ actor }: Pick<Ctx, 'actor'>, wanted: Permission): boolean {
+  if (actor.kind === 'human') return permits(GRANTED[actor.role], wanted)
+  if (actor.kind === 'key') return actor.scopes === null && permits(actor.permissions, wanted)
+  return actor.kind === 'system' || wanted === 'send'
+}
+
+export function permits(held: Permission[], wanted: Permission): boolean {
+  if (held.includes(wanted)) return true
+  return held.includes('manage') && (wanted === 'read' || wanted === 'send')
+}
+
+/** The mailboxes an actor may see, or null where it may see all of its tenant's. */
+export function visibleMailboxes(actor: Actor): string[] | null {
+  if (actor.kind !== 'key' || actor.scopes === null) return null
+  return actor.scopes.filter((scope) => permits(scope.permissions, 'read')).map((scope) => scope.mailboxId)
+}
+
+/**
+ * The mailboxes whose rows a list may show: the one asked for, else all that the actor may read; null is every mailbox of
+ * the tenant. Throws 403 where that is none of the actor's business.
+ */
+export function mailboxesToShow(ctx: Ctx, mailboxId: string | undefined): string[] | null {
+  if (mailboxId) {
+    mustBeAllowed(ctx, 'read', mailboxId)
+    return [mailboxId]
+  }
+  const visible = visibleMailboxes(ctx.actor)
+  if (visible === null) mustBeAllowed(ctx, 'read')
+  return visible
+}
+
+/** The one row a statement must have brought. */
+export function one<Row>(rows: Row[]): Row {
+  const [row] = rows
+  if (row === undefined) throw new Error('a statement that must bring a row brought none')
+  return row
+}

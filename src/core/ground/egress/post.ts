@@ -1,0 +1,58 @@
+import { type Env, settings } from '../../../env.ts'
+import { readStart } from './body.ts'
+import { resolvePublic } from './resolve.ts'
+import { readUrl } from './url.ts'
+
+const ANSWER_AT_MOST = 1_024
+
+export type Letter = { headers: Record<string, string>; body: string | Uint8Array; timeoutMs?: number }
+
+export type Posted =
+  | { kind: 'answered'; status: number; body: string; latencyMs: number }
+  | { kind: 'refused'; reason: string }
+  | { kind: 'failed'; reason: 'timeout' | 'network' }
+
+type Target = { ok: true; url: URL } | { ok: false; reason: string }
+
+/** The URL to call, if it may be called by its text and by every address that its host has now. */
+export async function findTarget(env: Env, text: string): Promise<Target> {
+  const surroundings = settings(env)
+  const target = readUrl(text, surroundings)
+  if (!target.ok || target.isExempt) return target
+  const resolved = await resolvePublic(target.url.hostname, { resolver: surroundings.dnsResolver, fetch })
+  return resolved.ok ? target : resolved
+}
+
+/**
+ * One POST to a webhook that is judged anew right before it; `refused` says that nothing was sent. Redirects are answers,
+ * never followed. The time limit is over request and answer, of which the first 1,024 octets are read and made printable.
+ *
+ * What remains: `fetch` resolves the name again, so a name that changes its address between our look-up and its own
+ * (DNS rebinding) gets through, since a Worker cannot pin an address. The platform leads nowhere private from there:
+ * `global_fetch_strictly_public` is set in wrangler.toml, and this Worker must never be given a VPC or tunnel binding.
+ */
+export async function guardedPost(
+  env: Env,
+  text: string,
+  { headers, body, timeoutMs = 15_000 }: Letter,
+): Promise<Posted> {
+  const target = await findTarget(env, text)
+  if (!target.ok) return { kind: 'refused', reason: target.reason }
+  const begun = Date.now()
+  try {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const response = await fetch(target.url, { method: 'POST', headers, body, redirect: 'manual', signal })
+    const start = await readStart(response, ANSWER_AT_MOST)
+    const { status } = response
+    return { kind: 'answered', status, body: printable(start), latencyMs: Date.now() - begun }
+  } catch (error) {
+    const isTimeout = error instanceof Error && error.name === 'TimeoutError'
+    return { kind: 'failed', reason: isTimeout ? 'timeout' : 'network' }
+  }
+}
+
+/** UTF-8 without a letter cut in two; what cannot be shown is one question mark each, so the text is no longer than its octets. */
+function printable(octets: Uint8Array) {
+  const text = new TextDecoder().decode(octets, { stream: true })
+  return text.replace(/(?![\t\n])[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '?')
+}

@@ -1,0 +1,25 @@
+import { and, asc, eq, inArray, isNotNull } from 'drizzle-orm'
+import { type Env, settings } from '../../env.ts'
+import { owners } from '../../schema.ts'
+import { database } from '../ground/ctx.ts'
+
+/** A person of a tenant who is written to. */
+export type Reader = { id: string; email: string }
+
+const PEOPLE_AT_MOST = 20
+
+/** Those with one of these roles who can be reached; an address of ours is an agent's, and no person's. */
+export async function readersOf(env: Env, tenantId: string, roles: Role[]): Promise<Reader[]> {
+  const { mailDomain } = settings(env)
+  const found = await database(env)
+    .select({ id: owners.id, email: owners.email, contact: owners.contact })
+    .from(owners)
+    .where(and(eq(owners.tenantId, tenantId), isNotNull(owners.verifiedAt), inArray(owners.role, roles)))
+    .orderBy(asc(owners.id))
+    .limit(PEOPLE_AT_MOST)
+  return found.filter(
+    ({ contact }) => !contact.endsWith(`@${mailDomain}`) && !contact.endsWith(`.${mailDomain}`),
+  )
+}
+
+type Role = (typeof owners.$inferSelect)['role']

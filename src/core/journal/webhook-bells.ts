@@ -1,0 +1,29 @@
+import type { Env, WebhookBell } from '../../env.ts'
+import { tellFailure } from '../ground/log.ts'
+
+/** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
+export type DeliveryBell = WebhookBell & { afterMs?: number }
+
+/** A queue takes at most this many messages in one call. */
+const AT_ONCE = 100
+/** The longest delay that a queue accepts, in ms; what lies further off is left to the sweep. */
+const DELAY_AT_MOST_MS = 43_200_000
+
+/** Ring for deliveries that are due, or will be. A bell that does not ring loses nothing: the sweep rings again. */
+export async function ringDeliveries(env: Env, bells: DeliveryBell[]): Promise<void> {
+  const messages = bells
+    .filter(({ afterMs = 0 }) => afterMs <= DELAY_AT_MOST_MS)
+    .map(({ tenantId, deliveryId, afterMs = 0 }) => ({
+      body: { tenantId, deliveryId },
+      ...(afterMs > 0 ? { delaySeconds: Math.ceil(afterMs / 1000) } : {}),
+    }))
+  const calls: Promise<unknown>[] = []
+  for (let from = 0; from < messages.length; from += AT_ONCE) {
+    calls.push(env.WEBHOOK.sendBatch(messages.slice(from, from + AT_ONCE)))
+  }
+  try {
+    await Promise.all(calls)
+  } catch (error) {
+    tellFailure('bell_failed', error, { queue: 'webhook', count: messages.length }, 'warn')
+  }
+}

@@ -1,0 +1,49 @@
+import type { Env } from '../../env.ts'
+import type { StoredFile } from '../../schema.ts'
+import type { Attachment, Mail } from './message.ts'
+
+/**
+ * A rendered message as it is kept between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF; `files`
+ * lie in R2 beside it, for carriers that want them apart.
+ */
+export type Rendered = Omit<Mail, 'date' | 'attachments'> & {
+  sha256: string
+  raw: string
+  files?: StoredFile[]
+}
+
+/** Keeps a rendered message in R2 under its own hash and returns the key. */
+export async function keepRendered(
+  env: Env,
+  { tenantId, id }: { tenantId: string; id: string },
+  rendered: Rendered,
+): Promise<string> {
+  const key = `rendered/${tenantId}/${id}/${rendered.sha256}.json`
+  await env.MAIL.put(key, JSON.stringify(rendered))
+  return key
+}
+
+/** The rendered message under a key, or null while none exists. */
+export async function readRendered(env: Env, key: string | null): Promise<Rendered | null> {
+  if (key === null) return null
+  const object = await env.MAIL.get(key)
+  return object ? await object.json<Rendered>() : null
+}
+
+/** The contents of stored files. Throws where one is gone: a message is not sent without a file that it names. */
+export async function readFiles(env: Env, files: StoredFile[]): Promise<Attachment[]> {
+  return await Promise.all(
+    files.map(async ({ filename, contentType, contentId, key }) => {
+      const object = await env.MAIL.get(key)
+      if (!object) throw new Error('a file of the message is gone')
+      const content = new Uint8Array(await object.arrayBuffer())
+      return { filename, contentType, content, ...(contentId === undefined ? {} : { contentId }) }
+    }),
+  )
+}
+
+export async function sha256(bytes: Uint8Array | string): Promise<string> {
+  const input = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
+  const digest = await crypto.subtle.digest('SHA-256', input as BufferSource)
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}

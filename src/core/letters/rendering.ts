@@ -1,0 +1,260 @@
+import {
+  Context,
+  type Emitter,
+  Liquid,
+  LiquidError,
+  type Template as Node,
+  Output,
+  TypeGuards,
+  toValueSync,
+} from 'liquidjs'
+import { MAX_SUBJECT, safeHeaderText } from '../ground/address.ts'
+
+export type Part = 'subject' | 'html' | 'text'
+
+export type Template = { subject: string; html: string | null; text: string | null }
+
+export type Payload = Record<string, unknown>
+
+type Path = { name: string; segments: (string | number)[] }
+
+type CompiledPart = {
+  part: Part
+  nodes: Node[]
+  /** Top-level names the part reads, apart from those it assigns itself. */
+  variables: string[]
+  /** What a payload must hold, where that can be told without rendering; null where branches or loops decide. */
+  paths: Path[] | null
+}
+
+export type Compiled = { parts: CompiledPart[] }
+
+export type Compilation =
+  | { ok: true; compiled: Compiled }
+  | { ok: false; part: Part; line: number; detail: string }
+
+export type Rendered =
+  | { ok: true; subject: string; html: string | null; text: string | null }
+  | { ok: false; missing: string[]; detail: string }
+
+/** Variables that the system fills in where it can; a payload cannot override what the system gives. */
+export const SYSTEM_VARIABLES = ['unsubscribe_url', 'physical_address'] as const
+
+export type SystemValues = Partial<Record<(typeof SYSTEM_VARIABLES)[number], string>>
+
+/** Longest part of a template, and longest rendered part, in characters. */
+export const MAX_TEMPLATE = 200_000
+const MAX_OUTPUT = 2_000_000
+/** Nodes one rendering may visit. Counted, not timed: the clock of a Worker stands still while it computes. */
+const MAX_STEPS = 10_000
+const KEPT = 32
+
+const engines: Record<Part, Liquid> = {
+  subject: engineFor((value) => {
+    const reason = typeof value === 'string' ? safeHeaderText(value) : null
+    if (reason !== null) throw new Error(`a value in the subject ${reason}`)
+    return toText(value)
+  }),
+  html: engineFor('escape'),
+  text: engineFor(toText),
+}
+
+const recent = new Map<string, Compiled>()
+
+/**
+ * Parses a template once; the last few are kept by content. Includes, layouts and files do not exist. A syntax error
+ * names its part and its line, counted from 1.
+ */
+export function compileTemplate(template: Template): Compilation {
+  const key = JSON.stringify([template.subject, template.html, template.text])
+  const known = recent.get(key)
+  const parts: CompiledPart[] = known?.parts ?? []
+  for (const part of known ? [] : (['subject', 'html', 'text'] as const)) {
+    const source = template[part]
+    if (source === null) continue
+    try {
+      parts.push(compilePart(part, source))
+    } catch (error) {
+      return { ok: false, part, ...placeOf(error) }
+    }
+  }
+  const compiled = known ?? { parts }
+  recent.delete(key)
+  recent.set(key, compiled)
+  for (const oldest of recent.keys()) {
+    if (recent.size <= KEPT) break
+    recent.delete(oldest)
+  }
+  return { ok: true, compiled }
+}
+
+/** Top-level names the template reads and does not assign, guarded ones included, the system's own left out. */
+export function variablesIn(compiled: Compiled): string[] {
+  const system: readonly string[] = SYSTEM_VARIABLES
+  return [...new Set(compiled.parts.flatMap((part) => part.variables))].filter(
+    (name) => !system.includes(name),
+  )
+}
+
+/**
+ * The variables without which this payload cannot be rendered, as dotted paths. Undefined is missing and null is not;
+ * nor is what `default`, an `if` or an `assign` tests, nor what stands in a branch this payload does not take.
+ */
+export function missingVariables(compiled: Compiled, payload: Payload, system: SystemValues = {}): string[] {
+  const scope = { ...payload, ...system }
+  const missing = compiled.parts.flatMap((part) =>
+    part.paths === null
+      ? missingWhileRendering(part, scope)
+      : part.paths.filter((path) => lacks(scope, path.segments)).map((path) => path.name),
+  )
+  return [...new Set(missing)]
+}
+
+/**
+ * Renders every part. Output is HTML-escaped in `html` unless the template says `raw`; the subject becomes one line and
+ * refuses values that a header may not hold. More than 10,000 steps or 2,000,000 characters end in a refusal.
+ */
+export function renderTemplate(compiled: Compiled, payload: Payload, system: SystemValues = {}): Rendered {
+  const missing = missingVariables(compiled, payload, system)
+  if (missing.length > 0) return { ok: false, missing, detail: `missing variables: ${missing.join(', ')}` }
+
+  const scope = { ...payload, ...system }
+  const output: Template = { subject: '', html: null, text: null }
+  for (const part of compiled.parts) {
+    try {
+      output[part.part] = renderPart(part, scope)
+    } catch (error) {
+      const { line, detail } = placeOf(error)
+      return { ok: false, missing: [], detail: `${part.part}, line ${line}: ${detail}` }
+    }
+  }
+  const subject = output.subject.replace(/\s+/g, ' ').trim()
+  const reason =
+    safeHeaderText(subject) ?? (subject.length > MAX_SUBJECT ? `is longer than ${MAX_SUBJECT}` : null)
+  if (reason !== null) return { ok: false, missing: [], detail: `the subject ${reason}` }
+  return { ok: true, ...output, subject }
+}
+
+function engineFor(outputEscape: 'escape' | ((value: unknown) => string)) {
+  const engine = new Liquid({
+    strictVariables: true,
+    strictFilters: true,
+    lenientIf: true,
+    ownPropertyOnly: true,
+    dynamicPartials: false,
+    templates: {},
+    timezoneOffset: 0,
+    locale: 'en-US',
+    parseLimit: MAX_TEMPLATE,
+    memoryLimit: MAX_OUTPUT,
+    outputEscape,
+  })
+  for (const tag of ['include', 'render', 'layout', 'block']) Reflect.deleteProperty(engine.tags, tag)
+
+  const render = engine.renderer.renderTemplates.bind(engine.renderer)
+  engine.renderer.renderTemplates = (nodes, context, emitter) =>
+    render(nodes, context, emitter ?? collect(context))
+  return engine
+}
+
+/** Gathers output and charges it to the memory limit, which liquidjs itself does for filters only. */
+function collect(context: Context): Emitter {
+  const emitter = {
+    buffer: '',
+    write(piece: unknown) {
+      const text = toText(piece)
+      context.memoryLimit.use(text.length)
+      emitter.buffer += text
+    },
+  }
+  return emitter
+}
+
+function toText(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  return Array.isArray(value) ? value.map(toText).join('') : String(value)
+}
+
+function compilePart(part: Part, source: string): CompiledPart {
+  const engine = engines[part]
+  const nodes = engine.parse(source)
+  const paths = nodes.map(pathsOf)
+  return {
+    part,
+    nodes,
+    variables: engine.globalVariablesSync(nodes),
+    paths: paths.every((list) => list !== null) ? paths.flat() : null,
+  }
+}
+
+/** The paths one node cannot do without, or null where only rendering can tell. */
+function pathsOf(node: Node): Path[] | null {
+  if (!(node instanceof Output)) return node.arguments || node.children ? null : []
+
+  const { initial, filters } = node.value
+  const tokens = [
+    ...(filters[0]?.name === 'default' ? [] : initial.postfix),
+    ...filters.flatMap((filter) => filter.args.map((arg) => (Array.isArray(arg) ? arg[1] : arg))),
+  ]
+  const paths: Path[] = []
+  for (const token of tokens) {
+    if (
+      TypeGuards.isLiteralToken(token) ||
+      TypeGuards.isQuotedToken(token) ||
+      TypeGuards.isNumberToken(token)
+    )
+      continue
+    if (!TypeGuards.isPropertyAccessToken(token) || token.variable) return null
+    const segments = token.props.map((prop) => ('content' in prop ? prop.content : null))
+    const isSimple = (segment: unknown) =>
+      typeof segment === 'string' && !['size', 'first', 'last'].includes(segment)
+    if (!segments.every((segment): segment is string => isSimple(segment))) return null
+    paths.push({ name: segments.join('.'), segments })
+  }
+  return paths
+}
+
+function lacks(scope: Payload, segments: Path['segments']) {
+  let value: unknown = scope
+  for (const segment of segments) {
+    if (value === null) return false
+    const holder: Record<string, unknown> = Object(value)
+    if (!Object.hasOwn(holder, segment)) return true
+    value = holder[segment]
+    if (value === undefined) return true
+  }
+  return false
+}
+
+function missingWhileRendering(part: CompiledPart, scope: Payload) {
+  try {
+    renderPart(part, scope, true)
+    return []
+  } catch (error) {
+    return undefinedIn(error)
+  }
+}
+
+function undefinedIn(error: unknown): string[] {
+  if (!LiquidError.is(error)) return []
+  if ('errors' in error && Array.isArray(error.errors)) return error.errors.flatMap(undefinedIn)
+  return error.name === 'UndefinedVariableError' ? [error.token.getText()] : []
+}
+
+function renderPart(part: CompiledPart, scope: Payload, catchAllErrors = false): string {
+  const engine = engines[part.part]
+  const options = { ...engine.options, catchAllErrors }
+  const context = new Context(scope, options, { sync: true }, { liquid: engine })
+  let steps = 0
+  context.renderLimit.check = () => {
+    steps++
+    if (steps > MAX_STEPS) throw new Error(`needs more than ${MAX_STEPS} steps`)
+  }
+  return toText(toValueSync(engine.renderer.renderTemplates(part.nodes, context)))
+}
+
+function placeOf(error: unknown) {
+  const [line = 1] = LiquidError.is(error) ? error.token.getPosition() : []
+  const message = error instanceof Error ? error.message : String(error)
+  return { line, detail: message.replace(/, (?:file:.*, )?line:\d+, col:\d+$/, '') }
+}

@@ -1,0 +1,15 @@
+import type { Env } from '../../env.ts'
+
+/** The object that holds every window of a tenant. */
+export function rateWindow({ env }: { env: Env }, tenantId: string) {
+  return env.RATE_WINDOW.get(env.RATE_WINDOW.idFromName(tenantId))
+}
+
+/** Give back what sends had reserved of their windows. Sends that reserved nothing are passed over. */
+export async function refund(
+  at: { env: Env; now: Date },
+  tenantId: string,
+  sendIds: string[],
+): Promise<void> {
+  await rateWindow(at, tenantId).refund(sendIds, at.now.getTime())
+}

@@ -1,0 +1,117 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { settings } from '../../env.ts'
+import { agents, keys, mailboxes, tenants } from '../../schema.ts'
+import type { Ctx } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { rateWindow } from '../limits/reservations.ts'
+import { mailboxLimits, type Plan, planLimits, SUSPENDED_BELOW, TRUSTED_ABOVE } from '../policy/plans.ts'
+import { type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
+
+/** A mailbox with what decides on its sending: the standing of its agent and of its tenant. */
+export type Account = {
+  mailbox: typeof mailboxes.$inferSelect
+  plan: Plan
+  level: (typeof tenants.$inferSelect)['level']
+  tenantStatus: (typeof tenants.$inferSelect)['status']
+  agentStatus: (typeof agents.$inferSelect)['status'] | null
+}
+
+export type Allowance = { used: number; limit: number; remaining: number; resetsAt: Date }
+
+const NO_MAILBOX =
+  'Whose mailbox is meant? Use a key of an agent that has one, or name one in the X-Agent-Id header.'
+
+/**
+ * The mailbox that a caller calls its own: of the key's agent, else of whom the request names (an agent by its id, or a
+ * mailbox by its local part), else of the agent the key last registered, else the tenant's default one. Of an agent's
+ * several mailboxes the tenant's default one comes first, then the oldest.
+ */
+export async function accountOf(ctx: Ctx, named: string | null): Promise<Account> {
+  const { db, tenantId, actor } = ctx
+  const keyId = actor.kind === 'key' ? actor.keyId : ''
+  const ownAgentId = actor.kind === 'key' ? actor.agentId : null
+  const contact = `${named?.toLowerCase()}@${settings(ctx.env).mailDomain}`
+  const ofAgent = (agentId: ReturnType<typeof sql>) => sql`(
+    SELECT x.id FROM mailboxes x WHERE x.tenant_id = ${tenants.id} AND x.agent_id = ${agentId}
+    ORDER BY x.id = ${tenants.defaultMailboxId} DESC, x.id LIMIT 1)`
+  const mailboxId =
+    named === null
+      ? sql`coalesce(${ofAgent(sql`coalesce(${keys.agentId}, ${keys.defaultAgentId})`)},
+          CASE WHEN ${keys.agentId} IS NULL THEN ${tenants.defaultMailboxId} END)`
+      : sql`coalesce(${ofAgent(sql`${named}`)},
+          (SELECT x.id FROM mailboxes x WHERE x.contact = ${contact} AND x.tenant_id = ${tenants.id}))`
+
+  const [row] = await db
+    .select({
+      mailbox: mailboxes,
+      plan: tenants.plan,
+      level: tenants.level,
+      tenantStatus: tenants.status,
+      agentStatus: agents.status,
+      isKnown: sql<number>`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${tenants.id} AND a.id = ${named})`,
+    })
+    .from(tenants)
+    .leftJoin(keys, and(eq(keys.tenantId, tenants.id), eq(keys.id, keyId)))
+    .leftJoin(mailboxes, and(eq(mailboxes.tenantId, tenants.id), eq(mailboxes.id, mailboxId)))
+    .leftJoin(agents, and(eq(agents.tenantId, tenants.id), eq(agents.id, mailboxes.agentId)))
+    .where(eq(tenants.id, tenantId))
+  const mailbox = row?.mailbox ?? null
+  const isKnown = mailbox !== null || row?.isKnown === 1
+  if (named !== null && !isKnown)
+    throw new Fault('agent_not_found', 'No such agent.', { field: 'X-Agent-Id' })
+  const speaksFor = mailbox?.agentId ?? named
+  if (named !== null && ownAgentId !== null && speaksFor !== ownAgentId)
+    throw new Fault('agent_mismatch', 'This key belongs to another agent and cannot speak for this one.')
+  if (!row || !mailbox) throw new Fault('agent_required', NO_MAILBOX)
+  return { ...row, mailbox }
+}
+
+/** How far a mailbox is trusted to send, in the words of MoltbotDen. */
+export function sendTier({ level, mailbox }: Pick<Account, 'level' | 'mailbox'>) {
+  if (level === 'sandbox') return 'provisional' as const
+  return mailbox.reputation > TRUSTED_ABOVE ? ('trusted' as const) : ('active' as const)
+}
+
+/** Whether a mailbox is in use: `suspended` for its reputation, `deactivated` because somebody has stopped it or its agent. */
+export function accountStatus({ mailbox, tenantStatus, agentStatus }: Omit<Account, 'plan' | 'level'>) {
+  if (mailbox.reputation < SUSPENDED_BELOW) return 'suspended' as const
+  const isStopped = agentStatus === 'paused' || agentStatus === 'suspended' || agentStatus === 'banned'
+  const isUsed = mailbox.status === 'active' && tenantStatus === 'active' && !isStopped
+  return isUsed ? ('active' as const) : ('deactivated' as const)
+}
+
+/** How far the windows of the mailbox and of its owner's plan are used now. */
+export async function windowsOf(ctx: Ctx, { mailbox, plan }: Account): Promise<WindowUse[]> {
+  const limits = mailboxLimits(mailbox, plan)
+  return await rateWindow(ctx, ctx.tenantId).look(mailbox.id, limits, planLimits(plan), ctx.now.getTime())
+}
+
+/** What the mailbox may still send within one window of its own; nothing where it may not send at all yet. */
+export function allowance(account: Account, windows: WindowUse[], unit: Unit, now: Date): Allowance {
+  const own = windows.find((window) => window.scope === 'mailbox' && window.unit === unit)
+  if (own && sendTier(account) !== 'provisional') return left(own)
+  return { used: 0, limit: 0, remaining: 0, resetsAt: new Date(windowEnd(unit, now.getTime())) }
+}
+
+/** The window that the next send is counted against first: the hour's, unless a longer one, or the plan's, is used up. */
+export function bindingAllowance(account: Account, windows: WindowUse[], now: Date): Allowance {
+  const latest = exhausted(windows)
+  return latest && sendTier(account) !== 'provisional'
+    ? left(latest)
+    : allowance(account, windows, 'hour', now)
+}
+
+/** Of the windows that are used up the one that stays so for longest. */
+export function exhausted(windows: WindowUse[]): WindowUse | undefined {
+  return windows.filter(({ used, limit }) => used >= limit).sort((a, b) => b.resetsAt - a.resetsAt)[0]
+}
+
+/** Whether the actor has anything to do with this mailbox. */
+export function mayKnow({ actor }: Ctx, mailboxId: string): boolean {
+  if (actor.kind !== 'key' || actor.scopes === null) return true
+  return actor.scopes.some((scope) => scope.mailboxId === mailboxId)
+}
+
+function left({ used, limit, resetsAt }: WindowUse): Allowance {
+  return { used, limit, remaining: Math.max(0, limit - used), resetsAt: new Date(resetsAt) }
+}

@@ -1,0 +1,73 @@
+import { type Env, settings } from '../../env.ts'
+import { mailboxes, tenants } from '../../schema.ts'
+import { database } from '../ground/ctx.ts'
+import type { Refusal } from '../policy/judge.ts'
+import { requestSends } from '../sending/request.ts'
+
+/** The account that the service itself writes from. Nobody has a key to it, and its address is a reserved one. */
+const SYSTEM = { tenantId: 'tenant_system', mailboxId: 'mbx_system', localPart: 'no-reply' }
+
+/**
+ * Sends a letter of the service's own, by the path that all mail takes: it is traced, retried and stopped by a
+ * suppression like any other, and spends nothing of an agent's. Of letters under one key only the first is sent. Answers why
+ * it was refused, or null.
+ */
+export async function sendSystemMail(
+  at: { env: Env; now: Date },
+  letter: { to: string; subject: string; text: string; replyTo?: string; key?: string },
+): Promise<Refusal | null> {
+  await openSystemAccount(at)
+  const { tenantId, mailboxId } = SYSTEM
+  const credential = { actor: { kind: 'system' as const, name: 'mail' }, tenantId }
+  const door = { ...at, name: 'system' as const, credential, tenantId: null, agent: null }
+  const { to, subject, text, replyTo, key = null } = letter
+  const [result] = await requestSends(door, [
+    {
+      to: [{ kind: 'to', email: to }],
+      mailboxId,
+      template: null,
+      dedupeKey: key,
+      payload: { subject, text },
+      headers: { 'Auto-Submitted': 'auto-generated' },
+      ...(replyTo === undefined ? {} : { replyTo }),
+    },
+  ])
+  if (result?.status === 'queued' || result?.status === 'duplicate') return null
+  const refusal = result?.status === 'blocked' ? result.verdict?.refusal : null
+  if (refusal) return refusal
+  throw new Error(`a letter of the service's own became ${result?.status}`)
+}
+
+/** What strangers give as their address may bounce, so the reputation of this account is whole again before each letter. */
+async function openSystemAccount({ env, now }: { env: Env; now: Date }): Promise<void> {
+  const { tenantId, mailboxId, localPart } = SYSTEM
+  const address = `${localPart}@${settings(env).mailDomain}`
+  const db = database(env)
+  await db.batch([
+    db
+      .insert(tenants)
+      .values({
+        id: tenantId,
+        name: 'Moltpost',
+        plan: 'enterprise',
+        level: 'trusted',
+        defaultMailboxId: mailboxId,
+        createdAt: now,
+      })
+      .onConflictDoNothing(),
+    db
+      .insert(mailboxes)
+      .values({
+        tenantId,
+        id: mailboxId,
+        address,
+        contact: address,
+        displayName: 'Moltpost',
+        cooldownMs: 0,
+        reputation: 1_000,
+        createdAt: now,
+        updatedAt: now,
+      })
+      .onConflictDoUpdate({ target: [mailboxes.tenantId, mailboxes.id], set: { reputation: 1_000 } }),
+  ])
+}

@@ -1,0 +1,33 @@
+import { type Env, settings } from '../../env.ts'
+import { tellFailure } from '../ground/log.ts'
+import { isMigrated } from '../ground/migrations.ts'
+
+export type Check = { name: 'settings' | 'database' | 'schema' | 'carriers'; ok: boolean }
+
+/**
+ * Whether this Worker can do its work: its settings make sense, the database answers and has the newest schema, and every
+ * carrier that is chosen is described in full. Names what is not so; why, only the log says.
+ */
+export async function readiness(env: Env, carriersOf: (env: Env) => unknown): Promise<Check[]> {
+  const checks: [Check['name'], () => unknown][] = [
+    ['settings', () => settings(env)],
+    ['database', async () => await env.DB.prepare('SELECT 1 FROM tenants LIMIT 1').run()],
+    ['schema', async () => await mustBeMigrated(env)],
+    ['carriers', () => carriersOf(env)],
+  ]
+  return await Promise.all(
+    checks.map(async ([name, look]): Promise<Check> => {
+      try {
+        await look()
+        return { name, ok: true }
+      } catch (error) {
+        tellFailure('not_ready', error, { job: name })
+        return { name, ok: false }
+      }
+    }),
+  )
+}
+
+async function mustBeMigrated(env: Env): Promise<void> {
+  if (!(await isMigrated(env))) throw new Error('the database lacks a migration')
+}

@@ -1,0 +1,161 @@
+import type Stripe from 'stripe'
+import { type Env, settings } from '../../../env.ts'
+import { type Actor, database, prepared } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { tell } from '../../ground/log.ts'
+import { audited } from '../../journal/audit.ts'
+import { PLANS, type Plan } from '../../policy/plans.ts'
+import { type Subscription, subscriptionOf } from './customer.ts'
+import { asked, providerOf, told } from './stripe.ts'
+
+/** `actor` is whoever the change is written down to. */
+type At = { env: Env; now: Date; actor: Actor }
+
+/** What a tenant pays for, as it was learnt. `checkoutId` names the checkout that is used up by it. */
+export type Standing = Pick<
+  Subscription,
+  'subscriptionId' | 'plan' | 'status' | 'currentPeriodEnd' | 'cancelAtPeriodEnd'
+> & { checkoutId?: string }
+
+/** A report of Stripe that is counted with the change it brings. */
+export type Report = { id: string; type: string }
+
+/** How often what was learnt may be overtaken by another change before we give up. */
+const TRIES = 5
+
+/** States in which the plan is the owner's: while a payment is late, Stripe goes on trying to collect it. */
+const ENTITLED = ['active', 'trialing', 'past_due']
+
+const isEntitled = (status: string) => ENTITLED.includes(status)
+
+/** Whether the tenant pays by a subscription that stands. */
+export function isSubscribed(row: Subscription): row is Subscription & { subscriptionId: string } {
+  return row.subscriptionId !== null && isEntitled(row.status)
+}
+
+/**
+ * Writes down what a tenant pays for, and its plan with it, in one batch. `learn` is asked after the version was read and
+ * the write holds only while that version stands, so that of two reports at once the older never undoes the newer,
+ * whatever the order in which they come. Null learnt changes nothing but counts the report.
+ */
+export async function settle(
+  { env, now, actor }: At,
+  tenantId: string,
+  learn: (row: Subscription) => Promise<Standing | null>,
+  report: Report | null = null,
+): Promise<void> {
+  for (let tries = TRIES; tries > 0; tries--) {
+    const row = await subscriptionOf({ db: database(env), tenantId })
+    if (!row) return
+    const standing = await learn(row)
+    const changed = await env.DB.batch([
+      ...(report
+        ? [env.DB.prepare(COUNT).bind(tenantId, row.version, report.id, report.type, now.getTime())]
+        : []),
+      ...(standing?.checkoutId === undefined
+        ? []
+        : [env.DB.prepare(USE_UP).bind(tenantId, row.version, standing.checkoutId, now.getTime())]),
+      change({ env, now }, row, standing ?? row),
+      env.DB.prepare(FOLLOW).bind(tenantId),
+      ...audited({ db: database(env), now, tenantId, actor }, [
+        { action: 'plan.changed', target: standing?.subscriptionId ?? null, detail: planDetail(standing) },
+      ]).map((query) => prepared(env, query)),
+    ])
+    if (changed.at(-4)?.results.length === 1) return
+  }
+  throw new Fault('payment_unavailable', 'Too much changed at once. Try again in a minute.', {
+    retryAfter: 60,
+  })
+}
+
+/**
+ * Ends at once what the tenant pays for at Stripe, if anything. Safe to repeat. Throws `payment_unavailable` while Stripe is
+ * out of reach.
+ */
+export async function endSubscription(at: At, tenantId: string): Promise<void> {
+  const { env } = at
+  const row = await subscriptionOf({ db: database(env), tenantId })
+  if (row?.provider !== 'stripe' || providerOf(env) !== 'stripe' || !isSubscribed(row)) return
+  const { subscriptionId, customerId } = row
+  // What is refused is gone already; how it stands is asked below.
+  await told(env, 'subscription', (stripe) => stripe.subscriptions.cancel(subscriptionId))
+  await settle(at, tenantId, () => standingAtStripe(env, customerId))
+}
+
+const planDetail = (standing: Standing | null) =>
+  standing === null ? {} : { plan: standing.plan, status: standing.status }
+
+function change({ env, now }: Omit<At, 'actor'>, row: Subscription, standing: Standing): D1PreparedStatement {
+  return env.DB.prepare(CHANGE).bind(
+    row.tenantId,
+    row.version,
+    standing.subscriptionId,
+    standing.plan,
+    standing.status,
+    standing.currentPeriodEnd?.getTime() ?? null,
+    standing.cancelAtPeriodEnd ? 1 : 0,
+    now.getTime(),
+  )
+}
+
+/** What Stripe says the customer pays for now; null where it is for none of our plans. */
+export async function standingAtStripe(env: Env, customerId: string): Promise<Standing | null> {
+  const list = await asked(env, 'list', (stripe) =>
+    stripe.subscriptions.list({ customer: customerId, status: 'all', limit: 100 }),
+  )
+  const theirs = list.data.filter(({ customer }) => customer === customerId)
+  const paid = theirs
+    .filter(({ status }) => isEntitled(status))
+    .map((subscription) => ({ subscription, plan: planOf(env, subscription) }))
+  const known = paid.flatMap(({ subscription, plan }) => (plan ? [{ subscription, plan }] : []))
+  const [best] = known.sort((a, b) => PLANS[b.plan].month - PLANS[a.plan].month)
+  if (best) return standingOf(best.subscription, best.plan)
+  if (paid.length > 0) {
+    tell('warn', 'stripe_price_unknown')
+    return null
+  }
+  const [last] = theirs.sort((a, b) => b.created - a.created)
+  return last ? standingOf(last, 'free') : NOTHING
+}
+
+const NOTHING: Standing = {
+  ...{ subscriptionId: null, plan: 'free', status: 'none' },
+  ...{ currentPeriodEnd: null, cancelAtPeriodEnd: false },
+}
+
+function planOf(env: Env, { items }: Stripe.Subscription): Plan | null {
+  const prices = Object.entries(settings(env).stripe?.prices ?? {})
+  const found = prices.find(([, price]) => items.data.some((item) => item.price.id === price))
+  return (found?.[0] as Plan | undefined) ?? null
+}
+
+function standingOf(subscription: Stripe.Subscription, plan: Plan): Standing {
+  const { id, status, items, cancel_at_period_end: ends, cancel_at: endsAt } = subscription
+  const end = Math.max(0, ...items.data.map((item) => item.current_period_end))
+  return {
+    subscriptionId: id,
+    plan,
+    status,
+    currentPeriodEnd: end === 0 ? null : new Date(end * 1000),
+    cancelAtPeriodEnd: isEntitled(status) && (ends || endsAt !== null),
+  }
+}
+
+const COUNT = `
+  INSERT INTO billing_events (tenant_id, id, type, received_at)
+  SELECT ?1, ?3, ?4, ?5 FROM subscriptions s WHERE s.tenant_id = ?1 AND s.version = ?2
+  ON CONFLICT DO NOTHING`
+
+const USE_UP = `
+  UPDATE checkouts SET completed_at = ?4
+  WHERE tenant_id = ?1 AND id = ?3 AND completed_at IS NULL
+    AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant_id = ?1 AND s.version = ?2)`
+
+const CHANGE = `
+  UPDATE subscriptions SET subscription_id = ?3, plan = ?4, status = ?5, current_period_end = ?6,
+    cancel_at_period_end = ?7, version = version + 1, updated_at = ?8
+  WHERE tenant_id = ?1 AND version = ?2 RETURNING tenant_id`
+
+const FOLLOW = `
+  UPDATE tenants SET plan = s.plan FROM subscriptions s
+  WHERE s.tenant_id = tenants.id AND tenants.id = ?1 AND tenants.plan <> s.plan`

@@ -1,0 +1,77 @@
+import { and, eq, gte, inArray, sql } from 'drizzle-orm'
+import { sends, tenants } from '../../../schema.ts'
+import { type Ctx, mustBeAllowed, one } from '../../ground/ctx.ts'
+import { idFloor } from '../../ground/ids.ts'
+import { rateWindow } from '../../limits/reservations.ts'
+import { PLANS, type Plan, planLimits } from '../../policy/plans.ts'
+import type { SendState } from '../../policy/states.ts'
+import type { Unit } from '../../policy/windows.ts'
+import { subscriptionOf } from './customer.ts'
+import { type Provider, providerOf } from './stripe.ts'
+
+const DAY_MS = 86_400_000
+
+export type Billing = {
+  plan: Plan
+  /** In Stripe's words; `active` where nothing is to be paid. */
+  status: string
+  /** `none` where nobody collects money. */
+  provider: Provider | 'none'
+  limits: { daily: number; monthly: number }
+  /** Sends of the last 24 hours that were accepted, of whatever UTC day. */
+  sentIn24h: number
+  daily: { used: number; remaining: number }
+  monthly: { used: number; remaining: number }
+  currentPeriodEnd: Date | null
+  cancelAtPeriodEnd: boolean
+}
+
+/** States of a send that nobody has accepted, or that was taken back. */
+const NOT_ACCEPTED: SendState[] = [
+  'judging',
+  'blocked',
+  'scheduled',
+  'pending_approval',
+  'cancelled',
+  'rejected',
+]
+
+/** The caller's plan, what it allows, and how far it is used. */
+export async function getSubscription(ctx: Ctx): Promise<Billing> {
+  mustBeAllowed(ctx, 'read')
+  const { env, db, now, tenantId } = ctx
+  const [found, [row], [sent]] = await Promise.all([
+    db.select({ plan: tenants.plan }).from(tenants).where(eq(tenants.id, tenantId)),
+    subscriptionOf(ctx).then((each) => [each]),
+    db
+      .select({ count: sql<number>`count(*)` })
+      .from(sends)
+      .where(
+        and(
+          eq(sends.tenantId, tenantId),
+          gte(sends.id, idFloor('req', new Date(now.getTime() - DAY_MS))),
+          sql`NOT ${inArray(sends.state, NOT_ACCEPTED)}`,
+        ),
+      ),
+  ])
+  const { plan } = one(found)
+  const windows = await rateWindow(ctx, tenantId).look('', NO_LIMITS, planLimits(plan), now.getTime())
+  const use = (unit: Unit, limit: number) => {
+    const used = windows.find((window) => window.unit === unit)?.used ?? 0
+    return { used, remaining: Math.max(0, limit - used) }
+  }
+  const { day, month } = PLANS[plan]
+  return {
+    plan,
+    status: row === null || row === undefined || row.status === 'none' ? 'active' : row.status,
+    provider: row?.provider ?? providerOf(env) ?? 'none',
+    limits: { daily: day, monthly: month },
+    sentIn24h: sent?.count ?? 0,
+    daily: use('day', day),
+    monthly: use('month', month),
+    currentPeriodEnd: row?.currentPeriodEnd ?? null,
+    cancelAtPeriodEnd: row?.cancelAtPeriodEnd ?? false,
+  }
+}
+
+const NO_LIMITS = { hour: null, day: null, month: null }

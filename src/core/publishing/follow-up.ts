@@ -1,0 +1,26 @@
+import type { Env } from '../../env.ts'
+import { autoReplyTo } from '../arrivals/auto-reply.ts'
+import { tellFailure } from '../ground/log.ts'
+import { indexMessages } from '../mail/search/messages.ts'
+import { noticeTrouble } from '../notices/trouble.ts'
+import type { Due } from './payload.ts'
+
+/**
+ * What an event sets off before it is published: a message can be found, a mailbox that answers by itself answers, and
+ * owners hear of what broke. Done again it changes nothing. A failure here is logged and holds up nobody's webhooks.
+ */
+export async function followUp(env: Env, now: Date, tenantId: string, events: Due[]): Promise<void> {
+  const moved = (...types: Due['type'][]) =>
+    events.flatMap(({ type, mailboxId, refs: { messageId } }) =>
+      types.includes(type) && mailboxId && messageId ? [{ messageId, mailboxId }] : [],
+    )
+  const attempts = await Promise.allSettled([
+    indexMessages(env, now, tenantId, moved('message.received', 'message.sent')),
+    autoReplyTo(env, now, tenantId, moved('message.received')),
+    noticeTrouble(env, now, tenantId, events),
+  ])
+  for (const attempt of attempts) {
+    if (attempt.status === 'fulfilled') continue
+    tellFailure('follow_up_failed', attempt.reason, { tenantId })
+  }
+}

@@ -1,0 +1,170 @@
+import { and, desc, eq, gte, inArray, lt } from 'drizzle-orm'
+import { webhookAttempts, webhookDeliveries } from '../../../schema.ts'
+import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { idFloor, newId, newToken } from '../../ground/ids.ts'
+import { ringDeliveries } from '../../journal/webhook-bells.ts'
+import { type Attempted, attemptDelivery } from './attempt.ts'
+import { CLAIM_MS } from './schedule.ts'
+import { releaseFirst } from './waiting.ts'
+import { type Delivery, getWebhook, type Webhook } from './webhooks.ts'
+
+export type { Delivery } from './webhooks.ts'
+export type Attempt = typeof webhookAttempts.$inferSelect
+export const DELIVERY_STATES = webhookDeliveries.state.enumValues
+
+/** The deliveries of a webhook, newest first. */
+export async function listDeliveries(
+  ctx: Ctx,
+  webhookId: string,
+  page: { state?: Delivery['state'] | undefined; before?: string | undefined; limit: number },
+): Promise<Delivery[]> {
+  await getWebhook(ctx, webhookId)
+  return await ctx.db
+    .select()
+    .from(webhookDeliveries)
+    .where(
+      and(
+        isOf(ctx, webhookId),
+        page.state && eq(webhookDeliveries.state, page.state),
+        page.before ? lt(webhookDeliveries.id, page.before) : undefined,
+      ),
+    )
+    .orderBy(desc(webhookDeliveries.id))
+    .limit(page.limit)
+}
+
+/** One delivery with its attempts, in order. */
+export async function getDelivery(
+  ctx: Ctx,
+  webhookId: string,
+  id: string,
+): Promise<{ delivery: Delivery; attempts: Attempt[] }> {
+  await getWebhook(ctx, webhookId)
+  const [found, attempts] = await ctx.db.batch([
+    ctx.db
+      .select()
+      .from(webhookDeliveries)
+      .where(and(isOf(ctx, webhookId), eq(webhookDeliveries.id, id))),
+    ctx.db
+      .select()
+      .from(webhookAttempts)
+      .where(and(eq(webhookAttempts.tenantId, ctx.tenantId), eq(webhookAttempts.deliveryId, id)))
+      .orderBy(webhookAttempts.attempt),
+  ])
+  const [delivery] = found
+  if (!delivery) throw new Fault('not_found', 'No such delivery.')
+  return { delivery, attempts }
+}
+
+/**
+ * Sends an event once more, by the whole plan and under its own id. One that is still on its way goes on as it is. Throws
+ * `conflict` where the webhook is switched off.
+ */
+export async function replayDelivery(ctx: Ctx, webhookId: string, id: string): Promise<Delivery> {
+  await mustBeReplayable(ctx, webhookId)
+  const { delivery } = await getDelivery(ctx, webhookId, id)
+  const [revived] = await ctx.db
+    .update(webhookDeliveries)
+    .set(anew(ctx))
+    .where(
+      and(
+        isOf(ctx, webhookId),
+        eq(webhookDeliveries.id, id),
+        inArray(webhookDeliveries.state, ['delivered', 'dead']),
+      ),
+    )
+    .returning()
+  if (revived) await ringDeliveries(ctx.env, [{ tenantId: ctx.tenantId, deliveryId: id }])
+  return revived ?? delivery
+}
+
+/** Sends all that was given up since a time once more; returns how many deliveries that are. They go as the webhook takes them. */
+export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Promise<number> {
+  await mustBeReplayable(ctx, webhookId)
+  const { env, tenantId } = ctx
+  const revive = ctx.db
+    .update(webhookDeliveries)
+    .set({ ...anew(ctx), nextAt: null, isWaiting: true })
+    .where(
+      and(
+        isOf(ctx, webhookId),
+        gte(webhookDeliveries.id, idFloor('whd', since)),
+        eq(webhookDeliveries.state, 'dead'),
+      ),
+    )
+  const [, revived, released] = await env.DB.batch<{ id: string; count: number }>([
+    prepared(env, revive),
+    // What the statement changed itself, without its trigger.
+    env.DB.prepare('SELECT changes() AS count'),
+    releaseFirst(env, tenantId, webhookId, ctx.now),
+  ])
+  await ringDeliveries(
+    env,
+    (released?.results ?? []).map(({ id }) => ({ tenantId, deliveryId: id })),
+  )
+  return revived?.results[0]?.count ?? 0
+}
+
+const PING = `
+  INSERT INTO events (tenant_id, seq, id, type, agent_id, refs, payload, created_at)
+  SELECT ?1, max(?2 * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = ?1), 0)),
+    ?3, 'ping', ?4, json_object('webhookId', ?5), ?6, ?2`
+
+/** Sends a webhook a synthetic `ping` at once, also where it is switched off, and says what came of it. It is not repeated. */
+export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempted> {
+  mustBeAllowed(ctx, 'manage')
+  const { webhook } = await getWebhook(ctx, webhookId)
+  const { tenantId, now } = ctx
+  const eventId = `evt_${newToken()}`
+  const id = newId('whd', now)
+  const token = newToken()
+  const payload = JSON.stringify(pingOf(webhook, eventId, now))
+  const until = new Date(now.getTime() + CLAIM_MS)
+  const { DB } = ctx.env
+  await DB.batch([
+    DB.prepare(PING).bind(tenantId, now.getTime(), eventId, webhook.agentId, webhookId, payload),
+    DB.prepare(
+      `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, claim_token,
+         claim_until, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'ping', 'pending', 1, ?5, ?6, ?5, ?7, ?7)`,
+    ).bind(tenantId, id, webhookId, eventId, until.getTime(), token, now.getTime()),
+  ])
+  const { url, secret, replacedSecrets } = webhook
+  const claimed = { url, secret, replacedSecrets, tenantId, id, token, attempts: 1 }
+  const event = { eventId, eventType: 'ping' as const, payload, webhookId }
+  return await attemptDelivery(ctx.env, { ...claimed, ...event }, { clock: () => new Date() })
+}
+
+function pingOf({ id, agentId, tenantId }: Webhook, eventId: string, now: Date) {
+  return {
+    id: eventId,
+    type: 'ping',
+    created_at: now.toISOString(),
+    tenant_id: tenantId,
+    agent_id: agentId,
+    mailbox_id: null,
+    data: { webhook_id: id },
+  }
+}
+
+async function mustBeReplayable(ctx: Ctx, webhookId: string): Promise<void> {
+  mustBeAllowed(ctx, 'manage')
+  const { webhook } = await getWebhook(ctx, webhookId)
+  if (webhook.isActive) return
+  throw new Fault('conflict', 'The webhook is switched off. Switch it on, then replay.')
+}
+
+function anew({ now }: Ctx) {
+  return {
+    state: 'pending' as const,
+    attempts: 0,
+    error: null,
+    statusCode: null,
+    nextAt: now,
+    updatedAt: now,
+  }
+}
+
+function isOf(ctx: Ctx, webhookId: string) {
+  return and(eq(webhookDeliveries.tenantId, ctx.tenantId), eq(webhookDeliveries.webhookId, webhookId))
+}

@@ -1,0 +1,240 @@
+import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
+import { approvals, sends } from '../../schema.ts'
+import { dlpPolicyOf } from '../accounts/dlp-policy.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { newId } from '../ground/ids.ts'
+import { audited } from '../journal/audit.ts'
+import { ringOutbox } from '../journal/bells.ts'
+import { emit } from '../journal/events.ts'
+import { type Rendered, readRendered } from '../letters/rendered.ts'
+import { contentRefusal, POLICY_VERSION } from '../policy/judge.ts'
+import { isToStay, screenLetter } from '../reading/dlp/content.ts'
+import { attendSends } from './attend.ts'
+import { closeRefused, expireApprovals, happened } from './expiry.ts'
+import { APPROVAL_MS } from './settle.ts'
+
+export type Approval = typeof approvals.$inferSelect
+export type ApprovalStatus = Approval['status']
+
+/** The approvals of the tenant that the actor may read, newest first, with the send each is for. */
+export async function listApprovals(
+  ctx: Ctx,
+  {
+    status,
+    mailboxId,
+    before,
+    limit,
+  }: {
+    status?: ApprovalStatus | undefined
+    mailboxId?: string | undefined
+    before?: string | undefined
+    limit: number
+  },
+) {
+  const shown = mailboxesToShow(ctx, mailboxId)
+  return await ctx.db
+    .select({ approval: approvals, send: sends })
+    .from(approvals)
+    .innerJoin(sends, and(eq(sends.tenantId, approvals.tenantId), eq(sends.id, approvals.sendId)))
+    .where(
+      and(
+        eq(approvals.tenantId, ctx.tenantId),
+        status && eq(approvals.status, status),
+        shown
+          ? sql`${approvals.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(shown)}))`
+          : undefined,
+        before ? lt(approvals.id, before) : undefined,
+      ),
+    )
+    .orderBy(desc(approvals.id))
+    .limit(limit)
+}
+
+/** How many approvals wait for somebody, counted up to 100. */
+export async function countPending(ctx: Ctx): Promise<number> {
+  mustBeAllowed(ctx, 'read')
+  const waiting = await ctx.db
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(
+      and(
+        eq(approvals.tenantId, ctx.tenantId),
+        sql`${approvals.status} = 'pending'`,
+        gt(approvals.expiresAt, ctx.now),
+      ),
+    )
+    .limit(100)
+  return waiting.length
+}
+
+/** One approval with its send and, once they exist, the bytes it is bound to. */
+export async function getApproval(ctx: Ctx, id: string) {
+  const [row] = await ctx.db
+    .select({ approval: approvals, send: sends })
+    .from(approvals)
+    .innerJoin(sends, and(eq(sends.tenantId, approvals.tenantId), eq(sends.id, approvals.sendId)))
+    .where(and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, id)))
+  if (!row) throw new Fault('not_found', 'No such approval.')
+  mustBeAllowed(ctx, 'read', row.approval.mailboxId)
+  const rendered: Rendered | null = await readRendered(ctx.env, row.send.renderedKey)
+  return { ...row, rendered }
+}
+
+/**
+ * Decide a held send. The approval covers exactly the rendered bytes, their recipients and the policy it was held by; it
+ * is used once. Approved, the rules are judged again before anything leaves. Throws `not_rendered` before the bytes
+ * exist, `approval_stale` where the caller saw other bytes, `already_decided` for a second decision.
+ */
+export async function decideApproval(
+  ctx: Ctx,
+  id: string,
+  decision: { approve: boolean; reason: string | null; sha256: string | null },
+) {
+  const { approval, send } = await getApproval(ctx, id)
+  mustBeAllowed(ctx, 'approve', approval.mailboxId)
+  mustNotBeOwn(ctx, send)
+  if (approval.status !== 'pending') {
+    throw new Fault('already_decided', `This approval is already ${approval.status}.`, {
+      status: approval.status,
+    })
+  }
+  if (approval.expiresAt <= ctx.now) {
+    await expireApprovals(ctx.env, ctx.now, ctx.tenantId, [send.id])
+    throw new Fault('already_decided', 'This approval has expired.', { status: 'expired' })
+  }
+  if (decision.approve && approval.sha256 === null) {
+    throw new Fault('not_rendered', 'The message is still being rendered. Read it first, then approve it.')
+  }
+  if (decision.approve && decision.sha256 !== null && decision.sha256 !== approval.sha256) {
+    throw new Fault('approval_stale', 'The message is not the one you saw. Read it again.', {
+      sha256: approval.sha256,
+    })
+  }
+  const status = decision.approve ? 'approved' : 'rejected'
+  const isPending = and(
+    eq(approvals.tenantId, ctx.tenantId),
+    eq(approvals.id, id),
+    eq(approvals.status, 'pending'),
+    approval.sha256 === null ? undefined : eq(approvals.sha256, approval.sha256),
+  )
+  const [told, decided] = await ctx.db.batch([
+    emit(ctx.db, ctx.now, happened('approval.decided', isPending)),
+    ctx.db
+      .update(approvals)
+      .set({ status, decidedAt: ctx.now, decidedBy: actorName(ctx.actor), decisionReason: decision.reason })
+      .where(isPending)
+      .returning({ id: approvals.id }),
+    ...audited(ctx, [
+      {
+        action: decision.approve ? 'approval.approved' : 'approval.rejected',
+        target: id,
+        detail: { sendId: send.id, sha256: approval.sha256, reason: decision.reason },
+      },
+    ]),
+    closeRefused(ctx.db, ctx.now, ctx.tenantId, [send.id]),
+  ])
+  if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
+  if (decided.length === 0) throw new Fault('already_decided', 'Somebody else decided this first.')
+  if (decision.approve) await attendSends(ctx.env, ctx.now, ctx.tenantId, [send.id])
+  return await getApproval(ctx, id)
+}
+
+/**
+ * Replace the content of a held message. The old approval is superseded; the new bytes need a new one, whose id is
+ * returned.
+ */
+export async function editHeld(
+  ctx: Ctx,
+  id: string,
+  content: { subject: string; html: string | null; text: string | null },
+): Promise<string> {
+  const { approval, send } = await getApproval(ctx, id)
+  mustBeAllowed(ctx, 'approve', approval.mailboxId)
+  mustNotBeOwn(ctx, send)
+  if (approval.status !== 'pending' || approval.expiresAt <= ctx.now) {
+    throw new Fault('already_decided', `This approval is already ${approval.status}.`, {
+      status: approval.status,
+    })
+  }
+  const newApprovalId = newId('apq', ctx.now)
+  const inline = await screenedEdit(ctx, content)
+  const input = { ...(send.input ?? emptyInput()), inline, payload: {} }
+  const expiresAt = new Date(ctx.now.getTime() + APPROVAL_MS)
+  const [superseded] = await ctx.db.batch([
+    ctx.db
+      .update(approvals)
+      .set({
+        status: 'superseded',
+        decidedAt: ctx.now,
+        decidedBy: actorName(ctx.actor),
+        decisionReason: 'edited',
+      })
+      .where(and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, id), eq(approvals.status, 'pending')))
+      .returning({ id: approvals.id }),
+    ...audited(ctx, [
+      { action: 'approval.edited', target: id, detail: { sendId: send.id, approvalId: newApprovalId } },
+    ]),
+    ctx.db
+      .update(sends)
+      .set({
+        input,
+        inputKey: null,
+        approvalId: newApprovalId,
+        renderedKey: null,
+        renderedSha256: null,
+        claimUntil: null,
+        nextAt: ctx.now,
+        updatedAt: ctx.now,
+      })
+      .where(
+        and(
+          eq(sends.tenantId, ctx.tenantId),
+          eq(sends.id, send.id),
+          eq(sends.state, 'pending_approval'),
+          eq(sends.approvalId, id),
+        ),
+      ),
+    ctx.db.insert(approvals).select(sql`
+      SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', ${approval.holdReason}, ${POLICY_VERSION},
+        NULL, ${expiresAt.getTime()}, ${ctx.now.getTime()}, NULL, NULL, NULL, NULL, NULL
+      FROM sends s WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${send.id} AND s.approval_id = ${newApprovalId}`),
+    emit(
+      ctx.db,
+      ctx.now,
+      happened(
+        'approval.pending',
+        and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, newApprovalId)),
+      ),
+    ),
+  ])
+  if (superseded.length === 0) throw new Fault('already_decided', 'Somebody else decided this first.')
+  await ctx.env.RENDER.send({ tenantId: ctx.tenantId, sendId: send.id })
+  await ringOutbox(ctx.env, [ctx.tenantId])
+  return newApprovalId
+}
+
+/** What an edit says, without what the policy strikes out. What it refuses, it refuses to a person too. */
+async function screenedEdit<Letter extends Parameters<typeof screenLetter>[2]>(ctx: Ctx, content: Letter) {
+  const policy = await dlpPolicyOf(ctx)
+  const { facts, clean } = screenLetter(ctx.tenantId, policy, content)
+  const refusal = contentRefusal(facts)
+  if (refusal) {
+    throw new Fault('invalid', `Not changed: ${refusal.detail}.`, {
+      reason: refusal.reason,
+      rule: refusal.dlpRule,
+    })
+  }
+  return isToStay(facts) ? content : clean
+}
+
+function mustNotBeOwn({ actor }: Ctx, send: { agentId: string | null; keyId: string | null }) {
+  if (actor.kind !== 'key') return
+  if (actor.keyId === send.keyId || (actor.agentId !== null && actor.agentId === send.agentId)) {
+    throw new Fault('human_decision_required', 'Whoever asked for a send cannot approve it.')
+  }
+}
+
+function emptyInput() {
+  return { payload: {}, inline: null, sendReason: null, replyTo: null, campaignId: null, headers: {} }
+}

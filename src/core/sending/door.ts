@@ -1,0 +1,58 @@
+import type { Env } from '../../env.ts'
+import type { Actor } from '../ground/ctx.ts'
+
+/** The way a send came in: a key yet to be checked, or an actor already known. The tenant comes from the key's row. */
+export type Door = {
+  env: Env
+  now: Date
+  name: 'molted' | 'moltbotden' | 'mailmolt' | 'mcp' | 'smtp' | 'portal' | 'system'
+  credential: { keyHash: string } | { actor: Actor; tenantId: string }
+  /** The tenant that the request names, where it names one; it must be the key's. */
+  tenantId: string | null
+  /** The agent that the request speaks for, by id or by name, where it names one. */
+  agent: { id: string | null; name: string | null } | null
+}
+
+/**
+ * Who is asking, as the first term of every statement on the send path: the living key with this hash, unless its agent
+ * is banned, or the tenant of an actor already known. Binds the hash, the time in ms and the actor's tenant at the positions given.
+ */
+export const CALLER = (hash: number, now: number, tenant: number) => `
+  caller AS (
+    SELECT id AS key_id, tenant_id, agent_id, permissions, scopes FROM keys
+    WHERE hash = ?${hash} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?${now})
+      AND NOT EXISTS (SELECT 1 FROM agents b
+        WHERE b.tenant_id = keys.tenant_id AND b.id = keys.agent_id AND b.status = 'banned')
+    UNION ALL
+    SELECT NULL, ?${tenant}, NULL, NULL, NULL WHERE ?${tenant} IS NOT NULL
+  )`
+
+/** Whether the mailbox `m` is within the scope of the caller `c`. */
+export const IN_SCOPE = `(c.scopes IS NULL OR EXISTS (
+  SELECT 1 FROM json_each(c.scopes) scope WHERE scope.value ->> 'mailboxId' = m.id))`
+
+/** Whether the caller `c` may send from the mailbox `m`. */
+export const MAY_SEND = `(c.permissions IS NULL
+  OR (c.scopes IS NULL AND EXISTS (
+    SELECT 1 FROM json_each(c.permissions) held WHERE held.value IN ('send', 'manage')))
+  OR EXISTS (
+    SELECT 1 FROM json_each(c.scopes) scope, json_each(scope.value, '$.permissions') held
+    WHERE scope.value ->> 'mailboxId' = m.id AND held.value IN ('send', 'manage')))`
+
+/** The agent that the item `i` names by id, name or both, looked up among the tenant's. */
+export const NAMED_AGENT = `(SELECT a.id FROM agents a WHERE a.tenant_id = c.tenant_id
+  AND (i.agent_id IS NOT NULL OR i.agent_name IS NOT NULL)
+  AND (i.agent_id IS NULL OR a.id = i.agent_id) AND (i.agent_name IS NULL OR a.name = i.agent_name))`
+
+/** Whether the agent that the item `i` names, if it names one, is one that the caller `c` may speak for. */
+export const AGENT_FITS = `((i.agent_id IS NULL AND i.agent_name IS NULL)
+  OR (${NAMED_AGENT} IS NOT NULL AND (c.agent_id IS NULL OR c.agent_id = ${NAMED_AGENT})))`
+
+export type CallerBinds = [keyHash: string | null, now: number, tenantId: string | null]
+
+export function callerBinds(door: Door): CallerBinds {
+  const { credential, now } = door
+  return 'keyHash' in credential
+    ? [credential.keyHash, now.getTime(), null]
+    : [null, now.getTime(), credential.tenantId]
+}

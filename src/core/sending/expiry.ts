@@ -1,0 +1,59 @@
+import { and, eq, inArray, lte, type SQL, sql } from 'drizzle-orm'
+import type { Env } from '../../env.ts'
+import { approvals, type EventType, sends } from '../../schema.ts'
+import { type Db, database } from '../ground/ctx.ts'
+import { ringOutbox } from '../journal/bells.ts'
+import { emit } from '../journal/events.ts'
+
+/** Ends approvals that nobody decided in time: the sends are rejected, as if by a person. */
+export async function expireApprovals(
+  env: Env,
+  now: Date,
+  tenantId: string,
+  sendIds: string[],
+): Promise<void> {
+  if (sendIds.length === 0) return
+  const db = database(env)
+  const isOver = and(
+    eq(approvals.tenantId, tenantId),
+    inArray(approvals.sendId, sendIds),
+    eq(approvals.status, 'pending'),
+    lte(approvals.expiresAt, now),
+  )
+  const [told] = await db.batch([
+    emit(db, now, happened('approval.expired', isOver)),
+    db.update(approvals).set({ status: 'expired', decidedAt: now, decidedBy: 'system:expiry' }).where(isOver),
+    closeRefused(db, now, tenantId, sendIds),
+  ])
+  if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
+}
+
+/** The relation of what happens to approvals, for the batch that makes it happen. */
+export function happened(type: EventType, which: SQL | undefined): SQL {
+  return sql`SELECT ${approvals.tenantId} AS tenant_id, ${type} AS type, ${approvals.mailboxId} AS mailbox_id,
+      (SELECT s.agent_id FROM sends s WHERE s.tenant_id = ${approvals.tenantId} AND s.id = ${approvals.sendId}) AS agent_id,
+      json_object('approvalId', ${approvals.id}, 'sendId', ${approvals.sendId}) AS refs, ${approvals.id} AS position
+    FROM ${approvals} WHERE ${which}`
+}
+
+/** The statement that ends those held sends whose approval has been refused or has run out; nothing was spent on them. */
+export function closeRefused(db: Db, now: Date, tenantId: string, sendIds: string[]) {
+  const refusal = sql`(SELECT p.status FROM approvals p WHERE p.tenant_id = ${sends.tenantId} AND p.id = ${sends.approvalId})`
+  return db
+    .update(sends)
+    .set({
+      state: 'rejected',
+      reason: sql`iif(${refusal} = 'expired', 'approval_expired', 'rejected')`,
+      burnedKey: null,
+      nextAt: null,
+      updatedAt: now,
+    })
+    .where(
+      and(
+        eq(sends.tenantId, tenantId),
+        inArray(sends.id, sendIds),
+        eq(sends.state, 'pending_approval'),
+        sql`${refusal} IN ('rejected', 'expired')`,
+      ),
+    )
+}

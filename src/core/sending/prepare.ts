@@ -1,0 +1,209 @@
+import type { Env } from '../../env.ts'
+import type { ContentFacts, Recipient, RecipientKind, ReplyTo, SendInput } from '../../schema.ts'
+import { parseAddress } from '../ground/address.ts'
+import type { FaultCode } from '../ground/fault.ts'
+import { newId } from '../ground/ids.ts'
+import type { HumanizerStyle } from '../letters/humanizer/style.ts'
+import { sha256 } from '../letters/rendered.ts'
+import { bodyIn, sentBodyKey } from '../mail/body.ts'
+import type { KeptFile } from '../mail/files.ts'
+import { byteLength, type Claim } from './claim.ts'
+import type { Door } from './door.ts'
+import { isInline } from './gather.ts'
+
+/** One message that somebody wants sent, in the core's words. */
+export type SendRequest = {
+  to: { kind: RecipientKind; email: string; name?: string | null }[]
+  mailboxId?: string | null
+  template: string | null
+  /** Null where the caller gave none, so that one may be derived; blank is an error. */
+  dedupeKey: string | null
+  /** The key came from the Idempotency-Key header: a repeat with another body is misuse, not a duplicate. */
+  isHeaderKey?: boolean
+  payload: Record<string, unknown> | null
+  sendReason?: string | null
+  campaignId?: string | null
+  replyTo?: string | null
+  headers?: Record<string, string>
+  scheduledAt?: Date | null
+  batchId?: string | null
+  /** Given where the sender wrote the message whole, as mail is written: its Sent folder has it from the start. */
+  composed?: Composition
+  /** Null and undefined leave it to the agent, then to the mailbox. */
+  humanize?: boolean | null
+  humanizeStyle?: HumanizerStyle | null
+}
+
+/** What mail has beside its text. Its files lie in R2 already; what the content rule looks at has been counted. */
+export type Composition = { reply: ReplyTo | null; files: KeptFile[]; content: ContentFacts | null }
+
+/** A request that could not be judged at all, and why. */
+export type SendError = {
+  status: 'error'
+  requestId: string | null
+  code: FaultCode
+  message: string
+  details: Record<string, unknown>
+}
+
+export type Prepared = { request: SendRequest } & ({ claim: Claim } | { error: SendError })
+
+/** A payload above this many bytes is kept in R2 and not in the row. */
+const LARGE_INPUT = 100_000
+const SCHEDULE_AT_MOST_MS = 30 * 86_400_000
+const RECIPIENTS_AT_MOST = 50
+/** How long a derived key stands, in ms: whoever says the same again within it repeats himself. */
+const DERIVED_FOR_MS = 60_000
+
+/**
+ * Turns each request into a claim, or says what is wrong with it. Order is kept. Over MCP a send without a key gets one
+ * that is derived from what it says, for 60 s: a model that asks twice has sent once.
+ */
+export async function prepare(door: Door, requests: SendRequest[]): Promise<Prepared[]> {
+  return await Promise.all(
+    requests.map(async (request): Promise<Prepared> => {
+      const recipients = recipientsOf(request)
+      const error = keyError(request) ?? scheduleError(request, door.now)
+      if (error) return { request, error }
+      if (!Array.isArray(recipients)) return { request, error: recipients }
+      const isDerived = request.dedupeKey === null && door.name === 'mcp'
+      const claim: Claim = {
+        id: newId('req', door.now),
+        mailboxId: request.mailboxId ?? null,
+        template: request.template,
+        dedupeKey: isDerived ? await derivedKey(door, request) : request.dedupeKey,
+        burnForMs: isDerived ? DERIVED_FOR_MS : null,
+        bodyHash: request.isHeaderKey ? await hashOf(request) : '',
+        recipients,
+        input: inputOf(request),
+        inputKey: null,
+        content: request.composed?.content ?? null,
+        batchId: request.batchId ?? null,
+        scheduledAt: request.scheduledAt?.getTime() ?? null,
+      }
+      return { request, claim }
+    }),
+  )
+}
+
+/** Puts inputs too large for a row into R2, before anything is claimed. */
+export async function keepLargeInputs(env: Env, claims: Claim[]): Promise<void> {
+  await Promise.all(
+    claims.map(async (claim) => {
+      const text = JSON.stringify(claim.input)
+      // No character takes more than three bytes of UTF-8 for each of its UTF-16 units.
+      if (text.length <= LARGE_INPUT / 3 || byteLength(text) <= LARGE_INPUT) return
+      claim.inputKey = `inputs/${claim.id}.json`
+      const { isComposed, inline } = claim.input
+      await Promise.all([
+        env.MAIL.put(claim.inputKey, text),
+        isComposed && inline ? env.MAIL.put(sentBodyKey(claim.id), JSON.stringify(bodyIn(inline))) : null,
+      ])
+    }),
+  )
+}
+
+/** The input of a send that is kept in R2, or null where it is not. */
+export async function largeInput(env: Env, key: string | null): Promise<SendInput | null> {
+  if (key === null) return null
+  const object = await env.MAIL.get(key)
+  return object ? await object.json<SendInput>() : null
+}
+
+function recipientsOf({ to }: SendRequest): Recipient[] | SendError {
+  const recipients: Recipient[] = []
+  for (const { kind, email, name } of to) {
+    const address = parseAddress(email)
+    if (!address)
+      return wrong('invalid', `"${email.slice(0, 100)}" is not an email address.`, 'recipientEmail')
+    if (recipients.some((each) => each.contact === address.contact)) continue
+    recipients.push({ kind, email: address.email, name: name ?? null, contact: address.contact })
+  }
+  if (recipients.length === 0) {
+    return wrong('invalid', 'A message needs at least one recipient.', 'recipientEmail')
+  }
+  if (recipients.length > RECIPIENTS_AT_MOST) {
+    return wrong('invalid', `A message has at most ${RECIPIENTS_AT_MOST} recipients.`, 'recipientEmail')
+  }
+  return recipients
+}
+
+function keyError({ dedupeKey }: SendRequest): SendError | null {
+  if (dedupeKey === null || dedupeKey.trim() !== '') return null
+  return wrong(
+    'dedupe_key_required',
+    'dedupeKey must not be blank: give each message a key of its own.',
+    'dedupeKey',
+  )
+}
+
+function scheduleError({ scheduledAt }: SendRequest, now: Date): SendError | null {
+  if (!scheduledAt) return null
+  if (scheduledAt <= now) return wrong('invalid', 'scheduledAt must lie in the future.', 'scheduledAt')
+  if (scheduledAt.getTime() <= now.getTime() + SCHEDULE_AT_MOST_MS) return null
+  return wrong('invalid', 'scheduledAt must lie within the next 30 days.', 'scheduledAt')
+}
+
+function wrong(code: FaultCode, message: string, field: string): SendError {
+  return { status: 'error', requestId: null, code, message, details: { field } }
+}
+
+function inputOf(request: SendRequest): SendInput {
+  const payload = request.payload ?? {}
+  const text = (name: string) => {
+    const value = payload[name]
+    return typeof value === 'string' ? value : null
+  }
+  const inline = isInline(request.template)
+    ? { subject: text('subject') ?? '', html: text('html'), text: text('text') }
+    : null
+  return {
+    payload: inline ? {} : payload,
+    inline,
+    sendReason: request.sendReason ?? null,
+    replyTo: request.replyTo ?? null,
+    campaignId: request.campaignId ?? null,
+    headers: request.headers ?? {},
+    ...compositionOf(request),
+    ...wordingOf(request),
+  }
+}
+
+function compositionOf({ composed }: SendRequest): Pick<SendInput, 'isComposed' | 'reply' | 'files'> {
+  if (!composed) return {}
+  const { reply } = composed
+  const files = composed.files.map(({ text: _, ...file }) => file)
+  return { isComposed: true, ...(reply ? { reply } : {}), ...(files.length > 0 ? { files } : {}) }
+}
+
+function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'humanize' | 'humanizeStyle'> {
+  return {
+    ...(typeof humanize === 'boolean' ? { humanize } : {}),
+    ...(humanizeStyle ? { humanizeStyle } : {}),
+  }
+}
+
+/** The key of what is said, by whom and from where: the agent that is spoken for, else the credential itself. */
+async function derivedKey({ agent, credential }: Door, request: SendRequest): Promise<string> {
+  const speaker = agent?.id ?? agent?.name ?? ('keyHash' in credential ? credential.keyHash : credential)
+  return `derived:${await sha256(JSON.stringify([speaker, await hashOf(request)]))}`
+}
+
+/** SHA-256 over what was asked, so that a header key used for two different requests is noticed. */
+async function hashOf(request: SendRequest): Promise<string> {
+  const { to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt } = request
+  const { composed } = request
+  const files = composed?.files.map(({ filename, contentType, size, sha256 }) => [
+    ...[filename, contentType, size],
+    ...(sha256 === undefined ? [] : [sha256]),
+  ])
+  const composition = composed ? [composed.reply?.messageId, files] : []
+  const wording = Object.entries(wordingOf(request))
+  return await sha256(
+    JSON.stringify([
+      ...[to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt],
+      ...wording,
+      ...composition,
+    ]),
+  )
+}

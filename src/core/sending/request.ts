@@ -1,0 +1,183 @@
+import { tracing } from 'cloudflare:workers'
+import { learn } from '../ground/log.ts'
+import { ring } from '../journal/bells.ts'
+import type { KeptFile } from '../mail/files.ts'
+import type { Verdict } from '../policy/judge.ts'
+import type { SendState } from '../policy/states.ts'
+import { type Claim, claimStatements } from './claim.ts'
+import { type Candidate, type Decision, decide, isAccepted } from './decide.ts'
+import type { Door } from './door.ts'
+import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
+import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
+import { readTexts } from './screen.ts'
+
+/** `bounced` is what was written to nobody but addresses of ours that do not exist. */
+type PublicStatus = 'queued' | 'delivered' | 'bounced' | 'blocked' | 'scheduled' | 'pending_approval'
+
+const AS_THEY_ARE: SendState[] = ['scheduled', 'pending_approval', 'delivered', 'bounced']
+
+/**
+ * What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`
+ * says that the key by which a repeat is known came from the message itself.
+ */
+export type SendResult =
+  | SendError
+  | { status: 'duplicate'; requestId: string; originalState: SendState; isKeyDerived: boolean }
+  | {
+      status: PublicStatus
+      requestId: string
+      verdict: Verdict | null
+      approvalId: string | null
+      scheduledAt: Date | null
+      isKeyDerived: boolean
+      /** The subject as it was kept, where something in the message was struck out. */
+      subject: string | null
+    }
+
+/**
+ * The one verb of sending: judge each message and, where it may go, hand it to delivery. A single send is a batch of
+ * one; 500 take the same four waits. Results stand in the order asked. Throws a `Fault` where the caller may not send at
+ * all; what is wrong with one item is its result.
+ */
+export async function requestSends(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
+  return await tracing.enterSpan('send', async (span) => {
+    const results = await request(door, requests)
+    const facts = outcomeOf(results)
+    learn(facts)
+    span.setAttributes({ door: door.name, ...facts })
+    return results
+  })
+}
+
+async function request(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
+  const prepared = await prepare(door, requests)
+  const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
+  const claims = asked.map(({ claim }) => claim)
+  if (claims.length === 0) {
+    const caller = await door.env.DB.batch(gatherStatements(door, [{ id: '' }]))
+    mustKnow(door, readGathered(door, caller), 1)
+    return prepared.flatMap((each) => ('error' in each ? each.error : []))
+  }
+  await keepLargeInputs(door.env, claims)
+
+  const queries = claims.map(({ id, dedupeKey, mailboxId }) => ({ id, dedupeKey, mailboxId }))
+  const answers = await door.env.DB.batch([
+    ...claimStatements(door, claims),
+    ...gatherStatements(door, queries),
+  ])
+  const found = mustKnow(door, readGathered(door, answers), claims.length)
+  const tenantId = found[0]?.keyTenantId ?? ''
+
+  const met = new Set<string>()
+  const candidates = await Promise.all(
+    asked.flatMap(({ claim, request }, position) => {
+      const { send, subject } = must(found[position])
+      if (!send) throw new Error('a claim left neither its row nor another behind')
+      const isFirst = !met.has(send.id)
+      met.add(send.id)
+      const files = request.composed?.files ?? []
+      return send.state === 'judging' && isFirst && subject
+        ? [candidate(door, { send, subject, claim, files })]
+        : []
+    }),
+  )
+  const decided =
+    candidates.length > 0 ? await decide(door, tenantId, candidates) : new Map<string, Decision>()
+  await ring(door.env, door.now, tenantId, [...decided.values()])
+
+  const answered = new Set<string>()
+  let next = 0
+  return prepared.map((each): SendResult => {
+    if ('error' in each) return each.error
+    const { send } = must(found[next++])
+    if (!send) throw new Error('a claim left neither its row nor another behind')
+    const decision = answered.has(send.id) ? undefined : decided.get(send.id)
+    answered.add(send.id)
+    return result(each.claim, each.request, send, decision ?? decided.get(send.id), decision !== undefined)
+  })
+}
+
+type Outcome = { sends?: number; sendId?: string; outcome?: string; reason?: string }
+
+/** What log and span say of the sends of one request: of a single one what came of it and why, of several how many. */
+function outcomeOf(results: SendResult[]): Outcome {
+  const [only] = results
+  if (!only || results.length > 1) return { sends: results.length }
+  if (only.status === 'error') return { outcome: 'error', reason: only.code }
+  const refusal = 'verdict' in only ? only.verdict?.refusal : null
+  return { sendId: only.requestId, outcome: only.status, ...(refusal ? { reason: refusal.reason } : {}) }
+}
+
+/** The judging row that stands under a claim: our own, or another caller's with that caller's stored input. */
+async function candidate(
+  { env }: Door,
+  {
+    send,
+    subject,
+    claim,
+    files,
+  }: { send: NonNullable<Found['send']>; subject: Subject; claim: Claim; files: KeptFile[] },
+): Promise<Candidate> {
+  const isOwn = send.id === claim.id
+  const input = isOwn ? claim.input : (send.storedInput ?? (await largeInput(env, send.inputKey)))
+  const isLarge = (isOwn ? claim.inputKey : send.inputKey) !== null
+  const recipients = isOwn ? claim.recipients : send.storedRecipients
+  const areRead = isOwn && files.every(({ text }) => text !== undefined)
+  const texts = areRead
+    ? files.map(({ id, text = null }) => ({ id, text }))
+    : await readTexts(env, input?.files)
+  const said = input && { input, recipients, texts, rendered: null }
+  return {
+    sendId: send.id,
+    from: 'judging',
+    subject,
+    input,
+    said,
+    isLarge,
+    isRendered: false,
+    mayWaitUntil: null,
+  }
+}
+
+function result(
+  claim: Claim,
+  request: SendRequest,
+  send: NonNullable<Found['send']>,
+  decision: Decision | undefined,
+  isFirst: boolean,
+): SendResult {
+  const isRepeat = send.id !== claim.id
+  if (isRepeat && request.isHeaderKey && send.bodyHash !== '' && send.bodyHash !== claim.bodyHash) {
+    const message = 'This Idempotency-Key was used for a different request. Use a new key.'
+    return { status: 'error', requestId: send.id, code: 'idempotency_mismatch', message, details: {} }
+  }
+  const state = decision?.state ?? send.state
+  if (decision && decision.missing.length > 0 && state === 'failed') {
+    const message = `The template needs variables that the payload lacks: ${decision.missing.join(', ')}.`
+    const details = { field: 'payload', missing: decision.missing }
+    return { status: 'error', requestId: send.id, code: 'template_render_failed', message, details }
+  }
+  const isKeyDerived = claim.burnForMs !== null
+  const isSettledHere = decision?.isMine === true && isFirst
+  if (!isSettledHere && isAccepted(state))
+    return { status: 'duplicate', requestId: send.id, originalState: state, isKeyDerived }
+  return {
+    status: publicStatus(state),
+    requestId: send.id,
+    verdict: decision?.verdict ?? null,
+    approvalId: decision?.approvalId ?? null,
+    scheduledAt: decision?.scheduledAt ? new Date(decision.scheduledAt) : null,
+    isKeyDerived,
+    subject: decision?.subject ?? null,
+  }
+}
+
+function publicStatus(state: SendState): PublicStatus {
+  if (AS_THEY_ARE.includes(state)) return state as PublicStatus
+  return isAccepted(state) ? 'queued' : 'blocked'
+}
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('results do not match the requests')
+  return value
+}

@@ -1,0 +1,180 @@
+import type { Env } from '../../env.ts'
+import type { Recipient, SendInput, StoredFile } from '../../schema.ts'
+import type { Rendered } from '../letters/rendered.ts'
+import { compileTemplate, renderTemplate } from '../letters/rendering.ts'
+import { bodyIn, sentBodyKey } from '../mail/body.ts'
+import type { DlpFacts } from '../policy/judge.ts'
+import {
+  factsOf,
+  isToStay,
+  lettersParts,
+  type Part,
+  type Searcher,
+  searcher,
+  struckOut,
+} from '../reading/dlp/content.ts'
+import { type FileText, textOfFile } from '../reading/dlp/file-text.ts'
+import type { Subject } from './gather.ts'
+
+/** What a send would say: as it was asked for or, where the bytes exist already, as they are. */
+export type Said = {
+  input: SendInput
+  recipients: Recipient[]
+  texts: FileText[]
+  rendered: Rendered | null
+}
+
+/** What is to be kept of a send instead of what was asked for, because something was found in it. */
+export type Cleaned = { input: SendInput; recipients: Recipient[]; texts: FileText[] }
+
+export type Screened = { dlp: DlpFacts; cleaned: Cleaned | null }
+
+/**
+ * Looks through all that a message would carry out of the house, and strikes out what is found. Nothing is waited for and
+ * nothing written: its facts are judged with all others.
+ */
+export function screen(tenantId: string, { dlp: policy, template, system }: Subject, said: Said): Screened {
+  const search = searcher(tenantId, policy)
+  const look = (parts: Part[]) =>
+    parts.map((part) => ({ part, hits: search(part) })).filter(({ hits }) => hits.length > 0)
+  const finds = look([...wordsOf(said, template, system), ...besideWords(said)])
+  const first = factsOf(policy, finds)
+  if (isToStay(first)) return { dlp: first, cleaned: null }
+
+  const cleaned = cleanedOf(search, said)
+  if (template === null || said.rendered !== null) return { dlp: first, cleaned }
+  // What is made of several values, or of a value and the template, is found in neither: nothing of it is kept.
+  const own = new Set(rulesIn(look(lettersParts(template))))
+  const left = rulesIn(look(wordsOf({ ...said, input: cleaned.input }, template, system)))
+  const stuck = new Set(left.filter((rule) => !own.has(rule)))
+  if (stuck.size === 0) return { dlp: first, cleaned }
+  const input = { ...cleaned.input, payload: {} }
+  return { dlp: factsOf(policy, finds, stuck), cleaned: { ...cleaned, input } }
+}
+
+function rulesIn(finds: { hits: { rule: string }[] }[]): string[] {
+  return finds.flatMap(({ hits }) => hits.map(({ rule }) => rule))
+}
+
+function wordsOf(
+  { input, rendered }: Said,
+  template: Subject['template'],
+  system: Subject['system'],
+): Part[] {
+  if (rendered) return lettersParts(rendered).map((part) => ({ ...part, isFixed: true }))
+  if (input.inline) return lettersParts(input.inline)
+  if (template === null) return []
+  const compiled = compileTemplate(template)
+  const made = compiled.ok ? renderTemplate(compiled.compiled, input.payload, system) : null
+  if (made?.ok) return lettersParts(made)
+  return [...lettersParts(template), { where: 'payload', text: JSON.stringify(input.payload) }]
+}
+
+function besideWords({ input, recipients, texts, rendered }: Said): Part[] {
+  const isFixed = rendered !== null
+  return [
+    ...Object.values(input.headers).map((text) => ({ where: 'header', text, isFixed })),
+    ...(input.replyTo ? [{ where: 'header', text: input.replyTo, isFixed: true }] : []),
+    ...recipients.flatMap(({ email, name }) => [
+      { where: 'recipient', text: email, isFixed: true },
+      ...(name === null ? [] : [{ where: 'recipient', text: name, isFixed }]),
+    ]),
+    ...(input.files ?? []).map(({ filename }) => ({ where: 'filename', text: filename, isFixed })),
+    ...texts.flatMap(({ id, text }) =>
+      text === null ? [] : [{ ...filePart(input.files, id, text), isFixed }],
+    ),
+  ]
+}
+
+function filePart(files: StoredFile[] = [], id: string, text: string): Part {
+  const file = files.find((each) => each.id === id)
+  const isMarkup =
+    /\/(?:[\w.-]+\+)?(?:html|xml)/.test(file?.contentType ?? '') ||
+    /\.(?:x?html?|xml|svg)$/i.test(file?.filename ?? '')
+  return { where: 'attachment', text, isMarkup }
+}
+
+function cleanedOf(search: Searcher, { input, recipients, texts }: Said): Cleaned {
+  const clean = (text: string, isMarkup = false) => struckOut(search, { where: '', text, isMarkup })
+  const whole = <Text extends string | null>(text: Text, isMarkup = false) =>
+    (text === null ? null : clean(text, isMarkup)) as Text
+  const struckTexts = texts.flatMap(({ id, text }) => {
+    if (text === null) return []
+    const struck = struckOut(search, filePart(input.files, id, text))
+    return struck === text ? [] : [{ id, text: struck }]
+  })
+  const sizes = new Map(struckTexts.map(({ id, text }) => [id, encoded(text).byteLength]))
+  return {
+    input: {
+      ...input,
+      payload: cleanValue(clean, input.payload) as SendInput['payload'],
+      inline: input.inline && {
+        subject: clean(input.inline.subject),
+        html: whole(input.inline.html, true),
+        text: whole(input.inline.text),
+      },
+      sendReason: whole(input.sendReason),
+      headers: Object.fromEntries(Object.entries(input.headers).map(([name, text]) => [name, clean(text)])),
+      ...(input.files
+        ? {
+            files: input.files.map((file) => ({
+              ...file,
+              filename: clean(file.filename),
+              size: sizes.get(file.id) ?? file.size,
+            })),
+          }
+        : {}),
+    },
+    recipients: recipients.map((recipient) => ({ ...recipient, name: whole(recipient.name) })),
+    texts: struckTexts,
+  }
+}
+
+/** A value of a payload with every text in it struck out, numbers too where they are what is looked for. */
+function cleanValue(clean: (text: string) => string, value: unknown): unknown {
+  if (typeof value === 'string') return clean(value)
+  if (typeof value === 'number') {
+    const text = String(value)
+    const struck = clean(text)
+    return struck === text ? value : struck
+  }
+  if (Array.isArray(value)) return value.map((each) => cleanValue(clean, each))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [clean(name), cleanValue(clean, each)]),
+  )
+}
+
+/** Puts what was struck out of large inputs and of files into R2, over what lay there. */
+export async function keepCleaned(
+  env: Env,
+  sendId: string,
+  isLarge: boolean,
+  { input, texts }: Cleaned,
+): Promise<void> {
+  const { inline, isComposed } = input
+  await Promise.all([
+    isLarge ? env.MAIL.put(`inputs/${sendId}.json`, JSON.stringify(input)) : null,
+    isLarge && isComposed && inline
+      ? env.MAIL.put(sentBodyKey(sendId), JSON.stringify(bodyIn(inline)))
+      : null,
+    ...texts.map(async ({ id, text }) => {
+      const file = input.files?.find((each) => each.id === id)
+      if (file && text !== null) await env.MAIL.put(file.key, encoded(text))
+    }),
+  ])
+}
+
+/** What the files of a message say, from R2: for whoever judges a message that another has written down. */
+export async function readTexts(env: Env, files: StoredFile[] = []): Promise<FileText[]> {
+  return await Promise.all(
+    files.map(async ({ id, key, contentType }) => {
+      const object = await env.MAIL.get(key)
+      return { id, text: object && textOfFile(new Uint8Array(await object.arrayBuffer()), contentType) }
+    }),
+  )
+}
+
+function encoded(text: string | null): Uint8Array {
+  return new TextEncoder().encode(text ?? '')
+}

@@ -1,0 +1,199 @@
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { approvals, sendRecipients, sends, traces } from '../../schema.ts'
+import { parseAddress } from '../ground/address.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { newToken } from '../ground/ids.ts'
+import { appendTrace } from '../journal/traces.ts'
+import { refund } from '../limits/reservations.ts'
+import type { SendState } from '../policy/states.ts'
+
+export type Send = typeof sends.$inferSelect
+export type TraceStep = typeof traces.$inferSelect
+export type RecipientState = typeof sendRecipients.$inferSelect
+
+/** One send with everything that happened to it, in order. */
+export async function getSend(
+  ctx: Ctx,
+  id: string,
+): Promise<{ send: Send; steps: TraceStep[]; recipients: RecipientState[] }> {
+  const [rows, steps] = await ctx.db.batch([
+    ctx.db
+      .select()
+      .from(sends)
+      .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, id))),
+    ctx.db
+      .select()
+      .from(traces)
+      .where(and(eq(traces.tenantId, ctx.tenantId), eq(traces.sendId, id)))
+      .orderBy(traces.seq),
+  ])
+  const [send] = rows
+  if (!send) throw new Fault('not_found', 'No such send.')
+  mustBeAllowed(ctx, 'read', send.mailboxId)
+  const recipients = await ctx.db
+    .select()
+    .from(sendRecipients)
+    .where(
+      and(
+        eq(sendRecipients.tenantId, ctx.tenantId),
+        inArray(sendRecipients.contact, contactsOf(send)),
+        eq(sendRecipients.sendId, id),
+      ),
+    )
+  return { send, steps, recipients }
+}
+
+/** The sends that the actor may read, newest first. `before` is the last id of the page before. */
+export async function listSends(
+  ctx: Ctx,
+  filter: {
+    states?: SendState[] | undefined
+    recipient?: string | undefined
+    mailboxId?: string | undefined
+    template?: string | undefined
+    dedupeKey?: string | undefined
+    before?: string | undefined
+    limit: number
+  },
+): Promise<Send[]> {
+  const shown = mailboxesToShow(ctx, filter.mailboxId)
+  const contact = filter.recipient === undefined ? undefined : parseAddress(filter.recipient)?.contact
+  if (filter.recipient !== undefined && contact === undefined) {
+    throw new Fault('invalid', `"${filter.recipient}" is not an email address.`, { field: 'recipientEmail' })
+  }
+  return await ctx.db
+    .select()
+    .from(sends)
+    .where(
+      and(
+        eq(sends.tenantId, ctx.tenantId),
+        filter.states && inArray(sends.state, filter.states),
+        shown
+          ? sql`${sends.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(shown)}))`
+          : undefined,
+        filter.template ? eq(sends.template, filter.template) : undefined,
+        filter.dedupeKey ? eq(sends.dedupeKey, filter.dedupeKey) : undefined,
+        contact
+          ? sql`EXISTS (SELECT 1 FROM json_each(${sends.recipients}) r WHERE r.value ->> 'contact' = ${contact})`
+          : undefined,
+        filter.before ? lt(sends.id, filter.before) : undefined,
+      ),
+    )
+    .orderBy(desc(sends.id))
+    .limit(filter.limit)
+}
+
+const CANCELLABLE: SendState[] = [
+  'scheduled',
+  'pending_approval',
+  'queued',
+  'rendering',
+  'ready',
+  'claimed',
+  'retry_wait',
+]
+
+/** Stops a send that has not begun to leave. Its key may be used again and its windows are given back. */
+export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boolean }> {
+  const { send } = await getSend(ctx, id)
+  mustBeAllowed(ctx, 'send', send.mailboxId)
+  const token = newToken()
+  const isCancelled = sql`EXISTS (SELECT 1 FROM sends s
+    WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${id} AND s.claim_token = ${token})`
+  const [changed] = await ctx.db.batch([
+    ctx.db
+      .update(sends)
+      .set({
+        state: 'cancelled',
+        reason: 'cancelled',
+        burnedKey: null,
+        nextAt: null,
+        claimToken: token,
+        claimUntil: null,
+        updatedAt: ctx.now,
+      })
+      .where(
+        and(
+          eq(sends.tenantId, ctx.tenantId),
+          eq(sends.id, id),
+          inArray(sends.state, CANCELLABLE),
+          // A send that may be out, or that is out to some of its recipients, cannot be called back.
+          sql`${sends.ambiguousAt} IS NULL AND ${sends.attempt} = 0`,
+        ),
+      )
+      .returning({ id: sends.id }),
+    appendTrace(ctx.db, { tenantId: ctx.tenantId, sendId: id, token }, 'cancel', ctx.now, {
+      by: actorName(ctx.actor),
+    }),
+    ctx.db
+      .update(approvals)
+      .set({ status: 'superseded', decidedAt: ctx.now, decidedBy: actorName(ctx.actor) })
+      .where(
+        and(
+          eq(approvals.tenantId, ctx.tenantId),
+          eq(approvals.id, send.approvalId ?? ''),
+          eq(approvals.status, 'pending'),
+          isCancelled,
+        ),
+      ),
+    ctx.db
+      .update(sendRecipients)
+      .set({ state: 'void', updatedAt: ctx.now })
+      .where(
+        and(
+          eq(sendRecipients.tenantId, ctx.tenantId),
+          inArray(sendRecipients.contact, contactsOf(send)),
+          eq(sendRecipients.sendId, id),
+          isCancelled,
+        ),
+      ),
+  ])
+  if (changed.length === 0) return { cancelled: false }
+  await refund(ctx, ctx.tenantId, [id])
+  return { cancelled: true }
+}
+
+/**
+ * A person says what became of a send whose last attempt had no clear answer. `resend` sends it afresh, at the risk of a
+ * second copy. Throws `conflict` unless the send is `unknown`.
+ */
+export async function resolveUnknown(
+  ctx: Ctx,
+  id: string,
+  outcome: 'delivered' | 'failed' | 'resend',
+): Promise<void> {
+  const { send } = await getSend(ctx, id)
+  mustBeAllowed(ctx, 'manage', send.mailboxId)
+  const token = newToken()
+  const state: SendState = outcome === 'resend' ? 'retry_wait' : outcome
+  const [changed] = await ctx.db.batch([
+    ctx.db
+      .update(sends)
+      .set({
+        state,
+        reason: `resolved_${outcome}`,
+        nextAt: outcome === 'resend' ? ctx.now : null,
+        ...(outcome === 'resend' ? { provider: null } : {}),
+        ambiguousAt: null,
+        claims: 0,
+        claimToken: token,
+        claimUntil: null,
+        updatedAt: ctx.now,
+      })
+      .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, id), eq(sends.state, 'unknown')))
+      .returning({ id: sends.id }),
+    appendTrace(ctx.db, { tenantId: ctx.tenantId, sendId: id, token }, 'delivery', ctx.now, {
+      outcome: `resolved_${outcome}`,
+      by: actorName(ctx.actor),
+    }),
+  ])
+  if (changed.length === 0) {
+    throw new Fault('conflict', `Only an unknown send can be resolved; this one is ${send.state}.`)
+  }
+  if (outcome === 'resend') await ctx.env.DELIVER.send({ tenantId: ctx.tenantId, sendId: id })
+}
+
+function contactsOf(send: Send): string[] {
+  return send.recipients.map((recipient) => recipient.contact)
+}

@@ -1,0 +1,64 @@
+import type { Verdict } from '../policy/judge.ts'
+import { preview } from './decide.ts'
+import type { Door } from './door.ts'
+import { gatherStatements, mustKnow, readGathered } from './gather.ts'
+import { prepare, type SendError, type SendRequest } from './prepare.ts'
+
+/** What a simulation tells: the verdict, unless the key is taken, and the variables that would be missing. */
+export type SimulationResult =
+  | SendError
+  | {
+      status: 'simulated'
+      requestId: string
+      isDuplicate: boolean
+      /** Null only where a send of a mailbox that is gone has the key. */
+      verdict: Verdict | null
+      missing: string[]
+      isKeyDerived: boolean
+    }
+
+/**
+ * Judge as `requestSends` would, and leave no trace: nothing is claimed, spent or written. Each request is judged on its
+ * own or, where the view is sequential, as if those before it had been sent.
+ */
+export async function simulateSends(
+  door: Door,
+  requests: SendRequest[],
+  { isSequential = false } = {},
+): Promise<SimulationResult[]> {
+  const prepared = await prepare(door, requests)
+  const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
+  const queries = asked.map(
+    ({ claim: { input, id, dedupeKey, mailboxId, template, recipients, scheduledAt } }) => ({
+      ...{ id, dedupeKey, mailboxId, template, recipients, scheduledAt },
+      campaignId: input.campaignId,
+    }),
+  )
+  const answers = await door.env.DB.batch(gatherStatements(door, queries.length > 0 ? queries : [{ id: '' }]))
+  const found = mustKnow(door, readGathered(door, answers), Math.max(queries.length, 1))
+
+  const candidates = asked.flatMap(({ claim, request }, position) => {
+    const subject = found[position]?.subject
+    if (!subject) return []
+    const input = request.payload === null ? null : claim.input
+    const said = { input: claim.input, recipients: claim.recipients, texts: [], rendered: null }
+    return [
+      {
+        ...{ sendId: claim.id, from: 'judging' as const, subject, input, said },
+        ...{ isLarge: false, isRendered: false, mayWaitUntil: null },
+      },
+    ]
+  })
+  const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates, isSequential)
+  const previewOf = new Map(previews.map((each) => [each.sendId, each]))
+  const taken = new Set(asked.filter((_, position) => found[position]?.send).map(({ claim }) => claim.id))
+  return prepared.map((each): SimulationResult => {
+    if ('error' in each) return each.error
+    const { verdict = null, missing = [] } = previewOf.get(each.claim.id) ?? {}
+    const { id, burnForMs } = each.claim
+    return {
+      ...{ status: 'simulated', requestId: id, isDuplicate: taken.has(id), verdict, missing },
+      isKeyDerived: burnForMs !== null,
+    }
+  })
+}

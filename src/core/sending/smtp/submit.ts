@@ -1,0 +1,216 @@
+import { and, eq } from 'drizzle-orm'
+import { settings } from '../../../env.ts'
+import { aliases } from '../../../schema.ts'
+import type { Submitter } from '../../accounts/smtp-credentials.ts'
+import { type Address, parseAddress } from '../../ground/address.ts'
+import type { Ctx } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { sha256 } from '../../letters/rendered.ts'
+import type { Account } from '../../mail/account.ts'
+import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../mail/files.ts'
+import { messageIdOf } from '../../mail/store.ts'
+import type { Refusal } from '../../policy/judge.ts'
+import { countUrls } from '../../reading/text/links.ts'
+import { findReplied, firstAnswer, foreignReferences, requestOf } from '../compose.ts'
+import type { Door } from '../door.ts'
+import type { SendRequest } from '../prepare.ts'
+import { requestSends, type SendResult } from '../request.ts'
+import { simulateSends } from '../simulate.ts'
+import { readSubmission, type Submitted } from './message.ts'
+
+/** Recipients of one message, as at every door. */
+export const RECIPIENTS_AT_MOST = 50
+
+const NO_SUBJECT = '(no subject)'
+
+/** What a mail program said in MAIL FROM and RCPT TO. An empty sender is the null reverse-path. */
+export type Envelope = { from: string; to: string[] }
+
+export type Submission =
+  | { kind: 'refused'; refusal: Refusal }
+  | {
+      kind: 'accepted'
+      requestId: string
+      status: 'queued' | 'delivered' | 'bounced' | 'pending_approval'
+      approvalId: string | null
+    }
+
+/**
+ * Hands a whole message to the one send path. The same message to the same recipients, known by its Message-ID and what it
+ * says, is sent once and answered as the first time; without a Message-ID each is a message of its own. Recipients that
+ * neither To nor Cc names get blind copies.
+ */
+export async function submitMessage(
+  { ctx, account }: Submitter,
+  { envelope, raw, key }: { envelope: Envelope; raw: Uint8Array; key: string | null },
+): Promise<Submission> {
+  const recipients = recipientsOf(envelope)
+  const submitter = { ctx, account }
+  if (envelope.from !== '' && !(await isOwn(submitter, envelope.from)))
+    return notOwn(account, 'envelope sender')
+  const message = await readSubmission(raw)
+  if ('reason' in message) return { kind: 'refused', refusal: message }
+  if (!(await isOwn(submitter, message.from.email))) return notOwn(account, 'From')
+
+  const { text, html, files: given } = message
+  const blockedFile = blockedAmong(given)
+  const content = { urls: countUrls(text, html), urlsAtMost: null, blockedFile }
+  const [thread, dedupeKey] = await Promise.all([
+    threadOf(ctx, account.mailbox.id, message),
+    key ?? dedupeKeyOf(account.mailbox.id, message, recipients),
+  ])
+  const files = blockedFile === null ? await keepFiles(ctx, given) : []
+  const { headers, ...draft } = requestOf({
+    ...{ mailboxId: account.mailbox.id, to: [], cc: [], bcc: [], text, html, files, content },
+    ...{ subject: message.subject || NO_SUBJECT, replyTo: message.replyTo, key, ...thread },
+    headers: { ...message.headers, ...thread.headers },
+  })
+  const request = { ...draft, ...(headers ? { headers } : {}), to: partiesOf(message, recipients), dedupeKey }
+  const [result] = await requestSends(doorOf({ ctx, account }), [request])
+  if (!result) throw new Error('a request was given no result')
+  if (result.status === 'error' || result.status === 'blocked') await dropFiles(ctx.env, files)
+  else if (dedupeKey !== null) await dropUnnamed(ctx, messageIdOf(result.requestId), files)
+  return await submissionOf(ctx, result)
+}
+
+/**
+ * Why a message from the mailbox to this one recipient would be refused whatever it said, or null. Nothing is written: a
+ * program learns before it hands in the message which of its recipients are out of the question.
+ */
+export async function refusalOf(submitter: Submitter, recipient: string): Promise<Refusal | null> {
+  const address = parseAddress(recipient)
+  if (!address) return { reason: 'invalid_recipient', detail: 'this is no address that mail can be sent to' }
+  if (!(await exists(submitter.ctx, address))) {
+    return { reason: 'no_such_mailbox', detail: 'no such mailbox here' }
+  }
+  const [result] = await simulateSends(doorOf(submitter), [
+    {
+      ...{ to: [{ kind: 'to', email: address.email }], mailboxId: submitter.account.mailbox.id },
+      ...{ template: null, dedupeKey: null, payload: null },
+    },
+  ])
+  if (result?.status === 'error') throw new Fault(result.code, result.message, result.details)
+  return result?.verdict?.refusal ?? null
+}
+
+async function exists({ env }: Ctx, { contact, domain }: Address): Promise<boolean> {
+  if (domain !== settings(env).mailDomain) return true
+  // Whose mailbox it is stays untold, as in any dialogue with a mail server.
+  const row = await env.DB.prepare('SELECT 1 FROM mailboxes WHERE contact = ?1').bind(contact).first()
+  return row !== null
+}
+
+function doorOf({ ctx, account: { mailbox } }: Submitter): Door {
+  const { env, now, actor, tenantId } = ctx
+  return {
+    ...{ env, now, name: 'smtp', credential: { actor, tenantId }, tenantId: null },
+    agent: mailbox.agentId === null ? null : { id: mailbox.agentId, name: null },
+  }
+}
+
+/** The mailbox's own address, or one that it has in an attached domain; it writes from its newest, whichever is named. */
+async function isOwn({ ctx, account: { mailbox } }: Submitter, address: string): Promise<boolean> {
+  const contact = parseAddress(address)?.contact
+  if (contact === undefined || contact === mailbox.contact) return contact !== undefined
+  const [alias] = await ctx.db
+    .select({ contact: aliases.contact })
+    .from(aliases)
+    .where(
+      and(
+        eq(aliases.tenantId, ctx.tenantId),
+        eq(aliases.mailboxId, mailbox.id),
+        eq(aliases.contact, contact),
+      ),
+    )
+  return alias !== undefined
+}
+
+function notOwn({ mailbox }: Account, what: string): Submission {
+  const detail = `the ${what} is not ${mailbox.address}, which this credential sends from`
+  return { kind: 'refused', refusal: { reason: 'sender_not_allowed', detail } }
+}
+
+function recipientsOf({ to }: Envelope): Address[] {
+  const found = new Map<string, Address>()
+  for (const given of to) {
+    const address = parseAddress(given)
+    if (!address)
+      throw new Fault('invalid', 'to: a recipient is no address that mail can be sent to.', { field: 'to' })
+    if (!found.has(address.contact)) found.set(address.contact, address)
+  }
+  if (found.size === 0 || found.size > RECIPIENTS_AT_MOST) {
+    throw new Fault('invalid', `to: a message has 1 to ${RECIPIENTS_AT_MOST} recipients.`, { field: 'to' })
+  }
+  return [...found.values()]
+}
+
+/** The recipients of the envelope as To and Cc name them; whoever neither names gets a blind copy. */
+function partiesOf({ to, cc }: Submitted, recipients: Address[]): SendRequest['to'] {
+  const open = new Map(recipients.map((address) => [address.contact, address]))
+  const named = [...to.map((party) => ['to', party] as const), ...cc.map((party) => ['cc', party] as const)]
+  const parties = named.flatMap(([kind, { email, name }]): SendRequest['to'] => {
+    const address = open.get(parseAddress(email)?.contact ?? '')
+    return address && open.delete(address.contact) ? [{ kind, email: address.email, name }] : []
+  })
+  return [...parties, ...[...open.values()].map(({ email }) => ({ kind: 'bcc' as const, email }))]
+}
+
+/** What the message answers: one that the mailbox sees, also by the Message-ID that a mail program once gave it. */
+async function threadOf(ctx: Ctx, mailboxId: string, { inReplyTo, references }: Submitted) {
+  const named = [...references, ...(inReplyTo === null ? [] : [inReplyTo])]
+  if (named.length === 0) return { reply: null }
+  const sent = await sentUnder(ctx, mailboxId, named)
+  const reply = await findReplied(ctx, mailboxId, ...named.map((id) => sent.get(id) ?? id))
+  return reply ? { reply } : { reply: null, headers: foreignReferences(inReplyTo, references) }
+}
+
+/** Our ids of the messages that came in over SMTP under these Message-IDs: their readers know them by others. */
+async function sentUnder(ctx: Ctx, mailboxId: string, messageIds: string[]): Promise<Map<string, string>> {
+  const stems = await Promise.all(messageIds.map((id) => stemOf(mailboxId, id)))
+  const { results } = await ctx.env.DB.prepare(
+    `SELECT n.key AS position, s.id FROM json_each(?2) n CROSS JOIN sends s INDEXED BY sends_by_burned_key
+     ON s.tenant_id = ?1 AND s.burned_key IS NOT NULL AND s.burned_key >= n.value AND s.burned_key < n.value || 'g'`,
+  )
+    .bind(ctx.tenantId, JSON.stringify(stems))
+    .all<{ position: number; id: string }>()
+  return new Map(results.map(({ position, id }) => [messageIds[position] ?? '', messageIdOf(id)]))
+}
+
+/** What the keys of all messages under one Message-ID begin with; hexadecimal digits follow. */
+async function stemOf(mailboxId: string, messageId: string): Promise<string> {
+  return `smtp:${(await sha256(`${mailboxId} ${messageId}`)).slice(0, 32)}:`
+}
+
+/**
+ * The key by which a message handed in again is known: of its Message-ID, its recipients and what it says. A program may
+ * write the same message anew, with other boundaries and another Date, or send it to others under the same Message-ID.
+ */
+async function dedupeKeyOf(
+  mailboxId: string,
+  message: Submitted,
+  recipients: Address[],
+): Promise<string | null> {
+  const { messageId, files, headers, from: _, ...said } = message
+  if (messageId === null) return null
+  const contents = await Promise.all(
+    files.map(async ({ content, ...file }) => ({ ...file, sha256: await sha256(content) })),
+  )
+  const envelope = recipients.map(({ contact }) => contact).sort()
+  const digest = await sha256(JSON.stringify([said, Object.entries(headers).sort(), contents, envelope]))
+  return `${await stemOf(mailboxId, messageId)}${digest.slice(0, 32)}`
+}
+
+async function submissionOf(ctx: Ctx, result: SendResult): Promise<Submission> {
+  if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
+  const { requestId } = result
+  if (result.status === 'duplicate') {
+    const { status, approvalId } = await firstAnswer(ctx, requestId)
+    return { kind: 'accepted', requestId, status, approvalId }
+  }
+  if (result.status === 'blocked') {
+    const unknown = { reason: 'not_sent', detail: 'it was refused before' }
+    return { kind: 'refused', refusal: result.verdict?.refusal ?? unknown }
+  }
+  const status = result.status === 'scheduled' ? 'queued' : result.status
+  return { kind: 'accepted', requestId, status, approvalId: result.approvalId }
+}

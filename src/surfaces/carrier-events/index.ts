@@ -1,0 +1,109 @@
+import { bodyLimit } from 'hono/body-limit'
+import { Fault } from '../../core/ground/fault.ts'
+import { tell } from '../../core/ground/log.ts'
+import { type App, createRoute, type Dialect, json, noSuchRoute, OWN_ERROR, surface, z } from '../http.ts'
+import { STATUS } from '../status.ts'
+import { stripeEvents } from './stripe.ts'
+
+/** Who reports, and a report as each begins it. */
+const CARRIERS = {
+  ses: {
+    name: 'Amazon SES',
+    example: { Type: 'Notification', Message: '{"eventType":"Delivery"}', SignatureVersion: '2' },
+  },
+  resend: { name: 'Resend', example: { type: 'email.delivered', data: { email_id: 'abc123' } } },
+  postmark: { name: 'Postmark', example: { RecordType: 'Delivery', Recipient: 'alice@example.com' } },
+  sendgrid: { name: 'SendGrid', example: [{ event: 'delivered', email: 'alice@example.com' }] },
+  mailgun: {
+    name: 'Mailgun',
+    example: { signature: { token: 'abc' }, 'event-data': { event: 'delivered' } },
+  },
+}
+type Carrier = keyof typeof CARRIERS
+
+type Report<Event> =
+  | { kind: 'events'; events: Event[] }
+  | { kind: 'refused' | 'unavailable'; reason: string }
+  | { kind: 'unconfigured' }
+
+/** What the surface is given: how a report is read and proven, and what is done with the events in it. */
+export type EventDoors<Event> = {
+  read: (
+    carrier: Carrier,
+    request: { headers: Headers; body: Uint8Array },
+    env: App['Bindings'],
+    now: Date,
+  ) => Promise<Report<Event>>
+  /** Throws where the events could not be kept: the carrier is answered 500 and reports again. */
+  record: (env: App['Bindings'], now: Date, events: Event[]) => Promise<void>
+}
+
+/** The largest report, in bytes; SendGrid's batches, the largest known, end at 768 KB. */
+const REPORT_AT_MOST = 1024 * 1024
+
+const Failure = z.object({ error: z.string(), message: z.string() })
+
+/** Where the carriers report what became of mail, each by the way that it proves itself. */
+export function providerEvents<Event>({ read, record }: EventDoors<Event>) {
+  const app = surface(dialect)
+  app.use(
+    bodyLimit({
+      maxSize: REPORT_AT_MOST,
+      onError: () => {
+        throw new Fault('payload_too_large', 'A report is at most 1 MiB.')
+      },
+    }),
+  )
+  for (const carrier of Object.keys(CARRIERS) as Carrier[]) {
+    app.openapi(route(carrier), async (c) => {
+      const { env, req } = c
+      const now = c.get('now')
+      const body = new Uint8Array(await req.arrayBuffer())
+      const report = await read(carrier, { headers: req.raw.headers, body }, env, now)
+      if (report.kind === 'events') {
+        if (report.events.length > 0) await record(env, now, report.events)
+        return c.json({ received: report.events.length }, 200)
+      }
+      if (report.kind === 'unconfigured')
+        throw new Fault('not_configured', 'This carrier is not set up to report here.')
+      note(carrier, report)
+      if (report.kind === 'refused')
+        throw new Fault('unauthorized', 'The report is not proven to be the carrier’s.')
+      return c.json(
+        { error: 'unavailable', message: 'The report cannot be checked now: send it again.' },
+        503,
+      )
+    })
+  }
+  app.route('/', stripeEvents)
+  app.all('*', noSuchRoute)
+  return app
+}
+
+function route(carrier: Carrier) {
+  const { name, example } = CARRIERS[carrier]
+  return createRoute({
+    method: 'post',
+    path: `/${carrier}`,
+    tags: ['provider-events'],
+    summary: `What became of mail, as ${name} reports it`,
+    // Of any type, for it is proven as it came, byte by byte, before it is parsed.
+    request: { body: { required: true, content: { '*/*': { schema: z.any(), example } } } },
+    responses: {
+      200: json(z.object({ received: z.int() }), 'How many events were understood and kept'),
+      401: json(Failure, 'Not proven to be the carrier’s'),
+      413: json(Failure, 'Above 1 MiB'),
+      503: json(Failure, 'The carrier is not set up to report here, or the report cannot be checked now'),
+    },
+  })
+}
+
+function note(carrier: Carrier, { kind, reason }: { kind: string; reason: string }) {
+  tell('warn', `provider_report_${kind}`, { carrier, reason })
+}
+
+const dialect: Dialect = {
+  status: STATUS,
+  error: OWN_ERROR,
+  body: ({ code, message }) => ({ error: code, message }),
+}

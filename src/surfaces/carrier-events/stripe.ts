@@ -1,0 +1,41 @@
+import { Fault } from '../../core/ground/fault.ts'
+import { tell } from '../../core/ground/log.ts'
+import { takeStripeReport } from '../../core/payments/billing/events.ts'
+import { createRoute, json, router, z } from '../http.ts'
+
+const Failure = z.object({ error: z.string(), message: z.string() })
+
+/** Where Stripe reports what became of payments. */
+export const stripeEvents = router()
+
+stripeEvents.openapi(
+  createRoute({
+    method: 'post',
+    path: '/stripe',
+    tags: ['provider-events'],
+    summary: 'What became of payments, as Stripe reports it',
+    // Of any type, for it is proven as it came, byte by byte, before it is parsed.
+    request: {
+      body: {
+        required: true,
+        content: { '*/*': { schema: z.any(), example: { id: 'evt_1abc', type: 'invoice.paid' } } },
+      },
+    },
+    responses: {
+      200: json(z.object({ received: z.int() }), 'How many events were counted; one that is repeated is not'),
+      401: json(Failure, 'Not proven to be Stripe’s'),
+      413: json(Failure, 'Above 1 MiB'),
+      503: json(Failure, 'Stripe is not set up to report here, or cannot be asked now: report again'),
+    },
+  }),
+  async (c) => {
+    const { env, req } = c
+    const report = { signature: req.header('stripe-signature') ?? null, body: await req.text() }
+    const taken = await takeStripeReport({ env, now: c.get('now') }, report)
+    if (taken.kind === 'taken') return c.json({ received: taken.counted }, 200)
+    if (taken.kind === 'unconfigured')
+      throw new Fault('not_configured', 'Stripe is not set up to report here.')
+    tell('warn', 'provider_report_refused', { carrier: 'stripe', reason: taken.reason })
+    throw new Fault('unauthorized', 'The report is not proven to be Stripe’s.')
+  },
+)
