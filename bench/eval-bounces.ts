@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type BounceReport, readBounce } from '../src/core/reading/bounces/report.ts'
+import type { BounceReport } from '../src/core/reading/bounces/bounce-report.ts'
+import { readBounce } from '../src/core/reading/bounces/report.ts'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

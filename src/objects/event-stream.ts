@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Announced, hears, type Listener } from '../core/publishing/listener.ts'
+import { type Announced, hears, type Listener } from '../core/policy/listener.ts'
 
 type Reader = { listener: Listener; write: (text: string) => void; end: () => void }
 

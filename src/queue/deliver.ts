@@ -8,8 +8,9 @@ import type { Carrier, CarrierName, Outcome, OutgoingMessage } from '../core/del
 import { CLAIMS_AT_MOST, type Claimed, claimForDelivery } from '../core/delivery/claim.ts'
 import { bury } from '../core/delivery/dead-letters.ts'
 import { carriersOf, receive } from '../core/delivery/mailbox.ts'
+import { sha256 } from '../core/ground/hash.ts'
 import { ringAll } from '../core/journal/bells.ts'
-import { type Rendered, readFiles, readRendered, sha256 } from '../core/letters/rendered.ts'
+import { type Rendered, readFiles, readRendered } from '../core/letters/rendered.ts'
 import { returnPath } from '../core/reading/bounces/return-path.ts'
 import { type Env, type SendBell, settings } from '../env.ts'
 

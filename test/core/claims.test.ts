@@ -1,17 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { CLAIM_MS } from '../../src/core/accounts/claim-link.ts'
-import {
-  claimAgent,
-  findClaim,
-  findVerification,
-  mailAgain,
-  verifyOwner,
-} from '../../src/core/accounts/claims.ts'
+import { findClaim, findVerification, verifyOwner } from '../../src/core/accounts/claims.ts'
 import { authenticate } from '../../src/core/accounts/keys.ts'
 import { type RegistrationRequest, register } from '../../src/core/accounts/registration.ts'
 import { newCtx } from '../../src/core/ground/ctx.ts'
 import { networkOf } from '../../src/core/ground/network.ts'
+import { claimByMail, mailVerificationAgain } from '../../src/core/notices/people.ts'
 import { getHeartbeat } from '../../src/core/overview/heartbeat.ts'
 import { trustScore } from '../../src/core/signals/trust-score.ts'
 import { mailedTokens, someone } from '../support/claim.ts'
@@ -48,7 +43,7 @@ test('of a hundred people who claim one agent at once one is its owner, and one 
   const { tenantId, claimToken } = await newAgent(now)
   const emails = Array.from({ length: 100 }, someone)
   const codes = await Promise.all(
-    emails.map((email) => code(claimAgent({ env: real, now }, claimToken, { email, xHandle: null }))),
+    emails.map((email) => code(claimByMail({ env: real, now }, claimToken, { email, xHandle: null }))),
   )
   expect(codes.filter((each) => each === 'done')).toHaveLength(1)
   expect(codes.filter((each) => each === 'conflict')).toHaveLength(99)
@@ -72,7 +67,7 @@ test('a claim link is good for 30 days and a mailed one for 24 hours, to the mil
   const now = new Date()
   const later = (ms: number) => ({ env: real, now: new Date(now.getTime() + ms) })
   const claim = (ms: number, token: string) =>
-    code(claimAgent(later(ms), token, { email: someone(), xHandle: null }))
+    code(claimByMail(later(ms), token, { email: someone(), xHandle: null }))
   const [late, last] = [await newAgent(now), await newAgent(now)]
   expect((await findClaim(later(CLAIM_MS - 1), late.claimToken))?.state).toBe('open')
   expect((await findClaim(later(CLAIM_MS), late.claimToken))?.state).toBe('expired')
@@ -83,7 +78,7 @@ test('a claim link is good for 30 days and a mailed one for 24 hours, to the mil
 
   const email = someone()
   const agent = await newAgent(now)
-  await claimAgent(later(0), agent.claimToken, { email, xHandle: null })
+  await claimByMail(later(0), agent.claimToken, { email, xHandle: null })
   const [token = ''] = await mailedTokens(email)
   expect((await findVerification(later(DAY_MS - 1), token))?.state).toBe('open')
   expect((await findVerification(later(DAY_MS), token))?.state).toBe('expired')
@@ -130,12 +125,12 @@ test('only hashes of links are kept, and the claim link can be shown again witho
   expect((await findClaim({ env: secretless, now }, once.claimToken))?.state).toBe('open')
 
   // Whichever is used, the others are used with it.
-  expect(await code(claimAgent({ env: real, now }, changed ?? '', { email: someone(), xHandle: null }))).toBe(
-    'done',
-  )
+  expect(
+    await code(claimByMail({ env: real, now }, changed ?? '', { email: someone(), xHandle: null })),
+  ).toBe('done')
   for (const token of [claimToken, renewed[0] ?? '']) {
     expect((await findClaim({ env: real, now }, token))?.state).toBe('used')
-    expect(await code(claimAgent({ env: real, now }, token, { email: someone(), xHandle: null }))).toBe(
+    expect(await code(claimByMail({ env: real, now }, token, { email: someone(), xHandle: null }))).toBe(
       'conflict',
     )
   }
@@ -147,7 +142,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
   const at = { env: real, now }
   const agent = await newAgent(now)
   const email = someone()
-  const { mailed } = await claimAgent(at, agent.claimToken, { email, xHandle: null })
+  const { mailed } = await claimByMail(at, agent.claimToken, { email, xHandle: null })
   expect(mailed).toEqual({ isSent: true })
   await mailedTokens(email)
   expect(await count('sends', agent.tenantId)).toBe(0)
@@ -158,7 +153,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
   expect(beating.limits).toMatchObject({ sentToday: 0, monthlyRemaining: 3_000 })
 
   await sql(`UPDATE mailboxes SET reputation = 0 WHERE tenant_id = 'tenant_system'`)
-  expect((await mailAgain(at, agent.claimToken)).mailed).toEqual({ isSent: true })
+  expect((await mailVerificationAgain(at, agent.claimToken)).mailed).toEqual({ isSent: true })
 
   // Who has refused our mail is not written to, and the link that was never sent is not kept.
   await sql(
@@ -167,7 +162,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
     email,
   )
   const links = await count('verifications', agent.tenantId)
-  expect((await mailAgain(at, agent.claimToken)).mailed).toMatchObject({
+  expect((await mailVerificationAgain(at, agent.claimToken)).mailed).toMatchObject({
     isSent: false,
     detail: expect.stringContaining('suppression'),
     retryAt: null,

@@ -1,8 +1,8 @@
 import { env, exports } from 'cloudflare:workers'
 import { expect, onTestFinished, test } from 'vitest'
+import { eventStream } from '../../src/core/ground/event-stream.ts'
 import { eventStatements, type Happening } from '../../src/core/journal/event-rows.ts'
 import { publish } from '../../src/core/publishing/publish.ts'
-import { eventStream } from '../../src/core/publishing/stream.ts'
 import { call, grant, newTenant, type Tenant } from '../support/tenant.ts'
 
 type Told = { id: string; type: string; mailbox_id: string | null }

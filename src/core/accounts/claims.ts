@@ -4,16 +4,19 @@ import { agents, aliases, claims, mailboxes, owners, tenants, verifications } fr
 import { type Address, parseAddress } from '../ground/address.ts'
 import { database, prepared } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { sha256 } from '../ground/hash.ts'
 import { newId, newToken } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
-import { sha256 } from '../letters/rendered.ts'
 import { throttle } from '../limits/throttle.ts'
-import { sendSystemMail } from '../notices/system-mail.ts'
-import { hasBond } from '../payments/bonds/bond.ts'
+import { hasBond } from '../policy/bond.ts'
 import { hashSecret } from './keys.ts'
+import type { Letter } from './letter.ts'
 
 type At = { env: Env; now: Date }
-type Owner = Pick<typeof owners.$inferSelect, 'id' | 'email' | 'contact' | 'xHandle' | 'verifiedAt'>
+export type ClaimOwner = Pick<
+  typeof owners.$inferSelect,
+  'id' | 'email' | 'contact' | 'xHandle' | 'verifiedAt'
+>
 
 /** An agent as the person sees it who holds its claim link. */
 export type Claim = {
@@ -21,13 +24,10 @@ export type Claim = {
   agent: Pick<typeof agents.$inferSelect, 'id' | 'name' | 'description' | 'status' | 'registeredAt'>
   address: string | null
   level: (typeof tenants.$inferSelect)['level']
-  owner: Owner | null
+  owner: ClaimOwner | null
   /** `used` as soon as the agent has an owner, by whichever link. */
   state: 'open' | 'used' | 'expired'
 }
-
-/** Whether the letter with the link went out, and if not, why and until when. */
-export type Mailed = { isSent: true } | { isSent: false; detail: string; retryAt: Date | null }
 
 export type Verification = {
   tenantId: string
@@ -51,15 +51,15 @@ export async function findClaim({ env, now }: At, token: string): Promise<Claim 
 }
 
 /**
- * Makes a person the owner of an agent, once: `pending_claim` becomes `active`, `sandbox` becomes `supervised`, and a
- * letter goes out that proves the address. Of any number of claims at once one wins. Faults: `not_found`, `conflict` where
+ * Makes a person the owner of an agent, once: `pending_claim` becomes `active`, `sandbox` becomes
+ * `supervised`. Of any number of claims at the same time, one wins. Faults: `not_found`, `conflict` where
  * the agent has an owner, `expired`, `invalid`.
  */
 export async function claimAgent(
   at: At,
   token: string,
   request: { email: string; xHandle: string | null },
-): Promise<Claim & { owner: Owner; mailed: Mailed }> {
+): Promise<Claim & { owner: ClaimOwner }> {
   const address = await ownAddress(at.env, request.email)
   const xHandle = xHandleOf(request.xHandle)
   if (!TOKEN.test(token)) throw unknownLink()
@@ -83,19 +83,20 @@ export async function claimAgent(
   const claim = await findClaim(at, token)
   if (!claim) throw unknownLink()
   const { owner } = claim
-  if (owner?.id === ownerId) return { ...claim, owner, mailed: await mailVerification(at, claim, owner) }
+  if (owner?.id === ownerId) return { ...claim, owner }
   if (claim.state === 'expired')
     throw new Fault('expired', 'This claim link has run out. Ask the agent for a new one.')
   throw new Fault('conflict', 'This agent has been claimed already.')
 }
 
-/** Mails the link once more to the owner of a claimed agent whose address is not verified yet. */
-export async function mailAgain(at: At, token: string): Promise<Claim & { mailed: Mailed }> {
+/** The claim of an agent whose owner has not proved the address yet. Faults: `not_found`, `conflict`. */
+export async function unprovedClaim(at: At, token: string): Promise<Claim & { owner: ClaimOwner }> {
   const claim = await findClaim(at, token)
   if (!claim) throw unknownLink()
-  if (!claim.owner) throw new Fault('conflict', 'This agent has not been claimed yet.')
-  if (claim.owner.verifiedAt) throw new Fault('conflict', 'The address of its owner is verified already.')
-  return { ...claim, mailed: await mailVerification(at, claim, claim.owner) }
+  const { owner } = claim
+  if (!owner) throw new Fault('conflict', 'This agent has not been claimed yet.')
+  if (owner.verifiedAt) throw new Fault('conflict', 'The address of its owner is verified already.')
+  return { ...claim, owner }
 }
 
 /** What a mailed link would verify, or null where it is none of ours. Nothing is changed: scanners follow every link. */
@@ -236,21 +237,27 @@ function stateOf(isUsed: boolean, expiresAt: Date, now: Date): Claim['state'] {
   return expiresAt <= now ? 'expired' : 'open'
 }
 
-/** The letter names the agent by its address only: a name is anybody's words. */
-async function mailVerification(at: At, { tenantId, address }: Claim, owner: Owner): Promise<Mailed> {
+/** A letter that proves an owner's address, with what takes its link back if the letter cannot be sent. */
+export type VerificationLetter = { letter: Letter; takeBack: () => Promise<void> }
+
+/**
+ * Writes the letter that proves the owner's address, with a link for 24 hours; or says when the next letter to this
+ * address may be written. It names the agent by its address only: anyone can choose a name.
+ */
+export async function verificationLetter(
+  at: At,
+  { tenantId, address, owner }: Claim & { owner: ClaimOwner },
+): Promise<VerificationLetter | { retryAt: Date }> {
   const { env, now } = at
   const { publicUrl, mailDomain } = settings(env)
-  const asked = await throttle(at, `verification:${await sha256(owner.contact)}`, LETTERS)
-  if (!asked.isLet) {
-    const detail = 'this address has been sent as many confirmation letters as it may'
-    return { isSent: false, detail, retryAt: asked.retryAt }
-  }
+  const counted = await throttle(at, `verification:${await sha256(owner.contact)}`, LETTERS)
+  if (!counted.isLet) return { retryAt: counted.retryAt }
   const token = `${newToken()}${newToken()}`
   const tokenHash = await hashSecret(token)
   const expiresAt = new Date(now.getTime() + VERIFY_MS)
   const db = database(env)
   await db.insert(verifications).values({ tokenHash, tenantId, ownerId: owner.id, expiresAt })
-  const refusal = await sendSystemMail(at, {
+  const letter = {
     to: owner.email,
     subject: `Confirm that you own ${address ?? 'an agent'}`,
     text: `Somebody has claimed the agent ${address ?? ''} and given this address as its owner's.
@@ -263,16 +270,15 @@ Until then every letter of the agent to addresses outside ${mailDomain} waits fo
 
 If it was not you, do nothing: the address counts for nothing until it is confirmed.
 `,
-  })
-  if (refusal === null) return { isSent: true }
-  await Promise.all([
-    db.delete(verifications).where(eq(verifications.tokenHash, tokenHash)),
-    asked.giveBack(),
-  ])
+  }
   return {
-    isSent: false,
-    detail: refusal.detail,
-    retryAt: refusal.retryAt === undefined ? null : new Date(refusal.retryAt),
+    letter,
+    takeBack: async () => {
+      await Promise.all([
+        db.delete(verifications).where(eq(verifications.tokenHash, tokenHash)),
+        counted.giveBack(),
+      ])
+    },
   }
 }
 

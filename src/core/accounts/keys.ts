@@ -3,11 +3,11 @@ import type { Env } from '../../env.ts'
 import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../../schema.ts'
 import { crc62 } from '../ground/checksum.ts'
 import { type Ctx, database, mustBeAllowed, newCtx, one, permits } from '../ground/ctx.ts'
+import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
+import { sha256 } from '../ground/hash.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
-import { sha256 } from '../letters/rendered.ts'
-import { eventStream } from '../publishing/stream.ts'
 
 export type Key = typeof keys.$inferSelect
 

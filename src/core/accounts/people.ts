@@ -6,7 +6,7 @@ import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
-import { sendSystemMail } from '../notices/system-mail.ts'
+import type { Letter } from './letter.ts'
 
 export type Owner = typeof owners.$inferSelect
 export type { OwnerRole } from '../../schema.ts'
@@ -22,10 +22,13 @@ export async function listOwners(ctx: Ctx): Promise<Owner[]> {
 }
 
 /**
- * Invites a person by mail; signing in with a link mailed to that address proves it. Throws `conflict` for somebody who is
+ * Adds a person, and writes the letter that invites them; signing in with a link mailed to that address proves it. Throws `conflict` for somebody who is
  * here already, and `invalid` for an address that an agent of ours could read.
  */
-export async function inviteOwner(ctx: Ctx, request: { email: string; role: OwnerRole }): Promise<Owner> {
+export async function addOwner(
+  ctx: Ctx,
+  request: { email: string; role: OwnerRole },
+): Promise<{ owner: Owner; letter: Letter }> {
   mustBePerson(ctx)
   const address = parseAddress(request.email)
   if (!address) throw new Fault('invalid', 'This is not an email address.', { field: 'email' })
@@ -56,7 +59,7 @@ export async function inviteOwner(ctx: Ctx, request: { email: string; role: Owne
     .select({ name: tenants.name })
     .from(tenants)
     .where(eq(tenants.id, ctx.tenantId))
-  await sendSystemMail(ctx, {
+  const letter = {
     to: address.email,
     subject: 'You are invited to Moltpost',
     text: `You have been given the role "${request.role}" in the account ${plain(tenant?.name ?? '')}. Sign in with this address:
@@ -65,8 +68,8 @@ ${publicUrl}/portal
 
 If you do not know what this is about, do nothing.
 `,
-  })
-  return invited
+  }
+  return { owner: invited, letter }
 }
 
 /** Gives a person another role, from the next request on. The last owner stays one. */

@@ -4,11 +4,11 @@ import { owners, sessions, signIns, tenants } from '../../schema.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, database, newCtx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { sha256 } from '../ground/hash.ts'
 import { newBearer, newId } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
-import { sha256 } from '../letters/rendered.ts'
 import { throttle } from '../limits/throttle.ts'
-import { sendSystemMail } from '../notices/system-mail.ts'
+import type { Letter } from './letter.ts'
 
 type At = { env: Env; now: Date }
 
@@ -32,51 +32,51 @@ const ABSOLUTE_MS = 7 * 86_400_000
 const SEEN_EVERY_MS = 60_000
 /** Letters to one address. */
 const LETTERS = { hour: 5, day: 20 }
-/** Askings from one network. */
-const ASKINGS = { hour: 30, day: 100 }
+/** Requests from one network. */
+const REQUESTS = { hour: 30, day: 100 }
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const BROWSER_AT_MOST = 200
 
 /**
- * Counts an asking for a sign-in link, the same whether or not the address is anybody's. Answers when to come back where
- * there have been too many, else the work that mails the link, to be done behind the answer.
+ * Counts a request for a sign-in link, the same whether or not the address belongs to anyone. Returns when to try again
+ * if there have been too many, else the canonical address. Throws `invalid` for text that is no address.
  */
-export async function askSignIn(
+export async function countSignInRequest(
   at: At,
   request: { email: string; clientAddress: string | null },
-): Promise<{ retryAt: Date } | { mail: () => Promise<void> }> {
+): Promise<{ retryAt: Date } | { contact: string }> {
   const address = parseAddress(request.email)
   if (!address) {
     throw new Fault('invalid', 'Give an email address, as in ann@example.com.', { field: 'email' })
   }
   const { clientAddress } = request
   const network = (clientAddress === null ? null : networkOf(clientAddress)) ?? 'unknown'
-  const isHere = clientAddress === null || isLoopback(clientAddress)
+  const isLocalhost = clientAddress === null || isLoopback(clientAddress)
   for (const [name, limits] of [
-    ...(settings(at.env).isLocal && isHere ? [] : [[`sign-in from ${network}`, ASKINGS] as const]),
+    ...(settings(at.env).isLocal && isLocalhost ? [] : [[`sign-in from ${network}`, REQUESTS] as const]),
     [`sign-in of ${address.contact}`, LETTERS] as const,
   ]) {
-    const asked = await throttle(at, name, limits)
-    if (!asked.isLet) return { retryAt: asked.retryAt }
+    const counted = await throttle(at, name, limits)
+    if (!counted.isLet) return { retryAt: counted.retryAt }
   }
-  return { mail: () => mailSignIn(at, address.contact) }
+  return { contact: address.contact }
 }
 
-async function mailSignIn(at: At, contact: string): Promise<void> {
-  const { env } = at
-  const [first] = await membershipsOf(env, contact)
-  if (!first) return
+/** The letter with a new sign-in link, or null if nobody signs in with this address. */
+export async function signInLetter(at: At, contact: string): Promise<Letter | null> {
+  const [first] = await membershipsOf(at.env, contact)
+  if (!first) return null
   const token = await newSignIn(at, contact)
-  await sendSystemMail(at, {
+  return {
     to: contact,
     subject: 'Your link to sign in to Moltpost',
     text: `Open this link within 15 minutes and press the button there:
 
-${settings(env).publicUrl}/portal/enter/${token}
+${settings(at.env).publicUrl}/portal/enter/${token}
 
 It works once. If you did not ask for it, do nothing: nobody can sign in without it.
 `,
-  })
+  }
 }
 
 /** The secret of a new link for this address. Whoever has it can sign in with it: it is mailed, and shown to nobody else. */

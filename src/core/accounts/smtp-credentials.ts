@@ -7,7 +7,7 @@ import { newId } from '../ground/ids.ts'
 import { networkOf } from '../ground/network.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
-import type { Account } from '../mail/account.ts'
+import type { Account } from './account.ts'
 import { hashSecret, isWellFormed, newSecret } from './keys.ts'
 
 export type SmtpCredential = typeof smtpCredentials.$inferSelect

@@ -16,10 +16,10 @@ import {
 } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
 import { agents, mailboxes, messages, tenants } from '../../schema.ts'
+import type { Account } from '../accounts/account.ts'
 import { type Actor, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { type AuditRecord, audited } from '../journal/audit.ts'
-import type { Account } from '../mail/account.ts'
 import { SUSPENDED_BELOW } from '../policy/plans.ts'
 
 // Whoever runs the Worker looks after all tenants at once: alone among the verbs, these name no tenant on purpose.

@@ -1,8 +1,8 @@
 import { and, eq, isNull, lt } from 'drizzle-orm'
 import { idempotency } from '../../schema.ts'
-import { sha256 } from '../letters/rendered.ts'
 import type { Ctx } from './ctx.ts'
 import { Fault } from './fault.ts'
+import { sha256 } from './hash.ts'
 
 /** How long an answer is kept, and how long a first request may take before a repeat may run again, in ms. */
 const KEPT_MS = 86_400_000

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type SQL, sql } from 'drizzle-orm'
 import { auditDetails, auditEntries } from '../../schema.ts'
-import { commitmentTo } from '../governance/audit/chain.ts'
 import { type Actor, actorName, type Db } from '../ground/ctx.ts'
 import { newId } from '../ground/ids.ts'
+import { commitmentTo } from './commitment.ts'
 
 /**
  * One governed change: `noun.verb`, and the id of what was changed. Whatever may be personal belongs in the detail, which

@@ -1,40 +1,13 @@
 import type { ArrivalBell, Env, JobBell, OutboxBell, SendBell } from '../../env.ts'
 import { tellFailure } from '../ground/log.ts'
-import type { Decision } from '../sending/decide.ts'
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
-type Bell = SendBell & { afterMs?: number }
+export type Bell = SendBell & { afterMs?: number }
 
 /** A queue takes at most this many messages in one call. */
 const AT_ONCE = 100
 /** The longest delay that a queue accepts, in ms; what lies further off is left to the sweep. */
 const DELAY_AT_MOST_MS = 43_200_000
-
-/**
- * Tell the consumers which sends to look at. A bell that does not ring loses nothing: the row says when the sweep must
- * ring again, so a failure here is not the caller's.
- */
-export async function ring(env: Env, now: Date, tenantId: string, decisions: Decision[]): Promise<void> {
-  const mine = decisions.filter((decision) => decision.isMine)
-  const bellsFor = (...states: Decision['state'][]) =>
-    mine.filter(({ state }) => states.includes(state)).map(({ sendId }): Bell => ({ tenantId, sendId }))
-  const scheduled = mine.flatMap(({ state, sendId, scheduledAt }) => {
-    const afterMs = (scheduledAt ?? 0) - now.getTime()
-    return state === 'scheduled' && afterMs > 0 ? [{ tenantId, sendId, afterMs }] : []
-  })
-  await Promise.all([
-    ringAll(env.RENDER, bellsFor('queued', 'pending_approval')),
-    ringAll(env.DELIVER, bellsFor('ready')),
-    ringAll(env.JOBS, scheduled),
-    ringOutbox(
-      env,
-      mine.flatMap(({ state, reason, readers }) => {
-        if (state === 'pending_approval' || reason === 'canary_violation') return [tenantId]
-        return state === 'delivered' || state === 'bounced' ? [tenantId, ...readers] : []
-      }),
-    ),
-  ])
-}
 
 /** Ring one queue for many sends: one message by `send`, more in parallel calls of at most 100. */
 export async function ringAll(queue: Queue<SendBell>, bells: Bell[]): Promise<void> {

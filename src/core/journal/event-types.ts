@@ -1,3 +1,4 @@
+import type { EventRefs } from '../../schema.ts'
 /** Everything that webhooks, the stream and the history can tell of. */
 export const EVENT_TYPES = [
   'message.received',
@@ -22,3 +23,14 @@ export const EVENT_TYPES = [
   'ping',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
+
+/** An event that nobody has published yet. */
+export type Due = {
+  seq: number
+  id: string
+  type: EventType
+  mailboxId: string | null
+  agentId: string | null
+  refs: EventRefs
+  createdAt: number
+}

@@ -2,8 +2,7 @@ import { Buffer } from 'node:buffer'
 import { createMimeMessage } from 'mimetext/browser'
 import PostalMime, { decodeWords, type Email, type Address as Found } from 'postal-mime'
 import { MAX_SUBJECT, parseAddress, safeHeaderText } from '../ground/address.ts'
-
-export type Party = { email: string; name: string | null }
+import type { Party } from '../reading/party.ts'
 
 export type Attachment = {
   filename: string

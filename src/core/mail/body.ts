@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import { byteLength } from '../sending/claim.ts'
+import { byteLength } from '../ground/slices.ts'
 
 export type Body = { text: string | null; html: string | null }
 

@@ -1,8 +1,8 @@
 import type { Env } from '../../env.ts'
 import type { Authentication, messages, Risk, StoredFile } from '../../schema.ts'
 import { mailboxContact } from '../accounts/domains/sender.ts'
+import { slices } from '../ground/slices.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
-import { slices } from '../sending/claim.ts'
 
 /** A message as it is to be stored: one row in each tenant it concerns, one view in each mailbox. Times are ms since 1970. */
 export type Letter = {

@@ -3,7 +3,7 @@ import type { Env } from '../../env.ts'
 import { approvals, approvalTokens, owners } from '../../schema.ts'
 import { type Ctx, database, newCtx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { sha256 } from '../letters/rendered.ts'
+import { sha256 } from '../ground/hash.ts'
 import { decideApproval } from '../sending/approvals.ts'
 
 type At = { env: Env; now: Date }

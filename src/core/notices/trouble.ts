@@ -2,8 +2,8 @@ import { and, eq } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
 import { domains, webhooks } from '../../schema.ts'
 import { database } from '../ground/ctx.ts'
+import type { Due } from '../journal/event-types.ts'
 import { readersOf } from '../journal/notice-readers.ts'
-import type { Due } from '../publishing/payload.ts'
 import { sendSystemMail } from './system-mail.ts'
 
 type Letter = { about: string; subject: string; text: string }

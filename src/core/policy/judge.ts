@@ -1,4 +1,4 @@
-import type { DlpMode } from '../reading/dlp/mode.ts'
+import type { DlpFacts } from '../reading/dlp/facts.ts'
 import { SUSPENDED_BELOW } from './plans.ts'
 import { cooldownRefusal, rateRefusal, type Unit, type WindowSnapshot, type WindowUse } from './windows.ts'
 
@@ -37,19 +37,6 @@ export type TemplateFacts =
   | { kind: 'published'; id: string; version: number; type: 'marketing' | 'transactional' }
   | { kind: 'unpublished'; id: string }
   | { kind: 'missing'; ref: string }
-
-/** What was found in a message before it was judged: by which rules and where, never what. */
-export type DlpFacts = {
-  mode: DlpMode
-  rulesVersion: string
-  /** In the order of the rules. */
-  found: { rule: string; where: string[]; count: number }[]
-  /** Of those, the first that stands where nothing can be struck out: in an address, or in bytes already approved. */
-  fixed: string | null
-  /** Which of the tenant's canaries, and where; `watched` is how many it has. */
-  canaries: { id: string; where: string }[]
-  watched: number
-}
 
 /** Everything that `judge` may look at, as it stood at one moment. Times are ms since 1970. */
 export type Facts = {

@@ -1,7 +1,7 @@
 import type { Env } from '../../env.ts'
+import { eventStream } from '../ground/event-stream.ts'
 import { tellFailure } from '../ground/log.ts'
 import type { Payload } from './payload.ts'
-import { eventStream } from './stream.ts'
 
 /**
  * Tells whoever listens to a tenant's stream at this moment what has just been published, in order. Where that fails nothing

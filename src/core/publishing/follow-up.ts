@@ -1,9 +1,9 @@
 import type { Env } from '../../env.ts'
 import { autoReplyTo } from '../arrivals/auto-reply.ts'
 import { tellFailure } from '../ground/log.ts'
+import type { Due } from '../journal/event-types.ts'
 import { indexMessages } from '../mail/search/messages.ts'
 import { noticeTrouble } from '../notices/trouble.ts'
-import type { Due } from './payload.ts'
 
 /**
  * What an event sets off before it is published: a message can be found, a mailbox that answers by itself answers, and

@@ -1,4 +1,5 @@
 import type { Authentication, EventRefs, EventType } from '../../schema.ts'
+import type { Due } from '../journal/event-types.ts'
 import type { Body } from '../mail/body.ts'
 import { messageIdOf, threadIdOf } from '../mail/store.ts'
 import type {
@@ -21,17 +22,6 @@ export type Payload = {
   agent_id: string | null
   mailbox_id: string | null
   data: Record<string, unknown>
-}
-
-/** An event that nobody has published yet. */
-export type Due = {
-  seq: number
-  id: string
-  type: EventType
-  mailboxId: string | null
-  agentId: string | null
-  refs: EventRefs
-  createdAt: number
 }
 
 /** What a payload carries of each body, in bytes of UTF-8. */

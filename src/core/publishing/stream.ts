@@ -1,8 +1,7 @@
-import type { Env } from '../../env.ts'
 import type { EventType } from '../../schema.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import type { Listener } from './listener.ts'
+import type { Listener } from '../policy/listener.ts'
 import type { Payload } from './payload.ts'
 
 export type Wish = {
@@ -20,11 +19,6 @@ const PERSON_MS = 300_000
 /** What one look-up of missed events brings at most, in number and in bytes; more are fetched as these are read. */
 const MISSED_AT_ONCE = 200
 const MISSED_BYTES_AT_ONCE = 4_000_000
-
-/** The object that tells a tenant's events to those who listen. */
-export function eventStream(env: Env, tenantId: string) {
-  return env.EVENT_STREAM.get(env.EVENT_STREAM.idFromName(tenantId))
-}
 
 /** What the actor may hear of what it wishes to hear. Throws 403 where that is none of its business. */
 export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): Listener {

@@ -1,9 +1,9 @@
 import type { Env } from '../../env.ts'
 import type { EventRefs } from '../../schema.ts'
+import type { Due } from '../journal/event-types.ts'
 import { readRendered } from '../letters/rendered.ts'
 import { type Body, bodyOf } from '../mail/body.ts'
 import { messageIdOf } from '../mail/store.ts'
-import type { Due } from './payload.ts'
 
 export type MessageRow = {
   id: string

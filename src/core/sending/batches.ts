@@ -2,7 +2,7 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { sends } from '../../schema.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { sha256 } from '../letters/rendered.ts'
+import { sha256 } from '../ground/hash.ts'
 import type { SendState } from '../policy/states.ts'
 import type { Send } from './sends.ts'
 

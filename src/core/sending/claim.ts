@@ -1,4 +1,5 @@
 import type { ContentFacts, Recipient, SendInput } from '../../schema.ts'
+import { slices } from '../ground/slices.ts'
 import { AGENT_FITS, CALLER, callerBinds, type Door, MAY_SEND, NAMED_AGENT } from './door.ts'
 
 /** A send that is ready to be claimed: its addresses are parsed and its key is not blank. */
@@ -20,8 +21,6 @@ export type Claim = {
   scheduledAt: number | null
 }
 
-/** Production D1 refuses a bound value above 2 MB, so lists travel in slices of at most this many characters. */
-const SLICE = 1_000_000
 /** How long a claim may stay unsettled before the sweep judges it, in ms. */
 const JUDGE_WITHIN_MS = 30_000
 
@@ -80,33 +79,4 @@ export function claimStatements(door: Door, claims: Claim[]): D1PreparedStatemen
 
 function smtpCredentialOf({ credential }: Door): string | null {
   return 'actor' in credential && credential.actor.kind === 'smtp' ? credential.actor.credentialId : null
-}
-
-/** JSON arrays (or, with braces, objects) of JSON texts, in order, each at most 1 MB unless one text alone is longer. */
-export function slices(texts: string[], [open, close] = ['[', ']']): string[] {
-  const length = texts.reduce((sum, text) => sum + text.length + 1, 0)
-  // No UTF-16 unit takes more than three bytes of UTF-8.
-  if (texts.length > 0 && length * 3 <= SLICE) return [`${open}${texts.join(',')}${close}`]
-
-  const arrays: string[] = []
-  let current: string[] = []
-  let size = 0
-  for (const text of texts) {
-    const bytes = byteLength(text)
-    if (current.length > 0 && size + bytes > SLICE) {
-      arrays.push(`${open}${current.join(',')}${close}`)
-      current = []
-      size = 0
-    }
-    current.push(text)
-    size += bytes + 1
-  }
-  if (current.length > 0) arrays.push(`${open}${current.join(',')}${close}`)
-  return arrays
-}
-
-const encoder = new TextEncoder()
-
-export function byteLength(text: string): number {
-  return encoder.encode(text).byteLength
 }

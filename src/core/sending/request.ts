@@ -1,6 +1,5 @@
 import { tracing } from 'cloudflare:workers'
 import { learn } from '../ground/log.ts'
-import { ring } from '../journal/bells.ts'
 import type { KeptFile } from '../mail/files.ts'
 import type { Verdict } from '../policy/judge.ts'
 import type { SendState } from '../policy/states.ts'
@@ -9,6 +8,7 @@ import { type Candidate, type Decision, decide, isAccepted } from './decide.ts'
 import type { Door } from './door.ts'
 import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
+import { ring } from './ring.ts'
 import { readTexts } from './screen.ts'
 
 /** `bounced` is what was written to nobody but addresses of ours that do not exist. */

@@ -3,7 +3,6 @@ import type { Recipient, SendInput, StoredFile } from '../../schema.ts'
 import type { Rendered } from '../letters/rendered.ts'
 import { compileTemplate, renderTemplate } from '../letters/rendering.ts'
 import { bodyIn, sentBodyKey } from '../mail/body.ts'
-import type { DlpFacts } from '../policy/judge.ts'
 import {
   factsOf,
   isToStay,
@@ -13,6 +12,7 @@ import {
   searcher,
   struckOut,
 } from '../reading/dlp/content.ts'
+import type { DlpFacts } from '../reading/dlp/facts.ts'
 import { type FileText, textOfFile } from '../reading/dlp/file-text.ts'
 import type { Subject } from './gather.ts'
 

@@ -2,7 +2,7 @@ import type { Env } from '../../env.ts'
 import type { Recipient } from '../../schema.ts'
 import { parseAddress } from '../ground/address.ts'
 import { ringOutbox } from '../journal/bells.ts'
-import type { BounceReport } from '../reading/bounces/report.ts'
+import type { BounceReport } from '../reading/bounces/bounce-report.ts'
 import { SIGNALS, type Signal, type SignalKind, signalStatements } from './signals.ts'
 
 /** What a carrier reports of a message, verified; the carriers' own event in the core's words. */

@@ -1,6 +1,6 @@
 import type { Env } from '../../env.ts'
 import { idFloor } from '../ground/ids.ts'
-import { hasBond } from '../payments/bonds/bond.ts'
+import { hasBond } from '../policy/bond.ts'
 
 /** What an agent's trust score is made of; counts are those of its newest sends and approvals of the last 30 days. */
 export type TrustRecord = {

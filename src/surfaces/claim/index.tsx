@@ -2,16 +2,14 @@ import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import {
   type Claim,
-  claimAgent,
   findClaim,
   findVerification,
-  type Mailed,
-  mailAgain,
   type Verification,
   verifyOwner,
 } from '../../core/accounts/claims.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
+import { claimByMail, type Mailed, mailVerificationAgain } from '../../core/notices/people.ts'
 import { type HttpContext, router } from '../http.ts'
 import { guarded, Page } from '../page.tsx'
 
@@ -40,12 +38,12 @@ claiming.post('/claim/:token', async (c) => {
   if (!claim) return unknownLink(c)
   const form = await formOf(c)
   if (form.again !== undefined && claim.owner && !claim.owner.verifiedAt) {
-    return mailedPage(c, claim.owner.email, (await mailAgain(at(c), token)).mailed)
+    return mailedPage(c, claim.owner.email, (await mailVerificationAgain(at(c), token)).mailed)
   }
   if (claim.state !== 'open') return claimPage(c, claim)
   const { email = '', x_handle = '' } = form
   try {
-    const { owner, mailed } = await claimAgent(at(c), token, { email, xHandle: x_handle })
+    const { owner, mailed } = await claimByMail(at(c), token, { email, xHandle: x_handle })
     return mailedPage(c, owner.email, mailed)
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'invalid') throw error

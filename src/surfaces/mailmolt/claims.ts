@@ -1,4 +1,5 @@
-import { claimAgent, verifyOwner } from '../../core/accounts/claims.ts'
+import { verifyOwner } from '../../core/accounts/claims.ts'
+import { claimByMail } from '../../core/notices/people.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { AgentStatus, Level } from './agents.ts'
 import { ErrorView } from './refusals.ts'
@@ -69,7 +70,7 @@ claims.openapi(
   }),
   async (c) => {
     const { email, x_handle = null } = c.req.valid('json')
-    const claim = await claimAgent(at(c), c.req.valid('param').token, { email, xHandle: x_handle })
+    const claim = await claimByMail(at(c), c.req.valid('param').token, { email, xHandle: x_handle })
     const { agent, owner, level, mailed } = claim
     return c.json(
       {

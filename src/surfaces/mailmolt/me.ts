@@ -1,5 +1,5 @@
+import { type Account, accountOf, windowsOf } from '../../core/accounts/account.ts'
 import type { Ctx } from '../../core/ground/ctx.ts'
-import { type Account, accountOf, windowsOf } from '../../core/mail/account.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { HttpContext } from '../http.ts'
 

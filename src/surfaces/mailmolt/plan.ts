@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
+import { mayKnow } from '../../core/accounts/account.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
-import { mayKnow } from '../../core/mail/account.ts'
 import type { Unit } from '../../core/policy/windows.ts'
 import type { App } from '../http.ts'
 import { me, windowsOfMe } from './me.ts'

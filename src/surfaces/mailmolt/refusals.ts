@@ -1,4 +1,4 @@
-import { type Account, exhausted } from '../../core/mail/account.ts'
+import { type Account, exhausted } from '../../core/accounts/account.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
 import { settings } from '../../env.ts'
 import type { HttpContext } from '../http.ts'

@@ -1,7 +1,7 @@
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
+import type { Account } from '../../core/accounts/account.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
-import type { Account } from '../../core/mail/account.ts'
 import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/mail/files.ts'
 import { messageIdOf, threadIdOf } from '../../core/mail/store.ts'
 import { countUrls } from '../../core/reading/text/links.ts'

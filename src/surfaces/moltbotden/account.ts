@@ -1,5 +1,5 @@
+import { type Account, accountStatus, allowance, sendTier } from '../../core/accounts/account.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
-import { type Account, accountStatus, allowance, sendTier } from '../../core/mail/account.ts'
 import type { Unit } from '../../core/policy/windows.ts'
 import { createRoute, json, z } from '../http.ts'
 import { me, windowsOfMe } from './me.ts'

@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
+import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/accounts/account.ts'
 import type { Ctx } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
-import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/mail/account.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { App, HttpContext } from '../http.ts'
 

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
+import type { Account } from '../../core/accounts/account.ts'
 import {
   accountStats,
   freeze,
@@ -6,7 +7,6 @@ import {
   mustBeOperator,
   unfreeze,
 } from '../../core/governance/operator.ts'
-import type { Account } from '../../core/mail/account.ts'
 import { type App, body, createRoute, json, presentedKey, z } from '../http.ts'
 import { AccountFacts, accountFacts } from './account.ts'
 import { agentIdOf, ERRORS, routes, stamp } from './words.ts'

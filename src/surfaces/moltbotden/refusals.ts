@@ -1,4 +1,4 @@
-import { type Account, allowance, exhausted } from '../../core/mail/account.ts'
+import { type Account, allowance, exhausted } from '../../core/accounts/account.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { HttpContext } from '../http.ts'

@@ -1,8 +1,9 @@
+import { eventStream } from '../../core/ground/event-stream.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { EVENT_TYPES } from '../../core/journal/event-types.ts'
-import type { Listener } from '../../core/publishing/listener.ts'
+import type { Listener } from '../../core/policy/listener.ts'
 import type { Payload } from '../../core/publishing/payload.ts'
-import { eventStream, listenerFor, missed, stillLives } from '../../core/publishing/stream.ts'
+import { listenerFor, missed, stillLives } from '../../core/publishing/stream.ts'
 import { createRoute, type HttpContext, router, z } from '../http.ts'
 import { Id } from './words.ts'
 

@@ -2,9 +2,10 @@ import { Hono } from 'hono'
 import { Fault } from '../../core/ground/fault.ts'
 import { decideByToken, readToken } from '../../core/notices/tokens.ts'
 import { getApproval } from '../../core/sending/approvals.ts'
+import { formOf } from './form.ts'
 import { MessageView, messageFrame } from './message.tsx'
 import { Field, Time } from './parts.tsx'
-import { formOf, type Portal, type PortalContext } from './session.ts'
+import type { Portal, PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Where the link in a notice leads: whoever follows it only reads; the button decides, once. */

@@ -1,7 +1,8 @@
 import { Fault } from '../../core/ground/fault.ts'
 import { fromCsv } from './csv.ts'
+import { fileOf } from './form.ts'
 import { Field, Form } from './parts.tsx'
-import { fileOf, type PortalContext } from './session.ts'
+import type { PortalContext } from './session.ts'
 
 /** Takes in the rows of an uploaded file one by one; the first that is wrong ends it, and those before it stay. */
 export async function takeIn(

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import { eventStream, listenerFor } from '../../core/publishing/stream.ts'
+import { eventStream } from '../../core/ground/event-stream.ts'
+import { listenerFor } from '../../core/publishing/stream.ts'
 import type { Portal } from './session.ts'
 
 /** How often a silent stream says that it lives, in ms. */

@@ -7,9 +7,10 @@ import {
 } from '../../core/accounts/mailboxes.ts'
 import { may } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
+import type { Form as Given } from './form.ts'
 import { Badge, Field, Form, Listing, pageOf } from './parts.tsx'
 import { posted } from './posted.ts'
-import { done, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const AUTONOMY = ['review', 'first_contact', 'auto'] as const

@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
 import { actorName } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
+import { sha256 } from '../../core/ground/hash.ts'
 import { answerOnce } from '../../core/ground/idempotency.ts'
-import { sha256 } from '../../core/letters/rendered.ts'
 import { done, type Portal, type PortalContext } from './session.ts'
 
 /** How long the second of two submits waits for the first one's answer, in steps. */

@@ -1,10 +1,12 @@
 import { Hono } from 'hono'
-import { changeRole, inviteOwner, listOwners, ROLES, removeOwner } from '../../core/accounts/people.ts'
+import { changeRole, listOwners, ROLES, removeOwner } from '../../core/accounts/people.ts'
 import { may } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
+import { inviteOwner } from '../../core/notices/people.ts'
+import { formOf } from './form.ts'
 import { Badge, Field, Form, Table, Time } from './parts.tsx'
 import { posted } from './posted.ts'
-import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const MEANING: [string, string][] = [

@@ -1,8 +1,6 @@
 import { Fault, type FaultCode } from '../../core/ground/fault.ts'
-import { type Form, formOf, type PortalContext } from './session.ts'
-
-/** What is wrong with a form, and in which of its fields; of the form as a whole where that is empty. */
-export type Wrong = { field: string; message: string }
+import { type Form, formOf } from './form.ts'
+import type { PortalContext } from './session.ts'
 
 /** How a page deals with a form that is posted to it. */
 type Frame = {

@@ -3,10 +3,10 @@ import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { type Person, readSession } from '../../core/accounts/sessions.ts'
 import { may, mustBeAllowed } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
-import { sha256 } from '../../core/letters/rendered.ts'
+import { sha256 } from '../../core/ground/hash.ts'
 import type { App } from '../http.ts'
 import { APART } from '../page.tsx'
-import type { Wrong } from './posted.ts'
+import { type Form, formOf, type Wrong } from './form.ts'
 
 export type Portal = {
   Bindings: App['Bindings']
@@ -132,21 +132,4 @@ export function takeFlash(c: PortalContext): string | null {
   } catch {
     return null
   }
-}
-
-export type Form = Record<string, string | undefined>
-
-/** The text fields of a posted form; none where it cannot be read. */
-export async function formOf(c: PortalContext): Promise<Form> {
-  const form = await c.req.parseBody().catch(() => ({}))
-  return Object.fromEntries(
-    Object.entries(form).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
-  )
-}
-
-/** An uploaded file as text, or null where there is none. */
-export async function fileOf(c: PortalContext, name: string): Promise<string | null> {
-  const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}))
-  const file = form[name]
-  return file instanceof File && file.size > 0 ? await file.text() : null
 }

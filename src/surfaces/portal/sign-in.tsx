@@ -1,20 +1,14 @@
 import { Hono } from 'hono'
-import {
-  askSignIn,
-  chooseTenant,
-  endSessions,
-  findSignIn,
-  listSessions,
-  signIn,
-} from '../../core/accounts/sessions.ts'
+import { chooseTenant, endSessions, findSignIn, listSessions, signIn } from '../../core/accounts/sessions.ts'
 import { Fault } from '../../core/ground/fault.ts'
+import { askSignIn } from '../../core/notices/people.ts'
+import { formOf } from './form.ts'
 import { Badge, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
-import type { Portal } from './session.ts'
 import {
   done,
   endSession,
-  formOf,
+  type Portal,
   type PortalContext,
   personOf,
   sessionSecret,

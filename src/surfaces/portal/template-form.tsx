@@ -10,10 +10,11 @@ import {
   getTemplate,
   type TemplateContent,
 } from '../../core/letters/templates.ts'
+import { formOf, type Form as Given } from './form.ts'
 import { plainFrame } from './message.tsx'
 import { asked, Field, Form, type Remark, Remarks } from './parts.tsx'
 import { posted, refuse } from './posted.ts'
-import { done, foreign, formOf, type Form as Given, type Portal, type PortalContext } from './session.ts'
+import { done, foreign, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 const KINDS = ['transactional', 'marketing'] as const

@@ -12,9 +12,10 @@ import {
   type Template,
   type TemplateVersion,
 } from '../../core/letters/templates.ts'
+import { formOf } from './form.ts'
 import { plainFrame } from './message.tsx'
 import { Badge, Empty, Field, Form, Listing, pageOf, type Remark, Remarks, Time } from './parts.tsx'
-import { done, foreign, formOf, type Portal, type PortalContext } from './session.ts'
+import { done, foreign, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 import { askedVersion, remarksOf } from './template-form.tsx'
 

@@ -3,8 +3,9 @@ import { listDeadLetters, replayDeadLetter } from '../../core/delivery/dead-lett
 import { may } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { listSends, resolveUnknown } from '../../core/sending/sends.ts'
+import { formOf } from './form.ts'
 import { Form, Listing, pageOf, Time } from './parts.tsx'
-import { done, formOf, type Portal } from './session.ts'
+import { done, type Portal } from './session.ts'
 import { page } from './shell.tsx'
 
 const OUTCOMES = ['delivered', 'failed', 'resend'] as const

@@ -8,10 +8,11 @@ import {
   listWebhooks,
   updateWebhook,
 } from '../../core/publishing/webhooks/webhooks.ts'
+import { formOf } from './form.ts'
 import { Badge, Empty, Field, Form, Listing, pageOf, Time } from './parts.tsx'
 import { posted } from './posted.ts'
 import { secretPage } from './secret.tsx'
-import { done, formOf, type Portal, type PortalContext } from './session.ts'
+import { done, type Portal, type PortalContext } from './session.ts'
 import { page } from './shell.tsx'
 
 /** Who is told of what happens, what was delivered to them, and what was not. */

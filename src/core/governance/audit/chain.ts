@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest, fields } from '../../journal/commitment.ts'
 
 /** What the hash of an entry covers. */
 export type Link = {
@@ -22,22 +22,7 @@ export function linkHash(prevHash: string, { seq, id, at, actor, action, target,
   return digest(['moltpost audit entry 1', prevHash, String(seq), id, at, actor, action, target, commitment])
 }
 
-/** What an entry keeps of its detail: nothing can be guessed from it without the salt, and the salt can be erased. */
-export function commitmentTo(salt: string, detail: string): string {
-  return digest(['moltpost audit detail 1', salt, detail])
-}
-
 /** The bytes that are signed for a head. */
 export function headBytes({ tenantId, seq, hash, at }: Head): Uint8Array<ArrayBuffer> {
   return fields(['moltpost audit head 1', tenantId, String(seq), hash, at])
-}
-
-function digest(parts: (string | null)[]): string {
-  return createHash('sha256').update(fields(parts)).digest('hex')
-}
-
-/** Each part with its length in bytes before it, so that no two lists of parts give the same bytes; `-` is none. */
-function fields(parts: (string | null)[]): Uint8Array<ArrayBuffer> {
-  const sized = parts.map((part) => (part === null ? '-,' : `${Buffer.byteLength(part)}:${part},`))
-  return new Uint8Array(Buffer.from(sized.join('')))
 }

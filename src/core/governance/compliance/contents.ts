@@ -3,9 +3,10 @@ import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import type { Env } from '../../../env.ts'
 import { messages, sends } from '../../../schema.ts'
 import { database } from '../../ground/ctx.ts'
-import { buildMessage, type Party } from '../../letters/message.ts'
+import { buildMessage } from '../../letters/message.ts'
 import { readFiles, readRendered } from '../../letters/rendered.ts'
 import { bodyOf } from '../../mail/body.ts'
+import type { Party } from '../../reading/party.ts'
 import { listOf, TENANT_TABLES, type TenantTable } from './tables.ts'
 
 export type ArchiveFile = { name: string; input: string | Uint8Array | AsyncIterable<string> }

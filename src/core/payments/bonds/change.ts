@@ -1,8 +1,9 @@
 import type { Env } from '../../../env.ts'
 import { type Actor, database, prepared } from '../../ground/ctx.ts'
 import { audited } from '../../journal/audit.ts'
+import { hasBond } from '../../policy/bond.ts'
 import type { Report } from '../billing/standing.ts'
-import { type Bond, hasBond } from './bond.ts'
+import type { Bond } from './bond.ts'
 
 /** `actor` is whoever the change is written down to. */
 export type At = { env: Env; now: Date; actor: Actor }

@@ -1,7 +1,7 @@
 import type { Email } from 'postal-mime'
+import type { BounceReport } from './bounce-report.ts'
 import { find, readFields, typed } from './fields.ts'
 import { addressIn, type ComplaintReason, printable } from './recipient.ts'
-import type { BounceReport } from './report.ts'
 import { returnedOf } from './returned.ts'
 
 /** Feedback types that say a recipient does not want the mail; `not-spam`, `auth-failure` and others do not. */

@@ -1,9 +1,9 @@
 import type { Email } from 'postal-mime'
 import { z } from 'zod'
+import type { BounceReport } from './bounce-report.ts'
 import { COMPLAINTS } from './complaint.ts'
 import { typed } from './fields.ts'
 import { actionIn, addressIn, type BouncedRecipient, judgeRecipient, printable } from './recipient.ts'
-import type { BounceReport } from './report.ts'
 import { bareId, sendIdIn } from './returned.ts'
 
 const Notification = z.object({

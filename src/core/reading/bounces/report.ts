@@ -1,4 +1,5 @@
 import type { Email } from 'postal-mime'
+import type { BounceReport } from './bounce-report.ts'
 import { readComplaint } from './complaint.ts'
 import { type DeliveryStatus, readDeliveryStatus } from './delivery-status.ts'
 import { isDelayed, isUndelivered, type Notice, readNotices, readStage, splitReturned } from './free-text.ts'
@@ -7,20 +8,6 @@ import { headerOf, partText, readParts } from './parts.ts'
 import { actionIn, addressIn, type BouncedRecipient, judgeRecipient, printable } from './recipient.ts'
 import { readReply } from './reply.ts'
 import { bareId, type Returned, returnedOf } from './returned.ts'
-
-export type BounceReport = {
-  kind: 'bounce' | 'delay' | 'complaint' | 'delivered'
-  /** One at least. Whoever wrote the report chose them: they count only where the send had them. */
-  recipients: BouncedRecipient[]
-  /** Of the returned message, without brackets. */
-  originalMessageId: string | null
-  /** The X-Moltpost-Send-Id of the returned message. Anyone may write one: what proves is the signed return path. */
-  sendId: string | null
-  /** The envelope sender that the returned message had, where the report tells: our signed one, if it is true. */
-  originalSender: string | null
-  /** The host that reports. */
-  reporter: string | null
-}
 
 /** What is read of a mail that may be a bounce. */
 type Letter = {

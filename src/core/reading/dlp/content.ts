@@ -1,5 +1,5 @@
-import type { DlpFacts } from '../../policy/judge.ts'
 import type { Canary } from './canary.ts'
+import type { DlpFacts } from './facts.ts'
 import type { DlpMode } from './mode.ts'
 import { RULE_NAMES, RULES_VERSION } from './rules.ts'
 import { CANARY, type Hit, scanLone, scanMarkup, scanText, strike } from './scan.ts'

@@ -1,6 +1,6 @@
 import { domainToUnicode } from 'node:url'
 import { decodeWords } from 'postal-mime'
-import type { Party } from '../../letters/message.ts'
+import type { Party } from '../party.ts'
 import { BUDGET } from './budget.ts'
 import { type Field, fieldValue, type Header, type HeaderFault } from './header.ts'
 import { type AddressFault, type NameFault, readMailboxes } from './parties.ts'

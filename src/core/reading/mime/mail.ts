@@ -1,4 +1,4 @@
-import type { Party } from '../../letters/message.ts'
+import type { Party } from '../party.ts'
 import { type Ambiguity, readAuthor } from './ambiguity.ts'
 import { type Authentication, type Boundary, readAuthentication } from './authentication.ts'
 import { type Automatic, readAutomatic } from './automatic.ts'

@@ -1,6 +1,6 @@
 import { addressParser } from 'postal-mime'
 import { parseAddress } from '../../ground/address.ts'
-import type { Party } from '../../letters/message.ts'
+import type { Party } from '../party.ts'
 import { BUDGET } from './budget.ts'
 import { printable } from './header.ts'
 

@@ -1,9 +1,9 @@
-import { fieldFault, type Party } from '../../letters/message.ts'
+import { fieldFault } from '../../letters/message.ts'
 import type { GivenFile } from '../../mail/files.ts'
 import { type Field, fieldValue, printable, readHeader } from '../../reading/mime/header.ts'
-import type { IncomingFile, IncomingMail } from '../../reading/mime/mail.ts'
-import { readMail } from '../../reading/mime/mail.ts'
+import { type IncomingFile, type IncomingMail, readMail } from '../../reading/mime/mail.ts'
 import { readStructured } from '../../reading/mime/parts.ts'
+import type { Party } from '../../reading/party.ts'
 
 /** A message as a mail program has handed it in, read and found fit to be sent. */
 export type Submitted = {

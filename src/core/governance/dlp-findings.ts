@@ -1,6 +1,6 @@
-import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
-import type { DlpFacts } from '../../policy/judge.ts'
-import type { SendState } from '../../policy/states.ts'
+import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import type { SendState } from '../policy/states.ts'
+import type { DlpFacts } from '../reading/dlp/facts.ts'
 
 /** What was found in a message that was to leave, by kind and place. What it said is kept nowhere. */
 export type Finding = {

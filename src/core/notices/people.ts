@@ -1,0 +1,71 @@
+import {
+  type Claim,
+  type ClaimOwner,
+  claimAgent,
+  unprovedClaim,
+  verificationLetter,
+} from '../accounts/claims.ts'
+import { addOwner, type Owner, type OwnerRole } from '../accounts/people.ts'
+import { countSignInRequest, signInLetter } from '../accounts/sessions.ts'
+import type { Ctx } from '../ground/ctx.ts'
+import { sendSystemMail } from './system-mail.ts'
+
+type At = Pick<Ctx, 'env' | 'now'>
+
+/** Whether the letter with the link was sent, and if not, why and when to try again. */
+export type Mailed = { isSent: true } | { isSent: false; detail: string; retryAt: Date | null }
+type Mailing = Claim & { owner: ClaimOwner; mailed: Mailed }
+
+/** Makes a person the owner of an agent, and mails the link that proves the address. Faults as `claimAgent`. */
+export async function claimByMail(
+  at: At,
+  token: string,
+  request: { email: string; xHandle: string | null },
+): Promise<Mailing> {
+  const claim = await claimAgent(at, token, request)
+  return { ...claim, mailed: await mailVerification(at, claim) }
+}
+
+/** Mails the link again to the owner of a claimed agent whose address is not verified yet. */
+export async function mailVerificationAgain(at: At, token: string): Promise<Mailing> {
+  const claim = await unprovedClaim(at, token)
+  return { ...claim, mailed: await mailVerification(at, claim) }
+}
+
+async function mailVerification(at: At, claim: Claim & { owner: ClaimOwner }): Promise<Mailed> {
+  const written = await verificationLetter(at, claim)
+  if ('retryAt' in written) {
+    const detail = 'this address has been sent as many confirmation letters as it may'
+    return { isSent: false, detail, retryAt: written.retryAt }
+  }
+  const refusal = await sendSystemMail(at, written.letter)
+  if (refusal === null) return { isSent: true }
+  await written.takeBack()
+  const retryAt = refusal.retryAt === undefined ? null : new Date(refusal.retryAt)
+  return { isSent: false, detail: refusal.detail, retryAt }
+}
+
+/** Adds a person to the tenant and invites them by mail. Faults as `addOwner`. */
+export async function inviteOwner(ctx: Ctx, request: { email: string; role: OwnerRole }): Promise<Owner> {
+  const { owner, letter } = await addOwner(ctx, request)
+  await sendSystemMail(ctx, letter)
+  return owner
+}
+
+/**
+ * Handles a request for a sign-in link. Returns when to try again if there have been too many, else a function that mails
+ * the link: run it after the answer, so that its duration does not tell whether the address is known.
+ */
+export async function askSignIn(
+  at: At,
+  request: { email: string; clientAddress: string | null },
+): Promise<{ retryAt: Date } | { mail: () => Promise<void> }> {
+  const counted = await countSignInRequest(at, request)
+  if ('retryAt' in counted) return counted
+  return {
+    mail: async () => {
+      const letter = await signInLetter(at, counted.contact)
+      if (letter) await sendSystemMail(at, letter)
+    },
+  }
+}
