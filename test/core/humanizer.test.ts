@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { isEnglish, reword } from '../../src/core/letters/humanizer/embedded.ts'
 import { survives, valuesIn, type Wording } from '../../src/core/letters/humanizer/guard.ts'
 import { readMarkup, writeMarkup } from '../../src/core/letters/humanizer/markup.ts'
-import { chosenStyle, HUMANIZER_STYLES } from '../../src/core/letters/humanizer/style.ts'
+import { chosenStyle } from '../../src/core/letters/humanizer/style.ts'
+import { HUMANIZER_STYLES } from '../../src/schema/accounts.ts'
 
 const payload = {
   firstName: 'Ann',

@@ -7,13 +7,13 @@ test.for([
   ['src/core', 'hono', 'The core knows nothing of HTTP'],
   ['src/core', '../surfaces/http.ts', 'The core knows nothing of HTTP'],
   ['src/surfaces/molted', 'drizzle-orm', 'A surface translates HTTP'],
-  ['src/surfaces/molted', '../../schema.ts', 'A surface translates HTTP'],
+  ['src/surfaces/molted', '../../schema/sending.ts', 'A surface translates HTTP'],
   [
     'src/surfaces/molted',
     '../mailmolt/index.ts',
     'A surface translates HTTP|One surface does not lean on another',
   ],
-  ['src/objects', '../schema.ts', 'An object is small and synchronous'],
+  ['src/objects', '../schema/sending.ts', 'An object is small and synchronous'],
   ['src/queue', '../surfaces/http.ts', 'A consumer calls core and carriers'],
   ['src/carriers', '../core/ground/ids.ts', 'import their own files only'],
   ['test/contract/molted', '../../../src/index.ts', 'A contract test is a black box'],
@@ -25,7 +25,7 @@ test.for([
 })
 
 test.for([
-  ['src/core', '../schema.ts'],
+  ['src/core', '../schema/sending.ts'],
   ['src/surfaces/molted', '../../core/sending/request.ts'],
   ['src/surfaces/molted', '../http.ts'],
   ['src/queue', '../carriers/index.ts'],

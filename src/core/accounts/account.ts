@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { agents, keys, mailboxes, tenants } from '../../schema.ts'
+import { agents, keys, mailboxes, tenants } from '../../schema/accounts.ts'
 import type { Ctx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { rateWindow } from '../limits/reservations.ts'

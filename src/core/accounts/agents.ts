@@ -1,5 +1,6 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
-import { type AgentConfig, agents, keys, leaseEvents, leases, type Permission } from '../../schema.ts'
+import { type AgentConfig, agents, keys, type Permission } from '../../schema/accounts.ts'
+import { leaseEvents, leases } from '../../schema/coordination.ts'
 import { safeHeaderText } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one, permits } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
@@ -9,7 +10,7 @@ import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
 
 export type Agent = typeof agents.$inferSelect
-export type { AgentConfig } from '../../schema.ts'
+export type { AgentConfig } from '../../schema/accounts.ts'
 
 /** How a request names an agent: by id, by name, by both if they agree, or not at all. */
 export type AgentName = { id: string | null; name: string | null }

@@ -1,5 +1,5 @@
 import { and, count, desc, eq, lt } from 'drizzle-orm'
-import { canaries } from '../../schema.ts'
+import { canaries } from '../../schema/accounts.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId, newToken } from '../ground/ids.ts'

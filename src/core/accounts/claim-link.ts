@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { type Env, settings } from '../../env.ts'
-import { claims } from '../../schema.ts'
+import { claims } from '../../schema/accounts.ts'
 import { database } from '../ground/ctx.ts'
 import { hashSecret } from './keys.ts'
 

@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { agents, aliases, claims, mailboxes, owners, tenants, verifications } from '../../schema.ts'
+import { agents, aliases, claims, mailboxes, owners, tenants, verifications } from '../../schema/accounts.ts'
 import { type Address, parseAddress } from '../ground/address.ts'
 import { database, prepared } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

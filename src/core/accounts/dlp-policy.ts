@@ -1,11 +1,10 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { tenants } from '../../schema.ts'
+import { DLP_MODES, type DlpMode, tenants } from '../../schema/accounts.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'
 import type { Canary } from '../reading/dlp/canary.ts'
 import type { DlpPolicy } from '../reading/dlp/content.ts'
-import { DLP_MODES, type DlpMode } from '../reading/dlp/mode.ts'
 import { RULE_NAMES, RULES, RULES_VERSION } from '../reading/dlp/rules.ts'
 import { mayDecide } from './tenants.ts'
 

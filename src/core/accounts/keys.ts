@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, isNull, lt, notExists, or } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../../schema.ts'
+import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../../schema/accounts.ts'
 import { crc62 } from '../ground/checksum.ts'
 import { type Ctx, database, mustBeAllowed, newCtx, one, permits } from '../ground/ctx.ts'
 import { eventStream } from '../ground/event-stream.ts'

@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { agents, aliases, mailboxes, sends, tenants } from '../../schema.ts'
+import { agents, aliases, mailboxes, tenants } from '../../schema/accounts.ts'
+import { sends } from '../../schema/sending.ts'
 import { type Address, parseAddress, safeHeaderText } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

@@ -1,5 +1,5 @@
 import { and, eq, isNotNull } from 'drizzle-orm'
-import { owners } from '../../schema.ts'
+import { owners } from '../../schema/accounts.ts'
 import type { Ctx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 

@@ -1,6 +1,6 @@
 import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { type OwnerRole, owners, tenants } from '../../schema.ts'
+import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
@@ -9,7 +9,7 @@ import { audited } from '../journal/audit.ts'
 import type { Letter } from './letter.ts'
 
 export type Owner = typeof owners.$inferSelect
-export type { OwnerRole } from '../../schema.ts'
+export type { OwnerRole } from '../../schema/accounts.ts'
 
 export const ROLES = ['owner', 'approver', 'viewer'] as const satisfies OwnerRole[]
 

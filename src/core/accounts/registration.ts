@@ -1,5 +1,5 @@
 import { type Env, settings } from '../../env.ts'
-import { agents, claims, keys, mailboxes, owners, tenants } from '../../schema.ts'
+import { agents, claims, keys, mailboxes, owners, tenants } from '../../schema/accounts.ts'
 import { parseAddress, safeHeaderText } from '../ground/address.ts'
 import { type Actor, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

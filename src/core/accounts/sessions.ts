@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { owners, sessions, signIns, tenants } from '../../schema.ts'
+import { owners, sessions, signIns, tenants } from '../../schema/accounts.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, database, newCtx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

@@ -1,6 +1,7 @@
 import { and, desc, eq, getTableColumns, isNull, lt, ne, notExists, or, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { agents, erasures, mailboxes, smtpCredentials, tenants } from '../../schema.ts'
+import { agents, mailboxes, smtpCredentials, tenants } from '../../schema/accounts.ts'
+import { erasures } from '../../schema/governance.ts'
 import { actorName, type Ctx, database, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'

@@ -1,5 +1,5 @@
 import { and, eq, exists, ne } from 'drizzle-orm'
-import { mailboxes, tenants } from '../../schema.ts'
+import { mailboxes, tenants } from '../../schema/accounts.ts'
 import { type Ctx, may, mustBeAllowed, permits } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'

@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { type AutoReply, mailboxes } from '../../schema.ts'
+import { type AutoReply, mailboxes } from '../../schema/accounts.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'

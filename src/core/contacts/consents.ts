@@ -1,5 +1,5 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
-import { consents } from '../../schema.ts'
+import { consents } from '../../schema/contacts.ts'
 import { type Address, parseAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

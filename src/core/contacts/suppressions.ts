@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { suppressions } from '../../schema.ts'
+import { suppressions } from '../../schema/contacts.ts'
 import { mayDecide } from '../accounts/tenants.ts'
 import { type Address, parseAddress } from '../ground/address.ts'
 import { type Actor, type Ctx, type Db, database, mustBeAllowed, one } from '../ground/ctx.ts'

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, lte, or, type SQL, sql } from 'drizzle-orm'
-import { consensusRequests, consensusVotes } from '../../schema.ts'
+import { consensusRequests, consensusVotes } from '../../schema/coordination.ts'
 import { type AgentName, activeAgents, beat, mayActFor, mayCoordinate, mayLook } from '../accounts/agents.ts'
 import { parseAddress } from '../ground/address.ts'
 import type { Ctx } from '../ground/ctx.ts'

@@ -1,5 +1,7 @@
 import { and, desc, eq, getTableColumns, gt, isNull, lt, sql } from 'drizzle-orm'
-import { agents, leaseEvents, leases, sendRecipients, sends } from '../../schema.ts'
+import { agents } from '../../schema/accounts.ts'
+import { leaseEvents, leases } from '../../schema/coordination.ts'
+import { sendRecipients, sends } from '../../schema/sending.ts'
 import {
   ACTIVE_FOR_MS,
   type Agent,

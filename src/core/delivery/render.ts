@@ -1,18 +1,9 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { type Env, type SendBell, settings } from '../../env.ts'
-import {
-  agents,
-  aliases,
-  approvals,
-  domains,
-  mailboxes,
-  type RecipientKind,
-  type SendInput,
-  sends,
-  templateVersions,
-  tenants,
-  traces,
-} from '../../schema.ts'
+import { agents, aliases, domains, mailboxes, tenants } from '../../schema/accounts.ts'
+import { traces } from '../../schema/journal.ts'
+import { type RecipientKind, templateVersions } from '../../schema/letters.ts'
+import { approvals, type SendInput, sends } from '../../schema/sending.ts'
 import { CANARIES_OF_TENANT } from '../accounts/dlp-policy.ts'
 import { signDkim } from '../accounts/domains/dkim.ts'
 import { newestAlias, signerOf } from '../accounts/domains/sender.ts'

@@ -1,5 +1,5 @@
+import type { SendState } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
-import type { SendState } from '../policy/states.ts'
 import type { DlpFacts } from '../reading/dlp/facts.ts'
 
 /** What was found in a message that was to leave, by kind and place. What it said is kept nowhere. */

@@ -15,7 +15,8 @@ import {
   sql,
 } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { agents, mailboxes, messages, tenants } from '../../schema.ts'
+import { agents, mailboxes, tenants } from '../../schema/accounts.ts'
+import { messages } from '../../schema/mail.ts'
 import type { Account } from '../accounts/account.ts'
 import { type Actor, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

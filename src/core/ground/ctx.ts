@@ -1,6 +1,6 @@
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import type { Env } from '../../env.ts'
-import type { MailboxScope, OwnerRole, Permission } from '../../schema.ts'
+import type { MailboxScope, OwnerRole, Permission } from '../../schema/accounts.ts'
 import { Fault } from './fault.ts'
 import { learn } from './log.ts'
 

@@ -1,5 +1,5 @@
 import { and, eq, isNull, lt } from 'drizzle-orm'
-import { idempotency } from '../../schema.ts'
+import { idempotency } from '../../schema/ground.ts'
 import type { Ctx } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { sha256 } from './hash.ts'

@@ -1,6 +1,6 @@
 import { and, desc, eq } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { capturedMail } from '../../schema.ts'
+import { capturedMail } from '../../schema/delivery.ts'
 import { parseAddress } from '../ground/address.ts'
 import { database } from '../ground/ctx.ts'
 

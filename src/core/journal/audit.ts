@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type SQL, sql } from 'drizzle-orm'
-import { auditDetails, auditEntries } from '../../schema.ts'
+import { auditDetails, auditEntries } from '../../schema/journal.ts'
 import { type Actor, actorName, type Db } from '../ground/ctx.ts'
 import { newId } from '../ground/ids.ts'
 import { commitmentTo } from './commitment.ts'

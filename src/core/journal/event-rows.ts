@@ -1,6 +1,6 @@
 import type { Env } from '../../env.ts'
-import type { EventRefs, EventType } from '../../schema.ts'
-import type { SendState } from '../policy/states.ts'
+import type { EventRefs, EventType } from '../../schema/journal.ts'
+import type { SendState } from '../../schema/sending.ts'
 
 /** Something that happened to a tenant, as consumers of its events will learn it. */
 export type Happening = {

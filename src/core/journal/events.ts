@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { events } from '../../schema.ts'
+import { events } from '../../schema/journal.ts'
 import type { Db } from '../ground/ctx.ts'
 
 /** What `eventsFrom` writes, as a query for a batch of drizzle's, from a relation of the same columns. */

@@ -1,6 +1,6 @@
 import { and, asc, eq, inArray, isNotNull } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { owners } from '../../schema.ts'
+import { owners } from '../../schema/accounts.ts'
 import { database } from '../ground/ctx.ts'
 
 /** A person of a tenant who is written to. */

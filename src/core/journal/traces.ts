@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { traces } from '../../schema.ts'
+import { traces } from '../../schema/journal.ts'
+import type { SendState } from '../../schema/sending.ts'
 import type { Db } from '../ground/ctx.ts'
-import type { SendState } from '../policy/states.ts'
 
 /** The steps of a send that its trace keeps. */
 export type TraceKind = 'decision' | 'render' | 'approval' | 'routing' | 'delivery' | 'cancel'

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { tenants } from '../../schema.ts'
+import { tenants } from '../../schema/accounts.ts'
 import type { Ctx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import {

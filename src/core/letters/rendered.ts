@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import type { StoredFile } from '../../schema.ts'
+import type { StoredFile } from '../../schema/letters.ts'
 import type { Attachment, Mail } from './message.ts'
 
 /**

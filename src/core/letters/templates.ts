@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, lt, lte, ne, or, sql } from 'drizzle-orm'
-import { type TemplateVariable, templates, templateVersions } from '../../schema.ts'
+import { type TemplateVariable, templates, templateVersions } from '../../schema/letters.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'

@@ -1,5 +1,6 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
-import { mailboxes, sendRecipients, tenants } from '../../schema.ts'
+import { mailboxes, tenants } from '../../schema/accounts.ts'
+import { sendRecipients } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { mailboxLimits, planLimits } from '../policy/plans.ts'

@@ -1,5 +1,7 @@
 import type { Env } from '../../env.ts'
-import { keys, mailboxes, owners, suppressions, templates, templateVersions, tenants } from '../../schema.ts'
+import { keys, mailboxes, owners, tenants } from '../../schema/accounts.ts'
+import { suppressions } from '../../schema/contacts.ts'
+import { templates, templateVersions } from '../../schema/letters.ts'
 import { hashSecret } from '../accounts/keys.ts'
 import { database } from '../ground/ctx.ts'
 import { DEMO, DEMO_OWNER_KEY, demoKey } from './demo-world.ts'

@@ -1,4 +1,4 @@
-import type { SendInput } from '../../schema.ts'
+import type { SendInput } from '../../schema/sending.ts'
 import { readIntent } from '../reading/intent/embedded.ts'
 import { readAutomatic } from '../reading/mime/automatic.ts'
 import { textOfHtml } from '../reading/text/html.ts'

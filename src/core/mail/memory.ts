@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import type { memories } from '../../schema.ts'
+import type { memories } from '../../schema/mail.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import {

@@ -1,8 +1,9 @@
-import type { Authentication, messages, Risk, StoredFile } from '../../schema.ts'
+import type { StoredFile } from '../../schema/letters.ts'
+import type { Authentication, messages, Risk } from '../../schema/mail.ts'
+import type { SendState } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import type { SendState } from '../policy/states.ts'
 import { bodyOf } from './body.ts'
 
 export type Folder = 'inbox' | 'sent'

@@ -1,5 +1,6 @@
 import type { Env } from '../../env.ts'
-import type { Authentication, messages, Risk, StoredFile } from '../../schema.ts'
+import type { StoredFile } from '../../schema/letters.ts'
+import type { Authentication, messages, Risk } from '../../schema/mail.ts'
 import { mailboxContact } from '../accounts/domains/sender.ts'
 import { slices } from '../ground/slices.ts'
 import { eventsFrom } from '../journal/event-rows.ts'

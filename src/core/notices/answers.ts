@@ -1,5 +1,5 @@
 import { type Env, settings } from '../../env.ts'
-import type { arrivals } from '../../schema.ts'
+import type { arrivals } from '../../schema/arrivals.ts'
 import { parseAddress } from '../ground/address.ts'
 import { Fault } from '../ground/fault.ts'
 import { throttle } from '../limits/throttle.ts'

@@ -1,5 +1,5 @@
 import { type Env, settings } from '../../env.ts'
-import { mailboxes, tenants } from '../../schema.ts'
+import { mailboxes, tenants } from '../../schema/accounts.ts'
 import { database } from '../ground/ctx.ts'
 import type { Refusal } from '../policy/judge.ts'
 import { requestSends } from '../sending/request.ts'

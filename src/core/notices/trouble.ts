@@ -1,6 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
-import { domains, webhooks } from '../../schema.ts'
+import { domains } from '../../schema/accounts.ts'
+import { webhooks } from '../../schema/publishing.ts'
 import { database } from '../ground/ctx.ts'
 import type { Due } from '../journal/event-types.ts'
 import { readersOf } from '../journal/notice-readers.ts'

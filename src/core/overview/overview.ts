@@ -1,8 +1,8 @@
 import { and, desc, eq, gte, isNull, sql } from 'drizzle-orm'
-import { deadLetters, sends } from '../../schema.ts'
+import { deadLetters } from '../../schema/delivery.ts'
+import { type SendState, sends } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { idFloor } from '../ground/ids.ts'
-import type { SendState } from '../policy/states.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,4 +1,4 @@
-import type { EventType } from '../../schema.ts'
+import type { EventType } from '../../schema/journal.ts'
 import { type Ctx, mailboxesToShow } from '../ground/ctx.ts'
 import type { Payload } from './payload.ts'
 

@@ -1,4 +1,5 @@
-import type { Authentication, EventRefs, EventType } from '../../schema.ts'
+import type { EventRefs, EventType } from '../../schema/journal.ts'
+import type { Authentication } from '../../schema/mail.ts'
 import type { Due } from '../journal/event-types.ts'
 import type { Body } from '../mail/body.ts'
 import { messageIdOf, threadIdOf } from '../mail/store.ts'

@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import type { EventRefs, EventType } from '../../schema.ts'
+import type { EventRefs, EventType } from '../../schema/journal.ts'
 import { idFloor } from '../ground/ids.ts'
 import { byteLength } from '../ground/slices.ts'
 import { ringOutbox } from '../journal/bells.ts'

@@ -1,4 +1,4 @@
-import type { EventType } from '../../schema.ts'
+import type { EventType } from '../../schema/journal.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import type { Listener } from '../policy/listener.ts'

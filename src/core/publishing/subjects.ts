@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import type { EventRefs } from '../../schema.ts'
+import type { EventRefs } from '../../schema/journal.ts'
 import type { Due } from '../journal/event-types.ts'
 import { readRendered } from '../letters/rendered.ts'
 import { type Body, bodyOf } from '../mail/body.ts'

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
-import { approvals, sends } from '../../schema.ts'
+import { approvals, sends } from '../../schema/sending.ts'
 import { dlpPolicyOf } from '../accounts/dlp-policy.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

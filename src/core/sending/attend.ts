@@ -1,6 +1,7 @@
 import { and, eq, inArray, lte } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { approvals, type Recipient, type SendInput, sends } from '../../schema.ts'
+import type { Recipient } from '../../schema/letters.ts'
+import { approvals, type SendInput, sends } from '../../schema/sending.ts'
 import { database } from '../ground/ctx.ts'
 import { readRendered } from '../letters/rendered.ts'
 import { refund } from '../limits/reservations.ts'

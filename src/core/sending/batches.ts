@@ -1,9 +1,8 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
-import { sends } from '../../schema.ts'
+import { type SendState, sends } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
-import type { SendState } from '../policy/states.ts'
 import type { Send } from './sends.ts'
 
 /** The most items that one request may carry. */

@@ -1,4 +1,5 @@
-import type { ContentFacts, Recipient, SendInput } from '../../schema.ts'
+import type { Recipient } from '../../schema/letters.ts'
+import type { ContentFacts, SendInput } from '../../schema/sending.ts'
 import { slices } from '../ground/slices.ts'
 import { AGENT_FITS, CALLER, callerBinds, type Door, MAY_SEND, NAMED_AGENT } from './door.ts'
 

@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { type ContentFacts, type ReplyTo, sends } from '../../schema.ts'
+import { type ContentFacts, type ReplyTo, sends } from '../../schema/sending.ts'
 import { MAX_SUBJECT, parseAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

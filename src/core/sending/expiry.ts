@@ -1,6 +1,7 @@
 import { and, eq, inArray, lte, type SQL, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { approvals, type EventType, sends } from '../../schema.ts'
+import type { EventType } from '../../schema/journal.ts'
+import { approvals, sends } from '../../schema/sending.ts'
 import { type Db, database } from '../ground/ctx.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'

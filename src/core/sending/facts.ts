@@ -1,9 +1,9 @@
+import type { DlpMode } from '../../schema/accounts.ts'
+import type { SendState } from '../../schema/sending.ts'
 import { ACTIVE_FOR_MS } from '../accounts/agents.ts'
 import { joinSender } from '../accounts/domains/sender.ts'
 import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy/judge.ts'
 import type { Plan } from '../policy/plans.ts'
-import type { SendState } from '../policy/states.ts'
-import type { DlpMode } from '../reading/dlp/mode.ts'
 import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
 /** The sends asked about, each with its caller's standing towards it: a stored one by id or burned key, or none yet. */

@@ -1,5 +1,6 @@
 import type { Env } from '../../env.ts'
-import type { Recipient, SendInput, StoredFile } from '../../schema.ts'
+import type { Recipient, StoredFile } from '../../schema/letters.ts'
+import type { SendInput } from '../../schema/sending.ts'
 import type { Rendered } from '../letters/rendered.ts'
 import { compileTemplate, renderTemplate } from '../letters/rendering.ts'
 import { bodyIn, sentBodyKey } from '../mail/body.ts'

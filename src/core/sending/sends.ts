@@ -1,12 +1,12 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
-import { approvals, sendRecipients, sends, traces } from '../../schema.ts'
+import { traces } from '../../schema/journal.ts'
+import { approvals, type SendState, sendRecipients, sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newToken } from '../ground/ids.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { refund } from '../limits/reservations.ts'
-import type { SendState } from '../policy/states.ts'
 
 export type Send = typeof sends.$inferSelect
 export type TraceStep = typeof traces.$inferSelect

@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import type { Recipient } from '../../schema.ts'
+import type { Recipient } from '../../schema/letters.ts'
 import { parseAddress } from '../ground/address.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import type { BounceReport } from '../reading/bounces/bounce-report.ts'

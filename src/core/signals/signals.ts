@@ -1,5 +1,5 @@
 import type { Env } from '../../env.ts'
-import type { EventType } from '../../schema.ts'
+import type { EventType } from '../../schema/journal.ts'
 import { newId } from '../ground/ids.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
 

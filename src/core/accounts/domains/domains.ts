@@ -1,5 +1,5 @@
 import { and, count, desc, eq, lt } from 'drizzle-orm'
-import { agents, aliases, domains, mailboxes, owners, tenants } from '../../../schema.ts'
+import { agents, aliases, domains, mailboxes, owners, tenants } from '../../../schema/accounts.ts'
 import { parseAddress } from '../../ground/address.ts'
 import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'

@@ -1,4 +1,4 @@
-import type { domains } from '../../../schema.ts'
+import type { domains } from '../../../schema/accounts.ts'
 
 export type Domain = typeof domains.$inferSelect
 

@@ -1,6 +1,6 @@
 import { and, eq, ne, or, sql } from 'drizzle-orm'
 import type { DomainBell, Env } from '../../../env.ts'
-import { domains } from '../../../schema.ts'
+import { domains } from '../../../schema/accounts.ts'
 import { type Actor, type Ctx, database, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { type AuditRecord, type Author, audited, CHANGED } from '../../journal/audit.ts'
 import { ringJobs, ringOutbox } from '../../journal/bells.ts'

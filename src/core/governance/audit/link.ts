@@ -1,6 +1,6 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
-import { auditEntries, auditHeads } from '../../../schema.ts'
+import { auditEntries, auditHeads } from '../../../schema/journal.ts'
 import { type Db, database, prepared } from '../../ground/ctx.ts'
 import { GENESIS, linkHash } from './chain.ts'
 import { signHead } from './key.ts'

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
-import { auditDetails, auditEntries, auditHeads } from '../../../schema.ts'
+import { auditDetails, auditEntries, auditHeads } from '../../../schema/journal.ts'
 import { type Ctx, type Db, database, mustBeAllowed } from '../../ground/ctx.ts'
 import { GENESIS } from './chain.ts'
 import { signHead } from './key.ts'

@@ -1,6 +1,6 @@
 import { and, desc, eq, gte, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
-import { auditEntries } from '../../../schema.ts'
+import { auditEntries } from '../../../schema/journal.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { entriesWhere, type LoggedEntry } from './log.ts'
 

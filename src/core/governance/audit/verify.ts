@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm'
-import { auditEntries, auditHeads } from '../../../schema.ts'
+import { auditEntries, auditHeads } from '../../../schema/journal.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { commitmentTo } from '../../journal/commitment.ts'
 import { GENESIS, headBytes, linkHash } from './chain.ts'

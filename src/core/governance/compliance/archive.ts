@@ -1,7 +1,7 @@
 import { makeZip } from 'client-zip'
 import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { ArchiveBell, Env } from '../../../env.ts'
-import { archives } from '../../../schema.ts'
+import { archives } from '../../../schema/governance.ts'
 import { database } from '../../ground/ctx.ts'
 import { newToken } from '../../ground/ids.ts'
 import { tellFailure } from '../../ground/log.ts'

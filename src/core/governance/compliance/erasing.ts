@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
-import { erasures, sends } from '../../../schema.ts'
+import { erasures } from '../../../schema/governance.ts'
+import { sends } from '../../../schema/sending.ts'
 import { consensusObject } from '../../coordination/consensus.ts'
 import { leaseObject } from '../../coordination/leases.ts'
 import { database } from '../../ground/ctx.ts'

@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { type Env, settings } from '../../../env.ts'
-import { archives } from '../../../schema.ts'
+import { archives } from '../../../schema/governance.ts'
 import { claimedOwner } from '../../accounts/owner.ts'
 import { type Ctx, database, mustBeAllowed } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'

@@ -1,6 +1,6 @@
 import { lte } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
-import { archives, erasures } from '../../../schema.ts'
+import { archives, erasures } from '../../../schema/governance.ts'
 import { database } from '../../ground/ctx.ts'
 import { ringJobs } from '../../journal/bells.ts'
 

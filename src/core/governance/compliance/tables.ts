@@ -1,6 +1,36 @@
 import { getTableColumns, is, sql } from 'drizzle-orm'
 import { getTableConfig, type SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
-import * as schema from '../../../schema.ts'
+import * as accounts from '../../../schema/accounts.ts'
+import * as arrivals from '../../../schema/arrivals.ts'
+import * as contacts from '../../../schema/contacts.ts'
+import * as coordination from '../../../schema/coordination.ts'
+import * as delivery from '../../../schema/delivery.ts'
+import * as governance from '../../../schema/governance.ts'
+import * as ground from '../../../schema/ground.ts'
+import * as journal from '../../../schema/journal.ts'
+import * as letters from '../../../schema/letters.ts'
+import * as mail from '../../../schema/mail.ts'
+import * as notices from '../../../schema/notices.ts'
+import * as payments from '../../../schema/payments.ts'
+import * as publishing from '../../../schema/publishing.ts'
+import * as sending from '../../../schema/sending.ts'
+
+const schema = {
+  ...accounts,
+  ...arrivals,
+  ...contacts,
+  ...coordination,
+  ...delivery,
+  ...governance,
+  ...ground,
+  ...journal,
+  ...letters,
+  ...mail,
+  ...notices,
+  ...payments,
+  ...publishing,
+  ...sending,
+}
 
 type Schema = typeof schema
 type TableName = { [Name in keyof Schema]: Schema[Name] extends SQLiteTable ? Name : never }[keyof Schema]

@@ -1,6 +1,6 @@
+import type { HumanizerStyle } from '../../../schema/accounts.ts'
 import { fixedPlaces, type Wording } from './guard.ts'
 import { readMarkup, writeMarkup } from './markup.ts'
-import type { HumanizerStyle } from './style.ts'
 
 /** Rewrites one text; `pick` chooses among variants, always the same for the same send and rule. */
 type Rule = { name: string; pattern: RegExp; to: Partial<Record<HumanizerStyle, string[]>> }

@@ -1,9 +1,9 @@
 import type { Env } from '../../../env.ts'
+import type { HumanizerStyle } from '../../../schema/accounts.ts'
 import { tellFailure } from '../../ground/log.ts'
 import { reword } from './embedded.ts'
 import { isSearchable, type Kind, survives, valuesIn, type Wording, wholeText } from './guard.ts'
 import { type Asked, askModel } from './model.ts'
-import type { HumanizerStyle } from './style.ts'
 
 export type Fallback =
   | Extract<Asked, { ok: false }>['reason']

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Env, settings } from '../../../env.ts'
+import type { HumanizerStyle } from '../../../schema/accounts.ts'
 import { languageModel } from '../../ground/model.ts'
 import type { Wording } from './guard.ts'
 import { readMarkup, writeMarkup } from './markup.ts'
-import type { HumanizerStyle } from './style.ts'
 
 /** Longest a model may take, in ms, whatever the settings allow: a claim on a send must outlive it several times. */
 export const MODEL_AT_MOST_MS = 20_000

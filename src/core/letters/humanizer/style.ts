@@ -1,6 +1,6 @@
-export const HUMANIZER_STYLES = ['casual', 'professional', 'friendly'] as const
+import { HUMANIZER_STYLES, type HumanizerStyle } from '../../../schema/accounts.ts'
 
-export type HumanizerStyle = (typeof HUMANIZER_STYLES)[number]
+export { HUMANIZER_STYLES } from '../../../schema/accounts.ts'
 
 /** What one place says about rewriting; undefined and null say nothing. A style of no known name says nothing either. */
 export type HumanizerWish = {

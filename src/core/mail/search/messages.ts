@@ -1,5 +1,5 @@
 import type { Env } from '../../../env.ts'
-import type { StoredFile } from '../../../schema.ts'
+import type { StoredFile } from '../../../schema/letters.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { textOfHtml } from '../../reading/text/html.ts'
 import { bodyOf } from '../body.ts'

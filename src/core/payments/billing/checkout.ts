@@ -1,5 +1,5 @@
 import { type Env, settings } from '../../../env.ts'
-import { checkouts } from '../../../schema.ts'
+import { checkouts } from '../../../schema/payments.ts'
 import { claimedOwner } from '../../accounts/owner.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'

@@ -1,5 +1,6 @@
 import { eq, ne } from 'drizzle-orm'
-import { subscriptions, tenants } from '../../../schema.ts'
+import { tenants } from '../../../schema/accounts.ts'
+import { subscriptions } from '../../../schema/payments.ts'
 import type { Owner } from '../../accounts/owner.ts'
 import { type Ctx, one } from '../../ground/ctx.ts'
 import { newId } from '../../ground/ids.ts'

@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { type Env, settings } from '../../../env.ts'
-import { checkouts, subscriptions } from '../../../schema.ts'
+import { checkouts, subscriptions } from '../../../schema/payments.ts'
 import { database } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import type { Plan } from '../../policy/plans.ts'

@@ -1,6 +1,6 @@
 import { and, eq, inArray, isNull, lte, or } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
-import { bonds } from '../../../schema.ts'
+import { bonds } from '../../../schema/payments.ts'
 import { database } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newToken } from '../../ground/ids.ts'

@@ -1,5 +1,5 @@
 import type { Env } from '../../../env.ts'
-import type { bonds } from '../../../schema.ts'
+import type { bonds } from '../../../schema/payments.ts'
 
 export type Bond = typeof bonds.$inferSelect
 export type BondTier = Bond['tier']

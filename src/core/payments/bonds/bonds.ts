@@ -1,6 +1,6 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
-import { bonds } from '../../../schema.ts'
+import { bonds } from '../../../schema/payments.ts'
 import { claimedOwner } from '../../accounts/owner.ts'
 import { type Ctx, database, mustBeAllowed, one } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'

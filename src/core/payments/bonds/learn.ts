@@ -1,6 +1,6 @@
 import { and, eq, type SQL } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
-import { bonds } from '../../../schema.ts'
+import { bonds } from '../../../schema/payments.ts'
 import { database } from '../../ground/ctx.ts'
 import type { Report } from '../billing/standing.ts'
 import { attendBond, ended } from './attend.ts'

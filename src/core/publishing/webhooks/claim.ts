@@ -1,5 +1,5 @@
 import type { Env, WebhookBell } from '../../../env.ts'
-import type { EventType } from '../../../schema.ts'
+import type { EventType } from '../../../schema/journal.ts'
 import { newToken } from '../../ground/ids.ts'
 import { CLAIM_MS } from './schedule.ts'
 import { isFull } from './waiting.ts'

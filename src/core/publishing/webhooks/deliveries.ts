@@ -1,5 +1,5 @@
 import { and, desc, eq, gte, inArray, lt } from 'drizzle-orm'
-import { webhookAttempts, webhookDeliveries } from '../../../schema.ts'
+import { webhookAttempts, webhookDeliveries } from '../../../schema/publishing.ts'
 import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { idFloor, newId, newToken } from '../../ground/ids.ts'

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { Webhook as Signer } from 'standardwebhooks'
-import { webhooks } from '../../../schema.ts'
+import { webhooks } from '../../../schema/publishing.ts'
 
 type Secrets = Pick<typeof webhooks.$inferSelect, 'secret' | 'replacedSecrets'>
 

@@ -1,14 +1,15 @@
 import { and, desc, eq, sql } from 'drizzle-orm'
-import { agents, webhookAttempts, webhookDeliveries, webhooks } from '../../../schema.ts'
+import { agents } from '../../../schema/accounts.ts'
+import { EVENT_TYPES, type EventType } from '../../../schema/journal.ts'
+import { webhookAttempts, webhookDeliveries, webhooks } from '../../../schema/publishing.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { findTarget } from '../../ground/egress/post.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
 import { audited } from '../../journal/audit.ts'
-import { EVENT_TYPES, type EventType } from '../../journal/event-types.ts'
 import { newWebhookSecret, replacing } from './secret.ts'
 
-export { EVENT_TYPES, type EventType } from '../../journal/event-types.ts'
+export { EVENT_TYPES, type EventType } from '../../../schema/journal.ts'
 export type Webhook = typeof webhooks.$inferSelect
 export type Delivery = typeof webhookDeliveries.$inferSelect
 

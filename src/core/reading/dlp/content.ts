@@ -1,6 +1,6 @@
+import type { DlpMode } from '../../../schema/accounts.ts'
 import type { Canary } from './canary.ts'
 import type { DlpFacts } from './facts.ts'
-import type { DlpMode } from './mode.ts'
 import { RULE_NAMES, RULES_VERSION } from './rules.ts'
 import { CANARY, type Hit, scanLone, scanMarkup, scanText, strike } from './scan.ts'
 

@@ -1,4 +1,4 @@
-import type { DlpMode } from './mode.ts'
+import type { DlpMode } from '../../../schema/accounts.ts'
 
 /** What was found in a message before it was judged: by which rules and where, never what. */
 export type DlpFacts = {

@@ -1,11 +1,7 @@
+import { VERDICTS, type Verdict } from '../../../schema/mail.ts'
 import { parseAddress } from '../../ground/address.ts'
 import { BUDGET } from './budget.ts'
 import { type Field, withoutComments } from './header.ts'
-
-const VERDICTS = ['none', 'pass', 'fail', 'softfail', 'neutral', 'policy', 'temperror', 'permerror'] as const
-
-/** A result of RFC 8601, section 2.7; what is absent or unknown is `none`. */
-export type Verdict = (typeof VERDICTS)[number]
 
 export type Authentication = {
   spf: Verdict

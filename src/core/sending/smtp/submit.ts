@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { settings } from '../../../env.ts'
-import { aliases } from '../../../schema.ts'
+import { aliases } from '../../../schema/accounts.ts'
 import type { Account } from '../../accounts/account.ts'
 import type { Submitter } from '../../accounts/smtp-credentials.ts'
 import { type Address, parseAddress } from '../../ground/address.ts'

@@ -1,0 +1,19 @@
+import { index, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { time } from './columns.ts'
+
+/** What one person was mailed to decide one approval with, once: a link, or an address to answer to. Only hashes are kept. */
+export const approvalTokens = sqliteTable(
+  'approval_tokens',
+  {
+    tokenHash: text().primaryKey(),
+    tenantId: text().notNull(),
+    approvalId: text().notNull(),
+    ownerId: text().notNull(),
+    door: text({ enum: ['link', 'answer'] }).notNull(),
+    /** Of the message that the notice was about. */
+    sha256: text().notNull(),
+    expiresAt: time().notNull(),
+    usedAt: time(),
+  },
+  (t) => [index('approval_tokens_by_age').on(t.expiresAt)],
+)

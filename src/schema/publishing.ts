@@ -1,0 +1,87 @@
+import { sql } from 'drizzle-orm'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { flag, time } from './columns.ts'
+import { EVENT_TYPES, type EventType } from './journal.ts'
+
+/** Where a tenant, or one of its agents, wants its events. No event types means all of them. */
+export const webhooks = sqliteTable(
+  'webhooks',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    /** Null where it hears of the whole tenant. */
+    agentId: text(),
+    url: text().notNull(),
+    eventTypes: text({ mode: 'json' }).$type<EventType[]>().notNull(),
+    description: text(),
+    isActive: flag().notNull().default(true),
+    disabledReason: text(),
+    secret: text().notNull(),
+    /** Those that sign beside it until their time is over, in ms since 1970; the newest first. */
+    replacedSecrets: text({ mode: 'json' })
+      .$type<{ secret: string; until: number }[]>()
+      .notNull()
+      .default([]),
+    /** Since when every attempt has failed. */
+    failingSince: time(),
+    /** When the sweep looks after the deliveries that wait for it; a trigger sets it as soon as one does. */
+    releaseAt: time(),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('webhooks_held_up').on(t.releaseAt).where(sql`release_at IS NOT NULL`),
+  ],
+)
+
+/** One event on its way to one webhook. */
+export const webhookDeliveries = sqliteTable(
+  'webhook_deliveries',
+  {
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    webhookId: text().notNull(),
+    eventId: text().notNull(),
+    eventType: text({ enum: EVENT_TYPES }).notNull(),
+    state: text({ enum: ['pending', 'delivered', 'dead'] }).notNull(),
+    attempts: integer().notNull().default(0),
+    statusCode: integer(),
+    error: text(),
+    /** Null where it has ended, and where it waits. */
+    nextAt: time(),
+    /** Whether it waits for other attempts of its webhook to end. */
+    isWaiting: flag().notNull().default(false),
+    claimToken: text(),
+    claimUntil: time(),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('webhook_deliveries_by_event').on(t.tenantId, t.webhookId, t.eventId),
+    index('webhook_deliveries_by_webhook').on(t.tenantId, t.webhookId, t.id),
+    index('webhook_deliveries_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('webhook_deliveries_waiting').on(t.tenantId, t.webhookId, t.id).where(sql`is_waiting = 1`),
+    index('webhook_deliveries_claimed')
+      .on(t.tenantId, t.webhookId, t.claimUntil)
+      .where(sql`claim_until IS NOT NULL`),
+  ],
+)
+
+/** What was sent in one attempt and what came back, the first KB of each. */
+export const webhookAttempts = sqliteTable(
+  'webhook_attempts',
+  {
+    tenantId: text().notNull(),
+    deliveryId: text().notNull(),
+    attempt: integer().notNull(),
+    at: time().notNull(),
+    durationMs: integer().notNull(),
+    statusCode: integer(),
+    error: text(),
+    request: text().notNull(),
+    response: text(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.deliveryId, t.attempt] })],
+)
