@@ -214,7 +214,7 @@ async function bringToRest(those: Endpoint[]): Promise<number> {
   try {
     const move = db.prepare(
       `UPDATE webhook_deliveries SET next_at = 1, is_waiting = 0
-       WHERE webhook_id = ? AND state = 'pending' AND claim_token IS NULL`,
+       WHERE webhook_id = ? AND state = 'pending' AND lock_token IS NULL`,
     )
     const left = db.prepare(
       `SELECT count(*) AS n FROM webhook_deliveries WHERE webhook_id = ? AND state = 'pending'`,

@@ -10,7 +10,7 @@ CREATE TABLE `arrivals` (
 	`envelope_from` text NOT NULL,
 	`size` integer NOT NULL,
 	`state` text NOT NULL,
-	`claims` integer DEFAULT 0 NOT NULL,
+	`locks` integer DEFAULT 0 NOT NULL,
 	`next_at` integer,
 	`received_at` integer NOT NULL,
 	PRIMARY KEY(`tenant_id`, `id`)
@@ -95,5 +95,5 @@ ALTER TABLE `send_recipients` ADD `carrier` text;--> statement-breakpoint
 ALTER TABLE `sends` ADD `content` text;--> statement-breakpoint
 ALTER TABLE `sends` ADD `pinned_recipients` text;--> statement-breakpoint
 ALTER TABLE `sends` ADD `delivered_at` integer;--> statement-breakpoint
-CREATE INDEX `sends_by_return_path` ON `sends` (`id`) WHERE provider = 'smtp';--> statement-breakpoint
-CREATE INDEX `sends_by_provider_message` ON `sends` (`provider_message_id`) WHERE provider_message_id IS NOT NULL;
+CREATE INDEX `sends_by_return_path` ON `sends` (`id`) WHERE carrier = 'smtp';--> statement-breakpoint
+CREATE INDEX `sends_by_carrier_message` ON `sends` (`carrier_message_id`) WHERE carrier_message_id IS NOT NULL;

@@ -84,8 +84,8 @@ CREATE TABLE `webhook_deliveries` (
 	`status_code` integer,
 	`error` text,
 	`next_at` integer,
-	`claim_token` text,
-	`claim_until` integer,
+	`lock_token` text,
+	`lock_until` integer,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	PRIMARY KEY(`tenant_id`, `id`)

@@ -1,1 +1,1 @@
-CREATE INDEX `webhook_deliveries_claimed` ON `webhook_deliveries` (`tenant_id`,`webhook_id`,`claim_until`) WHERE claim_until IS NOT NULL;
+CREATE INDEX `webhook_deliveries_locked` ON `webhook_deliveries` (`tenant_id`,`webhook_id`,`lock_until`) WHERE lock_until IS NOT NULL;

@@ -6,7 +6,7 @@ import { Fault } from './core/ground/fault.ts'
 import { learn, tellFailure } from './core/ground/log.ts'
 import { recordReports } from './core/signals/reports.ts'
 import { type Env, settings } from './env.ts'
-import { providerEvents } from './surfaces/carrier-events/index.ts'
+import { carrierEvents } from './surfaces/carrier-events/index.ts'
 import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
 import type { Documented } from './surfaces/docs/documented.ts'
@@ -24,7 +24,7 @@ import { portal } from './surfaces/portal/index.tsx'
 import { recorded } from './surfaces/recorded.ts'
 import { unsubscribing } from './surfaces/unsubscribe/index.tsx'
 
-const reporting = providerEvents({
+const reporting = carrierEvents({
   read: readReport,
   record: (env, now, events) => recordReports(env, events, now),
 })

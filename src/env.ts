@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import type { CarrierHealth } from './objects/carrier-health.ts'
 import type { ConsensusRequest } from './objects/consensus-request.ts'
 import type { ContactLease } from './objects/contact-lease.ts'
 import type { EventStream } from './objects/event-stream.ts'
-import type { ProviderHealth } from './objects/provider-health.ts'
 import type { RateWindow } from './objects/rate-window.ts'
 
 /** A queue message is a bell: it names the row to look at, and the row says what is to be done. */
@@ -30,7 +30,7 @@ export interface Env {
   WEBHOOK: Queue<WebhookBell>
   JOBS: Queue<JobBell>
   RATE_WINDOW: DurableObjectNamespace<RateWindow>
-  PROVIDER_HEALTH: DurableObjectNamespace<ProviderHealth>
+  CARRIER_HEALTH: DurableObjectNamespace<CarrierHealth>
   CONTACT_LEASE: DurableObjectNamespace<ContactLease>
   CONSENSUS_REQUEST: DurableObjectNamespace<ConsensusRequest>
   EVENT_STREAM: DurableObjectNamespace<EventStream>

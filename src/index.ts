@@ -6,10 +6,10 @@ import type { Env } from './env.ts'
 import { openLocally } from './local.ts'
 import { consume } from './queue/index.ts'
 
+export { CarrierHealth } from './objects/carrier-health.ts'
 export { ConsensusRequest } from './objects/consensus-request.ts'
 export { ContactLease } from './objects/contact-lease.ts'
 export { EventStream } from './objects/event-stream.ts'
-export { ProviderHealth } from './objects/provider-health.ts'
 export { RateWindow } from './objects/rate-window.ts'
 
 export default {

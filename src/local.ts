@@ -35,7 +35,7 @@ async function open(env: Env): Promise<void> {
 /** Local queues and consumers die with their process, so nobody else will end what it had claimed or been rung for. */
 async function takeUp({ DB }: Env, now: Date): Promise<void> {
   await DB.prepare(
-    `UPDATE sends SET next_at = ?1, claim_until = iif(claim_until IS NULL, NULL, ?1)
+    `UPDATE sends SET next_at = ?1, lock_until = iif(lock_until IS NULL, NULL, ?1)
      WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
        OR (state = 'pending_approval' AND rendered_key IS NULL)`,
   )

@@ -37,7 +37,7 @@ export function capture({ db, now = () => new Date() }: CaptureSettings): Carrie
       } catch {
         return ambiguous('database', 'the capture may or may not have been written')
       }
-      return { kind: 'accepted', providerMessageId: messageId, delivered: true, refused: [] }
+      return { kind: 'accepted', carrierMessageId: messageId, delivered: true, refused: [] }
     },
   }
 }

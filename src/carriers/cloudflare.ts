@@ -21,7 +21,7 @@ export function cloudflare({ email, timeoutMs = 20_000 }: CloudflareSettings): C
         if (!sent) return ambiguous('timeout', `no answer in ${timeoutMs} ms`)
         const { messageId } = sent
         if (typeof messageId !== 'string' || !messageId) return ambiguous('no_id', 'an answer without an id')
-        return { kind: 'accepted', providerMessageId: bareId(messageId), delivered: false, refused: [] }
+        return { kind: 'accepted', carrierMessageId: bareId(messageId), delivered: false, refused: [] }
       } catch (error) {
         return read(error, message.recipients)
       }

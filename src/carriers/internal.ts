@@ -19,7 +19,7 @@ export function internal({ deliver }: InternalSettings): Carrier {
       try {
         const refused = await deliver(message)
         if (refused.length < message.recipients.length)
-          return { kind: 'accepted', providerMessageId: message.messageId, delivered: true, refused }
+          return { kind: 'accepted', carrierMessageId: message.messageId, delivered: true, refused }
         const kind = refused.every(({ permanent }) => permanent) ? 'refused_permanent' : 'refused_retry'
         return { kind, code: 'recipients', detail: 'no recipient could be served', recipients: refused }
       } catch {

@@ -47,7 +47,7 @@ function request(message: OutgoingMessage) {
 function read(answer: Answer, secrets: string[]): Outcome {
   const { status, body } = answer
   if (status === 200 && typeof body.id === 'string' && body.id)
-    return { kind: 'accepted', providerMessageId: bareId(body.id), delivered: false, refused: [] }
+    return { kind: 'accepted', carrierMessageId: bareId(body.id), delivered: false, refused: [] }
   const isThrottled = status === 420 || /limit exceeded/i.test(String(body.message))
   return classify(answer, {
     code: `http_${status}`,

@@ -75,7 +75,7 @@ function read(answer: Answer, recipients: string[], secrets: string[]): Outcome 
   const named = namedIn(typeof body.Message === 'string' ? body.Message : '', recipients)
   if (status === 200 && error === 0 && typeof body.MessageID === 'string' && body.MessageID) {
     const refused = inactive(named, `error_${INACTIVE}`)
-    return { kind: 'accepted', providerMessageId: body.MessageID, delivered: false, refused }
+    return { kind: 'accepted', carrierMessageId: body.MessageID, delivered: false, refused }
   }
   const code = error === null ? `http_${status}` : `error_${error}`
   const refused = error === INACTIVE ? inactive(named.length > 0 ? named : recipients, code) : []

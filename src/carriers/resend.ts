@@ -70,7 +70,7 @@ function tag(id: string) {
 function read(answer: Answer, secrets: string[]): Outcome {
   const { status, body } = answer
   if (status === 200 && typeof body.id === 'string' && body.id)
-    return { kind: 'accepted', providerMessageId: body.id, delivered: false, refused: [] }
+    return { kind: 'accepted', carrierMessageId: body.id, delivered: false, refused: [] }
   const code = typeof body.name === 'string' && /^\w{1,64}$/.test(body.name) ? body.name : `http_${status}`
   return classify(answer, { code, isPermanent: [400, 413, 422, 451].includes(status), secrets })
 }

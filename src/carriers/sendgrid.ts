@@ -73,6 +73,6 @@ function attached({ filename, contentType, content, contentId }: AttachedFile) {
 function read(answer: Answer, secrets: string[]): Outcome {
   const { status, headers } = answer
   const id = headers.get('x-message-id')
-  if (status === 202 && id) return { kind: 'accepted', providerMessageId: id, delivered: false, refused: [] }
+  if (status === 202 && id) return { kind: 'accepted', carrierMessageId: id, delivered: false, refused: [] }
   return classify(answer, { code: `http_${status}`, isPermanent: [400, 413].includes(status), secrets })
 }

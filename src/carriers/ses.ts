@@ -84,7 +84,7 @@ const THROTTLES = /^(TooManyRequests|LimitExceeded|Throttling|RequestLimitExceed
 function read(answer: Answer, secrets: string[]): Outcome {
   const { status, body } = answer
   if (status === 200 && typeof body.MessageId === 'string' && body.MessageId)
-    return { kind: 'accepted', providerMessageId: body.MessageId, delivered: false, refused: [] }
+    return { kind: 'accepted', carrierMessageId: body.MessageId, delivered: false, refused: [] }
   const name = exception(answer)
   // An unverified identity comes as MessageRejected, and is the account's fault, not the message's.
   const isVerified = !(typeof body.message === 'string' && /not verified/i.test(body.message))

@@ -196,7 +196,7 @@ async function finish({ wire, limits }: Session, refused: RefusedRecipient[]): P
     await wire.write(bytes('.\r\n'), limits.finalMs)
     const reply = await wire.reply(deadline - Date.now())
     if (positive(reply))
-      return { kind: 'accepted', providerMessageId: queueId(reply), delivered: false, refused }
+      return { kind: 'accepted', carrierMessageId: queueId(reply), delivered: false, refused }
     return reply.code >= 400
       ? answered(reply, refused)
       : ambiguous('final_reply', `unexpected ${words(reply)}`)

@@ -5,7 +5,7 @@ import { servable } from '../carriers/message.ts'
 import { bounceDomain } from '../core/accounts/domains/records.ts'
 import { depart, putBack, recordOutcome, remainingRecipients } from '../core/delivery/attempt.ts'
 import type { Carrier, CarrierName, Outcome, OutgoingMessage } from '../core/delivery/carrier.ts'
-import { CLAIMS_AT_MOST, type Claimed, claimForDelivery } from '../core/delivery/claim.ts'
+import { LOCKS_AT_MOST, type Locked, lockForDelivery } from '../core/delivery/lock.ts'
 import { bury } from '../core/delivery/dead-letters.ts'
 import { carriersOf, receive } from '../core/delivery/mailbox.ts'
 import { sha256 } from '../core/ground/hash.ts'
@@ -30,46 +30,46 @@ export async function deliver(env: Env, bells: SendBell[]): Promise<PromiseSettl
  * health, and after a definite refusal the next one at once.
  */
 export async function deliverSend(env: Env, bell: SendBell, clock: Clock): Promise<void> {
-  const claimed = await claimForDelivery(env, bell, clock(), REPLAYABLE)
-  if (!claimed) return
-  if (claimed.send.claims > CLAIMS_AT_MOST) {
-    await bury(claimed, 'deliver', 'delivery stopped making progress', clock())
+  const locked = await lockForDelivery(env, bell, clock(), REPLAYABLE)
+  if (!locked) return
+  if (locked.send.locks > LOCKS_AT_MOST) {
+    await bury(locked, 'deliver', 'delivery stopped making progress', clock())
     return
   }
-  const rendered = await readRendered(env, claimed.send.renderedKey)
+  const rendered = await readRendered(env, locked.send.renderedKey)
   if (!rendered) {
-    await bury(claimed, 'deliver', 'the rendered message is gone', clock())
+    await bury(locked, 'deliver', 'the rendered message is gone', clock())
     return
   }
-  const recipients = await remainingRecipients(claimed)
+  const recipients = await remainingRecipients(locked)
   const ours = recipients.filter(({ isOurs }) => isOurs).map(({ email }) => email)
   const others = recipients.filter(({ isOurs }) => !isOurs).map(({ email }) => email)
   if (recipients.length === 0) {
-    await bury(claimed, 'deliver', 'no recipient is left to be served', clock())
+    await bury(locked, 'deliver', 'no recipient is left to be served', clock())
     return
   }
   const known = carriersFor(env, clock)
   const own = known.get('internal')
-  const isPinnedOutside = claimed.send.ambiguousAt !== null && claimed.send.provider !== 'internal'
+  const isPinnedOutside = locked.send.ambiguousAt !== null && locked.send.carrier !== 'internal'
   if (ours.length > 0 && own && !isPinnedOutside) {
     const then = others.length > 0 ? 'other_recipients' : null
-    const message = await messageFor(claimed, rendered, ours)
-    const { state } = await attempt(claimed, own, message, ours, then, clock)
+    const message = await messageFor(locked, rendered, ours)
+    const { state } = await attempt(locked, own, message, ours, then, clock)
     if (state !== 'claimed') return
   }
-  await deliverOutside(claimed, rendered, others, known, clock)
+  await deliverOutside(locked, rendered, others, known, clock)
 }
 
 async function deliverOutside(
-  claimed: Claimed,
+  locked: Locked,
   rendered: Rendered,
   recipients: string[],
   known: Map<CarrierName, Carrier>,
   clock: Clock,
 ): Promise<void> {
-  const { env, send } = claimed
-  const weights = usable(await weightsOf(claimed), known)
-  const pinned = send.ambiguousAt ? (send.provider as CarrierName) : null
+  const { env, send } = locked
+  const weights = usable(await weightsOf(locked), known)
+  const pinned = send.ambiguousAt ? (send.carrier as CarrierName) : null
   let open = recipients
   // What had no clear answer is repeated to the same recipients, and the others have their turn after it.
   let repeated = pinned && send.pinnedRecipients
@@ -79,15 +79,15 @@ async function deliverOutside(
   for (let name = next(); ; ) {
     const carrier = name === null ? undefined : known.get(name)
     if (name === null || !carrier) {
-      await ringAgain(claimed, await putBack(claimed, clock()))
+      await ringAgain(locked, await putBack(locked, clock()))
       return
     }
     excluded.add(name)
     const following = pinned === null ? next() : null
-    const message = await messageFor(claimed, rendered, open)
+    const message = await messageFor(locked, rendered, open)
     const then = following ? 'next_carrier' : null
     const asked = repeated ?? servable(name, message, open)
-    const { state, waiting } = await attempt(claimed, carrier, message, asked, then, clock)
+    const { state, waiting } = await attempt(locked, carrier, message, asked, then, clock)
     repeated = null
     if (state !== 'claimed') return
     if (waiting.length > 0) open = waiting
@@ -98,19 +98,19 @@ async function deliverOutside(
 
 /** One call to one carrier for those asked for. `waiting` are the other recipients, where they have their turn now. */
 async function attempt(
-  claimed: Claimed,
+  locked: Locked,
   carrier: Carrier,
   message: OutgoingMessage,
   asked: string[],
   otherwise: 'next_carrier' | 'other_recipients' | null,
   clock: Clock,
 ): Promise<{ state: string; waiting: string[] }> {
-  const departure = await depart(claimed, carrier.name, asked, clock())
+  const departure = await depart(locked, carrier.name, asked, clock())
   if (!departure.departed) {
     return { state: departure.state === 'claimed' ? 'lost' : departure.state, waiting: [] }
   }
-  const idempotencyKey = await keyFor(claimed.send.id, asked)
-  const envelopeFrom = carrier.name === 'smtp' ? await bounceAddress(claimed, message) : message.envelopeFrom
+  const idempotencyKey = await keyFor(locked.send.id, asked)
+  const envelopeFrom = carrier.name === 'smtp' ? await bounceAddress(locked, message) : message.envelopeFrom
   const startedAt = Date.now()
   const outcome = await tracing.enterSpan('carrier', async (span) => {
     const answer = await carrier.send({ ...message, recipients: asked, idempotencyKey, envelopeFrom })
@@ -120,13 +120,13 @@ async function attempt(
   const latencyMs = Date.now() - startedAt
   if (isWatched(carrier.name)) {
     const isWell = outcome.kind === 'accepted' || outcome.kind === 'refused_permanent'
-    await health(claimed.env, carrier.name).report(isWell, clock().getTime())
+    await health(locked.env, carrier.name).report(isWell, clock().getTime())
   }
   // An answer about those asked leaves the others their turn; any other answer holds for all of the message.
   const waiting = settles(outcome, asked) ? message.recipients.filter((email) => !asked.includes(email)) : []
   const then = waiting.length > 0 ? 'other_recipients' : otherwise
   const attempted = waiting.length > 0 ? asked : message.recipients
-  const { state, waitMs } = await recordOutcome(claimed, attempted, outcome, {
+  const { state, waitMs } = await recordOutcome(locked, attempted, outcome, {
     now: clock(),
     carrier: carrier.name,
     asked,
@@ -134,7 +134,7 @@ async function attempt(
     then,
     latencyMs,
   })
-  await ringAgain(claimed, waitMs)
+  await ringAgain(locked, waitMs)
   return { state, waiting }
 }
 
@@ -148,7 +148,7 @@ async function keyFor(sendId: string, recipients: string[]): Promise<string> {
   return `${sendId}-${(await sha256(recipients.join(','))).slice(0, 16)}`
 }
 
-async function ringAgain({ env, hold }: Claimed, afterMs: number | null): Promise<void> {
+async function ringAgain({ env, hold }: Locked, afterMs: number | null): Promise<void> {
   if (afterMs !== null) await ringAll(env.DELIVER, [{ ...hold, afterMs }])
 }
 
@@ -172,9 +172,9 @@ function carriersFor(env: Env, clock: Clock): Map<CarrierName, Carrier> {
   })
 }
 
-async function weightsOf(claimed: Claimed): Promise<Weights> {
-  const own = await carriersOf(claimed)
-  if (own === null || own.length === 0) return parseWeights(claimed.env.CARRIERS)
+async function weightsOf(locked: Locked): Promise<Weights> {
+  const own = await carriersOf(locked)
+  if (own === null || own.length === 0) return parseWeights(locked.env.CARRIERS)
   return parseWeights(own.map(({ carrier, weight }) => `${carrier}:${weight}`).join(', '))
 }
 
@@ -191,11 +191,11 @@ async function healthyOf(env: Env, weights: Weights, now: Date): Promise<Set<Car
 }
 
 function health(env: Env, carrier: CarrierName) {
-  return env.PROVIDER_HEALTH.get(env.PROVIDER_HEALTH.idFromName(carrier))
+  return env.CARRIER_HEALTH.get(env.CARRIER_HEALTH.idFromName(carrier))
 }
 
 /** Where a relay reports to: an address that names the send and proves it. Other carriers report by events. */
-async function bounceAddress({ env, send }: Claimed, { envelopeFrom }: OutgoingMessage): Promise<string> {
+async function bounceAddress({ env, send }: Locked, { envelopeFrom }: OutgoingMessage): Promise<string> {
   const { tokenSecret, mailDomain } = settings(env)
   if (tokenSecret === null) return envelopeFrom
   // In the domain of the author, so that SPF speaks for it too.
@@ -205,7 +205,7 @@ async function bounceAddress({ env, send }: Claimed, { envelopeFrom }: OutgoingM
 }
 
 async function messageFor(
-  { env, send }: Claimed,
+  { env, send }: Locked,
   rendered: Rendered,
   recipients: string[],
 ): Promise<OutgoingMessage> {

@@ -1,7 +1,7 @@
 import { waitUntil } from 'cloudflare:workers'
 import { tellFailure } from '../core/ground/log.ts'
 import { attemptDelivery } from '../core/publishing/webhooks/attempt.ts'
-import { type Claimed, claimDeliveries } from '../core/publishing/webhooks/claim.ts'
+import { type Locked, lockDeliveries } from '../core/publishing/webhooks/lock.ts'
 import type { Env, WebhookBell } from '../env.ts'
 
 const clock = () => new Date()
@@ -14,16 +14,16 @@ export async function deliverWebhooks(
   env: Env,
   bells: WebhookBell[],
 ): Promise<PromiseSettledResult<unknown>[]> {
-  const begun = claimDeliveries(env, bells, clock()).then((claimed) => {
-    for (const each of claimed) waitUntil(attempt(env, each))
+  const begun = lockDeliveries(env, bells, clock()).then((locked) => {
+    for (const each of locked) waitUntil(attempt(env, each))
   })
   return await Promise.allSettled(bells.map(() => begun))
 }
 
-async function attempt(env: Env, claimed: Claimed): Promise<void> {
-  const { tenantId, id: deliveryId } = claimed
+async function attempt(env: Env, locked: Locked): Promise<void> {
+  const { tenantId, id: deliveryId } = locked
   try {
-    await attemptDelivery(env, claimed, { clock })
+    await attemptDelivery(env, locked, { clock })
   } catch (error) {
     tellFailure('webhook_attempt_failed', error, { tenantId, deliveryId })
   }

@@ -20,7 +20,7 @@ export const arrivals = sqliteTable(
     envelopeFrom: text().notNull(),
     size: integer().notNull(),
     state: text({ enum: ['received', 'stored', 'failed'] }).notNull(),
-    claims: integer().notNull().default(0),
+    locks: integer().notNull().default(0),
     nextAt: time(),
     receivedAt: time().notNull(),
   },

@@ -52,8 +52,8 @@ export const webhookDeliveries = sqliteTable(
     nextAt: time(),
     /** Whether it waits for other attempts of its webhook to end. */
     isWaiting: flag().notNull().default(false),
-    claimToken: text(),
-    claimUntil: time(),
+    lockToken: text(),
+    lockUntil: time(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
@@ -63,9 +63,9 @@ export const webhookDeliveries = sqliteTable(
     index('webhook_deliveries_by_webhook').on(t.tenantId, t.webhookId, t.id),
     index('webhook_deliveries_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
     index('webhook_deliveries_waiting').on(t.tenantId, t.webhookId, t.id).where(sql`is_waiting = 1`),
-    index('webhook_deliveries_claimed')
-      .on(t.tenantId, t.webhookId, t.claimUntil)
-      .where(sql`claim_until IS NOT NULL`),
+    index('webhook_deliveries_locked')
+      .on(t.tenantId, t.webhookId, t.lockUntil)
+      .where(sql`lock_until IS NOT NULL`),
   ],
 )
 

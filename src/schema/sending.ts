@@ -83,19 +83,19 @@ export const sends = sqliteTable(
     settleToken: text(),
     scheduledAt: time(),
     nextAt: time(),
-    claimToken: text(),
-    claimUntil: time(),
+    lockToken: text(),
+    lockUntil: time(),
     /** Claims since the last progress; eight make a dead letter. */
-    claims: integer().notNull().default(0),
+    locks: integer().notNull().default(0),
     renderedKey: text(),
     renderedSha256: text(),
     messageId: text(),
     /** The attached domain that the rendered message is from, or null where it is from ours. */
     domainId: text(),
-    provider: text(),
-    providerMessageId: text(),
+    carrier: text(),
+    carrierMessageId: text(),
     attempt: integer().notNull().default(0),
-    /** Set while an attempt may have been delivered: the send is pinned to `provider` and `idempotency_key`. */
+    /** Set while an attempt may have been delivered: the send is pinned to `carrier` and `idempotency_key`. */
     ambiguousAt: time(),
     /** Whom that attempt was for: a replay names them all again, whatever has been heard of some since. */
     pinnedRecipients: text({ mode: 'json' }).$type<string[]>(),
@@ -106,9 +106,9 @@ export const sends = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
     // A bounce address names its send and, for want of room, not its tenant.
-    index('sends_by_return_path').on(t.id).where(sql`provider = 'smtp'`),
+    index('sends_by_return_path').on(t.id).where(sql`carrier = 'smtp'`),
     // Events that bear none of our ids, and replies to mail whose Message-ID the carrier has changed.
-    index('sends_by_provider_message').on(t.providerMessageId).where(sql`provider_message_id IS NOT NULL`),
+    index('sends_by_carrier_message').on(t.carrierMessageId).where(sql`carrier_message_id IS NOT NULL`),
     uniqueIndex('sends_by_burned_key').on(t.tenantId, t.burnedKey).where(sql`burned_key IS NOT NULL`),
     index('sends_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
     index('sends_unknown').on(t.updatedAt).where(sql`state = 'unknown'`),

@@ -34,7 +34,7 @@ test('the local binding of Cloudflare takes a message with copies and files', as
   for (const outcome of [first, second])
     expect(outcome).toMatchObject({
       kind: 'accepted',
-      providerMessageId: expect.stringMatching(/^[\w.-]+@moltpost\.test$/),
+      carrierMessageId: expect.stringMatching(/^[\w.-]+@moltpost\.test$/),
       delivered: false,
       refused: [],
     })
@@ -48,7 +48,7 @@ test('Cloudflare is asked for those still to be served, and makes the Message-ID
   const message = crowd(['CC@example.com', 'b2@example.com'], { attachments, headers, replyTo })
   expect(await cloudflare({ email }).send(message)).toMatchObject({
     kind: 'accepted',
-    providerMessageId: 'id-1@example.com',
+    carrierMessageId: 'id-1@example.com',
   })
   expect(await cloudflare({ email }).send(crowd(['b2@example.com'], { html: null }))).toMatchObject({
     kind: 'accepted',

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:test'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { expect, test, vi } from 'vitest'
-import type { ProviderEvent } from '../../src/carriers/events/event.ts'
+import type { CarrierEvent } from '../../src/carriers/events/event.ts'
 import { readReport } from '../../src/carriers/events/index.ts'
-import { providerEvents } from '../../src/surfaces/carrier-events/index.ts'
+import { carrierEvents } from '../../src/surfaces/carrier-events/index.ts'
 import { type App, opening } from '../../src/surfaces/http.ts'
 import {
   envelopeOf,
@@ -25,13 +25,13 @@ const UNPROVEN = { error: 'unauthorized', message: 'The report is not proven to 
 
 /** The surface as the Worker mounts it, before a far side that fails and a core that may fail. */
 function door(settings: Partial<typeof carriers.settings> = carriers.settings, record?: () => Promise<void>) {
-  const recorded: ProviderEvent[] = []
+  const recorded: CarrierEvent[] = []
   const far = { ...newReach(new Map()), fetch: () => Promise.reject(new Error('unreachable')) }
   const app = new OpenAPIHono<App>()
   app.use(opening)
   app.route(
     '/events',
-    providerEvents<ProviderEvent>({
+    carrierEvents<CarrierEvent>({
       read: (carrier, request, _env, now) => readReport(carrier, request, settings, now, far),
       record: record ?? (async (_env, _now, events) => void recorded.push(...events)),
     }),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { cloudflareEvents } from '../../src/carriers/events/cloudflare.ts'
-import { bounceOf, type ProviderEvent, type ReportingCarrier } from '../../src/carriers/events/event.ts'
+import { bounceOf, type CarrierEvent, type ReportingCarrier } from '../../src/carriers/events/event.ts'
 import { readReport } from '../../src/carriers/events/index.ts'
 import {
   CERTIFICATE,
@@ -57,14 +57,14 @@ const SNS_ID = '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324'
 
 test('SES: every event of its event publishing and of its notifications', async () => {
   const { mail } = SES_BOUNCE
-  const base: Omit<ProviderEvent, 'kind' | 'code' | 'detail'> = {
+  const base: Omit<CarrierEvent, 'kind' | 'code' | 'detail'> = {
     ...{ carrier: 'ses', id: SNS_ID, ...ours, ...toAda },
-    providerMessageId: '0102019aa5b1-ses',
+    carrierMessageId: '0102019aa5b1-ses',
   }
   const sentAt = new Date('2026-11-21T08:59:50.000Z')
   const timestamp = HAPPENED.toISOString()
   const silent = { code: null, detail: null }
-  const rows: [string, unknown, Partial<ProviderEvent>[]][] = [
+  const rows: [string, unknown, Partial<CarrierEvent>[]][] = [
     ['Send', { send: {} }, [{ kind: 'accepted', at: sentAt, ...silent }]],
     [
       'Delivery',
@@ -204,7 +204,7 @@ test('SES: every event of its event publishing and of its notifications', async 
 })
 
 test('Amazon’s bounces, which Resend passes on, are hard only where the address is at fault', async () => {
-  const rows: [string | null, string | null, string | null, ProviderEvent['kind']][] = [
+  const rows: [string | null, string | null, string | null, CarrierEvent['kind']][] = [
     ['Permanent', 'General', '5.1.1', 'hard_bounce'],
     ['Permanent', 'General', null, 'hard_bounce'],
     ['Permanent', 'NoEmail', '5.1.1', 'hard_bounce'],
@@ -247,11 +247,11 @@ test('Resend: every event about mail', async () => {
     ...{ carrier: 'resend', id: 'msg_2KWPBgLlAfxdpx2AI54pPJ85f4W', ...ours, at: HAPPENED },
     // Resend names the visible recipients only, whoever it is about.
     recipients: [],
-    providerMessageId: '56761188-7520-42d8-8898-ff6fc54ce618',
+    carrierMessageId: '56761188-7520-42d8-8898-ff6fc54ce618',
   }
   const { bounce: _, ...data } = RESEND_BOUNCE.data
   const silent = { code: null, detail: null }
-  const rows: [string, object, Partial<ProviderEvent> | null][] = [
+  const rows: [string, object, Partial<CarrierEvent> | null][] = [
     ['email.sent', {}, { kind: 'accepted', ...silent }],
     ['email.delivered', {}, { kind: 'delivered', ...silent }],
     ['email.delivery_delayed', {}, { kind: 'delayed', ...silent }],
@@ -303,7 +303,7 @@ test('Resend: every event about mail', async () => {
 test('Postmark: deliveries, complaints and every type of bounce', async () => {
   const base = {
     ...{ carrier: 'postmark', ...ours, messageId: null, ...toAda },
-    providerMessageId: '00000000-0000-0000-0000-000000000001',
+    carrierMessageId: '00000000-0000-0000-0000-000000000001',
   }
   const { MessageID, Metadata } = POSTMARK_BOUNCE
   const delivery = {
@@ -333,7 +333,7 @@ test('Postmark: deliveries, complaints and every type of bounce', async () => {
       Details: undefined,
     }),
   ).toEqual([{ ...bounced, kind: 'complaint', code: 'SpamComplaint', detail: POSTMARK_BOUNCE.Description }])
-  const kinds: Record<string, ProviderEvent['kind'] | null> = {
+  const kinds: Record<string, CarrierEvent['kind'] | null> = {
     HardBounce: 'hard_bounce',
     BadEmailAddress: 'hard_bounce',
     Transient: 'delayed',
@@ -378,10 +378,10 @@ test('Postmark: deliveries, complaints and every type of bounce', async () => {
 test('SendGrid: every event about delivery, many at once, the unreadable among them passed over', async () => {
   const base = {
     ...{ carrier: 'sendgrid', id: 'Ym91bmNlLTAtMTk5NDIxMTI', ...ours, ...toAda },
-    providerMessageId: 'qNwBLgPQQjW6DJvKQwSAbw',
+    carrierMessageId: 'qNwBLgPQQjW6DJvKQwSAbw',
   }
   const { type: _type, status: _status, reason: _reason, ...plain } = SENDGRID_BOUNCE
-  const rows: [object, Partial<ProviderEvent> | null][] = [
+  const rows: [object, Partial<CarrierEvent> | null][] = [
     [{ event: 'processed' }, { kind: 'accepted', code: null, detail: null }],
     [
       { event: 'delivered', response: '250 2.0.0 OK' },
@@ -447,12 +447,12 @@ test('Mailgun: every event about delivery, as the API tells it and not as the re
       recipients: ['ada@example.com'],
     },
     at: new Date('2026-11-21T08:59:56.750Z'),
-    providerMessageId: 'snd_1@moltpost.test',
+    carrierMessageId: 'snd_1@moltpost.test',
   }
   const { severity: _s, reason: _r, 'delivery-status': _d, ...plain } = MAILGUN_BOUNCE
   const status = { code: 550, 'enhanced-code': '5.1.1', message: '550 5.1.1 user unknown' }
   const said = { code: '5.1.1', detail: '550 5.1.1 user unknown' }
-  const rows: [object, Partial<ProviderEvent> | null][] = [
+  const rows: [object, Partial<CarrierEvent> | null][] = [
     [{ event: 'accepted' }, { kind: 'accepted', code: null, detail: null }],
     [
       { event: 'delivered', 'delivery-status': { code: 250, message: 'OK' } },
@@ -585,10 +585,10 @@ test('Cloudflare: every event of its queue', () => {
       messageId: null,
       ...toAda,
     },
-    providerMessageId: '0101018f-msg',
+    carrierMessageId: '0101018f-msg',
   }
   const said = { code: '5.1.1', detail: '550 5.1.1 user unknown' }
-  const rows: [string, object, Partial<ProviderEvent>][] = [
+  const rows: [string, object, Partial<CarrierEvent>][] = [
     [
       'delivered',
       { delivery: { smtpEnhancedStatusCode: '2.0.0', smtpResponse: '250 2.0.0 OK' } },
@@ -662,7 +662,7 @@ test('what a carrier says is kept short, printable and of the form we know, or n
   })
   expect(event).toEqual({
     ...{ carrier: 'cloudflare', id: 'e', kind: 'hard_bounce', tenantId: null, sendId: null },
-    ...{ messageId: null, providerMessageId: null, recipients: [], at: HAPPENED },
+    ...{ messageId: null, carrierMessageId: null, recipients: [], at: HAPPENED },
     code: 'x'.repeat(64),
     detail: `[31m550 ${'🙂'.repeat(192)}`,
   })

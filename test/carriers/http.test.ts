@@ -20,12 +20,12 @@ test('SES takes the message as written, through Amazon’s own request shape', a
   const outcome = await ses({ ...keys, endpoint: `${peers.ses}/` }).send(message)
   expect(outcome).toEqual({
     kind: 'accepted',
-    providerMessageId: expect.stringMatching(/.+/),
+    carrierMessageId: expect.stringMatching(/.+/),
     delivered: false,
     refused: [],
   })
   const store: { emails: { messageId: string }[] } = await (await fetch(`${peers.ses}/store`)).json()
-  const id = outcome.kind === 'accepted' ? outcome.providerMessageId : null
+  const id = outcome.kind === 'accepted' ? outcome.carrierMessageId : null
   expect(store.emails.find(({ messageId }) => messageId === id)).toMatchObject({
     subject: 'Über SES',
     from: '"Scout, the agent" <scout@moltpost.test>',
@@ -140,7 +140,7 @@ test('Resend takes a message once however often it is asked, and a changed repea
     kind: 'ambiguous',
     code: 'invalid_idempotent_request',
   })
-  const id = first.kind === 'accepted' ? first.providerMessageId : null
+  const id = first.kind === 'accepted' ? first.carrierMessageId : null
   const kept = await (
     await fetch(`${peers.resend}/emails/${id}`, { headers: { authorization: 'Bearer x' } })
   ).json()
@@ -237,7 +237,7 @@ test('every answer of Resend means one thing, and a lost answer is made good by 
     expect(await send(name, message, timeoutMs)).toMatchObject({ kind: 'ambiguous' })
     await conduct(name, { mode: 'ok' })
     const { taken } = await seen(name)
-    expect(await send(name, message)).toMatchObject({ kind: 'accepted', providerMessageId: taken[0]?.id })
+    expect(await send(name, message)).toMatchObject({ kind: 'accepted', carrierMessageId: taken[0]?.id })
     expect((await seen(name)).taken).toHaveLength(1)
   }
   expect(await resend({ apiKey, baseUrl: 'http://127.0.0.1:1' }).send(letter())).toMatchObject({
@@ -285,7 +285,7 @@ test('capture keeps one row for each recipient, and a repeat changes nothing', a
   message.recipients = [message.recipient, 'b@example.com', "o'brien@example.com"]
   const keep = (now: number, change = {}) =>
     capture({ db: env.DB, now: () => new Date(now) }).send({ ...message, ...change })
-  const accepted = { kind: 'accepted', providerMessageId: message.messageId, delivered: true, refused: [] }
+  const accepted = { kind: 'accepted', carrierMessageId: message.messageId, delivered: true, refused: [] }
   expect(await keep(1_000)).toEqual(accepted)
   expect(
     await keep(2_000, { subject: 'changed', recipients: [...message.recipients, 'late@example.com'] }),

@@ -18,7 +18,7 @@ test('Mailgun takes the message as written, for those still to be served', async
   const outcome = await sendTo(`${name}/`, message)
   const { taken } = await seen(name)
   expect(outcome).toEqual({
-    ...{ kind: 'accepted', providerMessageId: taken[0]?.id, delivered: false, refused: [] },
+    ...{ kind: 'accepted', carrierMessageId: taken[0]?.id, delivered: false, refused: [] },
   })
   expect(taken[0]).toMatchObject({
     path: `/${name}/v3/mg.moltpost.test/messages.mime`,
@@ -60,6 +60,6 @@ test('every answer of Mailgun means one thing', async () => {
     for (const secret of [apiKey, credentials]) expect(JSON.stringify(outcome)).not.toContain(secret)
   }
   expect(await told(sendTo, 400, says(`key ${apiKey}`))).toMatchObject({ detail: '400 key [secret]' })
-  expect(await told(sendTo, 200, { id: '<x@y>' })).toMatchObject({ providerMessageId: 'x@y' })
+  expect(await told(sendTo, 200, { id: '<x@y>' })).toMatchObject({ carrierMessageId: 'x@y' })
   await lostAnswers('mailgun', (name, timeoutMs) => sendTo(name, letter(), timeoutMs))
 })

@@ -21,7 +21,7 @@ test('Postmark is asked for those still to be served, with everything its events
   const outcome = await sendTo(name, message)
   const { taken } = await seen(name)
   expect(outcome).toEqual({
-    ...{ kind: 'accepted', providerMessageId: taken[0]?.id, delivered: false, refused: [] },
+    ...{ kind: 'accepted', carrierMessageId: taken[0]?.id, delivered: false, refused: [] },
   })
   expect(taken[0]).toMatchObject({ path: `/${name}/email`, authorization: serverToken })
   expect(taken[0]?.body).toEqual({

@@ -21,7 +21,7 @@ test('SendGrid is asked for those still to be served, with everything its events
   const outcome = await sendTo(name, message)
   const { taken } = await seen(name)
   expect(outcome).toEqual({
-    ...{ kind: 'accepted', providerMessageId: taken[0]?.id, delivered: false, refused: [] },
+    ...{ kind: 'accepted', carrierMessageId: taken[0]?.id, delivered: false, refused: [] },
   })
   expect(taken[0]).toMatchObject({ path: `/${name}/v3/mail/send`, authorization: `Bearer ${apiKey}` })
   expect(taken[0]?.body).toEqual({
@@ -90,7 +90,7 @@ test('every answer of SendGrid means one thing', async () => {
   }
   expect(await told(sendTo, 400, errors)).toMatchObject({ detail: '400 [secret] may not' })
   const accepted = await told(sendTo, 202, 'whatever', { 'x-message-id': 'id-1' })
-  expect(accepted).toMatchObject({ kind: 'accepted', providerMessageId: 'id-1' })
+  expect(accepted).toMatchObject({ kind: 'accepted', carrierMessageId: 'id-1' })
   await lostAnswers('sendgrid', (name, timeoutMs) => sendTo(name, letter(), timeoutMs))
 })
 

@@ -25,7 +25,7 @@ test('a message arrives through STARTTLS and AUTH as it was written, and the que
     }).send(message)
     expect(outcome).toEqual({
       kind: 'accepted',
-      providerMessageId: expect.stringMatching(/^Q\d+$/),
+      carrierMessageId: expect.stringMatching(/^Q\d+$/),
       delivered: false,
       refused: [],
     })
@@ -280,7 +280,7 @@ test('every fault at every stage is classified, promptly, and no definite refusa
   const hangs = results.filter(({ name }) => name === 'greeting:hang' || name === 'dot:multi')
   expect(hangs.map(({ outcome }) => outcome)).toEqual([
     { kind: 'refused_retry', code: 'connect', detail: 'timeout: no answer in time', recipients: [] },
-    { kind: 'accepted', providerMessageId: 'FAULTLESS', delivered: false, refused: [] },
+    { kind: 'accepted', carrierMessageId: 'FAULTLESS', delivered: false, refused: [] },
   ])
 })
 

@@ -160,7 +160,7 @@ test('a reply finds its thread by what the mailbox itself has seen, whatever sub
   // An answer to what we sent, by our id and by the one that the carrier gave it.
   const { body } = await tenant.send('ann@example.com', 'to-ann')
   await tenant.settled(body.requestId)
-  await env.DB.prepare("UPDATE sends SET provider_message_id = '0100-ses' WHERE id = ?")
+  await env.DB.prepare("UPDATE sends SET carrier_message_id = '0100-ses' WHERE id = ?")
     .bind(body.requestId)
     .run()
   const sent = (await seen(tenant)).at(-1)
@@ -241,9 +241,7 @@ test('a report to the bounce address of a send counts for it, and what proves no
   const { body } = await tenant.send('ann@example.com', 'bounces')
   await tenant.settled(body.requestId)
   await env.DB.batch([
-    env.DB.prepare("UPDATE sends SET state = 'accepted', provider = 'smtp' WHERE id = ?").bind(
-      body.requestId,
-    ),
+    env.DB.prepare("UPDATE sends SET state = 'accepted', carrier = 'smtp' WHERE id = ?").bind(body.requestId),
     env.DB.prepare(
       "UPDATE send_recipients SET state = 'accepted', carrier = 'smtp', signals = 0 WHERE send_id = ?",
     ).bind(body.requestId),

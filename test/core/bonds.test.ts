@@ -138,7 +138,7 @@ test('every seven days the money is held anew and the hold before let go; a card
   expect(await heldBy(stripe, id)).toEqual(['requires_capture'])
   await attend(stripe, id, week(1))
   expect(await heldBy(stripe, id)).toEqual(['canceled', 'requires_capture'])
-  expect(await bondRow(id)).toMatchObject({ holds: 2, next_reauth_at: week(2).getTime(), claim_token: null })
+  expect(await bondRow(id)).toMatchObject({ holds: 2, next_reauth_at: week(2).getTime(), lock_token: null })
   // Twice at once is once.
   await Promise.all([
     attend(stripe, id, week(2)),

@@ -5,7 +5,7 @@ import { checkExclusivity } from '../../bench/lease-check.ts'
 import { heartbeat } from '../../src/core/accounts/agents.ts'
 import { acquireLease, listLeases, releaseLease } from '../../src/core/coordination/leases.ts'
 import { depart, recordOutcome } from '../../src/core/delivery/attempt.ts'
-import { claimForDelivery } from '../../src/core/delivery/claim.ts'
+import { lockForDelivery } from '../../src/core/delivery/lock.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { newCtx } from '../../src/core/ground/ctx.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
@@ -177,7 +177,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   await deliverSend(muted, await ready(tenant, next, 'own', later), () => new Date(later + 2))
   expect(await releaseLease(ctxOf(tenant.id, later + 3), taken.held ? taken.lease.id : '')).toBe(true)
 
-  const claimed = await claimForDelivery(muted, kept, new Date(later + 4), [])
+  const claimed = await lockForDelivery(muted, kept, new Date(later + 4), [])
   if (!claimed) throw new Error('the send was not to be had')
   expect(await depart(claimed, 'capture', ['ann@example.com'], new Date(later + 4))).toEqual({
     departed: true,
@@ -193,7 +193,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   expect(await releaseLease(ctxOf(tenant.id, later + 6), own[0]?.id ?? '')).toBe(true)
 
   const then = null
-  const accepted = { kind: 'accepted' as const, providerMessageId: null, delivered: true, refused: [] }
+  const accepted = { kind: 'accepted' as const, carrierMessageId: null, delivered: true, refused: [] }
   const asked = ['ann@example.com']
   const recorded = {
     now: new Date(later + 7),
@@ -221,7 +221,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   const lost = await newTenant()
   const [sender = '', waiting = ''] = await agentsOf(ctxOf(lost.id, now), ['sender', 'waiting'])
   const bell = await ready(lost, sender, 'lost', now)
-  const attempt = await claimForDelivery(muted, bell, new Date(now), [])
+  const attempt = await lockForDelivery(muted, bell, new Date(now), [])
   if (attempt) await depart(attempt, 'capture', ['ann@example.com'], new Date(now))
   expect(await acquire(lost.id, waiting, now + 89_999)).toMatchObject({
     held: false,

@@ -111,7 +111,7 @@ test('the counts follow what happens: sends by what became of them, what waits a
 
 test('the circuit of a carrier is told as it opens, and as it lets a probe through', async () => {
   const now = Date.now()
-  const carrier = env.PROVIDER_HEALTH.get(env.PROVIDER_HEALTH.idFromName('mailgun'))
+  const carrier = env.CARRIER_HEALTH.get(env.CARRIER_HEALTH.idFromName('mailgun'))
   await carrier.report(true, now)
   for (let failure = 0; failure < 5; failure++) await carrier.report(false, now)
   const at = async (ms: number) => {

@@ -9,7 +9,7 @@ const KINDS = ['accepted', 'delivered', 'soft_bounce', 'hard_bounce', 'complaint
 async function sent(tenant: Tenant, to: string, state: Record<string, unknown> = {}) {
   const { body } = await tenant.send(to, crypto.randomUUID())
   await tenant.settled(body.requestId)
-  const columns = { state: 'accepted', provider: 'ses', delivered_at: null, ...state }
+  const columns = { state: 'accepted', carrier: 'ses', delivered_at: null, ...state }
   await env.DB.batch([
     ...Object.entries(columns).map(([column, value]) =>
       env.DB.prepare(`UPDATE sends SET ${column} = ?3 WHERE tenant_id = ?1 AND id = ?2`).bind(
@@ -31,7 +31,7 @@ function report(tenant: Tenant, sendId: string, kind: DeliveryReport['kind'], mo
     tenantId: tenant.id,
     sendId,
     messageId: null,
-    providerMessageId: null,
+    carrierMessageId: null,
     recipients: [],
     at: new Date(),
     code: null,
@@ -137,23 +137,23 @@ test('in whatever order and however often events are told, a send and its mailbo
 test('a report counts only for a send of that tenant, through that carrier, to that recipient', async () => {
   const tenant = await newTenant()
   const stranger = await newTenant()
-  const sendId = await sent(tenant, 'ann@example.com', { provider_message_id: `ses-${crypto.randomUUID()}` })
+  const sendId = await sent(tenant, 'ann@example.com', { carrier_message_id: `ses-${crypto.randomUUID()}` })
   const before = await standing(tenant, sendId)
   const told = (more: object) => recordReports(env, [report(tenant, sendId, 'complaint', more)], new Date())
   await told({ tenantId: stranger.id })
   await told({ sendId: 'req_none' })
   await told({ carrier: 'resend' })
   await told({ recipients: ['bob@example.com'] })
-  await told({ tenantId: null, sendId: null, providerMessageId: 'ses-unknown' })
+  await told({ tenantId: null, sendId: null, carrierMessageId: 'ses-unknown' })
   await told({ tenantId: null, sendId: null })
   await recordReports(env, [report(tenant, sendId, 'delayed')], new Date())
   expect(await standing(tenant, sendId)).toEqual(before)
 
   // A carrier that gives back only its own id is understood too.
-  const row = await env.DB.prepare('SELECT provider_message_id AS id FROM sends WHERE id = ?')
+  const row = await env.DB.prepare('SELECT carrier_message_id AS id FROM sends WHERE id = ?')
     .bind(sendId)
     .first<{ id: string }>()
-  await told({ tenantId: null, sendId: null, providerMessageId: row?.id, kind: 'delivered' })
+  await told({ tenantId: null, sendId: null, carrierMessageId: row?.id, kind: 'delivered' })
   expect(await standing(tenant, sendId)).toMatchObject({ state: 'delivered', reputation: 801 })
 })
 

@@ -103,14 +103,14 @@ test('a send reaches SES and Resend as they are emulated', async () => {
       body: { text, html },
     }),
   ])
-  expect(ses.trace.attempts[0].providerMessageId).toMatch(/^ses-/)
+  expect(ses.trace.attempts[0].carrierMessageId).toMatch(/^ses-/)
 
   const resend = await deliverOver(
     { CARRIERS: 'resend:1', RESEND_API_KEY: 're_test', RESEND_BASE_URL: peers.resend },
     [{ kind: 'to', email: `resend.${id}@example.com` }],
   )
   const [attempt] = resend.trace.attempts
-  const kept = await fetch(`${peers.resend}/emails/${attempt.providerMessageId}`, {
+  const kept = await fetch(`${peers.resend}/emails/${attempt.carrierMessageId}`, {
     headers: { authorization: 'Bearer re_test' },
   })
   expect(await kept.json()).toMatchObject({ to: [`resend.${id}@example.com`], subject, html })

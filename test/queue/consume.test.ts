@@ -93,7 +93,7 @@ test('the ninth claim without progress makes a dead letter, and its replay goes 
   const tenant = await newTenant()
   const bell = await queuedSend(tenant, 'ann@example.com')
   await deliverBatch('render', bell)
-  await env.DB.prepare('UPDATE sends SET claims = 8 WHERE id = ?').bind(bell.sendId).run()
+  await env.DB.prepare('UPDATE sends SET locks = 8 WHERE id = ?').bind(bell.sendId).run()
   await deliverSend(env, bell, () => new Date())
   expect((await tenant.get(`/v1/agent/sends/${bell.sendId}`)).body).toMatchObject({
     status: 'failed',

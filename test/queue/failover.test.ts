@@ -17,11 +17,11 @@ const REST = "('accepted', 'delivered', 'bounced', 'failed', 'blocked', 'unknown
 /** An HTTP carrier and an SMTP relay of the test's own, the HTTP one asked nine times as often. */
 function withCarriers(carrier: string, smtpPort: number, weights = 'resend:9, smtp:1'): Env {
   const { env: muted } = counted(env, { mute: true })
-  const health = env.PROVIDER_HEALTH
+  const health = env.CARRIER_HEALTH
   return {
     ...muted,
     // The circuits of this test alone: elsewhere one object watches a carrier for everybody.
-    PROVIDER_HEALTH: new Proxy(health, {
+    CARRIER_HEALTH: new Proxy(health, {
       get(_, name) {
         if (name === 'idFromName') return (of: string) => health.idFromName(`${carrier}:${of}`)
         return (id: DurableObjectId) => health.get(id)

@@ -1,7 +1,7 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { CLAIM_MS } from '../../src/core/delivery/claim.ts'
+import { CLAIM_MS } from '../../src/core/delivery/lock.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { MODEL_AT_MOST_MS } from '../../src/core/letters/humanizer/model.ts'
 import { requestSends } from '../../src/core/sending/request.ts'

@@ -8,7 +8,7 @@ import { eventStatements, type Happening } from '../../src/core/journal/event-ro
 import { publish } from '../../src/core/publishing/publish.ts'
 import { sweepEvents } from '../../src/core/publishing/sweep.ts'
 import { attemptDelivery } from '../../src/core/publishing/webhooks/attempt.ts'
-import { claimDeliveries } from '../../src/core/publishing/webhooks/claim.ts'
+import { lockDeliveries } from '../../src/core/publishing/webhooks/lock.ts'
 import {
   getDelivery,
   listDeliveries,
@@ -88,7 +88,7 @@ async function happen(tenantId: string, count: number, when: Date) {
 
 /** One turn of the consumer at one moment. */
 async function work(bells: Bell[], when: Date, with_ = quiet) {
-  const claimed = await claimDeliveries(with_, bells, when)
+  const claimed = await lockDeliveries(with_, bells, when)
   return await Promise.all(
     claimed.map((each) => attemptDelivery(with_, each, { clock: () => when, random: () => 0.5 })),
   )
@@ -427,12 +427,12 @@ test('of ten consumers one gets a delivery; who comes back too late with an answ
   const { tenant, ctx, webhook } = await newHook(endpoint.url)
   const [bell] = await happen(tenant.id, 1, LATER)
   if (!bell) throw new Error('no delivery')
-  const claims = await Promise.all(Array.from({ length: 10 }, () => claimDeliveries(quiet, [bell], LATER)))
+  const claims = await Promise.all(Array.from({ length: 10 }, () => lockDeliveries(quiet, [bell], LATER)))
   const [slow, ...others] = claims.flat()
   if (!slow) throw new Error('nobody got it')
   expect(others).toEqual([])
-  expect(await claimDeliveries(quiet, [bell], at(29 * SECOND))).toEqual([])
-  const [next] = await claimDeliveries(quiet, [bell], at(31 * SECOND))
+  expect(await lockDeliveries(quiet, [bell], at(29 * SECOND))).toEqual([])
+  const [next] = await lockDeliveries(quiet, [bell], at(31 * SECOND))
   if (!next) throw new Error('nobody took it over')
   await attemptDelivery(quiet, slow, { clock: () => at(32 * SECOND) })
   expect(await rowOf(bell)).toMatchObject({ state: 'pending', attempts: 2, status_code: null, error: null })
@@ -460,7 +460,7 @@ test('twenty attempts of a webhook are under way at most; the others wait unaske
   const { tenant } = await newHook(endpoint.url)
   const bells = await happen(tenant.id, 60, LATER)
   const { env: heard, bells: rung } = recording(tenant.id)
-  const open = await claimDeliveries(heard, bells, LATER)
+  const open = await lockDeliveries(heard, bells, LATER)
   expect(open).toHaveLength(20)
   expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 40 })
   // Full as it is, what is new waits from the beginning.
@@ -471,7 +471,7 @@ test('twenty attempts of a webhook are under way at most; the others wait unaske
   for (let next = open.shift(); next; next = open.shift()) {
     await attemptDelivery(heard, next, { clock: () => at(2) })
     ended.push(next.id)
-    open.push(...(await claimDeliveries(heard, rung.splice(0), at(2))))
+    open.push(...(await lockDeliveries(heard, rung.splice(0), at(2))))
     expect(open.length).toBeLessThanOrEqual(20)
   }
   expect(ended.slice(20)).toEqual(ended.slice(20).toSorted())
@@ -482,17 +482,17 @@ test('a webhook that only fails is tried one at a time while its others wait, an
   const endpoint = await newEndpoint([500])
   const { tenant } = await newHook(endpoint.url)
   const { env: heard, bells: rung } = recording(tenant.id)
-  const healthy = await claimDeliveries(heard, await happen(tenant.id, 20, LATER), LATER)
+  const healthy = await lockDeliveries(heard, await happen(tenant.id, 20, LATER), LATER)
   await Promise.all(healthy.map((each) => attemptDelivery(heard, each, { clock: () => LATER })))
   expect(rung.splice(0)).toHaveLength(20)
   // After ten seconds of failures: one in hand, the others put off, and its failure releases none.
   const bells = await happen(tenant.id, 30, at(11 * SECOND))
-  const alone = await claimDeliveries(heard, bells, at(11 * SECOND))
+  const alone = await lockDeliveries(heard, bells, at(11 * SECOND))
   expect(alone).toHaveLength(1)
   expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 29 })
   await Promise.all(alone.map((each) => attemptDelivery(heard, each, { clock: () => at(12 * SECOND) })))
   expect(rung.splice(0)).toEqual(alone.map(({ tenantId, id }) => ({ tenantId, deliveryId: id })))
-  expect(await claimDeliveries(heard, bells, at(13 * SECOND))).toEqual([])
+  expect(await lockDeliveries(heard, bells, at(13 * SECOND))).toEqual([])
 
   // A minute after the first began to wait, the sweep releases one.
   const isFresh = ({ deliveryId }: Bell) =>
@@ -505,7 +505,7 @@ test('a webhook that only fails is tried one at a time while its others wait, an
   await endpoint.answer([200])
   const together: number[] = []
   for (let turn = released; turn.length > 0; ) {
-    const claimed = await claimDeliveries(heard, turn, at(72 * SECOND))
+    const claimed = await lockDeliveries(heard, turn, at(72 * SECOND))
     together.push(claimed.length)
     await Promise.all(claimed.map((each) => attemptDelivery(heard, each, { clock: () => at(72 * SECOND) })))
     turn = rung.splice(0)
@@ -520,7 +520,7 @@ test('what waits outlives consumers that die, ends with a webhook that is switch
   const { tenant, ctx, webhook } = await newHook(endpoint.url)
   const { env: heard, bells: rung } = recording(tenant.id)
   const bells = await happen(tenant.id, 50, LATER)
-  expect(await claimDeliveries(heard, bells, LATER)).toHaveLength(20)
+  expect(await lockDeliveries(heard, bells, LATER)).toHaveLength(20)
   // Nobody comes back: the claims end by themselves, and one attempt brings all others.
   const drain = async (when: Date) => {
     let made = 0
@@ -534,7 +534,7 @@ test('what waits outlives consumers that die, ends with a webhook that is switch
   expect(await crowdOf(tenant.id)).toEqual({ waiting: 0, attempts: 70, delivered: 50, dead: 0 })
 
   const later = await happen(tenant.id, 40, at(3 * MINUTE))
-  expect(await claimDeliveries(heard, later, at(3 * MINUTE))).toHaveLength(20)
+  expect(await lockDeliveries(heard, later, at(3 * MINUTE))).toHaveLength(20)
   const when = (ms: number) => newCtx(heard, at(ms), tenant.id, ctx.actor)
   await updateWebhook(when(4 * MINUTE), webhook.id, { isActive: false })
   await sweepWebhooks(heard, at(4 * MINUTE))

@@ -153,7 +153,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
       const until = new Date(clock.now).toISOString()
       departures.push({ sendId: claimed.send.id, agentId, at, until })
       const then = null
-      const accepted = { kind: 'accepted' as const, providerMessageId: null, delivered: true, refused: [] }
+      const accepted = { kind: 'accepted' as const, carrierMessageId: null, delivered: true, refused: [] }
       await recordOutcome(claimed, [contact], accepted, {
         now: new Date(clock.now),
         carrier: 'capture',
@@ -193,7 +193,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
     )
     await interleave(world, random, clock, deaths, wrapped, check)
     clock.now += pick(random, JUMPS)
-    world.sqlite.exec(`UPDATE sends SET state = 'unknown', claim_until = NULL WHERE tenant_id = '${tenantId}' AND claim_until <= ${clock.now};
+    world.sqlite.exec(`UPDATE sends SET state = 'unknown', lock_until = NULL WHERE tenant_id = '${tenantId}' AND lock_until <= ${clock.now};
       UPDATE send_recipients SET state = 'pending' WHERE tenant_id = '${tenantId}' AND state = 'in_flight' AND EXISTS (
         SELECT 1 FROM sends s WHERE s.tenant_id = send_recipients.tenant_id AND s.id = send_id AND s.state = 'unknown')`)
     if (random() < 0.5) world.evict()

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import type { Claimed } from '../../src/core/delivery/claim.ts'
+import type { Locked } from '../../src/core/delivery/lock.ts'
 import { type Ctx, newCtx } from '../../src/core/ground/ctx.ts'
 import type { Env } from '../../src/env.ts'
 import { ContactLease } from '../../src/objects/contact-lease.ts'
@@ -143,12 +143,12 @@ export function claimSend(
   agentId: string,
   contact: string,
   now: number,
-): Claimed {
+): Locked {
   const send = { id: crypto.randomUUID(), token: crypto.randomUUID() }
   const recipients = [{ kind: 'to' as const, email: contact, contact }]
   world.sqlite
-    .prepare(`INSERT INTO sends (tenant_id, id, door, mailbox_id, agent_id, state, body_hash, recipients, claim_token,
-      claim_until, claims, created_at, updated_at) VALUES (?1, ?2, 'molted', 'm', ?3, 'claimed', '', ?4, ?5, ?6, 1, ?7, ?7)`)
+    .prepare(`INSERT INTO sends (tenant_id, id, door, mailbox_id, agent_id, state, body_hash, recipients, lock_token,
+      lock_until, locks, created_at, updated_at) VALUES (?1, ?2, 'molted', 'm', ?3, 'claimed', '', ?4, ?5, ?6, 1, ?7, ?7)`)
     .run(tenantId, send.id, agentId, JSON.stringify(recipients), send.token, now + 90_000, now)
   world.sqlite
     .prepare(`INSERT INTO send_recipients (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, created_at, updated_at)
@@ -164,9 +164,9 @@ export function claimSend(
       ...dates,
       template: null,
       input: null,
-      provider: null,
+      carrier: null,
       domainId: null,
-    } as Claimed['send'],
+    } as Locked['send'],
     hold: { tenantId, sendId: send.id, token: send.token },
   }
 }

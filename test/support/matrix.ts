@@ -929,7 +929,7 @@ export async function newWorld() {
   ])
   await rendered(tenantId, 3)
   await sql(
-    `UPDATE sends SET state = 'unknown', reason = ?3, detail = ?3, provider = 'capture', next_at = NULL
+    `UPDATE sends SET state = 'unknown', reason = ?3, detail = ?3, carrier = 'capture', next_at = NULL
      WHERE tenant_id = ?1 AND id = ?2`,
     tenantId,
     unknown.requestId,
@@ -1009,7 +1009,7 @@ export async function newWorld() {
   // Its id outlives the tenant, so no word of the tenant's is in it.
   const bondId = `bond_${crypto.randomUUID().replaceAll('-', '')}`
   await sql(
-    `INSERT INTO bonds (tenant_id, id, provider, tier, amount_usd_cents, status, customer_id, payment_method_id, reason,
+    `INSERT INTO bonds (tenant_id, id, carrier, tier, amount_usd_cents, status, customer_id, payment_method_id, reason,
        created_at, updated_at)
      VALUES (?1, ?3, 'local', 'growth', 49900, 'pending', ?2, ?2, ?2, 1, 1)`,
     tenantId,
@@ -1167,7 +1167,7 @@ export async function hashOf(secret: string): Promise<string> {
 async function rendered(tenantId: string, count: number) {
   await eventually(async () => {
     const row = await env.DB.prepare(
-      'SELECT count(*) AS done FROM sends WHERE tenant_id = ?1 AND rendered_key IS NOT NULL AND claim_until IS NULL',
+      'SELECT count(*) AS done FROM sends WHERE tenant_id = ?1 AND rendered_key IS NOT NULL AND lock_until IS NULL',
     )
       .bind(tenantId)
       .first<{ done: number }>()

@@ -5,10 +5,10 @@ import type { Env } from '../../src/env.ts'
 /** A row, an object or a file; where it is a row, whose it says it is. */
 export type Stored = { place: string; text: string; tenantId?: unknown }
 
-const { RATE_WINDOW, PROVIDER_HEALTH, CONTACT_LEASE, CONSENSUS_REQUEST, EVENT_STREAM } = env
+const { RATE_WINDOW, CARRIER_HEALTH, CONTACT_LEASE, CONSENSUS_REQUEST, EVENT_STREAM } = env
 const SPACES = {
   RATE_WINDOW,
-  PROVIDER_HEALTH,
+  CARRIER_HEALTH,
   CONTACT_LEASE,
   CONSENSUS_REQUEST,
   EVENT_STREAM,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bounceOf, type EventKind, eventOf, type ProviderEvent } from './event.ts'
+import { bounceOf, type CarrierEvent, type EventKind, eventOf } from './event.ts'
 
 const text = z.string().nullish().catch(null)
 const Body = z.object({
@@ -30,7 +30,7 @@ const KINDS: Record<string, (payload: Payload) => EventKind> = {
 }
 
 /** What a message of the queue that Cloudflare's Email Sending reports to tells; nothing where it is no such message. */
-export function cloudflareEvents(body: unknown): ProviderEvent[] {
+export function cloudflareEvents(body: unknown): CarrierEvent[] {
   const { data } = Body.safeParse(body)
   const name = /^cf\.email\.sending\.message\.(\w+)$/.exec(data?.type ?? '')?.[1] ?? ''
   if (!data || !Object.hasOwn(KINDS, name)) return []
@@ -40,7 +40,7 @@ export function cloudflareEvents(body: unknown): ProviderEvent[] {
     id: payload.eventId,
     kind: KINDS[name]?.(payload) ?? null,
     messageId: payload.messageId?.includes('@') ? payload.messageId : null,
-    providerMessageId: payload.messageId,
+    carrierMessageId: payload.messageId,
     recipients: [payload.recipient],
     at: metadata.eventTimestamp,
     code:

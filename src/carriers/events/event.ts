@@ -18,18 +18,18 @@ export type EventKind =
   | 'rejected'
 
 /** What became of one message at one or more of its recipients, in the same words whatever the carrier. */
-export type ProviderEvent = {
+export type CarrierEvent = {
   carrier: ReportingCarrier | 'cloudflare'
   /** The carrier's own id of this event: one that is told twice has the same. */
   id: string
   kind: EventKind
-  /** Ours, as the carrier gave them back. Null where it did not: then messageId or providerMessageId finds the send. */
+  /** Ours, as the carrier gave them back. Null where it did not: then messageId or carrierMessageId finds the send. */
   tenantId: string | null
   sendId: string | null
   /** RFC 5322 Message-ID without its angle brackets. */
   messageId: string | null
   /** What the carrier called the message when it took it, without angle brackets. */
-  providerMessageId: string | null
+  carrierMessageId: string | null
   /** Empty where the carrier does not say which: then it is about the only recipient, or about nobody in particular. */
   recipients: string[]
   at: Date
@@ -46,7 +46,7 @@ export type Told = {
   tenantId?: string | null | undefined
   sendId?: string | null | undefined
   messageId?: string | null | undefined
-  providerMessageId?: string | null | undefined
+  carrierMessageId?: string | null | undefined
   recipients: (string | null | undefined)[]
   /** ISO text, or seconds since 1970. */
   at: string | number | null | undefined
@@ -57,7 +57,7 @@ export type Told = {
 const OUR_ID = /^[!-~]{1,256}$/
 
 /** The event in our words, or none where it is of no kind we follow, or lacks an id or a moment. */
-export function eventOf(carrier: ProviderEvent['carrier'], told: Told): ProviderEvent[] {
+export function eventOf(carrier: CarrierEvent['carrier'], told: Told): CarrierEvent[] {
   const at = new Date(typeof told.at === 'number' ? told.at * 1000 : (told.at ?? Number.NaN))
   if (told.kind === null || !OUR_ID.test(told.id ?? '') || Number.isNaN(at.getTime())) return []
   return [
@@ -68,7 +68,7 @@ export function eventOf(carrier: ProviderEvent['carrier'], told: Told): Provider
       tenantId: ourId(told.tenantId),
       sendId: ourId(told.sendId),
       messageId: ourId(bare(told.messageId)),
-      providerMessageId: ourId(bare(told.providerMessageId)),
+      carrierMessageId: ourId(bare(told.carrierMessageId)),
       recipients: told.recipients.map(addressOf).filter((email) => email !== null),
       at,
       code: printable(told.code, 64),

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
-import { bounceOf, type EventKind, eventOf, type ProviderEvent, statusIn } from './event.ts'
+import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { lookUp } from './lookup.ts'
 import { isRecent, isSame, parse, textOf } from './proof.ts'
 import { type EventSettings, type Reader, refused, told, unavailable, unconfigured } from './report.ts'
@@ -109,7 +109,7 @@ function statusOf({ 'delivery-status': status }: Item) {
   return status?.['enhanced-code'] || statusIn(status?.message) || (status?.code ? String(status.code) : null)
 }
 
-function eventsIn(item: Item): ProviderEvent[] {
+function eventsIn(item: Item): CarrierEvent[] {
   const { 'delivery-status': status, 'user-variables': variables } = item
   const ours = (name: string) => (typeof variables[name] === 'string' ? variables[name] : null)
   const day = new Date(item.timestamp * 1000)
@@ -121,7 +121,7 @@ function eventsIn(item: Item): ProviderEvent[] {
     sendId: ours('send_id'),
     messageId: item.message.headers['message-id'],
     // Mailgun calls a message by its Message-ID.
-    providerMessageId: item.message.headers['message-id'],
+    carrierMessageId: item.message.headers['message-id'],
     recipients: [item.recipient],
     at: item.timestamp,
     code: statusOf(item) ?? item.reason,

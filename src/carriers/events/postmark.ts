@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bounceOf, type EventKind, eventOf, type ProviderEvent, statusIn } from './event.ts'
+import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { isSame, parse, textOf } from './proof.ts'
 import { type Reader, refused, told, unconfigured } from './report.ts'
 
@@ -56,11 +56,11 @@ function bounceKind({ Type: type, Details: details }: Body) {
   return kind === 'hard_bounce' ? bounceOf(true, statusIn(details)) : kind
 }
 
-function eventsIn(body: Body): ProviderEvent[] {
+function eventsIn(body: Body): CarrierEvent[] {
   const ours = {
     tenantId: body.Metadata.tenant_id,
     sendId: body.Metadata.send_id,
-    providerMessageId: body.MessageID,
+    carrierMessageId: body.MessageID,
     detail: body.Details ?? body.Description,
   }
   switch (body.RecordType) {

@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
-import type { ProviderEvent } from './event.ts'
+import type { CarrierEvent } from './event.ts'
 
 /** What came of reading one report. Only `events` may change anything. */
 export type Report =
-  | { kind: 'events'; events: ProviderEvent[] }
+  | { kind: 'events'; events: CarrierEvent[] }
   /** Not proven to be the carrier's. The reason is for the log; the caller is told nothing. */
   | { kind: 'refused'; reason: string }
   /** It could not be told now, for lack of an answer from the carrier: it must be reported again. */
@@ -47,6 +47,6 @@ export function unavailable(reason: string): Report {
   return { kind: 'unavailable', reason }
 }
 
-export function told(events: ProviderEvent[]): Report {
+export function told(events: CarrierEvent[]): Report {
   return { kind: 'events', events }
 }

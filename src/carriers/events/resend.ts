@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
-import { type EventKind, eventOf, type ProviderEvent, statusIn } from './event.ts'
+import { type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { isRecent, isSame, parse, textOf } from './proof.ts'
 import { type Reader, refused, told, unconfigured } from './report.ts'
 import { sesBounce } from './ses.ts'
@@ -60,7 +60,7 @@ const KINDS: Record<string, (body: Body['data']) => EventKind> = {
     sesBounce(bounce?.type, bounce?.subType, statusIn(bounce?.diagnosticCode.join(' '))),
 }
 
-function eventsIn(id: string, payload: string): ProviderEvent[] {
+function eventsIn(id: string, payload: string): CarrierEvent[] {
   const { data: body } = Body.safeParse(parse(payload))
   if (!body || !Object.hasOwn(KINDS, body.type)) return []
   const { data } = body
@@ -72,7 +72,7 @@ function eventsIn(id: string, payload: string): ProviderEvent[] {
     tenantId: data.tags.tenant_id,
     sendId: data.tags.send_id,
     messageId: data.message_id,
-    providerMessageId: data.email_id,
+    carrierMessageId: data.email_id,
     // `to` lists the visible recipients, whoever of them, or of the copies, the event is about.
     recipients: [],
     at: body.created_at,

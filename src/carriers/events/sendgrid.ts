@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { z } from 'zod'
-import { bounceOf, type EventKind, eventOf, type ProviderEvent, statusIn } from './event.ts'
+import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { decode, isRecent, parse, textOf } from './proof.ts'
 import { type Reader, refused, told, unconfigured } from './report.ts'
 
@@ -55,7 +55,7 @@ const KINDS: Record<string, (event: Event) => EventKind> = {
   spamreport: () => 'complaint',
 }
 
-function eventsIn(reported: unknown): ProviderEvent[] {
+function eventsIn(reported: unknown): CarrierEvent[] {
   const { data: event } = Event.safeParse(reported)
   if (!event || !Object.hasOwn(KINDS, event.event)) return []
   const words = event.reason ?? event.response
@@ -66,7 +66,7 @@ function eventsIn(reported: unknown): ProviderEvent[] {
     sendId: event.send_id,
     messageId: event['smtp-id'],
     // `X-Message-Id` of the answer to the send, then where in SendGrid the message went.
-    providerMessageId: event.sg_message_id?.split(/\.(?:filter|recvd)/)[0],
+    carrierMessageId: event.sg_message_id?.split(/\.(?:filter|recvd)/)[0],
     recipients: [event.email],
     at: event.timestamp,
     code: event.status || (statusIn(words) ?? event.type),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bounceOf, type EventKind, eventOf, type ProviderEvent, statusIn, type Told } from './event.ts'
+import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn, type Told } from './event.ts'
 import { parse } from './proof.ts'
 import { type Reader, told, unconfigured } from './report.ts'
 import { readSns } from './sns.ts'
@@ -43,7 +43,7 @@ const Message = z.object({
 type Message = z.infer<typeof Message>
 
 /** Both forms: of event publishing, by configuration set, and of an identity's notifications. */
-function eventsIn(id: string, message: string): ProviderEvent[] {
+function eventsIn(id: string, message: string): CarrierEvent[] {
   const { data } = Message.safeParse(parse(message))
   if (!data) return []
   const { mail } = data
@@ -56,7 +56,7 @@ function eventsIn(id: string, message: string): ProviderEvent[] {
       tenantId: mail.tags.tenant_id?.[0],
       sendId: mail.tags.send_id?.[0] ?? header('x-moltpost-send-id'),
       messageId: mail.commonHeaders.messageId ?? header('message-id'),
-      providerMessageId: mail.messageId,
+      carrierMessageId: mail.messageId,
       ...each,
     }),
   )

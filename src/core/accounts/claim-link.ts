@@ -17,7 +17,7 @@ type Unclaimed = { id: string; createdAt: Date }
  * of 30 days it has lived, so that an agent can be shown its link again although only a hash of it is kept, and so that a
  * link that ran out has a successor however often it is asked for.
  */
-export function claimToken(env: Env, tenant: Unclaimed, now: Date): string | null {
+export function lockToken(env: Env, tenant: Unclaimed, now: Date): string | null {
   const { tokenSecret } = settings(env)
   if (tokenSecret === null) return null
   const key = hkdfSync('sha256', tokenSecret, '', PURPOSE, 32)
@@ -28,7 +28,7 @@ export function claimToken(env: Env, tenant: Unclaimed, now: Date): string | nul
 
 /** The claim link of a tenant as it stands now, good until `CLAIM_MS` have passed; null without a `TOKEN_SECRET`. */
 export async function claimUrl(at: { env: Env; now: Date }, tenant: Unclaimed): Promise<string | null> {
-  const token = claimToken(at.env, tenant, at.now)
+  const token = lockToken(at.env, tenant, at.now)
   if (token === null) return null
   const tokenHash = await hashSecret(token)
   const expiresAt = new Date(tenant.createdAt.getTime() + (termOf(tenant, at.now) + 1) * CLAIM_MS)

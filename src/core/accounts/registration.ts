@@ -7,7 +7,7 @@ import { newId, newToken } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
-import { CLAIM_MS, claimToken } from './claim-link.ts'
+import { CLAIM_MS, lockToken } from './claim-link.ts'
 import { hashSecret, newSecret } from './keys.ts'
 
 export type Registered = {
@@ -17,7 +17,7 @@ export type Registered = {
   level: (typeof tenants.$inferSelect)['level']
   secret: string
   keyPrefix: string
-  claimToken: string
+  lockToken: string
   owner: { email: string } | null
 }
 
@@ -66,7 +66,7 @@ async function open(
   const keyId = newId('key', now)
   const secret = newSecret()
   // Without a TOKEN_SECRET the link is shown this once.
-  const token = claimToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
+  const token = lockToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
   const claimedAt = autoClaim ? now : null
   const level = autoClaim ? 'trusted' : 'sandbox'
   const keyPrefix = secret.slice(0, 14)
@@ -144,7 +144,7 @@ async function open(
   ])
   const [agent] = opened
   if (!agent) throw new Error('the agent was not written')
-  return { tenantId, agent, mailbox: free, level, secret, keyPrefix, claimToken: token, owner }
+  return { tenantId, agent, mailbox: free, level, secret, keyPrefix, lockToken: token, owner }
 }
 
 /**

@@ -31,7 +31,7 @@ type Arrival = typeof arrivals.$inferSelect
 
 /** How long a consumer has before the sweep rings again, in ms. */
 const READ_WITHIN_MS = 60_000
-const CLAIMS_AT_MOST = 8
+const LOCKS_AT_MOST = 8
 
 export type Reception = { accepted: true } | { accepted: false; reason: string }
 
@@ -87,7 +87,7 @@ async function goalOf(env: Env, contact: string): Promise<Goal | null> {
     const [send] = await db
       .select({ tenantId: sends.tenantId, mailboxId: sends.mailboxId, sendId: sends.id })
       .from(sends)
-      .where(and(eq(sends.id, path.sendId), eq(sends.provider, 'smtp')))
+      .where(and(eq(sends.id, path.sendId), eq(sends.carrier, 'smtp')))
     return send ?? null
   }
   if (isAnswerAddress(env, contact)) {
@@ -115,11 +115,11 @@ export async function takeIn(env: Env, { tenantId, arrivalId }: ArrivalBell, now
   const isIt = and(eq(arrivals.tenantId, tenantId), eq(arrivals.id, arrivalId))
   const [arrival] = await db
     .update(arrivals)
-    .set({ claims: sql`${arrivals.claims} + 1`, nextAt: new Date(now.getTime() + READ_WITHIN_MS) })
+    .set({ locks: sql`${arrivals.locks} + 1`, nextAt: new Date(now.getTime() + READ_WITHIN_MS) })
     .where(and(isIt, eq(arrivals.state, 'received')))
     .returning()
   if (!arrival) return
-  const object = arrival.claims > CLAIMS_AT_MOST ? null : await env.MAIL.get(arrival.rawKey)
+  const object = arrival.locks > LOCKS_AT_MOST ? null : await env.MAIL.get(arrival.rawKey)
   if (!object) {
     await db.update(arrivals).set({ state: 'failed', nextAt: null }).where(isIt)
     await keepDeadMessage(env, 'jobs', { tenantId, arrivalId }, now)

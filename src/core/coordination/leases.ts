@@ -196,7 +196,7 @@ async function mirror(
   const isGranted = sql`NOT EXISTS (
       SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
       WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
-        AND s.state = 'in_flight' AND s.claim_until > ${now} AND r.agent_id IS NOT ${agent.id})
+        AND s.state = 'in_flight' AND s.lock_until > ${now} AND r.agent_id IS NOT ${agent.id})
     AND NOT EXISTS (SELECT 1 FROM leases l JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
       WHERE ${of} AND NOT (${isSame}) AND (l.epoch >= ${hold.epoch}
         OR (l.ended_at IS NULL AND l.expires_at > ${now} AND a.last_heartbeat_at >= ${now - ACTIVE_FOR_MS})))`
@@ -277,7 +277,7 @@ async function refuse(ctx: Ctx, agent: Agent, contact: string, hold: Hold): Prom
 /** The other agent whose mail to the contact is leaving at this moment, if any. */
 async function inFlight(ctx: Ctx, agentId: string, contact: string): Promise<Conflict | null> {
   const [row] = await ctx.db
-    .select({ agentId: sendRecipients.agentId, agentName: agents.name, until: sends.claimUntil })
+    .select({ agentId: sendRecipients.agentId, agentName: agents.name, until: sends.lockUntil })
     .from(sendRecipients)
     .innerJoin(sends, and(eq(sends.tenantId, sendRecipients.tenantId), eq(sends.id, sendRecipients.sendId)))
     .leftJoin(
@@ -290,7 +290,7 @@ async function inFlight(ctx: Ctx, agentId: string, contact: string): Promise<Con
         eq(sendRecipients.contact, contact),
         eq(sendRecipients.state, 'in_flight'),
         eq(sends.state, 'in_flight'),
-        gt(sends.claimUntil, ctx.now),
+        gt(sends.lockUntil, ctx.now),
         sql`${sendRecipients.agentId} IS NOT ${agentId}`,
       ),
     )

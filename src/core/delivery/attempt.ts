@@ -11,12 +11,12 @@ import { SUSPENDED_BELOW } from '../policy/plans.ts'
 import { classify } from '../reading/bounces/classify.ts'
 import { readReply } from '../reading/bounces/reply.ts'
 import { resolveStatements, type Signal, signalStatements } from '../signals/signals.ts'
-import { CLAIM_MS, type Claimed, resendAt } from './claim.ts'
+import { CLAIM_MS, type Locked, resendAt } from './lock.ts'
 import { bury } from './dead-letters.ts'
 
 /** What a carrier's answer means for the send; the outcome kinds of the carriers, in the core's words. */
 export type AttemptOutcome =
-  | { kind: 'accepted'; providerMessageId: string | null; delivered: boolean; refused: Refused[] }
+  | { kind: 'accepted'; carrierMessageId: string | null; delivered: boolean; refused: Refused[] }
   | { kind: 'refused_permanent' | 'refused_retry'; code: string; detail: string; recipients: Refused[] }
   | { kind: 'throttled'; code: string; detail: string; retryAfterMs: number | null }
   | { kind: 'ambiguous'; code: string; detail: string }
@@ -37,17 +37,17 @@ export type Departure = { departed: true } | { departed: false; state: SendState
  * send ends `blocked` and its windows are given back.
  */
 export async function depart(
-  claimed: Claimed,
+  locked: Locked,
   carrier: string,
   asked: string[],
   now: Date,
 ): Promise<Departure> {
-  const { env, db, send, hold } = claimed
+  const { env, db, send, hold } = locked
   const at = now.getTime()
   const isMine = and(
     eq(sends.tenantId, send.tenantId),
     eq(sends.id, send.id),
-    eq(sends.claimToken, hold.token),
+    eq(sends.lockToken, hold.token),
   )
   const theirs = theirsOf(send, asked)
   const lease = sql`EXISTS (
@@ -76,10 +76,10 @@ export async function depart(
       .update(sends)
       .set({
         state: 'in_flight',
-        provider: carrier,
+        carrier,
         attempt: sql`${sends.attempt} + 1`,
         pinnedRecipients: asked,
-        claimUntil: new Date(at + CLAIM_MS),
+        lockUntil: new Date(at + CLAIM_MS),
         nextAt: new Date(at + CLAIM_MS),
         updatedAt: now,
       })
@@ -102,7 +102,7 @@ export async function depart(
         detail: 'refused at dispatch: the facts changed after the send was accepted',
         burnedKey: null,
         nextAt: null,
-        claimUntil: null,
+        lockUntil: null,
         updatedAt: now,
       })
       .where(and(isMine, sql`(${lease} OR ${suppressed} OR ${disowned} OR NOT ${standing})`)),
@@ -115,7 +115,7 @@ export async function depart(
       })
       .from(sql`sends s`)
       .where(
-        sql`s.tenant_id = ${send.tenantId} AND s.id = ${send.id} AND s.claim_token = ${hold.token}
+        sql`s.tenant_id = ${send.tenantId} AND s.id = ${send.id} AND s.lock_token = ${hold.token}
           AND ${sendRecipients.tenantId} = s.tenant_id AND ${sendRecipients.sendId} = s.id
           AND ${inArray(sendRecipients.contact, contactsOf(send))}
           AND ${inArray(sendRecipients.state, ['pending', 'in_flight'])}`,
@@ -131,14 +131,14 @@ export async function depart(
   const row = answers.at(-1)?.results[0]
   if (row?.state === 'in_flight') {
     send.attempt += 1
-    send.provider = carrier
+    send.carrier = carrier
     return { departed: true }
   }
   if (row?.state === 'blocked') {
     await refund({ env, now }, send.tenantId, [send.id])
     await ringOutbox(env, [send.tenantId])
   }
-  return { departed: false, state: row?.state ?? 'claimed', reason: row?.reason ?? 'claim_lost' }
+  return { departed: false, state: row?.state ?? 'claimed', reason: row?.reason ?? 'lock_lost' }
 }
 
 /** The recipients that no carrier has yet accepted or finally refused, in the order they were given; which are ours. */
@@ -146,7 +146,7 @@ export async function remainingRecipients({
   env,
   db,
   send,
-}: Claimed): Promise<{ email: string; isOurs: boolean }[]> {
+}: Locked): Promise<{ email: string; isOurs: boolean }[]> {
   const rows = await db
     .select({
       email: sendRecipients.email,
@@ -174,7 +174,7 @@ export async function remainingRecipients({
  * kept: another carrier after a definite refusal, or the other recipients after any clear answer; an ambiguous attempt pins the send to its carrier until something resolves it.
  */
 export async function recordOutcome(
-  claimed: Claimed,
+  locked: Locked,
   attempted: string[],
   outcome: AttemptOutcome,
   options: {
@@ -187,7 +187,7 @@ export async function recordOutcome(
     latencyMs: number
   },
 ): Promise<{ state: SendState; waitMs: number | null }> {
-  const { env, db, send, hold } = claimed
+  const { env, db, send, hold } = locked
   const { now, carrier, asked } = options
   const next = after(send, attempted, outcome, options)
   const refused = 'refused' in outcome ? outcome.refused : 'recipients' in outcome ? outcome.recipients : []
@@ -204,19 +204,19 @@ export async function recordOutcome(
         reason: next.reason,
         detail: next.detail,
         nextAt: next.state === 'unknown' ? resendAt(now) : next.nextAt,
-        claims: 0,
-        claimUntil: next.state === 'claimed' ? new Date(now.getTime() + CLAIM_MS) : null,
+        locks: 0,
+        lockUntil: next.state === 'claimed' ? new Date(now.getTime() + CLAIM_MS) : null,
         ambiguousAt: next.isAmbiguous ? (send.ambiguousAt ?? now) : null,
         pinnedRecipients: next.isAmbiguous ? asked : null,
-        providerMessageId:
-          outcome.kind === 'accepted' ? outcome.providerMessageId : sql`${sends.providerMessageId}`,
+        carrierMessageId:
+          outcome.kind === 'accepted' ? outcome.carrierMessageId : sql`${sends.carrierMessageId}`,
         updatedAt: now,
       })
       .where(
         and(
           eq(sends.tenantId, send.tenantId),
           eq(sends.id, send.id),
-          eq(sends.claimToken, hold.token),
+          eq(sends.lockToken, hold.token),
           eq(sends.state, 'in_flight'),
         ),
       ),
@@ -227,7 +227,7 @@ export async function recordOutcome(
       state: next.state,
       latencyMs: options.latencyMs,
       ...('code' in outcome ? { code: outcome.code, detail: outcome.detail } : {}),
-      ...(outcome.kind === 'accepted' ? { providerMessageId: outcome.providerMessageId } : {}),
+      ...(outcome.kind === 'accepted' ? { carrierMessageId: outcome.carrierMessageId } : {}),
       ...(refused.length > 0 ? { refused } : {}),
     }),
     ...[...states].map(([state, contacts]) =>
@@ -263,7 +263,7 @@ export async function recordOutcome(
 
 /** What the answer itself says for good about recipients: a last hop's delivery, an address that does not exist. */
 function signalsIn(
-  send: Claimed['send'],
+  send: Locked['send'],
   attempted: string[],
   outcome: AttemptOutcome,
   refused: Refused[],
@@ -287,13 +287,13 @@ function signalsIn(
 }
 
 /**
- * Puts a claimed send back to wait, because no carrier may be asked now. One that has found none for 24 h is a dead
+ * Puts a locked send back to wait, because no carrier may be asked now. One that has found none for 24 h is a dead
  * letter. Returns how long it waits, in ms, or null where it was given up.
  */
-export async function putBack(claimed: Claimed, now: Date): Promise<number | null> {
-  const { db, send, hold } = claimed
+export async function putBack(locked: Locked, now: Date): Promise<number | null> {
+  const { db, send, hold } = locked
   if (isTooOld(send, now)) {
-    await bury(claimed, 'deliver', 'no carrier was to be had for 24 hours', now)
+    await bury(locked, 'deliver', 'no carrier was to be had for 24 hours', now)
     return null
   }
   const waitMs = backOffMs(send.attempt + 1)
@@ -303,8 +303,8 @@ export async function putBack(claimed: Claimed, now: Date): Promise<number | nul
       state: 'retry_wait',
       reason: 'no_carrier',
       detail: 'no carrier is both configured and healthy',
-      claimUntil: null,
-      claims: 0,
+      lockUntil: null,
+      locks: 0,
       nextAt: new Date(now.getTime() + waitMs),
       updatedAt: now,
     })
@@ -312,7 +312,7 @@ export async function putBack(claimed: Claimed, now: Date): Promise<number | nul
       and(
         eq(sends.tenantId, send.tenantId),
         eq(sends.id, send.id),
-        eq(sends.claimToken, hold.token),
+        eq(sends.lockToken, hold.token),
         eq(sends.state, 'claimed'),
       ),
     )
@@ -333,7 +333,7 @@ type Next = {
 }
 
 function after(
-  send: Claimed['send'],
+  send: Locked['send'],
   attempted: string[],
   outcome: AttemptOutcome,
   { now, replayableMs, then }: Pick<Parameters<typeof recordOutcome>[3], 'now' | 'replayableMs' | 'then'>,
@@ -383,7 +383,7 @@ function isHard(code: string, detail: string): boolean {
   return classify({ text: detail, status, code, stage: 'recipient' }).isHard
 }
 
-function isTooOld(send: Claimed['send'], now: Date): boolean {
+function isTooOld(send: Locked['send'], now: Date): boolean {
   return now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
 }
 
@@ -395,19 +395,19 @@ function recipientState(email: string, outcome: AttemptOutcome, refused: Refused
   return 'pending'
 }
 
-function contactOf(send: Claimed['send'], email: string): string {
+function contactOf(send: Locked['send'], email: string): string {
   return one(send.recipients.filter((recipient) => recipient.email === email)).contact
 }
 
-function contactsOf(send: Claimed['send']): string[] {
+function contactsOf(send: Locked['send']): string[] {
   return send.recipients.map((recipient) => recipient.contact)
 }
 
-function theirsOf(send: Claimed['send'], emails: string[]) {
+function theirsOf(send: Locked['send'], emails: string[]) {
   return sql`r.tenant_id = ${send.tenantId} AND r.send_id = ${send.id} AND r.contact IN (${listed(send, emails)})`
 }
 
 /** The contacts behind addresses as one bound value, however many they are: D1 takes 100 in a statement. */
-function listed(send: Claimed['send'], emails: string[]) {
+function listed(send: Locked['send'], emails: string[]) {
   return sql`SELECT value FROM json_each(${JSON.stringify(emails.map((email) => contactOf(send, email)))})`
 }

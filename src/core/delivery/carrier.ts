@@ -47,7 +47,7 @@ export type RefusedRecipient = { email: string; permanent: boolean; code: string
 export type Outcome =
   | {
       kind: 'accepted'
-      providerMessageId: string | null
+      carrierMessageId: string | null
       /** The carrier is the last hop (capture, internal): nothing further will be heard of this message. */
       delivered: boolean
       refused: RefusedRecipient[]

@@ -8,7 +8,7 @@ import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { ringArrivals } from '../journal/bells.ts'
 import { sendEventStatement } from '../journal/event-rows.ts'
-import type { Claimed } from './claim.ts'
+import type { Locked } from './lock.ts'
 
 export type DeadLetter = typeof deadLetters.$inferSelect
 
@@ -17,7 +17,7 @@ const NOBODY = ''
 
 /** Ends a send that stopped making progress. One that may already be out becomes `unknown`, never `failed`. */
 export async function bury(
-  { env, db, send, hold }: Claimed,
+  { env, db, send, hold }: Locked,
   queue: string,
   reason: string,
   now: Date,
@@ -30,10 +30,10 @@ export async function bury(
         reason: 'dead_letter',
         detail: reason,
         nextAt: null,
-        claimUntil: null,
+        lockUntil: null,
         updatedAt: now,
       })
-      .where(and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.claimToken, hold.token))),
+      .where(and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.lockToken, hold.token))),
     db.insert(deadLetters).values(letter(send.tenantId, queue, send.id, reason, null, now)),
   ].map((query) => prepared(env, query))
   await env.DB.batch([...statements, sendEventStatement(env, hold, 'message.failed', ['failed'], now)])
@@ -101,7 +101,7 @@ export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter
 async function reviveArrival(ctx: Ctx, arrivalId: string): Promise<void> {
   const [revived] = await ctx.db
     .update(arrivals)
-    .set({ state: 'received', claims: 0, nextAt: ctx.now })
+    .set({ state: 'received', locks: 0, nextAt: ctx.now })
     .where(and(eq(arrivals.tenantId, ctx.tenantId), eq(arrivals.id, arrivalId), ne(arrivals.state, 'stored')))
     .returning({ tenantId: arrivals.tenantId, arrivalId: arrivals.id })
   if (revived) await ringArrivals(ctx.env, [revived])
@@ -114,7 +114,7 @@ async function reviveSend(ctx: Ctx, sendId: string): Promise<void> {
       state: sql`iif(${sends.renderedKey} IS NULL, 'queued', 'ready')`,
       reason: null,
       detail: null,
-      claims: 0,
+      locks: 0,
       nextAt: ctx.now,
       updatedAt: ctx.now,
     })

@@ -7,10 +7,10 @@ import { database } from '../ground/ctx.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { bodyKeyOf, bodyOf, keepBody } from '../mail/body.ts'
 import { inboxStatements, type Letter, messageIdOf } from '../mail/store.ts'
-import type { Claimed } from './claim.ts'
+import type { Locked } from './lock.ts'
 
 /** The carriers that the mailbox of a send chose for itself, or null where it uses everybody's. */
-export async function carriersOf({ db, send }: Claimed): Promise<CarrierWeight[] | null> {
+export async function carriersOf({ db, send }: Locked): Promise<CarrierWeight[] | null> {
   const [row] = await db
     .select({ carriers: mailboxes.carriers })
     .from(mailboxes)

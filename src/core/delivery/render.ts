@@ -30,7 +30,7 @@ import { textOfHtml } from '../reading/text/html.ts'
 import { largeInput } from '../sending/prepare.ts'
 import { RING_AGAIN_MS } from '../sending/settle.ts'
 import { type RecordRow, readRecord, recordStatement } from '../signals/trust-score.ts'
-import { CLAIMS_AT_MOST, type Claimed, claimForRendering } from './claim.ts'
+import { LOCKS_AT_MOST, type Locked, lockForRendering } from './lock.ts'
 import { bury } from './dead-letters.ts'
 import { isReserved, trustHeaders } from './trust-headers.ts'
 
@@ -39,19 +39,19 @@ import { isReserved, trustHeaders } from './trust-headers.ts'
  * the send is now ready to be delivered. What cannot be rendered fails, and its key and windows are given back.
  */
 export async function renderSend(env: Env, bell: SendBell, clock: () => Date): Promise<{ isReady: boolean }> {
-  const claimed = await claimForRendering(env, bell, clock())
-  if (!claimed) return { isReady: false }
-  if (claimed.send.claims > CLAIMS_AT_MOST) {
-    await bury(claimed, 'render', 'rendering stopped making progress', clock())
+  const locked = await lockForRendering(env, bell, clock())
+  if (!locked) return { isReady: false }
+  if (locked.send.locks > LOCKS_AT_MOST) {
+    await bury(locked, 'render', 'rendering stopped making progress', clock())
     return { isReady: false }
   }
-  const made = await compose(claimed, clock())
+  const made = await compose(locked, clock())
   if ('refusal' in made) {
-    await fail(claimed, made, clock())
+    await fail(locked, made, clock())
     return { isReady: false }
   }
-  const key = await keepRendered(env, claimed.send, made.rendered)
-  return { isReady: await finish(claimed, key, made, clock()) }
+  const key = await keepRendered(env, locked.send, made.rendered)
+  return { isReady: await finish(locked, key, made, clock()) }
 }
 
 /** Message-IDs of the thread that a reply names, newest kept. */
@@ -68,12 +68,12 @@ type Composed = {
 /** Why there is no message; `reason` where a rule has refused its content. */
 type Refused = { refusal: string; reason?: string }
 
-async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused> {
-  const { env, send } = claimed
+async function compose(locked: Locked, now: Date): Promise<Composed | Refused> {
+  const { env, send } = locked
   const input = send.input ?? (await largeInput(env, send.inputKey))
   if (!input) return { refusal: 'the stored input is gone' }
   const [[about], record] = await Promise.all([
-    senderQuery(claimed),
+    senderQuery(locked),
     recordStatement({ env, now }, { ...send, agentId: null }).first<RecordRow>(),
   ])
   if (!about) return { refusal: 'the mailbox is gone' }
@@ -84,7 +84,7 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused>
       refusal: `the key of ${domain.domain} cannot be opened: add the domain anew if TOKEN_SECRET was changed`,
     }
   }
-  const written = await contentOf(claimed, input, about.physicalAddress)
+  const written = await contentOf(locked, input, about.physicalAddress)
   if ('refusal' in written) return written
   // The content was judged as it was asked for. What only its making has brought together is seen here.
   const policy = { ...about.dlp, canaries: JSON.parse(about.dlp.canaries) as Canary[] }
@@ -153,7 +153,7 @@ async function compose(claimed: Claimed, now: Date): Promise<Composed | Refused>
 }
 
 /** What rendering must know of whom a send is from. */
-function senderQuery({ db, send }: Claimed) {
+function senderQuery({ db, send }: Locked) {
   return db
     .select({
       address: mailboxes.address,
@@ -210,7 +210,7 @@ function withText<Written extends { text: string | null; html: string | null }>(
 
 /** The content in the version that was judged, whatever has been published since. */
 async function contentOf(
-  { env, db, send }: Claimed,
+  { env, db, send }: Locked,
   input: SendInput,
   physicalAddress: string | null,
 ): Promise<Content | { refusal: string }> {
@@ -248,7 +248,7 @@ async function contentOf(
 }
 
 /** A message has one text for all who get it, so that only the sole recipient of one can be given a link of their own. */
-async function linkOf({ env, send }: Pick<Claimed, 'env' | 'send'>, input: SendInput) {
+async function linkOf({ env, send }: Pick<Locked, 'env' | 'send'>, input: SendInput) {
   const [only, ...others] = send.recipients
   if (!only || others.length > 0) return null
   const { tenantId } = send
@@ -256,12 +256,12 @@ async function linkOf({ env, send }: Pick<Claimed, 'env' | 'send'>, input: SendI
 }
 
 async function finish(
-  claimed: Claimed,
+  locked: Locked,
   key: string,
   { rendered, humanizer, input, domainId }: Composed,
   now: Date,
 ): Promise<boolean> {
-  const { env, db, send, hold } = claimed
+  const { env, db, send, hold } = locked
   const ringAgain = new Date(now.getTime() + RING_AGAIN_MS)
   const statements = [
     db
@@ -272,8 +272,8 @@ async function finish(
         renderedSha256: rendered.sha256,
         messageId: rendered.messageId,
         domainId,
-        claims: 0,
-        claimUntil: null,
+        locks: 0,
+        lockUntil: null,
         nextAt: sql`iif(${sends.state} = 'rendering', ${ringAgain.getTime()},
           (SELECT p.expires_at FROM approvals p
            WHERE p.tenant_id = ${sends.tenantId} AND p.id = ${sends.approvalId}))`,
@@ -297,14 +297,14 @@ async function finish(
         ),
       ),
   ].map((query) => prepared(env, query))
-  const sent = input.isComposed && humanizer === null ? [] : await sentCopy(claimed, input, rendered, now)
+  const sent = input.isComposed && humanizer === null ? [] : await sentCopy(locked, input, rendered, now)
   const [changed] = await env.DB.batch<{ state: string }>([...statements, ...sent])
   return changed?.results[0]?.state === 'ready'
 }
 
 /** What was written whole is in Sent already; what a template made, or the humanizer changed, goes there as it leaves. */
 async function sentCopy(
-  { env, send }: Claimed,
+  { env, send }: Locked,
   input: SendInput,
   rendered: Rendered,
   now: Date,
@@ -329,11 +329,7 @@ async function sentCopy(
   return sentStatements(env, [{ ...letter, ...body }], now, null)
 }
 
-async function fail(
-  { env, db, send, hold }: Claimed,
-  { refusal, reason }: Refused,
-  now: Date,
-): Promise<void> {
+async function fail({ env, db, send, hold }: Locked, { refusal, reason }: Refused, now: Date): Promise<void> {
   const statements = [
     db
       .update(sends)
@@ -345,7 +341,7 @@ async function fail(
         ...(reason === undefined ? {} : { input: null, inputKey: null }),
         burnedKey: null,
         nextAt: null,
-        claimUntil: null,
+        lockUntil: null,
         updatedAt: now,
       })
       .where(isHeld({ send, hold })),
@@ -370,6 +366,6 @@ async function fail(
   await ringOutbox(env, [send.tenantId])
 }
 
-function isHeld({ send, hold }: Pick<Claimed, 'send' | 'hold'>) {
-  return and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.claimToken, hold.token))
+function isHeld({ send, hold }: Pick<Locked, 'send' | 'hold'>) {
+  return and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.lockToken, hold.token))
 }

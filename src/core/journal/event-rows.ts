@@ -43,7 +43,7 @@ export function eventStatements(
 const OF_SEND = eventsFrom(
   `SELECT s.tenant_id, ?4 AS type, s.mailbox_id, s.agent_id, 0 AS position,
       json_object('messageId', 'msg_' || substr(s.id, 5), 'sendId', s.id, 'reason', s.reason) AS refs
-    FROM sends s WHERE s.tenant_id = ?1 AND s.id = ?2 AND s.claim_token = ?3
+    FROM sends s WHERE s.tenant_id = ?1 AND s.id = ?2 AND s.lock_token = ?3
       AND s.state IN (SELECT value FROM json_each(?5))`,
   '?6',
 )

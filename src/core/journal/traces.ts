@@ -25,6 +25,6 @@ export function appendTrace(
     SELECT s.tenant_id, s.id,
       (SELECT coalesce(max(t.seq) + 1, 0) FROM traces t WHERE t.tenant_id = s.tenant_id AND t.send_id = s.id),
       ${kind}, ${now.getTime()}, ${JSON.stringify(body)}
-    FROM sends s WHERE s.tenant_id = ${hold.tenantId} AND s.id = ${hold.sendId} AND s.claim_token = ${hold.token}
+    FROM sends s WHERE s.tenant_id = ${hold.tenantId} AND s.id = ${hold.sendId} AND s.lock_token = ${hold.token}
       AND ${state === null ? sql`1` : sql`s.state = ${state}`}`)
 }

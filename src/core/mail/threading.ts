@@ -15,7 +15,7 @@ const FOUND = `
     SELECT r.position, m.id, m.thread_id FROM r CROSS JOIN messages m ON m.tenant_id = ?1 AND m.rfc_id = r.rfc_id
     UNION ALL
     SELECT r.position, m.id, m.thread_id FROM r
-    CROSS JOIN sends s ON s.provider_message_id = substr(r.rfc_id, 1, instr(r.rfc_id, '@') - 1) AND s.tenant_id = ?1
+    CROSS JOIN sends s ON s.carrier_message_id = substr(r.rfc_id, 1, instr(r.rfc_id, '@') - 1) AND s.tenant_id = ?1
     CROSS JOIN messages m ON m.tenant_id = ?1 AND m.id = 'msg_' || substr(s.id, 5)),
   seen AS MATERIALIZED (
     SELECT k.* FROM known k WHERE EXISTS (

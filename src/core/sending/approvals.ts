@@ -183,7 +183,7 @@ export async function editHeld(
         approvalId: newApprovalId,
         renderedKey: null,
         renderedSha256: null,
-        claimUntil: null,
+        lockUntil: null,
         nextAt: ctx.now,
         updatedAt: ctx.now,
       })

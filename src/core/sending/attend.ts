@@ -147,7 +147,7 @@ async function reopen(env: Env, now: Date, tenantId: string, sendIds: string[]) 
   if (sendIds.length === 0) return
   await database(env)
     .update(sends)
-    .set({ state: 'retry_wait', provider: null, ambiguousAt: null, nextAt: now, updatedAt: now })
+    .set({ state: 'retry_wait', carrier: null, ambiguousAt: null, nextAt: now, updatedAt: now })
     .where(
       and(
         eq(sends.tenantId, tenantId),

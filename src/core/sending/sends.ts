@@ -100,7 +100,7 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
   mustBeAllowed(ctx, 'send', send.mailboxId)
   const token = newToken()
   const isCancelled = sql`EXISTS (SELECT 1 FROM sends s
-    WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${id} AND s.claim_token = ${token})`
+    WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${id} AND s.lock_token = ${token})`
   const [changed] = await ctx.db.batch([
     ctx.db
       .update(sends)
@@ -109,8 +109,8 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
         reason: 'cancelled',
         burnedKey: null,
         nextAt: null,
-        claimToken: token,
-        claimUntil: null,
+        lockToken: token,
+        lockUntil: null,
         updatedAt: ctx.now,
       })
       .where(
@@ -174,11 +174,11 @@ export async function resolveUnknown(
         state,
         reason: `resolved_${outcome}`,
         nextAt: outcome === 'resend' ? ctx.now : null,
-        ...(outcome === 'resend' ? { provider: null } : {}),
+        ...(outcome === 'resend' ? { carrier: null } : {}),
         ambiguousAt: null,
-        claims: 0,
-        claimToken: token,
-        claimUntil: null,
+        locks: 0,
+        lockToken: token,
+        lockUntil: null,
         updatedAt: ctx.now,
       })
       .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, id), eq(sends.state, 'unknown')))

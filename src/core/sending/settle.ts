@@ -82,7 +82,7 @@ const SETTLE = (settled: string) => `
     approval_id = coalesce(o.approval_id, sends.approval_id),
     scheduled_at = coalesce(o.scheduled_at, sends.scheduled_at),
     burned_key = iif(o.state IN ('blocked', 'failed'), NULL, sends.burned_key),
-    settle_token = ?2, updated_at = ?3, claims = 0
+    settle_token = ?2, updated_at = ?3, locks = 0
   FROM o
   WHERE sends.tenant_id = ?4 AND sends.id = o.id AND sends.state = o.was`
 

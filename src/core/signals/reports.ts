@@ -14,7 +14,7 @@ export type DeliveryReport = {
   sendId: string | null
   /** RFC 5322 Message-ID without brackets. */
   messageId: string | null
-  providerMessageId: string | null
+  carrierMessageId: string | null
   recipients: string[]
   at: Date
   code: string | null
@@ -24,13 +24,13 @@ export type DeliveryReport = {
 const FOUND = `
   WITH e AS MATERIALIZED (
     SELECT key AS position, value ->> 'carrier' AS carrier, value ->> 'tenantId' AS tenant_id,
-      value ->> 'sendId' AS send_id, value ->> 'providerMessageId' AS provider_message_id
+      value ->> 'sendId' AS send_id, value ->> 'carrierMessageId' AS carrier_message_id
     FROM json_each(?1))
   SELECT e.position, s.tenant_id, s.id, s.recipients FROM e
   CROSS JOIN sends s ON s.tenant_id = e.tenant_id AND s.id = e.send_id
   UNION ALL
   SELECT e.position, s.tenant_id, s.id, s.recipients FROM e
-  CROSS JOIN sends s ON s.provider_message_id = e.provider_message_id AND s.provider = e.carrier
+  CROSS JOIN sends s ON s.carrier_message_id = e.carrier_message_id AND s.carrier = e.carrier
   WHERE e.tenant_id IS NULL OR e.send_id IS NULL`
 
 type FoundSend = { position: number; tenant_id: string; id: string; recipients: string }
@@ -42,8 +42,8 @@ type FoundSend = { position: number; tenant_id: string; id: string; recipients: 
 export async function recordReports(env: Env, reports: DeliveryReport[], now: Date): Promise<void> {
   const telling = reports.filter(({ kind }) => kind in SIGNALS)
   if (telling.length === 0) return
-  const wanted = telling.map(({ carrier, tenantId, sendId, providerMessageId }) => ({
-    ...{ carrier, tenantId, sendId, providerMessageId },
+  const wanted = telling.map(({ carrier, tenantId, sendId, carrierMessageId }) => ({
+    ...{ carrier, tenantId, sendId, carrierMessageId },
   }))
   const { results } = await env.DB.prepare(FOUND).bind(JSON.stringify(wanted)).all<FoundSend>()
   const signals = results.flatMap(({ position, tenant_id: tenantId, id: sendId, recipients }) => {

@@ -47,7 +47,7 @@ const FRESH = `
     CROSS JOIN send_recipients r ON r.tenant_id = e.tenant_id AND r.contact = e.contact AND r.send_id = e.send_id
     CROSS JOIN sends s ON s.tenant_id = e.tenant_id AND s.id = e.send_id
     WHERE (r.signals & e.bit) = 0 AND r.state <> 'void' AND r.carrier IS NOT NULL
-      AND (e.carrier IS NULL OR r.carrier = e.carrier) AND (?3 IS NULL OR s.settle_token = ?3 OR s.claim_token = ?3))`
+      AND (e.carrier IS NULL OR r.carrier = e.carrier) AND (?3 IS NULL OR s.settle_token = ?3 OR s.lock_token = ?3))`
 
 /** What a mailbox sends to itself earns it nothing. */
 const REPUTATION = `
@@ -146,7 +146,7 @@ const PROVEN = `
     WHERE s.state IN ('unknown', 'retry_wait') AND s.ambiguous_at IS NOT NULL AND EXISTS (
       SELECT 1 FROM json_each(s.recipients) j CROSS JOIN send_recipients r
         ON r.tenant_id = s.tenant_id AND r.contact = j.value ->> 'contact' AND r.send_id = s.id
-      WHERE r.signals <> 0 AND r.carrier = s.provider
+      WHERE r.signals <> 0 AND r.carrier = s.carrier
         AND r.email IN (SELECT value FROM json_each(s.pinned_recipients))))`
 
 const TAKE = `
@@ -169,7 +169,7 @@ const SENT = eventsFrom(
 
 /** The others, whom that attempt was not for, are served next. */
 const RESOLVE = `
-  UPDATE sends SET ambiguous_at = NULL, pinned_recipients = NULL, reason = NULL, detail = NULL, claims = 0, updated_at = ?2,
+  UPDATE sends SET ambiguous_at = NULL, pinned_recipients = NULL, reason = NULL, detail = NULL, locks = 0, updated_at = ?2,
     (state, next_at) = (
       SELECT iif(count(*) > 0, 'retry_wait', 'accepted'), iif(count(*) > 0, ?2, NULL)
       FROM json_each(sends.recipients) j CROSS JOIN send_recipients r

@@ -44,7 +44,7 @@ const REPORT_AT_MOST = 1024 * 1024
 const Failure = z.object({ error: z.string(), message: z.string() })
 
 /** Where the carriers report what became of mail, each by the way that it proves itself. */
-export function providerEvents<Event>({ read, record }: EventDoors<Event>) {
+export function carrierEvents<Event>({ read, record }: EventDoors<Event>) {
   const app = surface(dialect)
   app.use(
     bodyLimit({

@@ -68,7 +68,7 @@ its owner has opened claim_url.`,
       localPart: agent_id,
       clientAddress: c.req.header('cf-connecting-ip') ?? null,
     })
-    const { mailbox, level, secret, tenantId, claimToken } = registered
+    const { mailbox, level, secret, tenantId, lockToken } = registered
     const isProvisional = level === 'sandbox'
     return c.json(
       {
@@ -82,7 +82,7 @@ its owner has opened claim_url.`,
           : `${mailbox.address} sends and receives mail now.`,
         tenant_id: tenantId,
         mailbox_id: mailbox.id,
-        claim_url: claimPage(c.env, claimToken),
+        claim_url: claimPage(c.env, lockToken),
       },
       201,
     )

@@ -44,7 +44,7 @@ trouble.get('/trouble', async (c) => {
         head={['To', 'Carrier', 'Since', '']}
         row={(send) => [
           <a href={`/portal/sends/${send.id}`}>{send.recipients[0]?.email}</a>,
-          send.provider ?? '',
+          send.carrier ?? '',
           <Time at={send.updatedAt} />,
           mayMend ? (
             <Form c={c} action={`/portal/trouble/unknown/${send.id}`} class="row">

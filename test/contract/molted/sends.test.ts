@@ -343,7 +343,7 @@ test('dead letters are listed, inspected and replayed, once', async () => {
     const { requestId } = (await tenant.send(`${key}@example.com`, key)).body
     await tenant.settled(requestId)
     await sql(
-      `UPDATE sends SET state = 'failed', reason = 'dead_letter', next_at = NULL, claims = 9 WHERE id = ?1`,
+      `UPDATE sends SET state = 'failed', reason = 'dead_letter', next_at = NULL, locks = 9 WHERE id = ?1`,
       requestId,
     )
     await sql(`UPDATE send_recipients SET state = 'pending' WHERE send_id = ?1`, requestId)

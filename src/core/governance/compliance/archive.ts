@@ -11,7 +11,7 @@ import { mailFiles, tableFiles } from './contents.ts'
 export const KEPT_MS = 7 * 86_400_000
 /** How long a builder holds an archive without a sign of life, in ms. */
 const CLAIM_MS = 120_000
-const CLAIMS_AT_MOST = 8
+const LOCKS_AT_MOST = 8
 /** R2 wants parts of one size, the last one excepted, in bytes. */
 const PART = 8 * 1024 * 1024
 
@@ -33,19 +33,19 @@ export async function buildArchive(
   const isIt = and(eq(archives.tenantId, tenantId), eq(archives.id, id))
   const token = newToken()
   const due = sql`${archives.nextAt} <= ${clock().getTime()}`
-  const [claimed] = await db
+  const [locked] = await db
     .update(archives)
     .set({
       state: 'running',
-      claimToken: token,
-      claims: sql`${archives.claims} + 1`,
+      lockToken: token,
+      locks: sql`${archives.locks} + 1`,
       nextAt: new Date(clock().getTime() + CLAIM_MS),
     })
     .where(and(isIt, inArray(archives.state, ['queued', 'running']), due))
     .returning()
-  if (!claimed) return await expire(env, { tenantId, id }, clock)
-  const isMine = and(isIt, eq(archives.claimToken, token))
-  if (claimed.claims > CLAIMS_AT_MOST) {
+  if (!locked) return await expire(env, { tenantId, id }, clock)
+  const isMine = and(isIt, eq(archives.lockToken, token))
+  if (locked.locks > LOCKS_AT_MOST) {
     await db.update(archives).set({ state: 'failed', error: 'gave_up', nextAt: null }).where(isMine)
     return
   }
@@ -70,7 +70,7 @@ export async function buildArchive(
   const expiresAt = new Date(completedAt.getTime() + KEPT_MS)
   await db
     .update(archives)
-    .set({ ...progress, state: 'ready', completedAt, expiresAt, nextAt: expiresAt, claimToken: null })
+    .set({ ...progress, state: 'ready', completedAt, expiresAt, nextAt: expiresAt, lockToken: null })
     .where(isMine)
 }
 

@@ -69,7 +69,7 @@ export async function eraseSome(env: Env, tenantId: string, clock: () => Date): 
   }
   const settledAt = erasure.startedAt.getTime() + SETTLE_MS
   const [held] = await db
-    .select({ until: sql<number | null>`max(${sends.claimUntil})` })
+    .select({ until: sql<number | null>`max(${sends.lockUntil})` })
     .from(sends)
     .where(eq(sends.tenantId, tenantId))
   const waitsUntil = new Date(Math.max(settledAt, held?.until ?? 0))
@@ -181,7 +181,7 @@ async function eraseWords({ env }: At): Promise<void> {
 /** Sends that nobody works on any more, with what lies in R2 by their ids alone and what the local outbox shows. */
 const eraseSends: Step = async ({ env, tenantId, now }) => {
   const { results } = await env.DB.prepare(
-    `SELECT id, input_key FROM sends WHERE tenant_id = ?1 AND (claim_until IS NULL OR claim_until <= ?2)
+    `SELECT id, input_key FROM sends WHERE tenant_id = ?1 AND (lock_until IS NULL OR lock_until <= ?2)
      LIMIT ${OBJECTS_AT_ONCE}`,
   )
     .bind(tenantId, now.getTime())

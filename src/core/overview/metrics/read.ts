@@ -165,5 +165,5 @@ const gauge = (name: string, help: string, samples: Sample[]): Family => ({
 })
 
 async function healthOf(env: Env, carrier: string, at: number): Promise<Health> {
-  return await env.PROVIDER_HEALTH.get(env.PROVIDER_HEALTH.idFromName(carrier)).health(at)
+  return await env.CARRIER_HEALTH.get(env.CARRIER_HEALTH.idFromName(carrier)).health(at)
 }

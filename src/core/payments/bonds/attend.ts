@@ -56,8 +56,8 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
  */
 export async function attendBond(at: At, which: Pick<Bond, 'tenantId' | 'id'>): Promise<void> {
   const bond = await claim(at, which)
-  if (!bond?.claimToken) return
-  const guard = { status: bond.status, claimToken: bond.claimToken }
+  if (!bond?.lockToken) return
+  const guard = { status: bond.status, lockToken: bond.lockToken }
   try {
     const change = await due(at, bond)
     const isChanged = await changeBond(at, bond, guard, change)
@@ -76,14 +76,14 @@ async function claim({ env, now }: At, { tenantId, id }: Pick<Bond, 'tenantId' |
   const until = new Date(now.getTime() + CLAIM_MS)
   const [bond] = await database(env)
     .update(bonds)
-    .set({ claimToken: newToken(), claimUntil: until, nextAt: until })
+    .set({ lockToken: newToken(), lockUntil: until, nextAt: until })
     .where(
       and(
         eq(bonds.tenantId, tenantId),
         eq(bonds.id, id),
         inArray(bonds.status, ['pending', 'posted']),
         lte(bonds.nextAt, now),
-        or(isNull(bonds.claimUntil), lte(bonds.claimUntil, now)),
+        or(isNull(bonds.lockUntil), lte(bonds.lockUntil, now)),
       ),
     )
     .returning()

@@ -28,7 +28,7 @@ export type BondChange = Partial<
 >
 
 /** Under what a change holds: the bond still stands so, and where a claim is named it is still ours. */
-export type Guard = { status: Bond['status']; claimToken?: string }
+export type Guard = { status: Bond['status']; lockToken?: string }
 
 /**
  * Changes a bond in one batch with the owner's level, which follows it, with the report that it was learnt from, and with
@@ -42,7 +42,7 @@ export async function changeBond(
   report: Report | null = null,
 ): Promise<boolean> {
   const sets: Record<string, unknown> = { ...change, updatedAt: now }
-  if (guard.claimToken !== undefined) Object.assign(sets, { claimToken: null, claimUntil: null })
+  if (guard.lockToken !== undefined) Object.assign(sets, { lockToken: null, lockUntil: null })
   const names = Object.keys(sets)
   const binds = Object.values(sets).map((value) =>
     value instanceof Date ? value.getTime() : (value ?? null),
@@ -59,8 +59,8 @@ export async function changeBond(
       : env.DB.prepare('SELECT 1'),
     env.DB.prepare(
       `UPDATE bonds SET ${columns} WHERE tenant_id = ?1 AND id = ?2 AND status = ?3
-         AND (?4 IS NULL OR claim_token = ?4) RETURNING id`,
-    ).bind(tenantId, id, guard.status, guard.claimToken ?? null, ...binds),
+         AND (?4 IS NULL OR lock_token = ?4) RETURNING id`,
+    ).bind(tenantId, id, guard.status, guard.lockToken ?? null, ...binds),
     ...recorded(change).flatMap((record) =>
       audited({ db: database(env), now, tenantId, actor }, [{ ...record, target: id }]).map((query) =>
         prepared(env, query),

@@ -6,7 +6,7 @@ import { audited } from '../../journal/audit.ts'
 import { ringOutbox } from '../../journal/bells.ts'
 import { emit } from '../../journal/events.ts'
 import { ringDeliveries } from '../../journal/webhook-bells.ts'
-import type { Claimed } from './claim.ts'
+import type { Locked } from './lock.ts'
 import { ATTEMPT_MS, FAILING_AT_MOST_MS, waitAfter } from './schedule.ts'
 import { signatureHeaders } from './secret.ts'
 import { releaseNext } from './waiting.ts'
@@ -24,9 +24,9 @@ const ATTEMPT = `
   INSERT INTO webhook_attempts (tenant_id, delivery_id, attempt, at, duration_ms, status_code, error, request, response)
   SELECT tenant_id, id, 1 + coalesce((SELECT max(a.attempt) FROM webhook_attempts a
     WHERE a.tenant_id = ?1 AND a.delivery_id = ?2), 0), ?4, ?5, ?6, ?7, ?8, ?9
-  FROM webhook_deliveries WHERE tenant_id = ?1 AND id = ?2 AND claim_token = ?3`
+  FROM webhook_deliveries WHERE tenant_id = ?1 AND id = ?2 AND lock_token = ?3`
 
-const isHeld = `EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.claim_token = ?3)`
+const isHeld = `EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.lock_token = ?3)`
 
 const ANSWER = `
   UPDATE webhooks SET failing_since = NULL WHERE tenant_id = ?1 AND id = ?4 AND failing_since IS NOT NULL AND ${isHeld}`
@@ -41,27 +41,27 @@ const FAIL = `
 
 const SETTLE = `
   UPDATE webhook_deliveries SET state = ?4, status_code = ?5, error = ?6, next_at = ?7, is_waiting = 0,
-    claim_token = NULL, claim_until = NULL, updated_at = ?8
-  WHERE tenant_id = ?1 AND id = ?2 AND claim_token = ?3`
+    lock_token = NULL, lock_until = NULL, updated_at = ?8
+  WHERE tenant_id = ?1 AND id = ?2 AND lock_token = ?3`
 
 /**
- * Makes one attempt of a claimed delivery and writes down what came of it: delivered by any 2xx, else tried again by the
+ * Makes one attempt of a locked delivery and writes down what came of it: delivered by any 2xx, else tried again by the
  * plan, and dead after the last attempt. 410 switches the webhook off, and so do five days of nothing but failures. What
  * waited for the webhook follows.
  */
 export async function attemptDelivery(
   env: Env,
-  claimed: Claimed,
+  locked: Locked,
   { clock, random = Math.random }: { clock: () => Date; random?: () => number },
 ): Promise<Attempted> {
-  const { tenantId, id, token, payload, eventType } = claimed
+  const { tenantId, id, token, payload, eventType } = locked
   const startedAt = clock()
   const begun = Date.now()
-  const posted = await guardedPost(env, claimed.url, {
+  const posted = await guardedPost(env, locked.url, {
     headers: {
       'content-type': 'application/json',
       'user-agent': 'Moltpost',
-      ...signatureHeaders(claimed, claimed.eventId, startedAt, payload),
+      ...signatureHeaders(locked, locked.eventId, startedAt, payload),
     },
     body: payload,
     timeoutMs: ATTEMPT_MS,
@@ -72,11 +72,11 @@ export async function attemptDelivery(
   const now = clock()
   // A test says at once what came of it, and is not repeated.
   const isLast = delivered || isGone(outcome) || eventType === 'ping'
-  const wait = isLast ? null : waitAfter(claimed.attempts, random())
+  const wait = isLast ? null : waitAfter(locked.attempts, random())
   const state = delivered ? 'delivered' : wait === null ? 'dead' : 'pending'
   const hold = [tenantId, id, token]
   const { DB } = env
-  const judged = standing(env, claimed, outcome, startedAt, now)
+  const judged = standing(env, locked, outcome, startedAt, now)
   const [, released, told] = await DB.batch<{ id: string }>([
     DB.prepare(ATTEMPT).bind(
       ...hold,
@@ -87,7 +87,7 @@ export async function attemptDelivery(
       payload.slice(0, KEPT),
       posted.kind === 'answered' ? posted.body.slice(0, KEPT) : null,
     ),
-    releaseNext(env, claimed, delivered, now),
+    releaseNext(env, locked, delivered, now),
     ...judged,
     DB.prepare(SETTLE).bind(
       ...hold,
@@ -115,7 +115,7 @@ const DELIVERY: Actor = { kind: 'system', name: 'webhook-delivery' }
  */
 function standing(
   env: Env,
-  { tenantId, id, token, webhookId, eventType }: Claimed,
+  { tenantId, id, token, webhookId, eventType }: Locked,
   outcome: Attempted,
   startedAt: Date,
   now: Date,
@@ -129,7 +129,7 @@ function standing(
   const isOver = sql`EXISTS (
     SELECT 1 FROM webhooks w JOIN webhook_deliveries d ON d.tenant_id = w.tenant_id AND d.webhook_id = w.id
     WHERE w.tenant_id = ${tenantId} AND w.id = ${webhookId} AND w.is_active = 1
-      AND d.id = ${id} AND d.claim_token = ${token}
+      AND d.id = ${id} AND d.lock_token = ${token}
       AND (${isGone(outcome) ? 1 : 0} OR w.failing_since <= ${now.getTime() - FAILING_AT_MOST_MS}))`
   const db = database(env)
   const reason = isGone(outcome) ? 'gone' : 'failing'

@@ -125,14 +125,14 @@ export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempte
   await DB.batch([
     DB.prepare(PING).bind(tenantId, now.getTime(), eventId, webhook.agentId, webhookId, payload),
     DB.prepare(
-      `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, claim_token,
-         claim_until, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'ping', 'pending', 1, ?5, ?6, ?5, ?7, ?7)`,
+      `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, lock_token,
+         lock_until, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'ping', 'pending', 1, ?5, ?6, ?5, ?7, ?7)`,
     ).bind(tenantId, id, webhookId, eventId, until.getTime(), token, now.getTime()),
   ])
   const { url, secret, replacedSecrets } = webhook
-  const claimed = { url, secret, replacedSecrets, tenantId, id, token, attempts: 1 }
+  const locked = { url, secret, replacedSecrets, tenantId, id, token, attempts: 1 }
   const event = { eventId, eventType: 'ping' as const, payload, webhookId }
-  return await attemptDelivery(ctx.env, { ...claimed, ...event }, { clock: () => new Date() })
+  return await attemptDelivery(ctx.env, { ...locked, ...event }, { clock: () => new Date() })
 }
 
 function pingOf({ id, agentId, tenantId }: Webhook, eventId: string, now: Date) {

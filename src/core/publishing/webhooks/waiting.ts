@@ -9,8 +9,8 @@ import { TOGETHER_AT_MOST, TRIED_ALONE_AFTER_MS } from './schedule.ts'
 
 /** SQL: attempts of webhook `w` that are under way. They have an index of their own, however much waits beside them. */
 const underWay = (now: string) => `(
-  SELECT count(*) FROM webhook_deliveries o INDEXED BY webhook_deliveries_claimed
-  WHERE o.tenant_id = w.tenant_id AND o.webhook_id = w.id AND o.claim_until > ${now})`
+  SELECT count(*) FROM webhook_deliveries o INDEXED BY webhook_deliveries_locked
+  WHERE o.tenant_id = w.tenant_id AND o.webhook_id = w.id AND o.lock_until > ${now})`
 
 /** SQL: whether webhook `w` has done nothing but fail of late. */
 const isFailing = (now: string) => `coalesce(w.failing_since <= ${now} - ${TRIED_ALONE_AFTER_MS}, 0)`
@@ -29,18 +29,18 @@ const release = (count: string) => `
 const RELEASE_NEXT = release(`coalesce((
   SELECT CASE WHEN ?6 AND ${underWay('?3')} * 2 <= ${TOGETHER_AT_MOST} THEN 2 WHEN ?6 OR NOT ${isFailing('?3')} THEN 1 ELSE 0 END
   FROM webhooks w JOIN webhook_deliveries d ON d.tenant_id = w.tenant_id AND d.webhook_id = w.id
-  WHERE w.tenant_id = ?1 AND w.id = ?2 AND d.id = ?4 AND d.claim_token = ?5), 0)`)
+  WHERE w.tenant_id = ?1 AND w.id = ?2 AND d.id = ?4 AND d.lock_token = ?5), 0)`)
 
 const RELEASE_FIRST = release(String(TOGETHER_AT_MOST))
 
 /** The statement that releases what may follow an attempt; for the batch that ends it, while the claim still stands. */
 export function releaseNext(
   { DB }: Env,
-  claimed: { tenantId: string; webhookId: string; id: string; token: string },
+  locked: { tenantId: string; webhookId: string; id: string; token: string },
   delivered: boolean,
   now: Date,
 ): D1PreparedStatement {
-  const { tenantId, webhookId, id, token } = claimed
+  const { tenantId, webhookId, id, token } = locked
   return DB.prepare(RELEASE_NEXT).bind(tenantId, webhookId, now.getTime(), id, token, delivered ? 1 : 0)
 }
 

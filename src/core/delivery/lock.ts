@@ -12,14 +12,14 @@ export type Send = typeof sends.$inferSelect
 /** How long a consumer may hold a send before another takes over, in ms: longer than any carrier's time limits. */
 export const CLAIM_MS = 90_000
 /** Claims without progress that make a dead letter. */
-export const CLAIMS_AT_MOST = 8
+export const LOCKS_AT_MOST = 8
 /** How long after an unresolved attempt a send of an `on_unknown: resend` mailbox is sent afresh, in ms. */
 const RESEND_AFTER_MS = 900_000
 
-export type Claimed = { env: Env; send: Send; hold: Hold; db: Db }
+export type Locked = { env: Env; send: Send; hold: Hold; db: Db }
 
 /** Takes a send for rendering: queued ones, and held ones whose bytes do not exist yet. Null if there is nothing to do. */
-export async function claimForRendering(env: Env, bell: SendBell, now: Date): Promise<Claimed | null> {
+export async function lockForRendering(env: Env, bell: SendBell, now: Date): Promise<Locked | null> {
   const db = database(env)
   const token = newToken()
   const [send] = await db
@@ -41,16 +41,16 @@ export async function claimForRendering(env: Env, bell: SendBell, now: Date): Pr
  * Takes a send for delivery. One that another consumer left in flight is first put down as an attempt of unknown
  * outcome: replayed under the same key where its carrier is one of `replayable`, else surfaced as `unknown`.
  */
-export async function claimForDelivery(
+export async function lockForDelivery(
   env: Env,
   bell: SendBell,
   now: Date,
   replayable: string[],
-): Promise<Claimed | null> {
+): Promise<Locked | null> {
   const db = database(env)
   const token = newToken()
   const lost = newToken()
-  const canReplay = replayable.length > 0 ? inArray(sends.provider, replayable) : sql`0`
+  const canReplay = replayable.length > 0 ? inArray(sends.carrier, replayable) : sql`0`
   const results = await db.batch([
     db
       .update(sends)
@@ -58,12 +58,12 @@ export async function claimForDelivery(
         state: sql`iif(${canReplay}, 'retry_wait', 'unknown')`,
         nextAt: sql`iif(${canReplay}, ${now.getTime()}, ${resendAt(now)})`,
         ambiguousAt: sql`coalesce(${sends.ambiguousAt}, ${now.getTime()})`,
-        claimToken: lost,
-        claimUntil: null,
+        lockToken: lost,
+        lockUntil: null,
         reason: 'interrupted',
         updatedAt: now,
       })
-      .where(and(isSend(bell), eq(sends.state, 'in_flight'), lte(sends.claimUntil, now))),
+      .where(and(isSend(bell), eq(sends.state, 'in_flight'), lte(sends.lockUntil, now))),
     appendTrace(db, { ...bell, token: lost }, 'delivery', now, {
       outcome: 'ambiguous',
       code: 'interrupted',
@@ -78,7 +78,7 @@ export async function claimForDelivery(
           or(
             eq(sends.state, 'ready'),
             and(eq(sends.state, 'retry_wait'), lte(sends.nextAt, now), sql`NOT ${hasBeenHeardOf}`),
-            and(eq(sends.state, 'claimed'), lte(sends.claimUntil, now)),
+            and(eq(sends.state, 'claimed'), lte(sends.lockUntil, now)),
           ),
         ),
       )
@@ -94,7 +94,7 @@ export async function claimForDelivery(
 const hasBeenHeardOf = sql`(${sends.ambiguousAt} IS NOT NULL AND EXISTS (
   SELECT 1 FROM json_each(${sends.recipients}) j CROSS JOIN send_recipients r
     ON r.tenant_id = ${sends.tenantId} AND r.contact = j.value ->> 'contact' AND r.send_id = ${sends.id}
-  WHERE r.signals <> 0 AND r.carrier = ${sends.provider}
+  WHERE r.signals <> 0 AND r.carrier = ${sends.carrier}
     AND r.email IN (SELECT value FROM json_each(${sends.pinnedRecipients}))))`
 
 /** When a send that has become `unknown` is to be sent afresh, if its mailbox says so; else null: a person decides. */
@@ -109,16 +109,16 @@ function isSend({ tenantId, sendId }: SendBell) {
 }
 
 function isFree(now: Date) {
-  return or(isNull(sends.claimUntil), lte(sends.claimUntil, now))
+  return or(isNull(sends.lockUntil), lte(sends.lockUntil, now))
 }
 
 function claimFields(token: string, now: Date) {
   const until = new Date(now.getTime() + CLAIM_MS)
   return {
-    claimToken: token,
-    claimUntil: until,
+    lockToken: token,
+    lockUntil: until,
     nextAt: until,
-    claims: sql`${sends.claims} + 1`,
+    locks: sql`${sends.locks} + 1`,
     updatedAt: now,
   }
 }

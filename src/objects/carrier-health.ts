@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { type Circuit, CLOSED, type Health, healthOf, permit, report } from '../core/policy/circuit.ts'
 
 /** One object per carrier: its circuit, kept in memory. Forgetting it costs a few attempts, never a message. */
-export class ProviderHealth extends DurableObject {
+export class CarrierHealth extends DurableObject {
   private circuit: Circuit = CLOSED
 
   /** Whether a send may go to the carrier now. A half-open circuit lets one probe through. */

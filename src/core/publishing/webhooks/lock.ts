@@ -6,7 +6,7 @@ import { isFull } from './waiting.ts'
 import type { Webhook } from './webhooks.ts'
 
 /** One delivery in the hands of one consumer, with all that its attempt needs. */
-export type Claimed = {
+export type Locked = {
   tenantId: string
   id: string
   token: string
@@ -25,7 +25,7 @@ export type Claimed = {
 /** Whose webhook is switched off, or whose event is forgotten, will never be fetched. */
 const END = `
   UPDATE webhook_deliveries SET state = 'dead', error = 'webhook_disabled', next_at = NULL, is_waiting = 0,
-    claim_token = NULL, claim_until = NULL, updated_at = ?2
+    lock_token = NULL, lock_until = NULL, updated_at = ?2
   WHERE (tenant_id, id) IN (SELECT value ->> 'tenantId', value ->> 'deliveryId' FROM json_each(?1))
     AND state = 'pending' AND event_type <> 'ping' AND NOT EXISTS (
       SELECT 1 FROM webhooks w
@@ -33,12 +33,12 @@ const END = `
       WHERE w.tenant_id = webhook_deliveries.tenant_id AND w.id = webhook_deliveries.webhook_id AND w.is_active = 1)`
 
 const CLAIM = `
-  UPDATE webhook_deliveries SET claim_token = ?3, claim_until = ?5, next_at = ?5, attempts = attempts + 1, updated_at = ?4
+  UPDATE webhook_deliveries SET lock_token = ?3, lock_until = ?5, next_at = ?5, attempts = attempts + 1, updated_at = ?4
   WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?4 AND EXISTS (
     SELECT 1 FROM webhooks w
     WHERE w.tenant_id = ?1 AND w.id = webhook_deliveries.webhook_id AND NOT ${isFull('?4')})`
 
-/** What is due still, after it could not be claimed, waits for the webhook's other attempts. */
+/** What is due still, after it could not be locked, waits for the webhook's other attempts. */
 const WAIT = `
   UPDATE webhook_deliveries SET is_waiting = 1, next_at = NULL
   WHERE tenant_id = ?1 AND id = ?2 AND state = 'pending' AND next_at <= ?3`
@@ -49,7 +49,7 @@ const TAKEN = `
   FROM webhook_deliveries d
   JOIN webhooks w ON w.tenant_id = d.tenant_id AND w.id = d.webhook_id
   JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
-  WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.claim_token = ?3`
+  WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.lock_token = ?3`
 
 type TakenRow = {
   attempts: number
@@ -66,7 +66,7 @@ type TakenRow = {
  * Takes those deliveries that are due and whose webhook is not full, in one call of D1; the others wait. Of all who ask for
  * one, one gets it.
  */
-export async function claimDeliveries(env: Env, bells: WebhookBell[], now: Date): Promise<Claimed[]> {
+export async function lockDeliveries(env: Env, bells: WebhookBell[], now: Date): Promise<Locked[]> {
   const at = now.getTime()
   const wanted = bells.map((bell) => ({ ...bell, token: newToken() }))
   const [, ...results] = await env.DB.batch<TakenRow>([
@@ -83,7 +83,7 @@ export async function claimDeliveries(env: Env, bells: WebhookBell[], now: Date)
   })
 }
 
-function claimedFrom(row: TakenRow, hold: { tenantId: string; id: string; token: string }): Claimed {
+function claimedFrom(row: TakenRow, hold: { tenantId: string; id: string; token: string }): Locked {
   return {
     ...hold,
     attempts: row.attempts,
