@@ -8,13 +8,13 @@ import { eventStatements, type Happening } from '../../src/core/journal/event-ro
 import { publish } from '../../src/core/publishing/publish.ts'
 import { sweepEvents } from '../../src/core/publishing/sweep.ts'
 import { attemptDelivery } from '../../src/core/publishing/webhooks/attempt.ts'
-import { lockDeliveries } from '../../src/core/publishing/webhooks/lock.ts'
 import {
   getDelivery,
   listDeliveries,
   replayDead,
   replayDelivery,
 } from '../../src/core/publishing/webhooks/deliveries.ts'
+import { lockDeliveries } from '../../src/core/publishing/webhooks/lock.ts'
 import { newWebhookSecret, signatureHeaders } from '../../src/core/publishing/webhooks/secret.ts'
 import { sweepWebhooks } from '../../src/core/publishing/webhooks/sweep.ts'
 import {

@@ -11,8 +11,8 @@ import { SUSPENDED_BELOW } from '../policy/plans.ts'
 import { classify } from '../reading/bounces/classify.ts'
 import { readReply } from '../reading/bounces/reply.ts'
 import { resolveStatements, type Signal, signalStatements } from '../signals/signals.ts'
-import { CLAIM_MS, type Locked, resendAt } from './lock.ts'
 import { bury } from './dead-letters.ts'
+import { CLAIM_MS, type Locked, resendAt } from './lock.ts'
 
 /** What a carrier's answer means for the send; the outcome kinds of the carriers, in the core's words. */
 export type AttemptOutcome =

@@ -30,8 +30,8 @@ import { textOfHtml } from '../reading/text/html.ts'
 import { largeInput } from '../sending/prepare.ts'
 import { RING_AGAIN_MS } from '../sending/settle.ts'
 import { type RecordRow, readRecord, recordStatement } from '../signals/trust-score.ts'
-import { LOCKS_AT_MOST, type Locked, lockForRendering } from './lock.ts'
 import { bury } from './dead-letters.ts'
+import { LOCKS_AT_MOST, type Locked, lockForRendering } from './lock.ts'
 import { isReserved, trustHeaders } from './trust-headers.ts'
 
 /**
