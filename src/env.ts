@@ -1,26 +1,10 @@
 import { z } from 'zod'
+import type { JobBell, SendBell, WebhookBell } from './core/journal/bells.ts'
 import type { CarrierHealth } from './objects/carrier-health.ts'
 import type { ConsensusRequest } from './objects/consensus-request.ts'
 import type { ContactLease } from './objects/contact-lease.ts'
 import type { EventStream } from './objects/event-stream.ts'
 import type { RateWindow } from './objects/rate-window.ts'
-
-/** A queue message is a bell: it names the row to look at, and the row says what is to be done. */
-export type SendBell = { tenantId: string; sendId: string }
-export type ArrivalBell = { tenantId: string; arrivalId: string }
-/** Events of the tenant wait to be published. */
-export type OutboxBell = { tenantId: string; outbox: true }
-/** Audit entries of the tenant wait to be chained. */
-export type AuditBell = { tenantId: string; audit: true }
-/** The tenant is to be erased. */
-export type ErasureBell = { tenantId: string; erasure: true }
-export type ArchiveBell = { tenantId: string; archiveId: string }
-export type WebhookBell = { tenantId: string; deliveryId: string }
-
-/** A domain is to be checked again. */
-export type DomainBell = { tenantId: string; domainId: string }
-/** What the queue `jobs` is rung for. */
-export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell | DomainBell | ErasureBell | ArchiveBell
 
 export interface Env {
   DB: D1Database

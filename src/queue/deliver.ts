@@ -9,10 +9,10 @@ import { bury } from '../core/delivery/dead-letters.ts'
 import { LOCKS_AT_MOST, type Locked, lockForDelivery } from '../core/delivery/lock.ts'
 import { carriersOf, receive } from '../core/delivery/mailbox.ts'
 import { sha256 } from '../core/ground/hash.ts'
-import { ringAll } from '../core/journal/bells.ts'
+import { ringAll, type SendBell } from '../core/journal/bells.ts'
 import { type Rendered, readFiles, readRendered } from '../core/letters/rendered.ts'
 import { returnPath } from '../core/reading/bounces/return-path.ts'
-import { type Env, type SendBell, settings } from '../env.ts'
+import { type Env, settings } from '../env.ts'
 
 const REPLAYABLE = Object.entries(CAPABILITIES).flatMap(([name, { idempotencyMs }]) =>
   idempotencyMs === null ? [] : name,

@@ -5,13 +5,13 @@ import type {
   ArrivalBell,
   AuditBell,
   DomainBell,
-  Env,
   ErasureBell,
   JobBell,
   OutboxBell,
   SendBell,
   WebhookBell,
-} from '../env.ts'
+} from '../core/journal/bells.ts'
+import type { Env } from '../env.ts'
 import { deliver } from './deliver.ts'
 import { record } from './events.ts'
 import { attend } from './jobs.ts'

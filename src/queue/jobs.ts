@@ -3,9 +3,10 @@ import { takeIn } from '../core/arrivals/arrivals.ts'
 import { linkEntries } from '../core/governance/audit/link.ts'
 import { buildArchive } from '../core/governance/compliance/archive.ts'
 import { eraseSome } from '../core/governance/compliance/erasing.ts'
+import type { JobBell } from '../core/journal/bells.ts'
 import { publish } from '../core/publishing/publish.ts'
 import { attendSends } from '../core/sending/attend.ts'
-import type { Env, JobBell } from '../env.ts'
+import type { Env } from '../env.ts'
 
 /** Decide what waits for a decision, tenant by tenant, take in what has arrived, publish what has happened, chain audit logs, look domains up. */
 export async function attend(env: Env, bells: JobBell[]): Promise<PromiseSettledResult<unknown>[]> {

@@ -1,6 +1,6 @@
 import { renderSend } from '../core/delivery/render.ts'
-import { ringAll } from '../core/journal/bells.ts'
-import type { Env, SendBell } from '../env.ts'
+import { ringAll, type SendBell } from '../core/journal/bells.ts'
+import type { Env } from '../env.ts'
 
 /** Render each send, side by side, and ring delivery for those that may leave. */
 export async function render(env: Env, bells: SendBell[]): Promise<PromiseSettledResult<unknown>[]> {

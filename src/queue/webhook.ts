@@ -1,8 +1,9 @@
 import { waitUntil } from 'cloudflare:workers'
 import { tellFailure } from '../core/ground/log.ts'
+import type { WebhookBell } from '../core/journal/bells.ts'
 import { attemptDelivery } from '../core/publishing/webhooks/attempt.ts'
 import { type Locked, lockDeliveries } from '../core/publishing/webhooks/lock.ts'
-import type { Env, WebhookBell } from '../env.ts'
+import type { Env } from '../env.ts'
 
 const clock = () => new Date()
 

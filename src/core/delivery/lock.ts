@@ -1,9 +1,10 @@
 import { and, eq, inArray, isNull, lte, or, sql } from 'drizzle-orm'
-import type { Env, SendBell } from '../../env.ts'
+import type { Env } from '../../env.ts'
 import { mailboxes } from '../../schema/accounts.ts'
 import { sends } from '../../schema/sending.ts'
 import { type Db, database } from '../ground/ctx.ts'
 import { newToken } from '../ground/ids.ts'
+import type { SendBell } from '../journal/bells.ts'
 import { appendTrace, type Hold } from '../journal/traces.ts'
 import { resolveStatements } from '../signals/signals.ts'
 

@@ -1,5 +1,23 @@
-import type { ArrivalBell, Env, JobBell, OutboxBell, SendBell } from '../../env.ts'
 import { tellFailure } from '../ground/log.ts'
+
+/** A bell is a queue message that names the row to look at. It carries no content: the row says what to do. */
+export type SendBell = { tenantId: string; sendId: string }
+export type ArrivalBell = { tenantId: string; arrivalId: string }
+/** The tenant has events to publish. */
+export type OutboxBell = { tenantId: string; outbox: true }
+/** The tenant has audit entries to chain. */
+export type AuditBell = { tenantId: string; audit: true }
+/** The tenant must be erased. */
+export type ErasureBell = { tenantId: string; erasure: true }
+export type ArchiveBell = { tenantId: string; archiveId: string }
+/** The domain's DNS records must be checked again. */
+export type DomainBell = { tenantId: string; domainId: string }
+export type WebhookBell = { tenantId: string; deliveryId: string }
+
+/** The messages of the queue `jobs`. */
+export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell | DomainBell | ErasureBell | ArchiveBell
+
+type JobsQueue = { JOBS: Queue<JobBell> }
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
 export type Bell = SendBell & { afterMs?: number }
@@ -21,7 +39,7 @@ export async function ringAll(queue: Queue<SendBell>, bells: Bell[]): Promise<vo
 }
 
 /** Ring for what the mail exchanger has handed over. */
-export async function ringArrivals(env: Env, bells: ArrivalBell[]): Promise<void> {
+export async function ringArrivals(env: JobsQueue, bells: ArrivalBell[]): Promise<void> {
   await post(
     env.JOBS,
     bells.map(({ tenantId, arrivalId }) => ({ body: { tenantId, arrivalId } })),
@@ -29,7 +47,7 @@ export async function ringArrivals(env: Env, bells: ArrivalBell[]): Promise<void
 }
 
 /** Ring for events that wait to be published, once for each tenant. */
-export async function ringOutbox(env: Env, tenantIds: string[]): Promise<void> {
+export async function ringOutbox(env: JobsQueue, tenantIds: string[]): Promise<void> {
   const bells = [...new Set(tenantIds)].map((tenantId): OutboxBell => ({ tenantId, outbox: true }))
   await post(
     env.JOBS,
@@ -38,7 +56,7 @@ export async function ringOutbox(env: Env, tenantIds: string[]): Promise<void> {
 }
 
 /** Ring for other jobs. */
-export async function ringJobs(env: Env, bells: JobBell[]): Promise<void> {
+export async function ringJobs(env: JobsQueue, bells: JobBell[]): Promise<void> {
   await post(
     env.JOBS,
     bells.map((body) => ({ body })),

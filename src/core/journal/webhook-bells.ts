@@ -1,5 +1,6 @@
-import type { Env, WebhookBell } from '../../env.ts'
+import type { Env } from '../../env.ts'
 import { tellFailure } from '../ground/log.ts'
+import type { WebhookBell } from './bells.ts'
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
 export type DeliveryBell = WebhookBell & { afterMs?: number }

@@ -1,10 +1,11 @@
 import { makeZip } from 'client-zip'
 import { and, eq, gt, inArray, sql } from 'drizzle-orm'
-import type { ArchiveBell, Env } from '../../../env.ts'
+import type { Env } from '../../../env.ts'
 import { archives } from '../../../schema/governance.ts'
 import { database } from '../../ground/ctx.ts'
 import { newToken } from '../../ground/ids.ts'
 import { tellFailure } from '../../ground/log.ts'
+import type { ArchiveBell } from '../../journal/bells.ts'
 import { mailFiles, tableFiles } from './contents.ts'
 
 /** How long an archive is kept, in ms. */

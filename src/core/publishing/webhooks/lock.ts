@@ -1,6 +1,7 @@
-import type { Env, WebhookBell } from '../../../env.ts'
+import type { Env } from '../../../env.ts'
 import type { EventType } from '../../../schema/journal.ts'
 import { newToken } from '../../ground/ids.ts'
+import type { WebhookBell } from '../../journal/bells.ts'
 import { CLAIM_MS } from './schedule.ts'
 import { isFull } from './waiting.ts'
 import type { Webhook } from './webhooks.ts'
