@@ -6,7 +6,7 @@ import { Fault } from '../../core/ground/fault.ts'
 import { sha256 } from '../../core/ground/hash.ts'
 import type { App } from '../http.ts'
 import { APART } from '../page.tsx'
-import { type Form, formOf, type Wrong } from './form.ts'
+import { type Form, formOf, type Wrong } from './forms/form.ts'
 
 export type Portal = {
   Bindings: App['Bindings']

@@ -3,8 +3,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Person } from '../../core/accounts/sessions.ts'
 import { may } from '../../core/ground/ctx.ts'
 import { countPending } from '../../core/sending/approvals.ts'
-import { SCRIPT_URL, STYLE_URL } from './assets.ts'
-import { Form } from './parts.tsx'
+import { SCRIPT_URL, STYLE_URL } from './assets/assets.ts'
+import { Form } from './parts/parts.tsx'
 import { type PortalContext, takeFlash } from './session.ts'
 
 const MENU: [heading: string, entries: [path: string, name: string][]][] = [
