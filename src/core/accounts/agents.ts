@@ -8,15 +8,13 @@ import { idFloor, newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
+import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
 
 export type Agent = typeof agents.$inferSelect
 export type { AgentConfig } from '../../schema/accounts.ts'
 
 /** How a request names an agent: by id, by name, by both if they agree, or not at all. */
 export type AgentName = { id: string | null; name: string | null }
-
-/** How long after its last heartbeat an agent counts as active, in ms. At exactly this age it still does. */
-export const ACTIVE_FOR_MS = 300_000
 
 export function isActive(agent: Pick<Agent, 'lastHeartbeatAt'>, now: Date): boolean {
   return now.getTime() - agent.lastHeartbeatAt.getTime() <= ACTIVE_FOR_MS

@@ -3,7 +3,6 @@ import { agents } from '../../schema/accounts.ts'
 import { leaseEvents, leases } from '../../schema/coordination.ts'
 import { sendRecipients, sends } from '../../schema/sending.ts'
 import {
-  ACTIVE_FOR_MS,
   type Agent,
   type AgentName,
   beat,
@@ -20,6 +19,7 @@ import { newId } from '../ground/ids.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
 import type { Hold, Known, Wanted } from '../policy/lease-hold.ts'
+import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
 
 export type Lease = typeof leases.$inferSelect
 export type LeaseEvent = typeof leaseEvents.$inferSelect & {

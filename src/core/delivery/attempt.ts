@@ -1,13 +1,13 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import { type SendState, sendRecipients, sends } from '../../schema/sending.ts'
-import { ACTIVE_FOR_MS } from '../accounts/agents.ts'
 import { one, prepared } from '../ground/ctx.ts'
+import { fragment } from '../ground/sql.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { sendEventStatement } from '../journal/event-rows.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { refund } from '../limits/reservations.ts'
-import { SUSPENDED_BELOW } from '../policy/plans.ts'
+import { fence } from '../policy/fence.ts'
 import { classify } from '../reading/bounces/classify.ts'
 import { readReply } from '../reading/bounces/reply.ts'
 import { resolveStatements, type Signal, signalStatements } from '../signals/signals.ts'
@@ -30,11 +30,11 @@ const TRY_FOR_MS = 86_400_000
 
 export type Departure = { departed: true } | { departed: false; state: SendState; reason: string | null }
 
+const FENCE = fence('sends', '(SELECT value AS contact FROM json_each(:contacts))', 'sends.domain_id')
+
 /**
- * The step to `in_flight`, durable before the first byte leaves. It happens only where no other agent holds a lease on a
- * contact, none of them has been suppressed since, the domain it is from is still verified and the mailbox's, and
- * tenant, mailbox and agent are still in standing; otherwise the
- * send ends `blocked` and its windows are given back.
+ * Moves a send to `in_flight`, durable before the first byte leaves for the carrier, unless the fence is closed for the
+ * recipients it is to be asked for: then the send ends `blocked` and its windows are given back.
  */
 export async function depart(
   locked: Locked,
@@ -49,27 +49,10 @@ export async function depart(
     eq(sends.id, send.id),
     eq(sends.lockToken, hold.token),
   )
-  const theirs = theirsOf(send, asked)
-  const lease = sql`EXISTS (
-    SELECT 1 FROM send_recipients r JOIN leases l ON l.tenant_id = r.tenant_id AND l.contact = r.contact
-    JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
-    WHERE ${theirs} AND l.ended_at IS NULL AND l.expires_at > ${at}
-      AND a.last_heartbeat_at >= ${at - ACTIVE_FOR_MS} AND l.agent_id IS NOT ${send.agentId})`
-  const suppressed = sql`EXISTS (
-    SELECT 1 FROM send_recipients r JOIN suppressions x ON x.tenant_id = r.tenant_id AND x.contact = r.contact
-    WHERE ${theirs} AND (x.expires_at IS NULL OR x.expires_at > ${at})
-      AND (x.scope <> 'campaign'
-        OR x.campaign_id IN (${send.template ?? ''}, ${send.input?.campaignId ?? ''})))`
-  const standing = sql`EXISTS (
-    SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = ${send.mailboxId}
-    LEFT JOIN agents g ON g.tenant_id = t.id AND g.id = ${send.agentId}
-    WHERE t.id = ${send.tenantId} AND t.status = 'active' AND m.status = 'active' AND m.frozen_at IS NULL
-        AND m.reputation >= ${SUSPENDED_BELOW}
-      AND (g.id IS NULL OR g.status IN ('active', 'pending_claim')))`
-  const disowned = sql`(${send.domainId} IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM aliases x JOIN domains d ON d.tenant_id = x.tenant_id AND d.id = x.domain_id
-    WHERE x.tenant_id = ${send.tenantId} AND x.mailbox_id = ${send.mailboxId} AND x.domain_id = ${send.domainId}
-      AND d.status = 'verified'))`
+  const stoppedBy = fragment(FENCE, {
+    now: at,
+    contacts: JSON.stringify(asked.map((email) => contactOf(send, email))),
+  })
   const isAsked = sql`${sendRecipients.contact} IN (${listed(send, asked)})`
   const statements = [
     db
@@ -83,29 +66,19 @@ export async function depart(
         nextAt: new Date(at + CLAIM_MS),
         updatedAt: now,
       })
-      .where(
-        and(
-          isMine,
-          inArray(sends.state, ['claimed', 'in_flight']),
-          sql`NOT ${lease}`,
-          sql`NOT ${suppressed}`,
-          sql`NOT ${disowned}`,
-          standing,
-        ),
-      ),
+      .where(and(isMine, inArray(sends.state, ['claimed', 'in_flight']), sql`${stoppedBy} IS NULL`)),
     db
       .update(sends)
       .set({
         state: 'blocked',
-        reason: sql`CASE WHEN ${lease} THEN 'lease_conflict' WHEN ${suppressed} THEN 'suppressed'
-          WHEN ${disowned} THEN 'no_verified_domain' ELSE 'standing' END`,
+        reason: stoppedBy,
         detail: 'refused at dispatch: the facts changed after the send was accepted',
         burnedKey: null,
         nextAt: null,
         lockUntil: null,
         updatedAt: now,
       })
-      .where(and(isMine, sql`(${lease} OR ${suppressed} OR ${disowned} OR NOT ${standing})`)),
+      .where(and(isMine, sql`${stoppedBy} IS NOT NULL`)),
     db
       .update(sendRecipients)
       .set({
@@ -401,10 +374,6 @@ function contactOf(send: Locked['send'], email: string): string {
 
 function contactsOf(send: Locked['send']): string[] {
   return send.recipients.map((recipient) => recipient.contact)
-}
-
-function theirsOf(send: Locked['send'], emails: string[]) {
-  return sql`r.tenant_id = ${send.tenantId} AND r.send_id = ${send.id} AND r.contact IN (${listed(send, emails)})`
 }
 
 /** The contacts behind addresses as one bound value, however many they are: D1 takes 100 in a statement. */

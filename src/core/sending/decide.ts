@@ -205,6 +205,7 @@ function settlement(
     scheduledAt: null,
     approvalId: null,
     holdReason: null,
+    domainId: candidate.subject.sender.domainId,
     trace: { policyVersion: verdict.policyVersion, facts, window: window ?? null, verdict },
   }
   if (missing.length > 0) {

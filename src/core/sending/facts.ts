@@ -1,8 +1,8 @@
 import type { DlpMode } from '../../schema/accounts.ts'
 import type { SendState } from '../../schema/sending.ts'
-import { ACTIVE_FOR_MS } from '../accounts/agents.ts'
 import { joinSender } from '../accounts/domains/sender.ts'
 import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy/judge.ts'
+import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
 import type { Plan } from '../policy/plans.ts'
 import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
@@ -92,7 +92,7 @@ export const FACTS = `
 export const SETTINGS = `
   WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
   SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
-    t.require_consent_for_marketing, t.physical_address, coalesce(al.address, m.address) AS address, dm.domain,
+    t.require_consent_for_marketing, t.physical_address, coalesce(al.address, m.address) AS address, dm.id AS domain_id, dm.domain,
     dm.status AS domain_status, m.display_name, m.status AS mailbox_status,
     m.frozen_reason, m.frozen_at IS NOT NULL AS frozen, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
@@ -151,6 +151,7 @@ export type SettingsRow = {
   physical_address: string | null
   address: string
   /** The attached domain that it writes from. */
+  domain_id: string | null
   domain: string | null
   domain_status: 'pending' | 'verified' | 'failed' | null
   display_name: string | null

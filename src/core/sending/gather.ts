@@ -61,7 +61,7 @@ export type Subject = {
   /** Whose mailboxes receive it, tenant by tenant. */
   readers: string[]
   /** Who the message comes from. */
-  sender: { address: string; displayName: string | null }
+  sender: { address: string; displayName: string | null; domainId: string | null }
   /** What the system fills into a template. */
   system: SystemValues
   templateRef: string | null
@@ -187,7 +187,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
       template.kind === 'published' ? { subject: about.subject, html: about.html, text: about.text } : null,
     dlp,
     readers: rows.flatMap(({ reader }) => reader ?? []),
-    sender: { address: about.address, displayName: about.display_name },
+    sender: { address: about.address, displayName: about.display_name, domainId: about.domain_id },
     system: systemValues(door, about, contacts.length),
     templateRef: row.template,
     mailboxId: about.mailbox_id,

@@ -1,7 +1,8 @@
-import { ACTIVE_FOR_MS, type AgentName, mayLook } from '../accounts/agents.ts'
+import { type AgentName, mayLook } from '../accounts/agents.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
 
 /** What to do about a contact next, and the one fact that says so. */
 export type NextAction = {

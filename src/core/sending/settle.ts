@@ -1,16 +1,15 @@
 import { sql } from 'drizzle-orm'
 import type { SendState } from '../../schema/sending.ts'
-import { ACTIVE_FOR_MS } from '../accounts/agents.ts'
-import { newestAlias } from '../accounts/domains/sender.ts'
 import { database, prepared } from '../ground/ctx.ts'
 import { newToken } from '../ground/ids.ts'
 import { slices } from '../ground/slices.ts'
+import { statement } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
 import { letterOf, type Written } from '../mail/letter.ts'
 import { inboxStatements, sentStatements } from '../mail/store.ts'
+import { fence } from '../policy/fence.ts'
 import { POLICY_VERSION } from '../policy/judge.ts'
-import { SUSPENDED_BELOW } from '../policy/plans.ts'
 import { type Signal, signalStatements } from '../signals/signals.ts'
 import type { Door } from './door.ts'
 import type { Subject } from './gather.ts'
@@ -35,6 +34,8 @@ export type Settlement = {
   scheduledAt: number | null
   approvalId: string | null
   holdReason: string | null
+  /** The attached domain that the message is written from. */
+  domainId: string | null
   trace: Record<string, unknown>
 }
 
@@ -47,47 +48,39 @@ const SETTLED = `
     SELECT value ->> 'id' AS id, value ->> 'from' AS was, value ->> 'state' AS state, value ->> 'reason' AS reason,
       value ->> 'detail' AS detail, value ->> 'nextAt' AS next_at, value ->> 'scheduledAt' AS scheduled_at,
       value ->> 'approvalId' AS approval_id, value ->> 'holdReason' AS hold_reason
-    FROM json_each(?1))`
+    FROM json_each(:settlements))`
 
-/** What would have stopped a send at its departure: then it is queued, and stopped or delayed there. */
-const FENCED = `EXISTS (
-  SELECT 1 FROM json_each(s.recipients) r
-  LEFT JOIN leases l ON l.tenant_id = s.tenant_id AND l.contact = r.value ->> 'contact' AND l.ended_at IS NULL
-    AND l.expires_at > ?3 AND l.agent_id IS NOT s.agent_id
-  LEFT JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
-    AND a.last_heartbeat_at >= ?3 - ${ACTIVE_FOR_MS}
-  LEFT JOIN suppressions x ON x.tenant_id = s.tenant_id AND x.contact = r.value ->> 'contact'
-    AND x.scope <> 'campaign' AND (x.expires_at IS NULL OR x.expires_at > ?3)
-  WHERE a.id IS NOT NULL OR x.id IS NOT NULL)
-  OR NOT EXISTS (
-    SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = s.mailbox_id
-    WHERE t.id = s.tenant_id AND t.status = 'active' AND m.status = 'active' AND m.frozen_at IS NULL
-      AND m.reputation >= ${SUSPENDED_BELOW}
-      AND NOT EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = m.tenant_id
-        AND d.id = ${newestAlias('m.tenant_id', 'm.id')} AND d.status <> 'verified'))`
-
-/** Settlements that deliver at once, put into the queue instead where the fence has closed since the facts were read. */
-const SETTLED_HERE = `
-  asked AS MATERIALIZED (SELECT value FROM json_each(?1)),
+/**
+ * Settlements that deliver internally. Where the fence has closed since the facts were read, the send is queued instead:
+ * its departure stops it.
+ */
+const SETTLED_INTERNALLY = `
+  fenced AS MATERIALIZED (
+    SELECT p.value AS value, ${fence('s', "(SELECT value ->> 'contact' AS contact FROM json_each(s.recipients))", "(p.value ->> 'domainId')")} AS stopped_by
+    FROM json_each(:settlements) p CROSS JOIN sends s ON s.tenant_id = :tenant AND s.id = p.value ->> 'id'),
   o AS MATERIALIZED (
-    SELECT p.value ->> 'id' AS id, p.value ->> 'from' AS was, p.value ->> 'reason' AS reason,
-      p.value ->> 'detail' AS detail, p.value ->> 'scheduledAt' AS scheduled_at,
-      p.value ->> 'approvalId' AS approval_id, p.value ->> 'holdReason' AS hold_reason,
-      iif(${FENCED}, 'queued', p.value ->> 'state') AS state, iif(${FENCED}, ?3 + ${RING_AGAIN_MS}, NULL) AS next_at
-    FROM asked p CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = p.value ->> 'id')`
+    SELECT value ->> 'id' AS id, value ->> 'from' AS was, value ->> 'reason' AS reason, value ->> 'detail' AS detail,
+      value ->> 'scheduledAt' AS scheduled_at, value ->> 'approvalId' AS approval_id,
+      iif(stopped_by IS NULL, value ->> 'state', 'queued') AS state,
+      iif(stopped_by IS NULL, NULL, :now + ${RING_AGAIN_MS}) AS next_at
+    FROM fenced)`
 
-const SETTLE = (settled: string) => `
+const settleStatement = (settled: string) =>
+  statement(`
   WITH ${settled}
   UPDATE sends SET state = o.state, reason = o.reason, detail = o.detail, next_at = o.next_at,
     approval_id = coalesce(o.approval_id, sends.approval_id),
     scheduled_at = coalesce(o.scheduled_at, sends.scheduled_at),
     burned_key = iif(o.state IN ('blocked', 'failed'), NULL, sends.burned_key),
-    settle_token = ?2, updated_at = ?3, locks = 0
+    settle_token = :token, updated_at = :now, locks = 0
   FROM o
-  WHERE sends.tenant_id = ?4 AND sends.id = o.id AND sends.state = o.was`
+  WHERE sends.tenant_id = :tenant AND sends.id = o.id AND sends.state = o.was`)
+
+const SETTLE = settleStatement(SETTLED)
+const SETTLE_INTERNALLY = settleStatement(SETTLED_INTERNALLY)
 
 const RECIPIENTS = `
-  WITH ${SETTLED}
+  WITH ${SETTLED.replace(':settlements', '?1')}
   INSERT INTO send_recipients
     (tenant_id, contact, send_id, mailbox_id, agent_id, email, state, carrier, created_at, updated_at)
   SELECT s.tenant_id, r.value ->> 'contact', s.id, s.mailbox_id, s.agent_id, r.value ->> 'email', 'pending',
@@ -116,7 +109,7 @@ const DELIVERED_HERE = `
   WHERE s.state IN ('delivered', 'bounced') ON CONFLICT DO NOTHING`
 
 const HOLD = `
-  WITH ${SETTLED}
+  WITH ${SETTLED.replace(':settlements', '?1')}
   INSERT INTO approvals
     (tenant_id, id, send_id, mailbox_id, status, hold_reason, policy_version, expires_at, created_at)
   SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', o.hold_reason, ${POLICY_VERSION}, ?5, ?3
@@ -197,10 +190,10 @@ export async function settle(
   const leaving = rows.filter((row) => !isHere(row.state))
   const lean = ({ trace: _, ...row }: Settlement) => JSON.stringify(row)
   for (const slice of slices(here.map(lean))) {
-    statements.push(DB.prepare(SETTLE(SETTLED_HERE)).bind(slice, token, now, tenantId))
+    statements.push(SETTLE_INTERNALLY.bind(door.env, { settlements: slice, token, now, tenant: tenantId }))
   }
   for (const slice of slices(leaving.map(lean))) {
-    statements.push(DB.prepare(SETTLE(SETTLED)).bind(slice, token, now, tenantId))
+    statements.push(SETTLE.bind(door.env, { settlements: slice, token, now, tenant: tenantId }))
   }
   const cleaned = candidates.flatMap(({ sendId, cleaned }) =>
     cleaned === null

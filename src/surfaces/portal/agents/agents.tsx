@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
-import { ACTIVE_FOR_MS, isActive, listAgents } from '../../../core/accounts/agents.ts'
+import { isActive, listAgents } from '../../../core/accounts/agents.ts'
 import { aliveSpells } from '../../../core/accounts/spells.ts'
+import { ACTIVE_FOR_MS } from '../../../core/policy/live-lease.ts'
 import { SpellsChart } from '../parts/charts.tsx'
 import { asked, Badge, Id, Listing, PAGE, paged, pageOf, Time } from '../parts/parts.tsx'
 import type { Portal } from '../session.ts'
