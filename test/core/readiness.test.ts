@@ -35,9 +35,9 @@ test('a Worker is ready where its settings, database, schema and carriers are, a
   expect(await failing({ CARRIERS: 'ses:1', ...ses })).toEqual([])
   expect(await failing({ LOCAL: '0', TOKEN_SECRET: 's'.repeat(32) })).toEqual(['carriers'])
 
-  await sql("UPDATE d1_migrations SET name = 'x' WHERE name = '0001_append_only_traces.sql'")
+  await sql("UPDATE d1_migrations SET name = 'x' WHERE name = '0001_search_and_triggers.sql'")
   expect(await failing()).toEqual(['schema'])
-  await sql("UPDATE d1_migrations SET name = '0001_append_only_traces.sql' WHERE name = 'x'")
+  await sql("UPDATE d1_migrations SET name = '0001_search_and_triggers.sql' WHERE name = 'x'")
   expect(await failing()).toEqual([])
 })
 

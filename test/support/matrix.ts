@@ -1009,7 +1009,7 @@ export async function newWorld() {
   // Its id outlives the tenant, so no word of the tenant's is in it.
   const bondId = `bond_${crypto.randomUUID().replaceAll('-', '')}`
   await sql(
-    `INSERT INTO bonds (tenant_id, id, carrier, tier, amount_usd_cents, status, customer_id, payment_method_id, reason,
+    `INSERT INTO bonds (tenant_id, id, provider, tier, amount_usd_cents, status, customer_id, payment_method_id, reason,
        created_at, updated_at)
      VALUES (?1, ?3, 'local', 'growth', 49900, 'pending', ?2, ?2, ?2, 1, 1)`,
     tenantId,

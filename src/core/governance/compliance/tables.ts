@@ -33,7 +33,9 @@ const schema = {
 }
 
 type Schema = typeof schema
-type TableName = { [Name in keyof Schema]: Schema[Name] extends SQLiteTable ? Name : never }[keyof Schema]
+export type TableName = {
+  [Name in keyof Schema]: Schema[Name] extends SQLiteTable ? Name : never
+}[keyof Schema]
 
 /** What becomes of a table's rows of a tenant: erased with it or kept, and which columns no export may show. */
 type Rule = { isKept: boolean; isExported: boolean; hidden: readonly string[] }

@@ -1,2 +1,0 @@
-CREATE INDEX `messages_by_sender` ON `messages` (`tenant_id`,lower(from_address),`received_at`);--> statement-breakpoint
-CREATE INDEX `sends_by_batch` ON `sends` (`tenant_id`,`batch_id`) WHERE batch_id IS NOT NULL;

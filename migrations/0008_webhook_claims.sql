@@ -1,1 +1,0 @@
-CREATE INDEX `webhook_deliveries_locked` ON `webhook_deliveries` (`tenant_id`,`webhook_id`,`lock_until`) WHERE lock_until IS NOT NULL;

@@ -1,1 +1,0 @@
-CREATE INDEX `events_waiting` ON `events` (`tenant_id`,`seq`) WHERE next_at IS NOT NULL;

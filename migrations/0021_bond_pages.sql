@@ -1,1 +1,0 @@
-ALTER TABLE `bonds` ADD `checkout_id` text;
