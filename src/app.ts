@@ -1,11 +1,14 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Hono, Env as HonoEnv, Schema } from 'hono'
 import { readReport } from './carriers/events/index.ts'
-import { chosenCarriers, isWatched } from './carriers/index.ts'
+import { carrierPort } from './carriers/index.ts'
+import { chosenCarriers } from './core/delivery/choice.ts'
+import { isWatched } from './core/delivery/health.ts'
+import { ownDelivery } from './core/delivery/mailbox.ts'
 import { Fault } from './core/ground/fault.ts'
 import { learn, tellFailure } from './core/ground/log.ts'
 import { recordReports } from './core/signals/reports.ts'
-import { type Env, settings } from './env.ts'
+import type { Env } from './env.ts'
 import { carrierEvents } from './surfaces/carrier-events/index.ts'
 import { claiming } from './surfaces/claim/index.tsx'
 import { dev } from './surfaces/dev/index.tsx'
@@ -93,11 +96,13 @@ function mount<E extends HonoEnv, S extends Schema, P extends string>(
   for (const route of app.routes.slice(before)) surfaces.set(`${route.method} ${route.path}`, surface)
 }
 
-/** The carriers that CARRIERS chooses. Throws where one of them cannot be used. */
+/** The carriers that CARRIERS names. Throws if one of them cannot be used. */
 function chosenOf(env: Env) {
-  const { isLocal, mailDomain } = settings(env)
-  const capture = isLocal ? { db: env.DB, now: () => new Date() } : undefined
-  return chosenCarriers(env.CARRIERS, env, { clientName: mailDomain, capture, email: env.EMAIL })
+  return chosenCarriers(
+    env,
+    carrierPort(env),
+    ownDelivery(env, () => new Date()),
+  )
 }
 
 /** The document of everything, or of one published API as it is mounted. */

@@ -1,6 +1,6 @@
-import type { CarrierName } from '../core/delivery/carrier.ts'
+import type { Capability, CarrierName } from '../core/delivery/carrier.ts'
 
-/** Settings of the carriers as they come from the environment: text or not given. */
+/** Settings of the carriers as the environment has them. */
 export type CarrierSettings = {
   SMTP_HOST?: string | undefined
   SMTP_PORT?: string | undefined
@@ -24,19 +24,17 @@ export type CarrierSettings = {
   MAILGUN_BASE_URL?: string | undefined
 }
 
-export type Capability = {
-  /** How long a repeat with the same key is safe, in ms; null where every repeat is a new mail. */
-  idempotencyMs: number | null
-  /** It can write to blind copies with nobody to be seen beside them. */
-  blindCopiesAlone: boolean
+type Described = Capability & {
+  /** The settings that it cannot do without. */
   needs: (keyof CarrierSettings)[]
+  /** The settings that may be given as well. */
   takes: (keyof CarrierSettings)[]
 }
 
 const HOUR_MS = 3_600_000
 
-/** What each carrier promises and what it must be told. */
-export const CAPABILITIES: Record<CarrierName, Capability> = {
+/** What each carrier can do, and its settings. */
+export const CAPABILITIES: Record<CarrierName, Described> = {
   capture: { idempotencyMs: Number.MAX_SAFE_INTEGER, blindCopiesAlone: true, needs: [], takes: [] },
   internal: { idempotencyMs: Number.MAX_SAFE_INTEGER, blindCopiesAlone: true, needs: [], takes: [] },
   smtp: {
@@ -76,6 +74,6 @@ export const CAPABILITIES: Record<CarrierName, Capability> = {
     needs: ['MAILGUN_API_KEY', 'MAILGUN_DOMAIN'],
     takes: ['MAILGUN_BASE_URL'],
   },
-  // Described by the binding, not by settings.
+  // Set up by the binding EMAIL, not by settings.
   cloudflare: { idempotencyMs: null, blindCopiesAlone: false, needs: [], takes: [] },
 }

@@ -1,15 +1,10 @@
-import type { Carrier, OutgoingMessage, RefusedRecipient } from '../core/delivery/carrier.ts'
+import type { Carrier, OwnDelivery } from '../core/delivery/carrier.ts'
 import { CAPABILITIES } from './capability.ts'
 import { ambiguous } from './http.ts'
 import { refuseUnsafe } from './message.ts'
 
-export type InternalSettings = {
-  /** Puts the message into our own mailboxes, safely repeated, and names those who could not be served. */
-  deliver: (message: OutgoingMessage) => Promise<RefusedRecipient[]>
-}
-
-/** Delivery to recipients in our own domains: no network, at once. */
-export function internal({ deliver }: InternalSettings): Carrier {
+/** Delivers to recipients in our own domains at once, without the network. */
+export function internal({ receive }: Pick<OwnDelivery, 'receive'>): Carrier {
   return {
     name: 'internal',
     idempotencyMs: CAPABILITIES.internal.idempotencyMs,
@@ -17,7 +12,7 @@ export function internal({ deliver }: InternalSettings): Carrier {
       const unsafe = refuseUnsafe(message)
       if (unsafe) return unsafe
       try {
-        const refused = await deliver(message)
+        const refused = await receive(message)
         if (refused.length < message.recipients.length)
           return { kind: 'accepted', carrierMessageId: message.messageId, delivered: true, refused }
         const kind = refused.every(({ permanent }) => permanent) ? 'refused_permanent' : 'refused_retry'

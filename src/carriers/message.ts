@@ -1,11 +1,4 @@
-import type {
-  CarrierName,
-  Outcome,
-  OutgoingMessage,
-  Party,
-  RefusedRecipient,
-} from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
+import type { Outcome, OutgoingMessage, Party, RefusedRecipient } from '../core/delivery/carrier.ts'
 
 /** An address that can neither end a line, nor a path, nor a list, in any of the carriers' languages. */
 const ADDRESS = /^[^\s\p{C}<>(),;:@"\\]+@[^\s\p{C}<>(),;@"\\]+$/u
@@ -77,23 +70,11 @@ export function stillToServe(message: OutgoingMessage) {
   return { to, cc, bcc: [...bcc, ...open.values()] }
 }
 
-type Addresses = Pick<OutgoingMessage, 'to' | 'cc' | 'bcc'>
-
-/**
- * Which of these recipients one call to a carrier can serve. Blind copies must not see each other: where a carrier
- * needs somebody in To and only blind copies are left, the first goes alone, and the others have their turn after it.
- */
-export function servable(carrier: CarrierName, message: Addresses, recipients: string[]): string[] {
-  const visible = new Set([...message.to, ...message.cc].map(({ email }) => email.toLowerCase()))
-  const isSeen = recipients.some((email) => visible.has(email.toLowerCase()))
-  return isSeen || CAPABILITIES[carrier].blindCopiesAlone ? recipients : recipients.slice(0, 1)
-}
-
 /**
  * The parties of a servable message for a carrier that needs somebody in To: where nobody is left there, the copies
  * move up, for they see each other anyway, or else the only blind copy.
  */
-export function addressed(message: OutgoingMessage): Addresses {
+export function addressed(message: OutgoingMessage): Pick<OutgoingMessage, 'to' | 'cc' | 'bcc'> {
   const { to, cc, bcc } = stillToServe(message)
   if (to.length > 0) return { to, cc, bcc }
   if (cc.length > 0) return { to: cc, cc: [], bcc }

@@ -2,7 +2,7 @@ import { cloudflareEvents } from '../carriers/events/cloudflare.ts'
 import { recordReports } from '../core/signals/reports.ts'
 import type { Env } from '../env.ts'
 
-/** Count what Cloudflare's own sending reports, which comes by a queue and needs no further proof. */
+/** Counts the events of Cloudflare's own sending. They come by a queue that only Cloudflare writes to. */
 export async function record(
   env: Env,
   bodies: Record<string, unknown>[],

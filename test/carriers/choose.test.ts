@@ -2,8 +2,9 @@ import { env } from 'cloudflare:test'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CAPABILITIES } from '../../src/carriers/capability.ts'
-import { carriers, choose, parseWeights } from '../../src/carriers/index.ts'
+import { carriers } from '../../src/carriers/index.ts'
 import type { CarrierName } from '../../src/core/delivery/carrier.ts'
+import { choose, parseWeights } from '../../src/core/delivery/choice.ts'
 import { seen } from '../support/peer-carrier.ts'
 import { arrived, letter, peers } from '../support/peer-letter.ts'
 
@@ -100,7 +101,7 @@ test('carriers are those that the settings describe in full, and half a descript
   const { EMAIL: email } = env as { EMAIL?: SendEmail }
   const own = {
     ...{ clientName: 'moltpost.test', email },
-    ...{ capture: { db: env.DB }, internal: { deliver: async () => [] } },
+    own: { receive: async () => [], capture: async () => {} },
   }
   const full = {
     ...{ SMTP_HOST: '127.0.0.1', SMTP_PORT: String(peers.smtp.starttls), SMTP_SECURITY: 'starttls' },

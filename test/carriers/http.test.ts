@@ -8,6 +8,7 @@ import { postmark } from '../../src/carriers/postmark.ts'
 import { resend } from '../../src/carriers/resend.ts'
 import { sendgrid } from '../../src/carriers/sendgrid.ts'
 import { ses } from '../../src/carriers/ses.ts'
+import { keepCaptured } from '../../src/core/delivery/captured.ts'
 import type { Outcome, OutgoingMessage, RefusedRecipient } from '../../src/core/delivery/carrier.ts'
 import { conduct, crowd, lostAnswers, party, seen } from '../support/peer-carrier.ts'
 import { letter, peers } from '../support/peer-letter.ts'
@@ -264,8 +265,8 @@ test('no field carries a line end or a NUL into a request', async () => {
     sendgrid({ apiKey, baseUrl: `${peers.http}/ok.poison` }),
     mailgun({ apiKey, domain: 'x.test', baseUrl: `${peers.http}/ok.poison` }),
     cloudflare({ email: { send: () => Promise.reject(new Error('asked all the same')) } }),
-    capture({ db: env.DB }),
-    internal({ deliver: async () => [] }),
+    capture({ keep: async () => {} }),
+    internal({ receive: async () => [] }),
   ]
   for (const carrier of carriers)
     for (const change of changes)
@@ -284,7 +285,7 @@ test('capture keeps one row for each recipient, and a repeat changes nothing', a
   const message = letter()
   message.recipients = [message.recipient, 'b@example.com', "o'brien@example.com"]
   const keep = (now: number, change = {}) =>
-    capture({ db: env.DB, now: () => new Date(now) }).send({ ...message, ...change })
+    capture({ keep: (kept) => keepCaptured(env, new Date(now), kept) }).send({ ...message, ...change })
   const accepted = { kind: 'accepted', carrierMessageId: message.messageId, delivered: true, refused: [] }
   expect(await keep(1_000)).toEqual(accepted)
   expect(
@@ -309,10 +310,8 @@ test('capture keeps one row for each recipient, and a repeat changes nothing', a
     html: message.html,
     raw: new TextDecoder().decode(message.raw),
   })
-  const closed = { prepare: () => ({ bind: () => ({ run: () => Promise.reject(new Error('D1_ERROR')) }) }) }
-  expect(await capture({ db: closed as unknown as D1Database }).send(message)).toMatchObject({
-    kind: 'ambiguous',
-  })
+  const closed = capture({ keep: () => Promise.reject(new Error('D1_ERROR')) })
+  expect(await closed.send(message)).toMatchObject({ kind: 'ambiguous' })
 })
 
 test('internal delivery reports whom it could not serve, and a throw is ambiguous', async () => {
@@ -323,12 +322,12 @@ test('internal delivery reports whom it could not serve, and a throw is ambiguou
     detail: 'y',
   })
   const message = letter({ recipients: ['a@moltpost.test', 'b@moltpost.test'] })
-  const send = (refused: RefusedRecipient[]) => internal({ deliver: async () => refused }).send(message)
+  const send = (refused: RefusedRecipient[]) => internal({ receive: async () => refused }).send(message)
   const [a, b] = [refusal('a@moltpost.test', true), refusal('b@moltpost.test', false)]
   expect(await send([])).toMatchObject({ kind: 'accepted', delivered: true, refused: [] })
   expect(await send([a])).toMatchObject({ kind: 'accepted', refused: [a] })
   expect(await send([a, b])).toMatchObject({ kind: 'refused_retry', recipients: [a, b] })
   expect(await send([a, refusal('b@moltpost.test', true)])).toMatchObject({ kind: 'refused_permanent' })
-  const broken = internal({ deliver: () => Promise.reject(new Error('no')) })
+  const broken = internal({ receive: () => Promise.reject(new Error('no')) })
   expect(await broken.send(message)).toMatchObject({ kind: 'ambiguous' })
 })

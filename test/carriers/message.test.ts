@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CAPABILITIES } from '../../src/carriers/capability.ts'
-import { addressed, namedIn, servable } from '../../src/carriers/message.ts'
+import { addressed, namedIn } from '../../src/carriers/message.ts'
 import type { CarrierName } from '../../src/core/delivery/carrier.ts'
+import { servable } from '../../src/core/delivery/choice.ts'
 import { party } from '../support/peer-carrier.ts'
 import { letter } from '../support/peer-letter.ts'
 
@@ -24,7 +25,7 @@ test('call by call everybody is served once, and no blind copy is seen by anybod
       const isHidden = (email: string) => message.bcc.some((copy) => copy.email === email)
       const served: string[] = []
       for (let open = message.recipients; open.length > 0; ) {
-        const recipients = servable(name, message, open)
+        const recipients = servable(CAPABILITIES[name], message, open)
         expect(recipients.length).toBeGreaterThan(0)
         const { to, cc, bcc } = addressed({ ...message, recipients })
         const called = [...to, ...cc, ...bcc].map(({ email }) => email)
@@ -49,10 +50,10 @@ test('blind copies have a call of their own only where they must', () => {
     cc: [party('c@x.com')],
     bcc: [party('h@x.com'), party('i@x.com')],
   }
-  expect(servable('postmark', message, ['h@x.com', 'A@x.com', 'i@x.com'])).toHaveLength(3)
-  expect(servable('postmark', message, ['h@x.com', 'i@x.com', 'C@x.com'])).toHaveLength(3)
-  expect(servable('postmark', message, ['h@x.com', 'i@x.com'])).toEqual(['h@x.com'])
-  expect(servable('ses', message, ['h@x.com', 'i@x.com'])).toHaveLength(2)
+  expect(servable(CAPABILITIES.postmark, message, ['h@x.com', 'A@x.com', 'i@x.com'])).toHaveLength(3)
+  expect(servable(CAPABILITIES.postmark, message, ['h@x.com', 'i@x.com', 'C@x.com'])).toHaveLength(3)
+  expect(servable(CAPABILITIES.postmark, message, ['h@x.com', 'i@x.com'])).toEqual(['h@x.com'])
+  expect(servable(CAPABILITIES.ses, message, ['h@x.com', 'i@x.com'])).toHaveLength(2)
   const alone = Object.entries(CAPABILITIES).filter(([, { blindCopiesAlone }]) => blindCopiesAlone)
   expect(alone.map(([name]) => name)).toEqual(['capture', 'internal', 'smtp', 'ses', 'mailgun'])
 })

@@ -2,14 +2,15 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } fro
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { checkExclusivity } from '../../bench/lease-check.ts'
+import { carrierPort } from '../../src/carriers/index.ts'
 import { heartbeat } from '../../src/core/accounts/agents.ts'
 import { acquireLease, listLeases, releaseLease } from '../../src/core/coordination/leases.ts'
 import { depart, recordOutcome } from '../../src/core/delivery/attempt.ts'
+import { deliverSend } from '../../src/core/delivery/deliver.ts'
 import { lockForDelivery } from '../../src/core/delivery/lock.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { newCtx } from '../../src/core/ground/ctx.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
-import { deliverSend } from '../../src/queue/deliver.ts'
 import { agentsOf, heartbeatsOf, historyOf, playModel, START, seeded } from '../support/coordination-model.ts'
 import { stalledAt } from '../support/coordination-pause.ts'
 import { doorFor, welcome } from '../support/door.ts'
@@ -166,7 +167,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   const later = now + 5 * MINUTE + 1
   const taken = await acquire(tenant.id, next, later)
   expect(taken).toMatchObject({ held: true, lease: { agentId: next } })
-  await deliverSend(muted, queued, () => new Date(later + 1))
+  await deliverSend(muted, queued, carrierPort(muted), () => new Date(later + 1))
   expect(await stateOf(queued)).toEqual({ state: 'blocked', reason: 'lease_conflict' })
   const captured = await env.DB.prepare('SELECT count(*) AS n FROM captured_mail WHERE send_id = ?')
     .bind(queued.sendId)
@@ -174,7 +175,12 @@ test('what the old holder queued does not leave once another holds the contact, 
   expect(captured).toEqual({ n: 0 })
 
   // The holder's own mail leaves, and so does everybody's once the lease is given back.
-  await deliverSend(muted, await ready(tenant, next, 'own', later), () => new Date(later + 2))
+  await deliverSend(
+    muted,
+    await ready(tenant, next, 'own', later),
+    carrierPort(muted),
+    () => new Date(later + 2),
+  )
   expect(await releaseLease(ctxOf(tenant.id, later + 3), taken.held ? taken.lease.id : '')).toBe(true)
 
   const claimed = await lockForDelivery(muted, kept, new Date(later + 4), [])
@@ -192,7 +198,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   const own = await listLeases(ctxOf(tenant.id, later + 5), { limit: 10 })
   expect(await releaseLease(ctxOf(tenant.id, later + 6), own[0]?.id ?? '')).toBe(true)
 
-  const then = null
+  const following = null
   const accepted = { kind: 'accepted' as const, carrierMessageId: null, delivered: true, refused: [] }
   const asked = ['ann@example.com']
   const recorded = {
@@ -200,7 +206,7 @@ test('what the old holder queued does not leave once another holds the contact, 
     carrier: 'capture',
     asked,
     replayableMs: null,
-    then,
+    following,
     latencyMs: 1,
   }
   await recordOutcome(claimed, asked, accepted, recorded)
@@ -212,9 +218,9 @@ test('what the old holder queued does not leave once another holds the contact, 
   const early = await ready(silent, patient, 'early', now)
   const soon = await ready(silent, patient, 'soon', now)
   await acquire(silent.id, gone, now)
-  await deliverSend(muted, early, () => new Date(now + 5 * MINUTE))
+  await deliverSend(muted, early, carrierPort(muted), () => new Date(now + 5 * MINUTE))
   expect(await stateOf(early)).toEqual({ state: 'blocked', reason: 'lease_conflict' })
-  await deliverSend(muted, soon, () => new Date(now + 5 * MINUTE + 1))
+  await deliverSend(muted, soon, carrierPort(muted), () => new Date(now + 5 * MINUTE + 1))
   expect(await stateOf(soon)).toMatchObject({ state: 'delivered' })
 
   // An attempt that never ended blocks until its claim runs out, and one of unknown outcome not at all.

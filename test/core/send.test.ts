@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { carrierPort } from '../../src/carriers/index.ts'
+import { deliverSend } from '../../src/core/delivery/deliver.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { attendSends } from '../../src/core/sending/attend.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
 import { simulateSends } from '../../src/core/sending/simulate.ts'
-import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor, welcome } from '../support/door.ts'
 import { newTenant } from '../support/tenant.ts'
 import { counted } from '../support/waits.ts'
@@ -144,7 +145,7 @@ test('a request killed after any wait is decided by its retry, once, and the win
     expect(retry.body.status).toBe(dieBefore < 4 ? 'queued' : 'duplicate')
     const bell = { tenantId: tenant.id, sendId: retry.body.requestId }
     await Promise.all([1, 2, 3].map(() => renderSend(env, bell, () => new Date())))
-    await Promise.all([1, 2, 3].map(() => deliverSend(env, bell, () => new Date())))
+    await Promise.all([1, 2, 3].map(() => deliverSend(env, bell, carrierPort(env), () => new Date())))
     expect(await rows('SELECT recipient FROM captured_mail WHERE send_id = ?', bell.sendId)).toHaveLength(1)
     const [send] = await rows('SELECT count(*) AS n, min(id) AS id FROM sends WHERE tenant_id = ?', tenant.id)
     expect(send).toEqual({ n: 1, id: retry.body.requestId })

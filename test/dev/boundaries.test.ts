@@ -19,6 +19,9 @@ test.for([
   ],
   ['src/objects', '../schema/sending.ts', 'An object is small and synchronous'],
   ['src/queue', '../surfaces/http.ts', 'A consumer calls core and carriers'],
+  ['src/queue', '../schema/sending.ts', 'A consumer calls core and carriers'],
+  ['src/queue', 'drizzle-orm', 'A consumer calls core and carriers'],
+  ['src/core/delivery', '../../carriers/index.ts', 'The core knows nothing of HTTP, queues or carriers'],
   ['src/carriers', '../core/ground/ids.ts', 'import their own files'],
   ['test/contract/molted', '../../../src/index.ts', 'A contract test is a black box'],
 ] as const)('biome refuses a file of %s that imports %s', async ([folder, forbidden, message]) => {
@@ -35,6 +38,7 @@ test.for([
   ['src/surfaces/molted', '../../core/sending/request.ts'],
   ['src/surfaces/molted', '../http.ts'],
   ['src/queue', '../carriers/index.ts'],
+  ['src/queue', '../core/delivery/deliver.ts'],
   ['src/carriers', './capability.ts'],
   ['test/contract/molted', '../../support/tenant.ts'],
 ] as const)('biome lets a file of %s import %s', async ([folder, allowed]) => {

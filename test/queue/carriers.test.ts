@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { carrierPort } from '../../src/carriers/index.ts'
+import { deliverSend } from '../../src/core/delivery/deliver.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
 import type { Env } from '../../src/env.ts'
-import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor } from '../support/door.ts'
 import { peers } from '../support/peer-letter.ts'
 import type { Received } from '../support/peer-smtp.ts'
@@ -32,7 +33,7 @@ async function deliverOver(
   ])
   const bell = { tenantId: tenant.id, sendId: String(sent?.requestId) }
   await renderSend(with_, bell, () => new Date())
-  await deliverSend(with_, bell, () => new Date())
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date())
   const { body } = await tenant.get(`/v1/agent/sends/${bell.sendId}`)
   expect(body.status).toBe('accepted')
   return { tenant, sendId: bell.sendId, trace: body }
@@ -202,10 +203,10 @@ test('an answer that is lost between blind copies is made good by its own key, a
   await renderSend(with_, bell, () => new Date())
   const conduct = async (mode: string) => fetch(base, { method: 'PUT', body: JSON.stringify({ mode }) })
   await conduct('cut')
-  await deliverSend(with_, bell, () => new Date())
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date())
   expect((await tenant.get(`/v1/agent/sends/${bell.sendId}`)).body.status).toBe('retry_wait')
   await conduct('ok')
-  await deliverSend(with_, bell, () => new Date(Date.now() + 60_000))
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date(Date.now() + 60_000))
   const { body } = await tenant.get(`/v1/agent/sends/${bell.sendId}`)
   expect(body.recipients.map(({ status }: { status: string }) => status)).toEqual(
     hidden.map(() => 'accepted'),

@@ -1,10 +1,11 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { carrierPort } from '../../src/carriers/index.ts'
+import { deliverSend } from '../../src/core/delivery/deliver.ts'
 import { sweep } from '../../src/core/overview/sweep.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
 import worker from '../../src/index.ts'
-import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor, welcome } from '../support/door.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 import { counted } from '../support/waits.ts'
@@ -94,7 +95,7 @@ test('the ninth claim without progress makes a dead letter, and its replay goes 
   const bell = await queuedSend(tenant, 'ann@example.com')
   await deliverBatch('render', bell)
   await env.DB.prepare('UPDATE sends SET locks = 8 WHERE id = ?').bind(bell.sendId).run()
-  await deliverSend(env, bell, () => new Date())
+  await deliverSend(env, bell, carrierPort(env), () => new Date())
   expect((await tenant.get(`/v1/agent/sends/${bell.sendId}`)).body).toMatchObject({
     status: 'failed',
     reason: 'dead_letter',

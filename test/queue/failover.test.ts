@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { carrierPort } from '../../src/carriers/index.ts'
+import { deliverSend } from '../../src/core/delivery/deliver.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
 import type { Env } from '../../src/env.ts'
-import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor, welcome } from '../support/door.ts'
 import { peers } from '../support/peer-letter.ts'
 import { upTo } from '../support/scale.ts'
@@ -80,7 +81,9 @@ async function deliverAll(
     if (open.results.length === 0) return
     for (let at = 0; at < open.results.length; at += 8) {
       const some = open.results.slice(at, at + 8)
-      await Promise.all(some.map(({ id }) => deliverSend(with_, { tenantId, sendId: id }, clock)))
+      await Promise.all(
+        some.map(({ id }) => deliverSend(with_, { tenantId, sendId: id }, carrierPort(with_), clock)),
+      )
     }
     await onRound(round)
   }
@@ -142,7 +145,12 @@ test('a relay that takes the message and cuts the line leaves unknown sends, lis
   )
   await deliverAll(with_, tenant.id, ids, async () => undefined)
   for (const sendId of ids)
-    await deliverSend(with_, { tenantId: tenant.id, sendId }, () => new Date(Date.now() + 1e8))
+    await deliverSend(
+      with_,
+      { tenantId: tenant.id, sendId },
+      carrierPort(with_),
+      () => new Date(Date.now() + 1e8),
+    )
   expect((await taken()) - before).toBe(5)
 
   const { body } = await tenant.get('/v1/agent/sends?status=unknown')
@@ -203,7 +211,7 @@ test('mail that was accepted is stopped at the door when the facts have changed'
     const with_ = withCarriers(carrier, peers.smtp.plain, 'resend:1')
     const [id = ''] = await queue(tenant, with_, ['ann@example.com'])
     await env.DB.prepare(sql).bind(tenant.id).run()
-    await deliverSend(with_, { tenantId: tenant.id, sendId: id }, () => new Date())
+    await deliverSend(with_, { tenantId: tenant.id, sendId: id }, carrierPort(with_), () => new Date())
     const { results } = await env.DB.prepare('SELECT state, reason, burned_key FROM sends WHERE id = ?')
       .bind(id)
       .all()

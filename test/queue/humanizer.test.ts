@@ -1,13 +1,14 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { carrierPort } from '../../src/carriers/index.ts'
+import { deliverSend } from '../../src/core/delivery/deliver.ts'
 import { CLAIM_MS } from '../../src/core/delivery/lock.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { MODEL_AT_MOST_MS } from '../../src/core/letters/humanizer/model.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
 import type { Env } from '../../src/env.ts'
 import worker from '../../src/index.ts'
-import { deliverSend } from '../../src/queue/deliver.ts'
 import { doorFor } from '../support/door.ts'
 import { newModel, type Says } from '../support/model.ts'
 import { peers } from '../support/peer-letter.ts'
@@ -68,7 +69,7 @@ async function sendOverHttp(tenant: Tenant, with_: Env, body: Record<string, unk
   expect(status).toBe('queued')
   const bell = { tenantId: tenant.id, sendId: requestId }
   await renderSend(with_, bell, () => new Date())
-  await deliverSend(with_, bell, () => new Date())
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date())
   return { requestId, tookMs, ...(await noteOf(tenant, requestId)) }
 }
 
@@ -184,7 +185,7 @@ test('of rewritings that lose or alter a fact, none reaches a carrier', async ()
     await Promise.all(
       sent.slice(at, at + 15).map(async (sendId) => {
         await renderSend(with_, { tenantId: tenant.id, sendId }, () => new Date())
-        await deliverSend(with_, { tenantId: tenant.id, sendId }, () => new Date())
+        await deliverSend(with_, { tenantId: tenant.id, sendId }, carrierPort(with_), () => new Date())
       }),
     )
   }

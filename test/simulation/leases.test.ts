@@ -152,14 +152,14 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
       for (let left = Math.floor(random() * 12); left > 0; left--) await world.gate()
       const until = new Date(clock.now).toISOString()
       departures.push({ sendId: claimed.send.id, agentId, at, until })
-      const then = null
+      const following = null
       const accepted = { kind: 'accepted' as const, carrierMessageId: null, delivered: true, refused: [] }
       await recordOutcome(claimed, [contact], accepted, {
         now: new Date(clock.now),
         carrier: 'capture',
         asked: [contact],
         replayableMs: null,
-        then,
+        following,
         latencyMs: 0,
       })
       return 'sent'

@@ -11,17 +11,9 @@ import { fence } from '../policy/fence.ts'
 import { classify } from '../reading/bounces/classify.ts'
 import { readReply } from '../reading/bounces/reply.ts'
 import { resolveStatements, type Signal, signalStatements } from '../signals/signals.ts'
-import { bury } from './dead-letters.ts'
+import type { Outcome, RefusedRecipient } from './carrier.ts'
+import { giveUp } from './dead-letters.ts'
 import { CLAIM_MS, type Locked, resendAt } from './lock.ts'
-
-/** What a carrier's answer means for the send; the outcome kinds of the carriers, in the core's words. */
-export type AttemptOutcome =
-  | { kind: 'accepted'; carrierMessageId: string | null; delivered: boolean; refused: Refused[] }
-  | { kind: 'refused_permanent' | 'refused_retry'; code: string; detail: string; recipients: Refused[] }
-  | { kind: 'throttled'; code: string; detail: string; retryAfterMs: number | null }
-  | { kind: 'ambiguous'; code: string; detail: string }
-
-export type Refused = { email: string; permanent: boolean; code: string; detail: string }
 
 /** Waits between rounds over all carriers, in ms; the last one repeats. */
 const BACK_OFF_MS = [5_000, 30_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000]
@@ -114,12 +106,12 @@ export async function depart(
   return { departed: false, state: row?.state ?? 'claimed', reason: row?.reason ?? 'lock_lost' }
 }
 
-/** The recipients that no carrier has yet accepted or finally refused, in the order they were given; which are ours. */
+/** The recipients that no carrier has yet accepted or finally refused, in the order they were given; and which of them are internal. */
 export async function remainingRecipients({
   env,
   db,
   send,
-}: Locked): Promise<{ email: string; isOurs: boolean }[]> {
+}: Locked): Promise<{ email: string; isInternal: boolean }[]> {
   const rows = await db
     .select({
       email: sendRecipients.email,
@@ -138,25 +130,25 @@ export async function remainingRecipients({
   const ending = `@${settings(env).mailDomain}`
   return send.recipients.flatMap(({ email }) => {
     const isAlias = open.get(email)
-    return isAlias === undefined ? [] : [{ email, isOurs: isAlias || email.endsWith(ending) }]
+    return isAlias === undefined ? [] : [{ email, isInternal: isAlias || email.endsWith(ending) }]
   })
 }
 
 /**
- * Writes down what an attempt came to and moves the send on. `then` is what will be tried at once, so that the claim is
+ * Writes down what an attempt came to and moves the send on. `following` is what will be tried at once, so that the lock is
  * kept: another carrier after a definite refusal, or the other recipients after any clear answer; an ambiguous attempt pins the send to its carrier until something resolves it.
  */
 export async function recordOutcome(
   locked: Locked,
   attempted: string[],
-  outcome: AttemptOutcome,
+  outcome: Outcome,
   options: {
     now: Date
     carrier: string
     /** Whom the carrier was asked to serve: all of those attempted, unless some must have their turn later. */
     asked: string[]
     replayableMs: number | null
-    then: 'next_carrier' | 'other_recipients' | null
+    following: 'next_carrier' | 'other_recipients' | null
     latencyMs: number
   },
 ): Promise<{ state: SendState; waitMs: number | null }> {
@@ -238,8 +230,8 @@ export async function recordOutcome(
 function signalsIn(
   send: Locked['send'],
   attempted: string[],
-  outcome: AttemptOutcome,
-  refused: Refused[],
+  outcome: Outcome,
+  refused: RefusedRecipient[],
 ): Signal[] {
   const of = (email: string, kind: Signal['kind']): Signal => ({
     tenantId: send.tenantId,
@@ -263,10 +255,10 @@ function signalsIn(
  * Puts a locked send back to wait, because no carrier may be asked now. One that has found none for 24 h is a dead
  * letter. Returns how long it waits, in ms, or null where it was given up.
  */
-export async function putBack(locked: Locked, now: Date): Promise<number | null> {
+export async function waitForCarrier(locked: Locked, now: Date): Promise<number | null> {
   const { db, send, hold } = locked
   if (isTooOld(send, now)) {
-    await bury(locked, 'deliver', 'no carrier was to be had for 24 hours', now)
+    await giveUp(locked, 'deliver', 'no carrier was available for 24 hours', now)
     return null
   }
   const waitMs = backOffMs(send.attempt + 1)
@@ -308,8 +300,12 @@ type Next = {
 function after(
   send: Locked['send'],
   attempted: string[],
-  outcome: AttemptOutcome,
-  { now, replayableMs, then }: Pick<Parameters<typeof recordOutcome>[3], 'now' | 'replayableMs' | 'then'>,
+  outcome: Outcome,
+  {
+    now,
+    replayableMs,
+    following,
+  }: Pick<Parameters<typeof recordOutcome>[3], 'now' | 'replayableMs' | 'following'>,
 ): Next {
   const wasAmbiguous = send.ambiguousAt !== null
   const detail = 'detail' in outcome ? outcome.detail : null
@@ -326,7 +322,7 @@ function after(
   if (outcome.kind === 'accepted') {
     const soft = outcome.refused.filter((each) => !each.permanent)
     if (soft.length > 0 && !tooOld) return wait(backOffMs(send.attempt))
-    if (then === 'other_recipients') return { ...keep, isAmbiguous: false }
+    if (following === 'other_recipients') return { ...keep, isAmbiguous: false }
     const isAllRefused = outcome.refused.length >= attempted.length
     const state = isAllRefused ? 'bounced' : outcome.delivered ? 'delivered' : 'accepted'
     return { state, reason: null, detail: null, nextAt: null, isAmbiguous: false }
@@ -338,13 +334,13 @@ function after(
     const reason = 'code' in outcome ? outcome.code : 'ambiguous'
     return { state: 'unknown', reason, detail, nextAt: null, isAmbiguous: true }
   }
-  if (then === 'other_recipients') return keep
+  if (following === 'other_recipients') return keep
   if (outcome.kind === 'refused_permanent') {
     const isRecipients = outcome.recipients.length > 0 && outcome.recipients.length >= attempted.length
     const state = isRecipients ? 'bounced' : 'failed'
     return { state, reason: outcome.code, detail, nextAt: null, isAmbiguous: false }
   }
-  if (then === 'next_carrier') return keep
+  if (following === 'next_carrier') return keep
   if (tooOld) return { ...wait(0), state: 'failed', nextAt: null }
   const asked = outcome.kind === 'throttled' ? (outcome.retryAfterMs ?? 0) : 0
   return wait(Math.max(asked, backOffMs(send.attempt)))
@@ -360,7 +356,7 @@ function isTooOld(send: Locked['send'], now: Date): boolean {
   return now.getTime() - (send.scheduledAt ?? send.createdAt).getTime() > TRY_FOR_MS
 }
 
-function recipientState(email: string, outcome: AttemptOutcome, refused: Refused[], next: SendState) {
+function recipientState(email: string, outcome: Outcome, refused: RefusedRecipient[], next: SendState) {
   const refusal = refused.find((each) => each.email === email)
   if (refusal) return refusal.permanent ? 'bounced' : 'pending'
   if (outcome.kind === 'accepted') return outcome.delivered ? 'delivered' : 'accepted'

@@ -1,28 +1,28 @@
 /** A mailbox as a header or a carrier's JSON names it. */
 export type Party = { email: string; name: string | null }
 
-/** A file that `raw` holds as well, for carriers that want it beside the text. */
+/** An attached file, for carriers that take files as fields of a request. `raw` contains it as well. */
 export type AttachedFile = {
   filename: string
   contentType: string
   content: Uint8Array
-  /** What the HTML shows it by, without angle brackets, where it does. */
+  /** The Content-ID by which the HTML shows the file, without angle brackets; absent if it does not. */
   contentId?: string
 }
 
 /**
- * One message as every carrier receives it: already validated, rendered and checked. `raw` is the whole message in
- * RFC 5322 form with CRLF line ends and without a Bcc field; the parts beside it serve carriers that want JSON.
+ * One message as every carrier receives it: validated, rendered and checked. `raw` is the whole message in RFC 5322 form,
+ * with CRLF line ends and without a Bcc field; carriers with a JSON API use the other fields.
  */
 export type OutgoingMessage = {
-  /** With the send's id, what a carrier's events must bear to find their send again. */
+  /** With `sendId`, what a carrier's events must carry so that we find the send again. */
   tenantId: string
   sendId: string
-  /** Key under which a carrier with idempotency must answer a repeat as it answered the first. */
+  /** A carrier that knows idempotency keys answers a second call with this key as it answered the first. */
   idempotencyKey: string
   messageId: string
   envelopeFrom: string
-  /** Envelope recipients still to be served; a subset of to, cc and bcc on a later attempt. */
+  /** Envelope recipients of this call; on a later attempt a subset of to, cc and bcc. */
   recipients: string[]
   from: Party
   to: Party[]
@@ -32,7 +32,7 @@ export type OutgoingMessage = {
   subject: string
   text: string | null
   html: string | null
-  /** Custom header fields beside the ones above, Message-ID among them. */
+  /** Header fields that have no field of their own here, Message-ID included. */
   headers: Record<string, string>
   attachments: AttachedFile[]
   raw: Uint8Array
@@ -40,15 +40,12 @@ export type OutgoingMessage = {
 
 export type RefusedRecipient = { email: string; permanent: boolean; code: string; detail: string }
 
-/**
- * What one attempt came to. The table is closed: whatever is not provably one of the others is `ambiguous`, and an
- * ambiguous attempt may have been delivered.
- */
+/** The result of one attempt. Any answer that is not provably one of the other kinds is `ambiguous`. */
 export type Outcome =
   | {
       kind: 'accepted'
       carrierMessageId: string | null
-      /** The carrier is the last hop (capture, internal): nothing further will be heard of this message. */
+      /** The carrier is the last hop (capture, internal): no report will follow. */
       delivered: boolean
       refused: RefusedRecipient[]
     }
@@ -57,20 +54,47 @@ export type Outcome =
   | { kind: 'throttled'; code: string; detail: string; retryAfterMs: number | null }
   | { kind: 'ambiguous'; code: string; detail: string }
 
+/** In the order in which an error message lists them. */
+export const CARRIER_NAMES = [
+  'capture',
+  'internal',
+  'smtp',
+  'ses',
+  'resend',
+  'postmark',
+  'sendgrid',
+  'mailgun',
+  'cloudflare',
+] as const
+export type CarrierName = (typeof CARRIER_NAMES)[number]
+
 export type Carrier = {
   name: CarrierName
-  /** How long the carrier honours an idempotency key, in ms; null where it knows none. */
+  /** How long the carrier honours an idempotency key, in ms; null if it knows none. */
   idempotencyMs: number | null
   send(message: OutgoingMessage): Promise<Outcome>
 }
 
-export type CarrierName =
-  | 'capture'
-  | 'internal'
-  | 'smtp'
-  | 'ses'
-  | 'resend'
-  | 'postmark'
-  | 'sendgrid'
-  | 'mailgun'
-  | 'cloudflare'
+/** What delivery must know of a carrier to decide for it. */
+export type Capability = {
+  /** How long a repeat with the same key is safe, in ms; null if every repeat is a new mail. */
+  idempotencyMs: number | null
+  /** It can send to several blind copies in one call without a visible recipient. */
+  blindCopiesAlone: boolean
+}
+
+/** What the carriers `internal` and `capture` call: both write to our own database. */
+export type OwnDelivery = {
+  /** Puts the message into our own mailboxes and returns the recipients that could not be served. Safe to repeat. */
+  receive: (message: OutgoingMessage) => Promise<RefusedRecipient[]>
+  /** Keeps the message instead of sending it. Safe to repeat. Null outside local development. */
+  capture: ((message: OutgoingMessage) => Promise<void>) | null
+}
+
+/** The carriers of this installation, as the Worker hands them to core. */
+export type CarrierPort = {
+  /** Of every carrier there is, whether or not it is set up here. */
+  capabilities: Readonly<Record<CarrierName, Capability>>
+  /** The carriers that are set up here. Throws, naming the setting, if one of them is set up only in part. */
+  open(own: OwnDelivery): ReadonlyMap<CarrierName, Carrier>
+}

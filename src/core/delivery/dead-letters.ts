@@ -16,7 +16,7 @@ export type DeadLetter = typeof deadLetters.$inferSelect
 const NOBODY = ''
 
 /** Ends a send that stopped making progress. One that may already be out becomes `unknown`, never `failed`. */
-export async function bury(
+export async function giveUp(
   { env, db, send, hold }: Locked,
   queue: string,
   reason: string,

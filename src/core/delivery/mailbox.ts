@@ -1,5 +1,5 @@
 import { and, eq, inArray } from 'drizzle-orm'
-import type { Env } from '../../env.ts'
+import { type Env, settings } from '../../env.ts'
 import { aliases, type CarrierWeight, mailboxes } from '../../schema/accounts.ts'
 import type { StoredFile } from '../../schema/letters.ts'
 import { messages } from '../../schema/mail.ts'
@@ -7,15 +7,31 @@ import { database } from '../ground/ctx.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { bodyKeyOf, bodyOf, keepBody } from '../mail/body.ts'
 import { inboxStatements, type Letter, messageIdOf } from '../mail/store.ts'
+import { keepCaptured } from './captured.ts'
+import type { OwnDelivery } from './carrier.ts'
 import type { Locked } from './lock.ts'
 
-/** The carriers that the mailbox of a send chose for itself, or null where it uses everybody's. */
-export async function carriersOf({ db, send }: Locked): Promise<CarrierWeight[] | null> {
+/** The carriers that are set for the mailbox of a send, or null if it uses those of the installation. */
+export async function ownCarriersOf({ db, send }: Locked): Promise<CarrierWeight[] | null> {
   const [row] = await db
     .select({ carriers: mailboxes.carriers })
     .from(mailboxes)
     .where(and(eq(mailboxes.tenantId, send.tenantId), eq(mailboxes.id, send.mailboxId)))
   return row?.carriers ?? null
+}
+
+/** How the carriers `internal` and `capture` write to our own database. */
+export function ownDelivery(env: Env, clock: () => Date): OwnDelivery {
+  return {
+    receive: async (message) => {
+      const unknown = await receive(env, clock(), message)
+      return unknown.map((email) => ({
+        ...{ email, permanent: true, code: '550' },
+        detail: '5.1.1 no such mailbox',
+      }))
+    },
+    capture: settings(env).isLocal ? (message) => keepCaptured(env, clock(), message) : null,
+  }
 }
 
 /**

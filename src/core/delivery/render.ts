@@ -10,7 +10,7 @@ import { newestAlias, signerOf } from '../accounts/domains/sender.ts'
 import { oneClickHeaders, unsubscribeUrl } from '../contacts/unsubscribe.ts'
 import { prepared } from '../ground/ctx.ts'
 import { sha256 } from '../ground/hash.ts'
-import { ringOutbox, type SendBell } from '../journal/bells.ts'
+import { ringAll, ringOutbox, type SendBell } from '../journal/bells.ts'
 import { sendEventStatement } from '../journal/event-rows.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { type HumanizerNote, humanize } from '../letters/humanizer/humanize.ts'
@@ -30,19 +30,34 @@ import { textOfHtml } from '../reading/text/html.ts'
 import { largeInput } from '../sending/prepare.ts'
 import { RING_AGAIN_MS } from '../sending/settle.ts'
 import { type RecordRow, readRecord, recordStatement } from '../signals/trust-score.ts'
-import { bury } from './dead-letters.ts'
+import { giveUp } from './dead-letters.ts'
 import { LOCKS_AT_MOST, type Locked, lockForRendering } from './lock.ts'
 import { isReserved, trustHeaders } from './trust-headers.ts'
 
+/** Renders several sends side by side, and rings delivery for those that may leave. Each has a result of its own. */
+export async function renderSends(
+  env: Env,
+  bells: SendBell[],
+): Promise<PromiseSettledResult<{ isReady: boolean }>[]> {
+  const rendered = await Promise.allSettled(bells.map((bell) => renderSend(env, bell, () => new Date())))
+  const isReady = (each: (typeof rendered)[number] | undefined) =>
+    each?.status === 'fulfilled' && each.value.isReady
+  await ringAll(
+    env.DELIVER,
+    bells.filter((_, position) => isReady(rendered[position])),
+  )
+  return rendered
+}
+
 /**
- * Render one send into the bytes that will leave and put them where delivery and approval find them. Answers whether
+ * Renders one send into the bytes that will leave and put them where delivery and approval find them. Answers whether
  * the send is now ready to be delivered. What cannot be rendered fails, and its key and windows are given back.
  */
 export async function renderSend(env: Env, bell: SendBell, clock: () => Date): Promise<{ isReady: boolean }> {
   const locked = await lockForRendering(env, bell, clock())
   if (!locked) return { isReady: false }
   if (locked.send.locks > LOCKS_AT_MOST) {
-    await bury(locked, 'render', 'rendering stopped making progress', clock())
+    await giveUp(locked, 'render', 'rendering stopped making progress', clock())
     return { isReady: false }
   }
   const made = await compose(locked, clock())

@@ -1,5 +1,5 @@
 import { newSignIn } from '../../core/accounts/sessions.ts'
-import { capturedMessages } from '../../core/journal/audit-outbox.ts'
+import { capturedMessages } from '../../core/delivery/captured.ts'
 import { DEMO } from '../../core/local/demo-world.ts'
 import { settings } from '../../env.ts'
 import { invalid, noSuchRoute, router, z } from '../http.ts'
