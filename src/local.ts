@@ -1,6 +1,8 @@
 import { migrateLocally } from './core/ground/migrations.ts'
+import { statement } from './core/ground/sql.ts'
 import { seedDemo } from './core/local/demo.ts'
 import { sweep } from './core/overview/sweep.ts'
+import { isAtWorker, statesIn } from './core/policy/states.ts'
 import type { Env } from './env.ts'
 
 /** How often requests may set off a sweep, in ms: cron never fires in local development. */
@@ -32,13 +34,13 @@ async function open(env: Env): Promise<void> {
   await takeUp(env, new Date())
 }
 
-/** Local queues and consumers die with their process, so nobody else will end what it had claimed or been rung for. */
-async function takeUp({ DB }: Env, now: Date): Promise<void> {
-  await DB.prepare(
-    `UPDATE sends SET next_at = ?1, lock_until = iif(lock_until IS NULL, NULL, ?1)
-     WHERE state IN ('judging', 'queued', 'rendering', 'ready', 'claimed', 'in_flight')
-       OR (state = 'pending_approval' AND rendered_key IS NULL)`,
-  )
-    .bind(now.getTime())
-    .run()
+/** Local queues and their consumers end with the process, so their locks and bells are lost: makes those sends due now. */
+async function takeUp(env: Env, now: Date): Promise<void> {
+  await TAKE_UP.run(env, { now: now.getTime() })
 }
+
+const TAKE_UP = statement(
+  `UPDATE sends SET next_at = :now, lock_until = iif(lock_until IS NULL, NULL, :now)
+     WHERE state IN ${statesIn((facts) => facts.waitsFor === 'verdict' || isAtWorker(facts))}
+       OR (state = 'pending_approval' AND rendered_key IS NULL)`,
+)

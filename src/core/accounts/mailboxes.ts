@@ -7,6 +7,7 @@ import { type Ctx, mustBeAllowed, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
+import { isTerminal, statesWhere } from '../policy/states.ts'
 import { RESERVED } from './registration.ts'
 import { mayDecide } from './tenants.ts'
 
@@ -42,18 +43,6 @@ export type MailboxChange = {
     | 'humanizerEnabled'
     | 'humanizerStyle']?: Row[Field] | undefined
 }
-
-/** Sends that nothing more will be done about for as long as nobody hears from the recipient's side. */
-const OVER = [
-  'blocked',
-  'accepted',
-  'delivered',
-  'bounced',
-  'complained',
-  'failed',
-  'cancelled',
-  'rejected',
-] as const
 
 /**
  * The address that a text asks for in our domain: a local part, or a whole address. Names that speak for the domain
@@ -186,7 +175,7 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
   const isOpen = and(
     eq(sends.tenantId, ctx.tenantId),
     eq(sends.mailboxId, id),
-    notInArray(sends.state, [...OVER]),
+    notInArray(sends.state, statesWhere(isTerminal)),
   )
   const [deleted, , , rows] = await ctx.db.batch([
     ctx.db

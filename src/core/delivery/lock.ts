@@ -6,6 +6,7 @@ import { type Db, database } from '../ground/ctx.ts'
 import { newToken } from '../ground/ids.ts'
 import type { SendBell } from '../journal/bells.ts'
 import { appendTrace, type Hold } from '../journal/traces.ts'
+import { statesWhere } from '../policy/states.ts'
 import { resolveStatements } from '../signals/signals.ts'
 
 export type Send = typeof sends.$inferSelect
@@ -16,6 +17,8 @@ export const CLAIM_MS = 90_000
 export const LOCKS_AT_MOST = 8
 /** How long after an unresolved attempt a send of an `on_unknown: resend` mailbox is sent afresh, in ms. */
 const RESEND_AFTER_MS = 900_000
+
+const TO_RENDER = statesWhere(({ movedBy }) => movedBy.includes('render'))
 
 export type Locked = { env: Env; send: Send; hold: Hold; db: Db }
 
@@ -30,7 +33,7 @@ export async function lockForRendering(env: Env, bell: SendBell, now: Date): Pro
       and(
         isSend(bell),
         isNull(sends.renderedKey),
-        inArray(sends.state, ['queued', 'rendering', 'pending_approval']),
+        inArray(sends.state, TO_RENDER),
         isFree(now),
       ),
     )

@@ -1,34 +1,14 @@
 import { and, desc, eq, gte, isNull, sql } from 'drizzle-orm'
 import { deadLetters } from '../../schema/delivery.ts'
-import { type SendState, sends } from '../../schema/sending.ts'
+import { sends } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { idFloor } from '../ground/ids.ts'
+import { type SendStateFacts, STATES } from '../policy/states.ts'
 
 const DAY_MS = 86_400_000
 
-/** What a state comes to, for whoever looks from afar. */
-export type Outcome = 'sent' | 'held' | 'blocked' | 'failed' | 'underway'
-
-const OUTCOME: Record<SendState, Outcome> = {
-  judging: 'underway',
-  blocked: 'blocked',
-  scheduled: 'underway',
-  pending_approval: 'held',
-  queued: 'underway',
-  rendering: 'underway',
-  ready: 'underway',
-  claimed: 'underway',
-  in_flight: 'underway',
-  retry_wait: 'underway',
-  accepted: 'sent',
-  delivered: 'sent',
-  bounced: 'failed',
-  complained: 'failed',
-  failed: 'failed',
-  unknown: 'failed',
-  cancelled: 'failed',
-  rejected: 'held',
-}
+/** What became of a send, as the overview counts it. */
+export type Outcome = SendStateFacts['countedAs']['overview']
 
 export type Day = { day: string } & Record<Outcome, number>
 
@@ -103,7 +83,7 @@ async function countOverview(ctx: Ctx, days: number): Promise<Overview> {
   const totals = none()
   const reasons = new Map<string, number>()
   for (const { day, state, reason, count } of counted) {
-    const outcome = OUTCOME[state]
+    const outcome = STATES[state].countedAs.overview
     const of = shown[day - (today - days + 1)]
     if (of) of[outcome] += count
     totals[outcome] += count

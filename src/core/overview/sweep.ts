@@ -2,7 +2,7 @@ import { and, inArray, lte, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { arrivals } from '../../schema/arrivals.ts'
 import { idempotency } from '../../schema/ground.ts'
-import { type SendState, sends } from '../../schema/sending.ts'
+import { sends } from '../../schema/sending.ts'
 import { sweepDomains } from '../accounts/domains/verify.ts'
 import { forgetSessions } from '../accounts/sessions.ts'
 import { sweepAudit } from '../governance/audit/sweep.ts'
@@ -13,6 +13,7 @@ import { forgetExpired } from '../mail/memory.ts'
 import { noticeHeld } from '../notices/letters.ts'
 import { forgetTokens } from '../notices/tokens.ts'
 import { sweepBonds } from '../payments/bonds/attend.ts'
+import { isAtWorker, type SendState, STATES, statesWhere } from '../policy/states.ts'
 import { sweepEvents } from '../publishing/sweep.ts'
 import { sweepWebhooks } from '../publishing/webhooks/sweep.ts'
 import { RING_AGAIN_MS } from '../sending/settle.ts'
@@ -21,24 +22,20 @@ import { RING_AGAIN_MS } from '../sending/settle.ts'
 const AT_ONCE = 500
 const IDEMPOTENCY_KEPT_MS = 86_400_000
 
-/** Which queue looks after a send in each state that time can move on; all others wait for somebody. */
-const QUEUE_OF: Partial<Record<SendState, 'RENDER' | 'DELIVER' | 'JOBS'>> = {
-  judging: 'JOBS',
-  scheduled: 'JOBS',
-  unknown: 'JOBS',
-  queued: 'RENDER',
-  rendering: 'RENDER',
-  ready: 'DELIVER',
-  claimed: 'DELIVER',
-  in_flight: 'DELIVER',
-  retry_wait: 'DELIVER',
+/** The queue that moves a send on. A held send is rendered first; then JOBS waits for its approval to end. */
+function queueFor(state: SendState, isRendered: boolean): 'RENDER' | 'DELIVER' | 'JOBS' | null {
+  if (state === 'pending_approval') return isRendered ? 'JOBS' : 'RENDER'
+  const { movedBy } = STATES[state]
+  if (movedBy.includes('render')) return 'RENDER'
+  if (movedBy.includes('deliver')) return 'DELIVER'
+  return movedBy.includes('decide') ? 'JOBS' : null
 }
 
 /**
- * Where a claim guards the work, a second bell too soon would only be noise, so the time is moved on with the first. The
- * other states are judged by that very time, which therefore stays.
+ * A lock guards the work of these, so `next_at` moves on with the first bell and a second does not ring too soon. The
+ * other states are judged by `next_at` itself, which therefore stays.
  */
-const RUNG_ONCE: SendState[] = ['queued', 'rendering', 'ready', 'claimed', 'in_flight']
+const RUNG_ONCE = statesWhere(isAtWorker)
 
 /**
  * The one retry authority: rings again for every send, arrival, event, webhook delivery and domain whose time has come, and
@@ -81,7 +78,7 @@ export async function sweep(env: Env, now: Date): Promise<number> {
     .where(lte(idempotency.createdAt, new Date(now.getTime() - IDEMPOTENCY_KEPT_MS)))
   const bells: Record<'RENDER' | 'DELIVER' | 'JOBS', SendBell[]> = { RENDER: [], DELIVER: [], JOBS: [] }
   for (const { tenantId, sendId, state, renderedKey } of due) {
-    const queue = state === 'pending_approval' ? (renderedKey ? 'JOBS' : 'RENDER') : QUEUE_OF[state]
+    const queue = queueFor(state, renderedKey !== null)
     if (queue) bells[queue].push({ tenantId, sendId })
   }
   const [bellsOfEvents, bellsOfWebhooks, bellsOfAudits, bellsOfDomains, bellsOfOrders] = await Promise.all([

@@ -1,8 +1,9 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
-import { type SendState, sends } from '../../schema/sending.ts'
+import { sends } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
+import { type SendState, STATES } from '../policy/states.ts'
 import type { Send } from './sends.ts'
 
 /** The most items that one request may carry. */
@@ -78,14 +79,8 @@ export async function getBatch(
   }
   for (const group of groups) {
     counts.total += group.count
-    counts[group.isRenderError ? 'errors' : standing(group.state)] += group.count
+    counts[group.isRenderError ? 'errors' : STATES[group.state].countedAs.batch] += group.count
     counts.byState[group.state] = (counts.byState[group.state] ?? 0) + group.count
   }
   return { counts, sends: rows }
-}
-
-function standing(state: SendState): Exclude<keyof BatchCounts, 'total' | 'byState'> {
-  if (state === 'blocked' || state === 'scheduled') return state
-  if (state === 'pending_approval') return 'pendingApproval'
-  return state === 'cancelled' || state === 'rejected' ? 'cancelled' : 'queued'
 }

@@ -1,9 +1,10 @@
 import { settings } from '../../env.ts'
-import type { SendInput, SendState } from '../../schema/sending.ts'
+import type { SendInput } from '../../schema/sending.ts'
 import { newId } from '../ground/ids.ts'
 import { compileTemplate, missingVariables } from '../letters/rendering.ts'
 import { rateWindow, refund } from '../limits/reservations.ts'
 import { judge, type Verdict } from '../policy/judge.ts'
+import { isAccepted, type SendState } from '../policy/states.ts'
 import type { Limits, WindowSnapshot } from '../policy/windows.ts'
 import type { Door } from './door.ts'
 import type { Subject } from './gather.ts'
@@ -139,11 +140,6 @@ function screened(tenantId: string, candidate: Candidate): ScreenedCandidate {
     input: input && (cleaned?.input ?? input),
     cleaned,
   }
-}
-
-/** Whether a send in this state has burned its dedupe key. */
-export function isAccepted(state: SendState): boolean {
-  return !['judging', 'blocked', 'failed', 'rejected', 'cancelled'].includes(state)
 }
 
 function missingIn({ subject, input }: Candidate): string[] {

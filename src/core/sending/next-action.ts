@@ -3,6 +3,7 @@ import { parseAddress } from '../ground/address.ts'
 import { type Ctx, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
+import { statesIn } from '../policy/states.ts'
 
 /** What to do about a contact next, and the one fact that says so. */
 export type NextAction = {
@@ -46,9 +47,9 @@ const KNOWN = `
   found AS MATERIALIZED (
     SELECT i.position, i.contact,
       (SELECT p.send_id FROM ${OF_CONTACT}
-        AND s.state NOT IN ('judging', 'blocked', 'failed', 'cancelled', 'rejected', 'scheduled', 'pending_approval')
+        AND s.state IN ${statesIn(({ isAccepted, isSpent }) => isAccepted && isSpent)}
         ORDER BY p.send_id DESC LIMIT 1) AS last_id,
-      (SELECT p.send_id FROM ${OF_CONTACT} AND s.state IN ('scheduled', 'pending_approval')
+      (SELECT p.send_id FROM ${OF_CONTACT} AND s.state IN ${statesIn(({ isAccepted, isSpent }) => isAccepted && !isSpent)}
         ORDER BY p.send_id DESC LIMIT 1) AS waiting_id,
       (SELECT count(*) FROM ${OF_CONTACT} AND s.state = 'unknown') AS unknown
     FROM item i)

@@ -1,20 +1,15 @@
 import { tracing } from 'cloudflare:workers'
-import type { SendState } from '../../schema/sending.ts'
 import { learn } from '../ground/log.ts'
 import type { KeptFile } from '../mail/files.ts'
 import type { Verdict } from '../policy/judge.ts'
+import { isAccepted, type SendState, type SendStateFacts, STATES } from '../policy/states.ts'
 import { type Claim, claimStatements } from './claim.ts'
-import { type Candidate, type Decision, decide, isAccepted } from './decide.ts'
+import { type Candidate, type Decision, decide } from './decide.ts'
 import type { Door } from './door.ts'
 import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
 import { ring } from './ring.ts'
 import { readTexts } from './screen.ts'
-
-/** `bounced` is what was written to nobody but addresses of ours that do not exist. */
-type PublicStatus = 'queued' | 'delivered' | 'bounced' | 'blocked' | 'scheduled' | 'pending_approval'
-
-const AS_THEY_ARE: SendState[] = ['scheduled', 'pending_approval', 'delivered', 'bounced']
 
 /**
  * What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`
@@ -24,7 +19,8 @@ export type SendResult =
   | SendError
   | { status: 'duplicate'; requestId: string; originalState: SendState; isKeyDerived: boolean }
   | {
-      status: PublicStatus
+      /** `bounced`: every recipient is an address of ours that does not exist. */
+      status: SendStateFacts['countedAs']['answer']
       requestId: string
       verdict: Verdict | null
       approvalId: string | null
@@ -162,7 +158,7 @@ function result(
   if (!isSettledHere && isAccepted(state))
     return { status: 'duplicate', requestId: send.id, originalState: state, isKeyDerived }
   return {
-    status: publicStatus(state),
+    status: STATES[state].countedAs.answer,
     requestId: send.id,
     verdict: decision?.verdict ?? null,
     approvalId: decision?.approvalId ?? null,
@@ -170,11 +166,6 @@ function result(
     isKeyDerived,
     subject: decision?.subject ?? null,
   }
-}
-
-function publicStatus(state: SendState): PublicStatus {
-  if (AS_THEY_ARE.includes(state)) return state as PublicStatus
-  return isAccepted(state) ? 'queued' : 'blocked'
 }
 
 function must<T>(value: T | undefined): T {

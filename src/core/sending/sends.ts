@@ -1,12 +1,13 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { traces } from '../../schema/journal.ts'
-import { approvals, type SendState, sendRecipients, sends } from '../../schema/sending.ts'
+import { approvals, sendRecipients, sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newToken } from '../ground/ids.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { refund } from '../limits/reservations.ts'
+import { mayBeCancelled, type SendState, statesWhere } from '../policy/states.ts'
 
 export type Send = typeof sends.$inferSelect
 export type TraceStep = typeof traces.$inferSelect
@@ -84,16 +85,6 @@ export async function listSends(
     .limit(filter.limit)
 }
 
-const CANCELLABLE: SendState[] = [
-  'scheduled',
-  'pending_approval',
-  'queued',
-  'rendering',
-  'ready',
-  'claimed',
-  'retry_wait',
-]
-
 /** Stops a send that has not begun to leave. Its key may be used again and its windows are given back. */
 export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boolean }> {
   const { send } = await getSend(ctx, id)
@@ -117,7 +108,7 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
         and(
           eq(sends.tenantId, ctx.tenantId),
           eq(sends.id, id),
-          inArray(sends.state, CANCELLABLE),
+          inArray(sends.state, statesWhere(mayBeCancelled)),
           // A send that may be out, or that is out to some of its recipients, cannot be called back.
           sql`${sends.ambiguousAt} IS NULL AND ${sends.attempt} = 0`,
         ),

@@ -1,5 +1,4 @@
 import { sql } from 'drizzle-orm'
-import type { SendState } from '../../schema/sending.ts'
 import { database, prepared } from '../ground/ctx.ts'
 import { newToken } from '../ground/ids.ts'
 import { slices } from '../ground/slices.ts'
@@ -10,6 +9,7 @@ import { letterOf, type Written } from '../mail/letter.ts'
 import { inboxStatements, sentStatements } from '../mail/store.ts'
 import { fence } from '../policy/fence.ts'
 import { POLICY_VERSION } from '../policy/judge.ts'
+import { type SendState, statesIn, statesWhere } from '../policy/states.ts'
 import { type Signal, signalStatements } from '../signals/signals.ts'
 import type { Door } from './door.ts'
 import type { Subject } from './gather.ts'
@@ -39,8 +39,7 @@ export type Settlement = {
   trace: Record<string, unknown>
 }
 
-/** States in which a message is in its sender's Sent folder. */
-const SENT = ['queued', 'scheduled', 'pending_approval', 'delivered', 'bounced']
+const ACCEPTED = statesIn(({ isAccepted }) => isAccepted)
 
 /** The settlements as rows. Materialised, because JSON that is joined directly is parsed anew for every row it meets. */
 const SETTLED = `
@@ -71,7 +70,7 @@ const settleStatement = (settled: string) =>
   UPDATE sends SET state = o.state, reason = o.reason, detail = o.detail, next_at = o.next_at,
     approval_id = coalesce(o.approval_id, sends.approval_id),
     scheduled_at = coalesce(o.scheduled_at, sends.scheduled_at),
-    burned_key = iif(o.state IN ('blocked', 'failed'), NULL, sends.burned_key),
+    burned_key = iif(o.state IN ${ACCEPTED}, sends.burned_key, NULL),
     settle_token = :token, updated_at = :now, locks = 0
   FROM o
   WHERE sends.tenant_id = :tenant AND sends.id = o.id AND sends.state = o.was`)
@@ -87,7 +86,7 @@ const RECIPIENTS = `
     iif(s.state IN ('delivered', 'bounced'), 'internal', NULL), ?3, ?3
   FROM o
   CROSS JOIN sends s ON s.tenant_id = ?4 AND s.id = o.id AND s.settle_token = ?2
-    AND s.state NOT IN ('blocked', 'failed')
+    AND s.state IN ${ACCEPTED}
   CROSS JOIN json_each(s.recipients) r
   WHERE true
   ON CONFLICT DO NOTHING`
@@ -253,7 +252,10 @@ function keepWritten(
 ): D1PreparedStatement[] {
   if (written.length === 0) return []
   const letters = written.map((each) => letterOf(each, now))
-  const statements = sentStatements(env, letters, now, { settleToken: token, states: SENT })
+  const statements = sentStatements(env, letters, now, {
+    settleToken: token,
+    states: statesWhere(({ isAccepted }) => isAccepted),
+  })
   if (here.length === 0) return statements
   const isDelivered = (sendId: string | null) => here.some(({ id }) => id === sendId)
   const signals = written

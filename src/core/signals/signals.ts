@@ -2,6 +2,7 @@ import type { Env } from '../../env.ts'
 import type { EventType } from '../../schema/journal.ts'
 import { newId } from '../ground/ids.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
+import { statesIn } from '../policy/states.ts'
 
 /** What may be heard of a recipient, as bits of `send_recipients.signals`: each counts once, whatever the order. */
 export const SIGNALS = {
@@ -143,7 +144,8 @@ const PROVEN = `
   proven AS MATERIALIZED (
     SELECT s.tenant_id, s.id, s.mailbox_id, s.agent_id, s.recipients, s.pinned_recipients FROM asked
     CROSS JOIN sends s ON s.tenant_id = asked.tenant_id AND s.id = asked.send_id
-    WHERE s.state IN ('unknown', 'retry_wait') AND s.ambiguous_at IS NOT NULL AND EXISTS (
+    WHERE s.state IN ${statesIn(({ movedBy, isOut }) => movedBy.includes('signal') && !isOut)}
+      AND s.ambiguous_at IS NOT NULL AND EXISTS (
       SELECT 1 FROM json_each(s.recipients) j CROSS JOIN send_recipients r
         ON r.tenant_id = s.tenant_id AND r.contact = j.value ->> 'contact' AND r.send_id = s.id
       WHERE r.signals <> 0 AND r.carrier = s.carrier
@@ -190,7 +192,7 @@ const AGGREGATE = `
     FROM json_each(sends.recipients) j CROSS JOIN send_recipients r
       ON r.tenant_id = sends.tenant_id AND r.contact = j.value ->> 'contact' AND r.send_id = sends.id)
   WHERE (tenant_id, id) IN (SELECT tenant_id, send_id FROM asked)
-    AND state IN ('accepted', 'delivered', 'bounced', 'complained')`
+    AND state IN ${statesIn(({ isOut }) => isOut)}`
 
 /**
  * The statements that count signals, for one batch: reputation, suppression, trace, recipients and send, in an order in

@@ -1,6 +1,7 @@
 import type { Env } from '../../env.ts'
 import { idFloor } from '../ground/ids.ts'
 import { hasBond } from '../policy/bond.ts'
+import { statesIn } from '../policy/states.ts'
 
 /** What an agent's trust score is made of; counts are those of its newest sends and approvals of the last 30 days. */
 export type TrustRecord = {
@@ -141,7 +142,7 @@ const RECORD = `
   outcome AS (
     SELECT count(*) AS sent, count(*) FILTER (WHERE state IN ('delivered', 'complained')) AS delivered,
       count(*) FILTER (WHERE state = 'bounced') AS bounced, count(*) FILTER (WHERE state = 'complained') AS complained
-    FROM recent WHERE mailbox_id = ?3 AND state IN ('accepted', 'delivered', 'bounced', 'complained')),
+    FROM recent WHERE mailbox_id = ?3 AND state IN ${statesIn(({ isOut }) => isOut)}),
   decision AS (
     SELECT count(*) FILTER (WHERE status = 'approved') AS approved, count(*) FILTER (WHERE status = 'rejected') AS rejected
     FROM approvals WHERE tenant_id = ?1 AND id >= ?5 AND mailbox_id = ?3)

@@ -3,7 +3,7 @@ import { forgetMessage } from '../../core/mail/mark.ts'
 import { listMessages, seeMessage } from '../../core/mail/messages.ts'
 import { previewOf } from '../../core/mail/preview.ts'
 import type { Message } from '../../core/mail/read.ts'
-import type { SendState } from '../../core/policy/states.ts'
+import { type SendState, STATES } from '../../core/policy/states.ts'
 import { settings } from '../../env.ts'
 import { createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { me } from './me.ts'
@@ -159,25 +159,9 @@ messages.openapi(
   },
 )
 
-/** The states of a send in the words of this API. */
+/** The status of a message in the words of this API; one whose send is gone counts as queued. */
 export function statusOf(state: SendState | null): Status {
-  switch (state) {
-    case 'delivered':
-    case 'bounced':
-    case 'rejected':
-    case 'failed':
-    case 'pending_approval':
-      return state
-    case 'accepted':
-      return 'sent'
-    case 'complained':
-      return 'delivered'
-    case 'blocked':
-    case 'cancelled':
-      return 'failed'
-    default:
-      return 'queued'
-  }
+  return state === null ? 'queued' : STATES[state].calledBy.mailmolt
 }
 
 export function messageView(c: HttpContext, message: Message): z.infer<typeof MessageView> {

@@ -1,6 +1,6 @@
 import { momentText } from '../../core/ground/cursor.ts'
 import type { Message } from '../../core/mail/read.ts'
-import type { SendState } from '../../core/policy/states.ts'
+import { type SendState, STATES } from '../../core/policy/states.ts'
 import { settings } from '../../env.ts'
 import { type HttpContext, z } from '../http.ts'
 import { agentIdOf, stamp } from './words.ts'
@@ -57,26 +57,9 @@ export const MessageView = z
   })
   .openapi('EmailMessage')
 
-/** The states of a send in the words of this API; one that nobody has heard the end of is on its way. */
+/** The status of a message in the words of this API; one whose send is gone counts as sending. */
 export function statusOf(state: SendState | null): Status {
-  switch (state) {
-    case 'delivered':
-    case 'bounced':
-      return state
-    case 'complained':
-      return 'spam'
-    case 'blocked':
-    case 'failed':
-    case 'cancelled':
-    case 'rejected':
-      return 'failed'
-    case 'scheduled':
-    case 'pending_approval':
-    case 'retry_wait':
-      return 'queued'
-    default:
-      return 'sending'
-  }
+  return state === null ? 'sending' : STATES[state].calledBy.moltbotden
 }
 
 /** A message as the caller's mailbox sees it; blind copies are named to nobody. */

@@ -1,4 +1,4 @@
-import { SEND_STATES } from '../../core/policy/states.ts'
+import { SEND_STATES, STATES } from '../../core/policy/states.ts'
 import {
   cancelSend,
   getSend,
@@ -170,15 +170,6 @@ sends.openapi(
   },
 )
 
-/** Where delivery stands, in the published vocabulary; null before a carrier was asked. */
-function deliveryStatus({ state }: Send): string | null {
-  if (state === 'in_flight' || state === 'claimed') return 'sending'
-  if (state === 'retry_wait') return 'deferred'
-  return ['accepted', 'delivered', 'bounced', 'complained', 'failed', 'unknown'].includes(state)
-    ? state
-    : null
-}
-
 export function rowView(send: Send): z.infer<typeof SendRow> {
   return {
     requestId: send.id,
@@ -187,7 +178,7 @@ export function rowView(send: Send): z.infer<typeof SendRow> {
     agentId: send.agentId,
     batchId: send.batchId,
     status: send.state,
-    deliveryStatus: deliveryStatus(send),
+    deliveryStatus: STATES[send.state].calledBy.molted,
     reason: send.reason,
     detail: send.detail,
     recipientEmail: send.recipients[0]?.email ?? '',

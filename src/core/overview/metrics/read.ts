@@ -1,5 +1,6 @@
 import type { Env } from '../../../env.ts'
 import type { Health } from '../../policy/circuit.ts'
+import { statesIn } from '../../policy/states.ts'
 import { RING_AGAIN_MS } from '../../sending/settle.ts'
 import { type Family, metricsText, type Sample } from './text.ts'
 
@@ -14,16 +15,20 @@ const KEPT_MS = 5_000
 
 const COUNTS = `SELECT kind, state, reason, count FROM counts WHERE kind IN ('send', 'inbound') ORDER BY kind, state, reason LIMIT ${LINES}`
 
+const RENDERED = statesIn(({ movedBy }) => movedBy.includes('render'))
+const DECIDED = statesIn(({ movedBy }) => movedBy.includes('decide') && !movedBy.includes('render'))
+const TIMED = statesIn(({ waitsFor }) => waitsFor === 'time')
+
 /**
  * What sends wait for. A send that time alone moves on waits since its time came; another since its state last changed,
  * and is looked for as far ahead as a bell that was rung for it may be under way.
  */
 const SENDS_DUE = `
-  SELECT CASE WHEN state IN ('judging', 'scheduled', 'unknown') OR (state = 'pending_approval' AND rendered) THEN 'decide'
-      WHEN state IN ('queued', 'rendering', 'pending_approval') THEN 'render' ELSE 'deliver' END AS work,
+  SELECT CASE WHEN state IN ${DECIDED} OR (state = 'pending_approval' AND rendered) THEN 'decide'
+      WHEN state IN ${RENDERED} THEN 'render' ELSE 'deliver' END AS work,
     count(*) AS count, min(iif(by_time, next_at, updated_at)) AS since
   FROM (
-    SELECT state, next_at, updated_at, rendered_key IS NOT NULL AS rendered, state IN ('scheduled', 'unknown', 'retry_wait')
+    SELECT state, next_at, updated_at, rendered_key IS NOT NULL AS rendered, state IN ${TIMED}
       OR (state = 'pending_approval' AND rendered_key IS NOT NULL) AS by_time
     FROM sends INDEXED BY sends_due
     WHERE next_at IS NOT NULL AND next_at <= ?1 + ${RING_AGAIN_MS} ORDER BY next_at LIMIT ${COUNTED})

@@ -1,10 +1,11 @@
 import { and, eq, gte, inArray, sql } from 'drizzle-orm'
 import { tenants } from '../../../schema/accounts.ts'
-import { type SendState, sends } from '../../../schema/sending.ts'
+import { sends } from '../../../schema/sending.ts'
 import { type Ctx, mustBeAllowed, one } from '../../ground/ctx.ts'
 import { idFloor } from '../../ground/ids.ts'
 import { rateWindow } from '../../limits/reservations.ts'
 import { PLANS, type Plan, planLimits } from '../../policy/plans.ts'
+import { statesWhere } from '../../policy/states.ts'
 import type { Unit } from '../../policy/windows.ts'
 import { subscriptionOf } from './customer.ts'
 import { type Provider, providerOf } from './stripe.ts'
@@ -26,16 +27,6 @@ export type Billing = {
   cancelAtPeriodEnd: boolean
 }
 
-/** States of a send that nobody has accepted, or that was taken back. */
-const NOT_ACCEPTED: SendState[] = [
-  'judging',
-  'blocked',
-  'scheduled',
-  'pending_approval',
-  'cancelled',
-  'rejected',
-]
-
 /** The caller's plan, what it allows, and how far it is used. */
 export async function getSubscription(ctx: Ctx): Promise<Billing> {
   mustBeAllowed(ctx, 'read')
@@ -50,7 +41,10 @@ export async function getSubscription(ctx: Ctx): Promise<Billing> {
         and(
           eq(sends.tenantId, tenantId),
           gte(sends.id, idFloor('req', new Date(now.getTime() - DAY_MS))),
-          sql`NOT ${inArray(sends.state, NOT_ACCEPTED)}`,
+          inArray(
+            sends.state,
+            statesWhere(({ isSpent }) => isSpent),
+          ),
         ),
       ),
   ])

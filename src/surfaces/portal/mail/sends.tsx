@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { may } from '../../../core/ground/ctx.ts'
-import { SEND_STATES } from '../../../core/policy/states.ts'
+import { mayBeCancelled, SEND_STATES, STATES } from '../../../core/policy/states.ts'
 import { cancelSend, getSend, listSends, type Send, type TraceStep } from '../../../core/sending/sends.ts'
 import {
   asked,
@@ -82,8 +82,7 @@ export function SendTable({ sends: rows }: { sends: Send[] }) {
 
 sends.get('/sends/:sendId', async (c) => {
   const { send, steps, recipients } = await getSend(c.var.ctx, c.req.param('sendId'))
-  const mayCancel =
-    may(c.var.ctx, 'send') && ['scheduled', 'queued', 'retry_wait', 'pending_approval'].includes(send.state)
+  const mayCancel = may(c.var.ctx, 'send') && mayBeCancelled(STATES[send.state])
   return await page(
     c,
     `To ${send.recipients[0]?.email ?? 'nobody'}`,
