@@ -29,14 +29,7 @@ export async function lockForRendering(env: Env, bell: SendBell, now: Date): Pro
   const [send] = await db
     .update(sends)
     .set({ state: sql`iif(state = 'queued', 'rendering', state)`, ...claimFields(token, now) })
-    .where(
-      and(
-        isSend(bell),
-        isNull(sends.renderedKey),
-        inArray(sends.state, TO_RENDER),
-        isFree(now),
-      ),
-    )
+    .where(and(isSend(bell), isNull(sends.renderedKey), inArray(sends.state, TO_RENDER), isFree(now)))
     .returning()
   return send ? { env, send, db, hold: { ...bell, token } } : null
 }
