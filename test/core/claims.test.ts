@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { CLAIM_MS } from '../../src/core/accounts/claim-link.ts'
-import { findClaim, findVerification, verifyOwner } from '../../src/core/accounts/claims.ts'
+import { findClaim, findVerification, verifyOwner } from '../../src/core/accounts/claims/claim.ts'
+import { CLAIM_LINK_MS } from '../../src/core/accounts/claims/link.ts'
 import { authenticate } from '../../src/core/accounts/keys.ts'
 import { type RegistrationRequest, register } from '../../src/core/accounts/registration.ts'
 import { newCtx } from '../../src/core/ground/ctx.ts'
@@ -40,10 +40,10 @@ const code = (asked: Promise<unknown>) =>
 
 test('of a hundred people who claim one agent at once one is its owner, and one is written to', async () => {
   const now = new Date()
-  const { tenantId, lockToken } = await newAgent(now)
+  const { tenantId, claimToken } = await newAgent(now)
   const emails = Array.from({ length: 100 }, someone)
   const codes = await Promise.all(
-    emails.map((email) => code(claimByMail({ env: real, now }, lockToken, { email, xHandle: null }))),
+    emails.map((email) => code(claimByMail({ env: real, now }, claimToken, { email, xHandle: null }))),
   )
   expect(codes.filter((each) => each === 'done')).toHaveLength(1)
   expect(codes.filter((each) => each === 'conflict')).toHaveLength(99)
@@ -69,16 +69,16 @@ test('a claim link is good for 30 days and a mailed one for 24 hours, to the mil
   const claim = (ms: number, token: string) =>
     code(claimByMail(later(ms), token, { email: someone(), xHandle: null }))
   const [late, last] = [await newAgent(now), await newAgent(now)]
-  expect((await findClaim(later(CLAIM_MS - 1), late.lockToken))?.state).toBe('open')
-  expect((await findClaim(later(CLAIM_MS), late.lockToken))?.state).toBe('expired')
-  expect(await claim(CLAIM_MS, late.lockToken)).toBe('expired')
+  expect((await findClaim(later(CLAIM_LINK_MS - 1), late.claimToken))?.state).toBe('open')
+  expect((await findClaim(later(CLAIM_LINK_MS), late.claimToken))?.state).toBe('expired')
+  expect(await claim(CLAIM_LINK_MS, late.claimToken)).toBe('expired')
   expect(await count('owners', late.tenantId)).toBe(0)
   expect(await levelOf(late.tenantId)).toBe('sandbox')
-  expect(await claim(CLAIM_MS - 1, last.lockToken)).toBe('done')
+  expect(await claim(CLAIM_LINK_MS - 1, last.claimToken)).toBe('done')
 
   const email = someone()
   const agent = await newAgent(now)
-  await claimByMail(later(0), agent.lockToken, { email, xHandle: null })
+  await claimByMail(later(0), agent.claimToken, { email, xHandle: null })
   const [token = ''] = await mailedTokens(email)
   expect((await findVerification(later(DAY_MS - 1), token))?.state).toBe('open')
   expect((await findVerification(later(DAY_MS), token))?.state).toBe('expired')
@@ -88,12 +88,12 @@ test('a claim link is good for 30 days and a mailed one for 24 hours, to the mil
   expect(await levelOf(agent.tenantId)).toBe('trusted')
   expect(await code(verifyOwner(later(DAY_MS), token))).toBe('conflict')
   // Whoever looks at the claim link of an agent that has an owner learns that, and not its age.
-  expect((await findClaim(later(CLAIM_MS), agent.lockToken))?.state).toBe('used')
+  expect((await findClaim(later(CLAIM_LINK_MS), agent.claimToken))?.state).toBe('used')
 })
 
 test('only hashes of links are kept, and the claim link can be shown again without keeping more', async () => {
   const now = new Date()
-  const { tenantId, secret, lockToken } = await newAgent(now)
+  const { tenantId, secret, claimToken } = await newAgent(now)
   const linkAt = async (ms: number, on = real) => {
     const at = new Date(now.getTime() + ms)
     const { actor } = await authenticate(on, at, secret)
@@ -103,32 +103,34 @@ test('only hashes of links are kept, and the claim link can be shown again witho
     JSON.stringify(
       (await env.DB.prepare('SELECT * FROM claims WHERE tenant_id = ?1').bind(tenantId).all()).results,
     )
-  for (const ms of [0, DAY_MS, CLAIM_MS - 1]) expect(await linkAt(ms)).toBe(lockToken)
+  for (const ms of [0, DAY_MS, CLAIM_LINK_MS - 1]) expect(await linkAt(ms)).toBe(claimToken)
   expect(await count('claims', tenantId)).toBe(1)
-  expect(await kept()).not.toContain(lockToken)
+  expect(await kept()).not.toContain(claimToken)
 
-  const renewed = await Promise.all([CLAIM_MS, CLAIM_MS + DAY_MS, 2 * CLAIM_MS - 1].map((ms) => linkAt(ms)))
+  const renewed = await Promise.all(
+    [CLAIM_LINK_MS, CLAIM_LINK_MS + DAY_MS, 2 * CLAIM_LINK_MS - 1].map((ms) => linkAt(ms)),
+  )
   expect(new Set(renewed).size).toBe(1)
-  expect(renewed[0]).not.toBe(lockToken)
+  expect(renewed[0]).not.toBe(claimToken)
   expect(await count('claims', tenantId)).toBe(2)
-  const at = { env: real, now: new Date(now.getTime() + CLAIM_MS) }
+  const at = { env: real, now: new Date(now.getTime() + CLAIM_LINK_MS) }
   expect((await findClaim(at, renewed[0] ?? ''))?.state).toBe('open')
 
   // Another secret gives another link, and the first is still good; without one there is none to show.
   const other = { ...real, TOKEN_SECRET: 'another secret of 32 characters, at least' }
   const changed = await linkAt(1, other)
-  expect(changed).not.toBe(lockToken)
+  expect(changed).not.toBe(claimToken)
   const secretless = { ...real, LOCAL: '0', TOKEN_SECRET: undefined }
   expect(await linkAt(1, secretless)).toBeNull()
   const once = await newAgent(now, { clientAddress: '198.51.100.7' }, secretless)
-  expect(once.lockToken).toMatch(/^[0-9a-f]{64}$/)
-  expect((await findClaim({ env: secretless, now }, once.lockToken))?.state).toBe('open')
+  expect(once.claimToken).toMatch(/^[0-9a-f]{64}$/)
+  expect((await findClaim({ env: secretless, now }, once.claimToken))?.state).toBe('open')
 
   // Whichever is used, the others are used with it.
   expect(
     await code(claimByMail({ env: real, now }, changed ?? '', { email: someone(), xHandle: null })),
   ).toBe('done')
-  for (const token of [lockToken, renewed[0] ?? '']) {
+  for (const token of [claimToken, renewed[0] ?? '']) {
     expect((await findClaim({ env: real, now }, token))?.state).toBe('used')
     expect(await code(claimByMail({ env: real, now }, token, { email: someone(), xHandle: null }))).toBe(
       'conflict',
@@ -142,7 +144,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
   const at = { env: real, now }
   const agent = await newAgent(now)
   const email = someone()
-  const { mailed } = await claimByMail(at, agent.lockToken, { email, xHandle: null })
+  const { mailed } = await claimByMail(at, agent.claimToken, { email, xHandle: null })
   expect(mailed).toEqual({ isSent: true })
   await mailedTokens(email)
   expect(await count('sends', agent.tenantId)).toBe(0)
@@ -153,7 +155,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
   expect(beating.limits).toMatchObject({ sentToday: 0, monthlyRemaining: 3_000 })
 
   await sql(`UPDATE mailboxes SET reputation = 0 WHERE tenant_id = 'tenant_system'`)
-  expect((await mailVerificationAgain(at, agent.lockToken)).mailed).toEqual({ isSent: true })
+  expect((await mailVerificationAgain(at, agent.claimToken)).mailed).toEqual({ isSent: true })
 
   // Who has refused our mail is not written to, and the link that was never sent is not kept.
   await sql(
@@ -162,7 +164,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
     email,
   )
   const links = await count('verifications', agent.tenantId)
-  expect((await mailVerificationAgain(at, agent.lockToken)).mailed).toMatchObject({
+  expect((await mailVerificationAgain(at, agent.claimToken)).mailed).toMatchObject({
     isSent: false,
     detail: expect.stringContaining('suppression'),
     retryAt: null,

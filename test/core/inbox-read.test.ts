@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { accountOf } from '../../src/core/accounts/account.ts'
+import { senderOf } from '../../src/core/accounts/sender.ts'
 import { listAccounts, mustBeOperator } from '../../src/core/governance/operator.ts'
 import { type Ctx, newCtx } from '../../src/core/ground/ctx.ts'
 import { momentText, readMoment } from '../../src/core/ground/cursor.ts'
@@ -180,8 +180,8 @@ test('what reads a mailbox goes by an index from beginning to end, in one call',
   const { mailboxId } = tenant
   const asked = (work: (ctx: Ctx) => Promise<unknown>) => watched((db) => work(contextOf(tenant, db)))
   const verbs: Record<string, () => ReturnType<typeof watched>> = {
-    account: () => asked((ctx) => accountOf(ctx, null)),
-    'account of a named agent': () => asked((ctx) => accountOf(ctx, tenant.agentId)),
+    account: () => asked((ctx) => senderOf(ctx, null)),
+    'account of a named agent': () => asked((ctx) => senderOf(ctx, tenant.agentId)),
     inbox: () => asked((ctx) => listFolder(ctx, mailboxId, { folder: 'inbox', limit: 50 })),
     'of one sender': () =>
       asked((ctx) => listFolder(ctx, mailboxId, { folder: 'inbox', limit: 5, from: 'ann@example.com' })),

@@ -11,12 +11,12 @@ vi.mock('cloudflare:workers', () => ({
   },
 }))
 
-const { heartbeat } = await import('../../src/core/accounts/agents.ts')
+const { heartbeat } = await import('../../src/core/accounts/agents/agents.ts')
 const { depart, recordOutcome } = await import('../../src/core/delivery/attempt.ts')
 const { Fault } = await import('../../src/core/ground/fault.ts')
 const { checkExclusivity } = await import('../../bench/lease-check.ts')
 const { decideHold } = await import('../../src/core/policy/lease-hold.ts')
-const { acquireLease, releaseLease } = await import('../../src/core/coordination/leases.ts')
+const { acquireLease, releaseLease } = await import('../../src/core/coordination/leases/acquire.ts')
 const { agentsOf, heartbeatsOf, historyOf, JUMPS, pick, playModel, START, seeded } = await import(
   '../support/coordination-model.ts'
 )

@@ -7,7 +7,7 @@ let count = 0
 export async function newUnclaimed(more: Record<string, unknown> = {}) {
   const name = `Unclaimed ${Date.now().toString(36)} ${count++}`
   const { body } = await call('POST', '/v1/agents/register', { body: { name, ...more } })
-  const { tenant_id: id, agent, api_key: key, lock_token: token, claim_url: url } = body
+  const { tenant_id: id, agent, api_key: key, claim_token: token, claim_url: url } = body
   await env.DB.batch(
     [
       `UPDATE tenants SET level = 'sandbox' WHERE id = ?1`,

@@ -1,6 +1,11 @@
 import { checkExclusivity, type LeaseRecord } from '../../bench/lease-check.ts'
-import { heartbeat, listAgents, registerAgent } from '../../src/core/accounts/agents.ts'
-import { acquireLease, leaseHistory, listLeases, releaseLease } from '../../src/core/coordination/leases.ts'
+import { heartbeat, listAgents, registerAgent } from '../../src/core/accounts/agents/agents.ts'
+import {
+  acquireLease,
+  leaseHistory,
+  listLeases,
+  releaseLease,
+} from '../../src/core/coordination/leases/acquire.ts'
 import type { Ctx } from '../../src/core/ground/ctx.ts'
 
 /** Far ahead, so that no alarm of an object is due by the real clock. */

@@ -7,7 +7,7 @@ import { newId, newToken } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
-import { CLAIM_MS, lockToken } from './claim-link.ts'
+import { CLAIM_LINK_MS, claimToken } from './claims/link.ts'
 import { hashSecret, newSecret } from './keys.ts'
 
 export type Registered = {
@@ -17,7 +17,7 @@ export type Registered = {
   level: (typeof tenants.$inferSelect)['level']
   secret: string
   keyPrefix: string
-  lockToken: string
+  claimToken: string
   owner: { email: string } | null
 }
 
@@ -66,7 +66,7 @@ async function open(
   const keyId = newId('key', now)
   const secret = newSecret()
   // Without a TOKEN_SECRET the link is shown this once.
-  const token = lockToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
+  const token = claimToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
   const claimedAt = autoClaim ? now : null
   const level = autoClaim ? 'trusted' : 'sandbox'
   const keyPrefix = secret.slice(0, 14)
@@ -121,7 +121,7 @@ async function open(
     db.insert(claims).values({
       tokenHash: await hashSecret(token),
       tenantId,
-      expiresAt: new Date(now.getTime() + CLAIM_MS),
+      expiresAt: new Date(now.getTime() + CLAIM_LINK_MS),
       usedAt: claimedAt,
     }),
     ...(owner
@@ -144,7 +144,7 @@ async function open(
   ])
   const [agent] = opened
   if (!agent) throw new Error('the agent was not written')
-  return { tenantId, agent, mailbox: free, level, secret, keyPrefix, lockToken: token, owner }
+  return { tenantId, agent, mailbox: free, level, secret, keyPrefix, claimToken: token, owner }
 }
 
 /**

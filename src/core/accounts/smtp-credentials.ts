@@ -8,13 +8,13 @@ import { newId } from '../ground/ids.ts'
 import { networkOf } from '../ground/network.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
-import type { Account } from './account.ts'
 import { hashSecret, isWellFormed, newSecret } from './keys.ts'
+import type { Sender } from './sender.ts'
 
 export type SmtpCredential = typeof smtpCredentials.$inferSelect
 
 /** Who hands in mail: the credential's mailbox and its standing, and a context in which nothing but sending is allowed. */
-export type Submitter = { ctx: Ctx; account: Account }
+export type Submitter = { ctx: Ctx; account: Sender }
 
 const PREFIX = 'mm_smtp_'
 /** Credentials of one mailbox that may be in force at once. */
@@ -30,7 +30,7 @@ const WRONG = { hour: 100, day: 500 }
  */
 export async function issueSmtpCredential(
   ctx: Ctx,
-  { id: mailboxId, agentId }: Pick<Account['mailbox'], 'id' | 'agentId'>,
+  { id: mailboxId, agentId }: Pick<Sender['mailbox'], 'id' | 'agentId'>,
   name: string | null,
 ): Promise<{ credential: SmtpCredential; password: string }> {
   mustBeAllowed(ctx, 'manage', mailboxId)

@@ -1,6 +1,13 @@
 import { and, desc, eq, gt, lte, or, type SQL, sql } from 'drizzle-orm'
 import { consensusRequests, consensusVotes } from '../../schema/coordination.ts'
-import { type AgentName, activeAgents, beat, mayActFor, mayCoordinate, mayLook } from '../accounts/agents.ts'
+import {
+  type AgentName,
+  activeAgents,
+  beat,
+  mayActFor,
+  mayCoordinate,
+  mayLook,
+} from '../accounts/agents/agents.ts'
 import { parseAddress } from '../ground/address.ts'
 import type { Ctx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

@@ -17,7 +17,7 @@ import {
 import { type Env, settings } from '../../env.ts'
 import { agents, mailboxes, tenants } from '../../schema/accounts.ts'
 import { messages } from '../../schema/mail.ts'
-import type { Account } from '../accounts/account.ts'
+import type { Sender } from '../accounts/sender.ts'
 import { type Actor, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { type AuditRecord, audited } from '../journal/audit.ts'
@@ -64,7 +64,7 @@ export function isOperator(env: Env, presented: string | null): boolean {
 }
 
 /** The mailboxes of all tenants, by address. */
-export async function listAccounts(env: Env, filter: OperatorFilter): Promise<Account[]> {
+export async function listAccounts(env: Env, filter: OperatorFilter): Promise<Sender[]> {
   const { status, isFrozenOnly, limit, after } = filter
   return await withStanding(env)
     .where(
@@ -79,13 +79,13 @@ export async function listAccounts(env: Env, filter: OperatorFilter): Promise<Ac
 }
 
 /** Stops a mailbox from sending until it is unfrozen. Freezing again replaces the reason. */
-export async function freeze(env: Env, now: Date, localPart: string, reason: string): Promise<Account> {
+export async function freeze(env: Env, now: Date, localPart: string, reason: string): Promise<Sender> {
   const change = { frozenAt: now, frozenReason: reason, frozenBy: 'operator', updatedAt: now }
   return await changed(env, now, localPart, change, { action: 'mailbox.frozen', detail: { reason } })
 }
 
 /** Lets a mailbox send again; a reputation that had suspended it is raised to the least that does not. */
-export async function unfreeze(env: Env, now: Date, localPart: string): Promise<Account> {
+export async function unfreeze(env: Env, now: Date, localPart: string): Promise<Sender> {
   const reputation = sql<number>`max(${mailboxes.reputation}, ${SUSPENDED_BELOW})`
   const change = { frozenAt: null, frozenReason: null, frozenBy: null, reputation, updatedAt: now }
   return await changed(env, now, localPart, change, { action: 'mailbox.unfrozen' })
@@ -136,7 +136,7 @@ function withStanding(env: Env) {
     .leftJoin(agents, and(eq(agents.tenantId, mailboxes.tenantId), eq(agents.id, mailboxes.agentId)))
 }
 
-/** As `accountStatus` says of one account. */
+/** As `senderStatus` says of one account. */
 function hasStatus(status: 'active' | 'suspended' | 'deactivated'): SQL | undefined {
   if (status === 'suspended') return lt(mailboxes.reputation, SUSPENDED_BELOW)
   const isUsed = and(
@@ -158,7 +158,7 @@ async function changed(
   localPart: string,
   change: Change,
   record: Omit<AuditRecord, 'target'>,
-): Promise<Account> {
+): Promise<Sender> {
   const contact = `${localPart.toLowerCase()}@${settings(env).mailDomain}`
   const db = database(env)
   const [found] = await db

@@ -1,7 +1,7 @@
 import type { Env } from '../../env.ts'
 import type { StoredFile } from '../../schema/letters.ts'
 import type { Authentication, messages, Risk } from '../../schema/mail.ts'
-import { mailboxContact } from '../accounts/domains/sender.ts'
+import { mailboxContact } from '../accounts/domains/sending-domain.ts'
 import { slices } from '../ground/slices.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
 

@@ -4,7 +4,7 @@ import {
   claimAgent,
   unprovedClaim,
   verificationLetter,
-} from '../accounts/claims.ts'
+} from '../accounts/claims/claim.ts'
 import { addOwner, type Owner, type OwnerRole } from '../accounts/people.ts'
 import { countSignInRequest, signInLetter } from '../accounts/sessions.ts'
 import type { Ctx } from '../ground/ctx.ts'

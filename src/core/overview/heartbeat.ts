@@ -2,9 +2,9 @@ import { and, eq, gt, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import { agents, type DlpMode, keys, owners, tenants } from '../../schema/accounts.ts'
 import { memories, views } from '../../schema/mail.ts'
 import { approvals } from '../../schema/sending.ts'
-import { type Account, accountOf, sendTier, windowsOf } from '../accounts/account.ts'
-import { beat, ringIfLost } from '../accounts/agents.ts'
-import { claimUrl } from '../accounts/claim-link.ts'
+import { beat, ringIfLost } from '../accounts/agents/agents.ts'
+import { claimUrl } from '../accounts/claims/link.ts'
+import { type Sender, senderOf, sendTier, windowsOf } from '../accounts/sender.ts'
 import { type Ctx, mustBeAllowed, permits, prepared } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { idFloor } from '../ground/ids.ts'
@@ -27,7 +27,7 @@ export type Profile = {
   agent: Pick<typeof agents.$inferSelect, 'id' | 'name' | 'status'>
   address: string
   keyPrefix: string
-  level: Account['level']
+  level: Sender['level']
   plan: Plan
   trustScore: number
   owner: { email: string; isVerified: boolean; xHandle: string | null } | null
@@ -88,7 +88,7 @@ export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Hear
 }
 
 async function look(ctx: Ctx, named: string | null) {
-  const account = await accountOf(ctx, named)
+  const account = await senderOf(ctx, named)
   const { mailbox, level, plan } = account
   mustBeAllowed(ctx, 'read', mailbox.id)
   const { agentId } = mailbox
@@ -204,7 +204,7 @@ function speaksFor({ actor }: Ctx, mailboxId: string): boolean {
 }
 
 /** Of the mailbox's day and the plan's, the one that ends first. Who may not send at all yet has no limit but 0. */
-function limitsOf(account: Account, windows: WindowUse[]): Heartbeat['limits'] {
+function limitsOf(account: Sender, windows: WindowUse[]): Heartbeat['limits'] {
   if (sendTier(account) === 'provisional')
     return { daily: 0, sentToday: 0, remainingToday: 0, monthlyRemaining: 0 }
   const left = ({ limit, used }: WindowUse) => Math.max(0, limit - used)

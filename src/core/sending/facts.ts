@@ -1,6 +1,6 @@
 import type { DlpMode } from '../../schema/accounts.ts'
 import type { SendState } from '../../schema/sending.ts'
-import { joinSender } from '../accounts/domains/sender.ts'
+import { joinSender } from '../accounts/domains/sending-domain.ts'
 import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy/judge.ts'
 import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
 import type { Plan } from '../policy/plans.ts'

@@ -1,4 +1,4 @@
-import { type AgentName, mayLook } from '../accounts/agents.ts'
+import { type AgentName, mayLook } from '../accounts/agents/agents.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'

@@ -1,5 +1,5 @@
 import { type Env, settings } from '../../env.ts'
-import { mailboxContact } from '../accounts/domains/sender.ts'
+import { mailboxContact } from '../accounts/domains/sending-domain.ts'
 import { parseAddress } from '../ground/address.ts'
 import { Fault } from '../ground/fault.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'

@@ -6,7 +6,7 @@ import {
   findVerification,
   type Verification,
   verifyOwner,
-} from '../../core/accounts/claims.ts'
+} from '../../core/accounts/claims/claim.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
 import { claimByMail, type Mailed, mailVerificationAgain } from '../../core/notices/people.ts'

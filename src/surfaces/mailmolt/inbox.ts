@@ -1,5 +1,5 @@
-import type { Account } from '../../core/accounts/account.ts'
 import { updateMailbox } from '../../core/accounts/mailboxes.ts'
+import type { Sender } from '../../core/accounts/sender.ts'
 import { autoReplyOf, setAutoReply } from '../../core/arrivals/auto-reply.ts'
 import { safeHeaderText } from '../../core/ground/address.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
@@ -136,7 +136,7 @@ function given({ enabled, subject, text, html, start_at, end_at }: GivenReply) {
   }
 }
 
-async function view(c: HttpContext, own: Account): Promise<z.infer<typeof InboxView>> {
+async function view(c: HttpContext, own: Sender): Promise<z.infer<typeof InboxView>> {
   const { enabled, subject, text, html, startAt, endAt } = autoReplyOf(own.mailbox)
   return {
     email: own.mailbox.address,
@@ -150,7 +150,7 @@ async function view(c: HttpContext, own: Account): Promise<z.infer<typeof InboxV
   }
 }
 
-async function stats(c: HttpContext, { mailbox }: Account) {
+async function stats(c: HttpContext, { mailbox }: Sender) {
   return {
     unread_count: await countUnread(c.get('ctx'), mailbox.id),
     total_received: mailbox.receivedCount,

@@ -1,19 +1,19 @@
-import { type Account, accountOf, windowsOf } from '../../core/accounts/account.ts'
+import { type Sender, senderOf, windowsOf } from '../../core/accounts/sender.ts'
 import type { Ctx } from '../../core/ground/ctx.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { HttpContext } from '../http.ts'
 
-const accounts = new WeakMap<Ctx, Promise<Account>>()
+const accounts = new WeakMap<Ctx, Promise<Sender>>()
 const windows = new WeakMap<Ctx, Promise<WindowUse[]>>()
 
 /** The mailbox that the caller calls its own, looked up once for each request. */
-export function me(c: HttpContext): Promise<Account> {
+export function me(c: HttpContext): Promise<Sender> {
   const ctx = c.get('ctx')
-  return once(accounts, ctx, () => accountOf(ctx, c.req.header('x-agent-id') || null))
+  return once(accounts, ctx, () => senderOf(ctx, c.req.header('x-agent-id') || null))
 }
 
 /** How far its windows are used, looked up once for each request: ask for it after what the request spends. */
-export function windowsOfMe(c: HttpContext, account: Account): Promise<WindowUse[]> {
+export function windowsOfMe(c: HttpContext, account: Sender): Promise<WindowUse[]> {
   const ctx = c.get('ctx')
   return once(windows, ctx, () => windowsOf(ctx, account))
 }

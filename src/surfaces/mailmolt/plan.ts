@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import { mayKnow } from '../../core/accounts/account.ts'
+import { mayReachMailbox } from '../../core/accounts/sender.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
 import type { Unit } from '../../core/policy/windows.ts'
@@ -27,7 +27,7 @@ export const quota: MiddlewareHandler<App> = async (c, next) => {
   await next()
   try {
     const account = await me(c)
-    if (!mayKnow(c.get('ctx'), account.mailbox.id)) return
+    if (!mayReachMailbox(c.get('ctx'), account.mailbox.id)) return
     const windows = await windowsOfMe(c, account)
     c.header('X-MailMolt-Plan', account.plan)
     for (const [unit, name] of NAMES) {

@@ -1,4 +1,4 @@
-import { type Account, exhausted } from '../../core/accounts/account.ts'
+import { exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
 import { settings } from '../../env.ts'
 import type { HttpContext } from '../http.ts'
@@ -30,7 +30,7 @@ const STATUS: Record<string, 413 | 422 | 429> = {
 }
 
 /** Answers a send that was refused. Whoever should come back later is told when; whom only a larger plan helps, that. */
-export async function refusalAnswer(c: HttpContext, account: Account, refusal: Refusal) {
+export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Refusal) {
   const { reason, detail, retryAt, dlpRule } = refusal
   const errand = c.get('errand')
   if (errand) errand.refusal = refusal
@@ -41,7 +41,7 @@ export async function refusalAnswer(c: HttpContext, account: Account, refusal: R
   return c.json({ error: reason, message: `Not sent: ${detail}.` }, status)
 }
 
-async function rateLimited(c: HttpContext, account: Account, { window, detail, retryAt }: Refusal) {
+async function rateLimited(c: HttpContext, account: Sender, { window, detail, retryAt }: Refusal) {
   const windows = await windowsOfMe(c, account)
   // Where the plan is used up too, no other window's turn would help.
   const cap = [...windows.filter(({ used, limit }) => used >= limit), ...(window ? [window] : [])]

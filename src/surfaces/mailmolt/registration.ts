@@ -1,4 +1,4 @@
-import { claimPage } from '../../core/accounts/claim-link.ts'
+import { claimPage } from '../../core/accounts/claims/link.ts'
 import { type Registered, register } from '../../core/accounts/registration.ts'
 import { firstTrustScore } from '../../core/signals/trust-score.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
@@ -17,7 +17,7 @@ const RegisteredView = z
     agent: AgentView,
     api_key: z.string(),
     claim_url: z.string(),
-    lock_token: z.string(),
+    claim_token: z.string(),
     tenant_id: z.string(),
     mailbox_id: z.string(),
   })
@@ -49,7 +49,7 @@ registration.openapi(
 )
 
 function view(c: HttpContext, registered: Registered): z.infer<typeof RegisteredView> {
-  const { agent, mailbox, level, secret, keyPrefix, lockToken, owner } = registered
+  const { agent, mailbox, level, secret, keyPrefix, claimToken, owner } = registered
   return {
     agent: agentView({
       agent,
@@ -61,8 +61,8 @@ function view(c: HttpContext, registered: Registered): z.infer<typeof Registered
       owner: owner && { email: owner.email, isVerified: true, xHandle: null },
     }),
     api_key: secret,
-    claim_url: claimPage(c.env, lockToken),
-    lock_token: lockToken,
+    claim_url: claimPage(c.env, claimToken),
+    claim_token: claimToken,
     tenant_id: registered.tenantId,
     mailbox_id: mailbox.id,
   }

@@ -1,5 +1,5 @@
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
-import type { Account } from '../../core/accounts/account.ts'
+import type { Sender } from '../../core/accounts/sender.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/mail/files.ts'
@@ -157,7 +157,7 @@ type Wanted = Omit<z.infer<typeof ReplyBody>, 'to' | 'subject'>
 /** Sends what is wanted and answers what has become of it. */
 async function sent(
   c: HttpContext,
-  own: Account,
+  own: Sender,
   wanted: Wanted,
   given: Pick<Draft, 'to' | 'subject' | 'reply' | 'headers'>,
 ) {
@@ -212,7 +212,7 @@ async function answerOf(
   return { status: said, approvalId, subject, createdAt: c.get('now') }
 }
 
-async function doorOf(c: HttpContext, { mailbox }: Account): Promise<Door> {
+async function doorOf(c: HttpContext, { mailbox }: Sender): Promise<Door> {
   return {
     env: c.env,
     now: c.get('now'),

@@ -1,4 +1,4 @@
-import { type Account, accountStatus, allowance, sendTier } from '../../core/accounts/account.ts'
+import { allowance, type Sender, senderStatus, sendTier } from '../../core/accounts/sender.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import type { Unit } from '../../core/policy/windows.ts'
 import { createRoute, json, z } from '../http.ts'
@@ -52,11 +52,11 @@ account.openapi(
   },
 )
 
-export function accountFacts(of: Account): z.infer<typeof AccountFacts> {
+export function accountFacts(of: Sender): z.infer<typeof AccountFacts> {
   const { mailbox } = of
   return {
     email_address: mailbox.address,
-    status: accountStatus(of),
+    status: senderStatus(of),
     send_tier: sendTier(of),
     reputation_score: mailbox.reputation / 1000,
     total_sent: mailbox.sentCount,

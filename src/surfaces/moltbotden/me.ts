@@ -1,22 +1,28 @@
 import type { MiddlewareHandler } from 'hono'
-import { type Account, accountOf, bindingAllowance, mayKnow, windowsOf } from '../../core/accounts/account.ts'
+import {
+  bindingAllowance,
+  mayReachMailbox,
+  type Sender,
+  senderOf,
+  windowsOf,
+} from '../../core/accounts/sender.ts'
 import type { Ctx } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { App, HttpContext } from '../http.ts'
 
-const accounts = new WeakMap<Ctx, Promise<Account>>()
+const accounts = new WeakMap<Ctx, Promise<Sender>>()
 const windows = new WeakMap<Ctx, Promise<WindowUse[]>>()
 
 /** The mailbox that the caller calls its own, looked up once for each request. */
-export function me(c: HttpContext): Promise<Account> {
+export function me(c: HttpContext): Promise<Sender> {
   const ctx = c.get('ctx')
-  return once(accounts, ctx, () => accountOf(ctx, c.req.header('x-agent-id') || null))
+  return once(accounts, ctx, () => senderOf(ctx, c.req.header('x-agent-id') || null))
 }
 
 /** How far its windows are used, looked up once for each request: ask for it after what the request spends. */
-export function windowsOfMe(c: HttpContext, account: Account): Promise<WindowUse[]> {
+export function windowsOfMe(c: HttpContext, account: Sender): Promise<WindowUse[]> {
   const ctx = c.get('ctx')
   return once(windows, ctx, () => windowsOf(ctx, account))
 }
@@ -27,7 +33,7 @@ export const metered: MiddlewareHandler<App> = async (c, next) => {
   if (!('ctx' in c.var)) return
   try {
     const account = await me(c)
-    if (!mayKnow(c.get('ctx'), account.mailbox.id)) return
+    if (!mayReachMailbox(c.get('ctx'), account.mailbox.id)) return
     const { limit, remaining, resetsAt } = bindingAllowance(
       account,
       await windowsOfMe(c, account),

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Account } from '../../core/accounts/account.ts'
+import type { Sender } from '../../core/accounts/sender.ts'
 import {
   accountStats,
   freeze,
@@ -127,7 +127,7 @@ operator.openapi(
   },
 )
 
-function view(account: Account): z.infer<typeof OperatorAccount> {
+function view(account: Sender): z.infer<typeof OperatorAccount> {
   const { address, frozenBy, frozenAt, updatedAt } = account.mailbox
   return {
     agent_id: agentIdOf(address),

@@ -1,4 +1,4 @@
-import { type Account, allowance, exhausted } from '../../core/accounts/account.ts'
+import { allowance, exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { HttpContext } from '../http.ts'
@@ -21,7 +21,7 @@ const NAMED: Record<string, { status: 400 | 403 | 429; code: string; title: stri
 }
 
 /** Answers a send that was refused. Whoever should come back later is told when. */
-export async function refusalAnswer(c: HttpContext, account: Account, refusal: Refusal) {
+export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Refusal) {
   if (refusal.reason === 'rate_limited') return await rateLimited(c, account, refusal)
   const { status, code, title } = NAMED[refusal.reason] ?? {
     status: 403 as const,
@@ -34,7 +34,7 @@ export async function refusalAnswer(c: HttpContext, account: Account, refusal: R
 
 const NAMES = { hour: 'hourly', day: 'daily', month: 'monthly' } as const
 
-async function rateLimited(c: HttpContext, account: Account, refusal: Refusal) {
+async function rateLimited(c: HttpContext, account: Sender, refusal: Refusal) {
   const windows = await windowsOfMe(c, account)
   // Where the day is used up too, coming back in the next hour would be in vain.
   const window: WindowUse | undefined = exhausted(windows) ?? refusal.window

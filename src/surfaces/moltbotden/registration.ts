@@ -1,4 +1,4 @@
-import { claimPage } from '../../core/accounts/claim-link.ts'
+import { claimPage } from '../../core/accounts/claims/link.ts'
 import { register } from '../../core/accounts/registration.ts'
 import { body, createRoute, json, z } from '../http.ts'
 import { agentIdOf, ERRORS, ErrorView, routes, stamp } from './words.ts'
@@ -68,7 +68,7 @@ its owner has opened claim_url.`,
       localPart: agent_id,
       clientAddress: c.req.header('cf-connecting-ip') ?? null,
     })
-    const { mailbox, level, secret, tenantId, lockToken } = registered
+    const { mailbox, level, secret, tenantId, claimToken } = registered
     const isProvisional = level === 'sandbox'
     return c.json(
       {
@@ -82,7 +82,7 @@ its owner has opened claim_url.`,
           : `${mailbox.address} sends and receives mail now.`,
         tenant_id: tenantId,
         mailbox_id: mailbox.id,
-        claim_url: claimPage(c.env, lockToken),
+        claim_url: claimPage(c.env, claimToken),
       },
       201,
     )

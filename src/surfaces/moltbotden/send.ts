@@ -1,4 +1,4 @@
-import type { Account } from '../../core/accounts/account.ts'
+import type { Sender } from '../../core/accounts/sender.ts'
 import { parseAddress, safeHeaderText } from '../../core/ground/address.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
@@ -182,7 +182,7 @@ function breachOf({ to, cc, bcc, subject }: Wanted) {
 const noSuchMessage = () =>
   new Fault('not_found', 'in_reply_to: Message not found.', { field: 'in_reply_to' })
 
-async function doorOf(c: HttpContext, { mailbox }: Account): Promise<Door> {
+async function doorOf(c: HttpContext, { mailbox }: Sender): Promise<Door> {
   return {
     env: c.env,
     now: c.get('now'),

@@ -6,7 +6,7 @@ import {
   listAgents,
   registerAgent,
   storeAgentConfig,
-} from '../../core/accounts/agents.ts'
+} from '../../core/accounts/agents/agents.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { agentNamed, Id, listOf, Page, page } from './words.ts'
 

@@ -6,7 +6,7 @@ import {
   leaseHistory,
   listLeases,
   releaseLease,
-} from '../../core/coordination/leases.ts'
+} from '../../core/coordination/leases/acquire.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
 

@@ -58,7 +58,7 @@ export const EXAMPLES: Record<string, unknown> = {
   batchId: 'batch_abc123',
   cc: 'carol@example.com',
   ccAddresses: 'carol@example.com',
-  lockToken: 'c2hvd24gb25jZQ',
+  claimToken: 'c2hvd24gb25jZQ',
   claimUrl: 'https://mail.example.com/claim/c2hvd24gb25jZQ',
   clientSecret: 'seti_abc123_secret_xyz789',
   code: 'unknown_variable',

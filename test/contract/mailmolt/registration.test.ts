@@ -17,7 +17,7 @@ const PUBLISHED = {
   },
   api_key: expect.stringMatching(/^mm_live_[0-9A-Za-z]{49}$/),
   claim_url: expect.stringMatching(/^https?:\/\//),
-  lock_token: expect.any(String),
+  claim_token: expect.any(String),
 }
 
 test('an agent registers as published: 201, its record, and a key that is shown once and works', async () => {
@@ -33,8 +33,8 @@ test('an agent registers as published: 201, its record, and a key that is shown 
   expect(Number.isInteger(body.agent.trust_score)).toBe(true)
   expect(body.api_key.startsWith(body.agent.api_key_prefix)).toBe(true)
   expect(body.agent.api_key_prefix.length).toBeLessThan(20)
-  expect(body.claim_url).toContain(body.lock_token)
-  expect(body.lock_token.length).toBeGreaterThanOrEqual(43)
+  expect(body.claim_url).toContain(body.claim_token)
+  expect(body.claim_token.length).toBeGreaterThanOrEqual(43)
 
   const key = body.api_key
   const whoami = (await call('POST', '/v1/agent/whoami', { key })).body
@@ -173,7 +173,7 @@ test('what does not fit the published bounds is 422 in the published error shape
 test('a taken or reserved address gives another, and every agent has its own tenant', async () => {
   const same = await Promise.all(Array.from({ length: 12 }, () => register({ name: 'Crowded Name' })))
   expect(same.every(({ status }) => status === 201)).toBe(true)
-  for (const field of ['api_key', 'lock_token', 'tenant_id', 'mailbox_id'] as const) {
+  for (const field of ['api_key', 'claim_token', 'tenant_id', 'mailbox_id'] as const) {
     expect(new Set(same.map(({ body }) => body[field])).size).toBe(12)
   }
   const addresses = same.map(({ body }) => body.agent.email)

@@ -1,7 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import { settings } from '../../../env.ts'
 import { aliases } from '../../../schema/accounts.ts'
-import type { Account } from '../../accounts/account.ts'
+import type { Sender } from '../../accounts/sender.ts'
 import type { Submitter } from '../../accounts/smtp-credentials.ts'
 import { type Address, parseAddress } from '../../ground/address.ts'
 import type { Ctx } from '../../ground/ctx.ts'
@@ -125,7 +125,7 @@ async function isOwn({ ctx, account: { mailbox } }: Submitter, address: string):
   return alias !== undefined
 }
 
-function notOwn({ mailbox }: Account, what: string): Submission {
+function notOwn({ mailbox }: Sender, what: string): Submission {
   const detail = `the ${what} is not ${mailbox.address}, which this credential sends from`
   return { kind: 'refused', refusal: { reason: 'sender_not_allowed', detail } }
 }

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { isActive, listAgents } from '../../../core/accounts/agents.ts'
-import { aliveSpells } from '../../../core/accounts/spells.ts'
+import { aliveSpells } from '../../../core/accounts/agents/active-periods.ts'
+import { isActive, listAgents } from '../../../core/accounts/agents/agents.ts'
 import { ACTIVE_FOR_MS } from '../../../core/policy/live-lease.ts'
 import { SpellsChart } from '../parts/charts.tsx'
 import { asked, Badge, Id, Listing, PAGE, paged, pageOf, Time } from '../parts/parts.tsx'

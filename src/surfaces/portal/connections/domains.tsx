@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { agentNames, listAgents } from '../../../core/accounts/agents.ts'
+import { agentNames, listAgents } from '../../../core/accounts/agents/agents.ts'
 import { oursIn } from '../../../core/accounts/domains/check.ts'
 import {
   addDomain,

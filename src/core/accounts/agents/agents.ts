@@ -1,17 +1,17 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
-import { type AgentConfig, agents, keys, type Permission } from '../../schema/accounts.ts'
-import { leaseEvents, leases } from '../../schema/coordination.ts'
-import { safeHeaderText } from '../ground/address.ts'
-import { type Ctx, mustBeAllowed, one, permits } from '../ground/ctx.ts'
-import { Fault } from '../ground/fault.ts'
-import { idFloor, newId } from '../ground/ids.ts'
-import { audited } from '../journal/audit.ts'
-import { ringOutbox } from '../journal/bells.ts'
-import { emit } from '../journal/events.ts'
-import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
+import { type AgentConfig, agents, keys, type Permission } from '../../../schema/accounts.ts'
+import { leaseEvents, leases } from '../../../schema/coordination.ts'
+import { safeHeaderText } from '../../ground/address.ts'
+import { type Ctx, mustBeAllowed, one, permits } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { idFloor, newId } from '../../ground/ids.ts'
+import { audited } from '../../journal/audit.ts'
+import { ringOutbox } from '../../journal/bells.ts'
+import { emit } from '../../journal/events.ts'
+import { ACTIVE_FOR_MS } from '../../policy/live-lease.ts'
 
 export type Agent = typeof agents.$inferSelect
-export type { AgentConfig } from '../../schema/accounts.ts'
+export type { AgentConfig } from '../../../schema/accounts.ts'
 
 /** How a request names an agent: by id, by name, by both if they agree, or not at all. */
 export type AgentName = { id: string | null; name: string | null }

@@ -1,11 +1,11 @@
 import { createHmac, hkdfSync } from 'node:crypto'
-import { type Env, settings } from '../../env.ts'
-import { claims } from '../../schema/accounts.ts'
-import { database } from '../ground/ctx.ts'
-import { hashSecret } from './keys.ts'
+import { type Env, settings } from '../../../env.ts'
+import { claims } from '../../../schema/accounts.ts'
+import { database } from '../../ground/ctx.ts'
+import { hashSecret } from '../keys.ts'
 
 /** How long a claim link is good for, in ms. */
-export const CLAIM_MS = 30 * 86_400_000
+export const CLAIM_LINK_MS = 30 * 86_400_000
 
 const PURPOSE = 'moltpost claim 1'
 
@@ -17,7 +17,7 @@ type Unclaimed = { id: string; createdAt: Date }
  * of 30 days it has lived, so that an agent can be shown its link again although only a hash of it is kept, and so that a
  * link that ran out has a successor however often it is asked for.
  */
-export function lockToken(env: Env, tenant: Unclaimed, now: Date): string | null {
+export function claimToken(env: Env, tenant: Unclaimed, now: Date): string | null {
   const { tokenSecret } = settings(env)
   if (tokenSecret === null) return null
   const key = hkdfSync('sha256', tokenSecret, '', PURPOSE, 32)
@@ -26,12 +26,12 @@ export function lockToken(env: Env, tenant: Unclaimed, now: Date): string | null
     .digest('base64url')
 }
 
-/** The claim link of a tenant as it stands now, good until `CLAIM_MS` have passed; null without a `TOKEN_SECRET`. */
+/** The claim link of a tenant as it stands now, good until `CLAIM_LINK_MS` have passed; null without a `TOKEN_SECRET`. */
 export async function claimUrl(at: { env: Env; now: Date }, tenant: Unclaimed): Promise<string | null> {
-  const token = lockToken(at.env, tenant, at.now)
+  const token = claimToken(at.env, tenant, at.now)
   if (token === null) return null
   const tokenHash = await hashSecret(token)
-  const expiresAt = new Date(tenant.createdAt.getTime() + (termOf(tenant, at.now) + 1) * CLAIM_MS)
+  const expiresAt = new Date(tenant.createdAt.getTime() + (termOf(tenant, at.now) + 1) * CLAIM_LINK_MS)
   await database(at.env)
     .insert(claims)
     .values({ tokenHash, tenantId: tenant.id, expiresAt })
@@ -45,4 +45,4 @@ export function claimPage(env: Env, token: string): string {
 }
 
 const termOf = ({ createdAt }: Unclaimed, now: Date) =>
-  Math.max(0, Math.floor((now.getTime() - createdAt.getTime()) / CLAIM_MS))
+  Math.max(0, Math.floor((now.getTime() - createdAt.getTime()) / CLAIM_LINK_MS))

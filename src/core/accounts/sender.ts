@@ -8,7 +8,7 @@ import { mailboxLimits, type Plan, planLimits, SUSPENDED_BELOW, TRUSTED_ABOVE } 
 import { type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
 
 /** A mailbox with what decides on its sending: the standing of its agent and of its tenant. */
-export type Account = {
+export type Sender = {
   mailbox: typeof mailboxes.$inferSelect
   plan: Plan
   level: (typeof tenants.$inferSelect)['level']
@@ -26,7 +26,7 @@ const NO_MAILBOX =
  * mailbox by its local part), else of the agent the key last registered, else the tenant's default one. Of an agent's
  * several mailboxes the tenant's default one comes first, then the oldest.
  */
-export async function accountOf(ctx: Ctx, named: string | null): Promise<Account> {
+export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> {
   const { db, tenantId, actor } = ctx
   const keyId = actor.kind === 'key' ? actor.keyId : ''
   const ownAgentId = actor.kind === 'key' ? actor.agentId : null
@@ -67,13 +67,13 @@ export async function accountOf(ctx: Ctx, named: string | null): Promise<Account
 }
 
 /** How far a mailbox is trusted to send, in the words of MoltbotDen. */
-export function sendTier({ level, mailbox }: Pick<Account, 'level' | 'mailbox'>) {
+export function sendTier({ level, mailbox }: Pick<Sender, 'level' | 'mailbox'>) {
   if (level === 'sandbox') return 'provisional' as const
   return mailbox.reputation > TRUSTED_ABOVE ? ('trusted' as const) : ('active' as const)
 }
 
 /** Whether a mailbox is in use: `suspended` for its reputation, `deactivated` because somebody has stopped it or its agent. */
-export function accountStatus({ mailbox, tenantStatus, agentStatus }: Omit<Account, 'plan' | 'level'>) {
+export function senderStatus({ mailbox, tenantStatus, agentStatus }: Omit<Sender, 'plan' | 'level'>) {
   if (mailbox.reputation < SUSPENDED_BELOW) return 'suspended' as const
   const isStopped = agentStatus === 'paused' || agentStatus === 'suspended' || agentStatus === 'banned'
   const isUsed = mailbox.status === 'active' && tenantStatus === 'active' && !isStopped
@@ -81,20 +81,20 @@ export function accountStatus({ mailbox, tenantStatus, agentStatus }: Omit<Accou
 }
 
 /** How far the windows of the mailbox and of its owner's plan are used now. */
-export async function windowsOf(ctx: Ctx, { mailbox, plan }: Account): Promise<WindowUse[]> {
+export async function windowsOf(ctx: Ctx, { mailbox, plan }: Sender): Promise<WindowUse[]> {
   const limits = mailboxLimits(mailbox, plan)
   return await rateWindow(ctx, ctx.tenantId).look(mailbox.id, limits, planLimits(plan), ctx.now.getTime())
 }
 
 /** What the mailbox may still send within one window of its own; nothing where it may not send at all yet. */
-export function allowance(account: Account, windows: WindowUse[], unit: Unit, now: Date): Allowance {
+export function allowance(account: Sender, windows: WindowUse[], unit: Unit, now: Date): Allowance {
   const own = windows.find((window) => window.scope === 'mailbox' && window.unit === unit)
   if (own && sendTier(account) !== 'provisional') return left(own)
   return { used: 0, limit: 0, remaining: 0, resetsAt: new Date(windowEnd(unit, now.getTime())) }
 }
 
 /** The window that the next send is counted against first: the hour's, unless a longer one, or the plan's, is used up. */
-export function bindingAllowance(account: Account, windows: WindowUse[], now: Date): Allowance {
+export function bindingAllowance(account: Sender, windows: WindowUse[], now: Date): Allowance {
   const latest = exhausted(windows)
   return latest && sendTier(account) !== 'provisional'
     ? left(latest)
@@ -107,7 +107,7 @@ export function exhausted(windows: WindowUse[]): WindowUse | undefined {
 }
 
 /** Whether the actor has anything to do with this mailbox. */
-export function mayKnow({ actor }: Ctx, mailboxId: string): boolean {
+export function mayReachMailbox({ actor }: Ctx, mailboxId: string): boolean {
   if (actor.kind !== 'key' || actor.scopes === null) return true
   return actor.scopes.some((scope) => scope.mailboxId === mailboxId)
 }

@@ -1,16 +1,24 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
-import { type Env, settings } from '../../env.ts'
-import { agents, aliases, claims, mailboxes, owners, tenants, verifications } from '../../schema/accounts.ts'
-import { type Address, parseAddress } from '../ground/address.ts'
-import { database, prepared } from '../ground/ctx.ts'
-import { Fault } from '../ground/fault.ts'
-import { sha256 } from '../ground/hash.ts'
-import { newId, newToken } from '../ground/ids.ts'
-import { audited } from '../journal/audit.ts'
-import { throttle } from '../limits/throttle.ts'
-import { hasBond } from '../policy/bond.ts'
-import { hashSecret } from './keys.ts'
-import type { Letter } from './letter.ts'
+import { type Env, settings } from '../../../env.ts'
+import {
+  agents,
+  aliases,
+  claims,
+  mailboxes,
+  owners,
+  tenants,
+  verifications,
+} from '../../../schema/accounts.ts'
+import { type Address, parseAddress } from '../../ground/address.ts'
+import { database, prepared } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { sha256 } from '../../ground/hash.ts'
+import { newId, newToken } from '../../ground/ids.ts'
+import { audited } from '../../journal/audit.ts'
+import { throttle } from '../../limits/throttle.ts'
+import { hasBond } from '../../policy/bond.ts'
+import { hashSecret } from '../keys.ts'
+import type { Letter } from '../letter.ts'
 
 type At = { env: Env; now: Date }
 export type ClaimOwner = Pick<

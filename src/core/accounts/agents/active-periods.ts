@@ -1,7 +1,7 @@
 import { and, desc, eq, lt } from 'drizzle-orm'
-import { agentSpells, agents } from '../../schema/accounts.ts'
-import type { Ctx } from '../ground/ctx.ts'
-import { Fault } from '../ground/fault.ts'
+import { agentSpells, agents } from '../../../schema/accounts.ts'
+import type { Ctx } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
 import { type Agent, mayLook } from './agents.ts'
 
 export type Spell = typeof agentSpells.$inferSelect

@@ -1,7 +1,7 @@
 import { and, desc, eq, getTableColumns, gt, isNull, lt, sql } from 'drizzle-orm'
-import { agents } from '../../schema/accounts.ts'
-import { leaseEvents, leases } from '../../schema/coordination.ts'
-import { sendRecipients, sends } from '../../schema/sending.ts'
+import { agents } from '../../../schema/accounts.ts'
+import { leaseEvents, leases } from '../../../schema/coordination.ts'
+import { sendRecipients, sends } from '../../../schema/sending.ts'
 import {
   type Agent,
   type AgentName,
@@ -11,15 +11,15 @@ import {
   mayCoordinate,
   mayLook,
   ringIfLost,
-} from '../accounts/agents.ts'
-import { type Address, parseAddress } from '../ground/address.ts'
-import type { Ctx } from '../ground/ctx.ts'
-import { Fault } from '../ground/fault.ts'
-import { newId } from '../ground/ids.ts'
-import { ringOutbox } from '../journal/bells.ts'
-import { emit } from '../journal/events.ts'
-import type { Hold, Known, Wanted } from '../policy/lease-hold.ts'
-import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
+} from '../../accounts/agents/agents.ts'
+import { type Address, parseAddress } from '../../ground/address.ts'
+import type { Ctx } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+import { newId } from '../../ground/ids.ts'
+import { ringOutbox } from '../../journal/bells.ts'
+import { emit } from '../../journal/events.ts'
+import type { Hold, Known, Wanted } from '../../policy/lease-hold.ts'
+import { ACTIVE_FOR_MS } from '../../policy/live-lease.ts'
 
 export type Lease = typeof leases.$inferSelect
 export type LeaseEvent = typeof leaseEvents.$inferSelect & {
