@@ -6,15 +6,15 @@ export type Verdict =
   | { ok: false; line: number; why: string }
 
 const GENESIS = '0'.repeat(64)
-/** A public Ed25519 key in SPKI is this and its 32 bytes. */
+/** The SPKI form of an Ed25519 public key is this prefix and the 32 bytes of the key (RFC 8410). */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
 const FIELDS = 'seq id at actor action target detail salt commitment prev_hash hash'.split(' ')
 const HEAD_FIELDS = 'tenant_id seq hash at key_id signature'.split(' ')
 
 /**
- * Checks a log line by line with nothing but the public key, and names the first line that is not as it was written. Every
- * line must be so to the byte; what a line lacks in order, or the end lacks in lines, is told by the line where it shows.
+ * Checks an audit log line by line, with nothing but the public key. Each line must be exact to the byte. Names the first
+ * line that is wrong; a missing entry shows at the line after it.
  */
 export function verifyLog(text: string, key: KeyObject): Verdict {
   const lines = text.split('\n')
@@ -23,15 +23,16 @@ export function verifyLog(text: string, key: KeyObject): Verdict {
   let [prev, erased] = [GENESIS, 0]
   for (const [index, line] of lines.entries()) {
     const found = parse(line)
-    if (!isObject(found)) return wrong(index, 'it is not a line of JSON')
+    if (!isObject(found)) return wrong(index, 'it is not JSON')
     if ('head' in found) {
       const { head } = found
       if (!isObject(head) || line !== JSON.stringify({ head: pick(head, HEAD_FIELDS) }))
-        return wrong(index, 'it is not written as heads are')
-      if (head.seq !== index) return wrong(index, `the log ends here, and the head says ${head.seq} entries`)
-      if (head.hash !== prev) return wrong(index, 'the head is not that of the entries above')
-      if (!isSigned(head, key)) return wrong(index, 'the signature of the head is not of this key')
-      if (lines.length > index + 1 || rest !== '') return wrong(index + 1, 'nothing may follow the head')
+        return wrong(index, 'the head does not have the exact form of a head')
+      if (head.seq !== index)
+        return wrong(index, `the log has ${index} entries, but the head says ${head.seq}`)
+      if (head.hash !== prev) return wrong(index, 'the hash of the head is not the hash of the entry above')
+      if (!isSigned(head, key)) return wrong(index, 'the signature of the head was not made with this key')
+      if (lines.length > index + 1 || rest !== '') return wrong(index + 1, 'there is text after the head')
       return {
         ...{ ok: true, entries: index, erased },
         ...{ tenantId: String(head.tenant_id), signedAt: String(head.at) },
@@ -42,10 +43,10 @@ export function verifyLog(text: string, key: KeyObject): Verdict {
     if (found.detail === null) erased += 1
     prev = String(found.hash)
   }
-  return wrong(lines.length, rest === '' ? 'the signed head is missing' : 'it is cut short')
+  return wrong(lines.length, rest === '' ? 'the signed head is missing' : 'the line is cut off')
 }
 
-/** The key in a file: PEM, the answer of /v1/compliance/audit-key, or 32 bytes in base64. Null where it is none of them. */
+/** Reads a public key: PEM, the answer of /v1/compliance/audit-key, or 32 bytes in base64. Null if it is none of these. */
 export function readKey(text: string): KeyObject | null {
   const answer = parse(text)
   const given = isObject(answer) ? String(answer.public_key) : text.trim()
@@ -60,16 +61,17 @@ export function readKey(text: string): KeyObject | null {
 }
 
 function faultOf(entry: Record<string, Json>, line: string, seq: number, prev: string): string | null {
-  if (line !== JSON.stringify(pick(entry, FIELDS))) return 'it is not written as entries are'
-  if (entry.seq !== seq) return `entry ${entry.seq} stands where entry ${seq} belongs`
-  if (entry.prev_hash !== prev) return 'it does not follow the entry above'
+  if (line !== JSON.stringify(pick(entry, FIELDS)))
+    return 'the entry does not have the exact form of an entry'
+  if (entry.seq !== seq) return `this is entry ${entry.seq}, but entry ${seq} was expected`
+  if (entry.prev_hash !== prev) return 'its prev_hash is not the hash of the entry above'
   const { salt, detail, commitment } = entry
-  if ((detail === null) !== (salt === null)) return 'its detail is erased by half'
+  if ((detail === null) !== (salt === null)) return 'its detail and its salt must be erased together'
   if (detail !== null && commitment !== digest(['moltpost audit detail 1', salt, JSON.stringify(detail)]))
-    return 'its detail is not what it was'
+    return 'its detail does not match its commitment'
   const { id, at, actor, action, target } = entry
   const covered = ['moltpost audit entry 1', prev, String(seq), id, at, actor, action, target, commitment]
-  return entry.hash === digest(covered) ? null : 'its hash is not that of what it says'
+  return entry.hash === digest(covered) ? null : 'its hash does not match its content'
 }
 
 function isSigned(head: Record<string, Json>, key: KeyObject): boolean {
@@ -87,7 +89,7 @@ function digest(parts: (Json | undefined)[]): string {
   return createHash('sha256').update(fields(parts)).digest('hex')
 }
 
-/** Each part with its length in bytes before it; `-` is none. */
+/** Each part as its length in bytes, `:`, the part and `,`. A null part is `-,`. */
 function fields(parts: (Json | undefined)[]): Buffer {
   const sized = parts.map((part) => (part === null ? '-,' : `${Buffer.byteLength(String(part))}:${part},`))
   return Buffer.from(sized.join(''))

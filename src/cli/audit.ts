@@ -6,15 +6,15 @@ import { show } from './output.ts'
 import { example, type Root } from './root.ts'
 
 export function audit(root: Root) {
-  const audit = root.command('audit').description('Audit logs')
+  const audit = root.command('audit').description('Check audit logs')
 
   audit
     .command('verify')
-    .description('Check that a log is as it was written, to the last entry')
-    .argument('<FILE>', 'the log, as GET /v1/compliance/audit-log?format=ndjson gave it')
+    .description('Check that no entry of an audit log was changed, added or removed')
+    .argument('<FILE>', 'file with the answer of GET /v1/compliance/audit-log?format=ndjson')
     .option(
       '--key <file>',
-      'public key: PEM, base64 or the answer of /v1/compliance/audit-key (default: ask the API)',
+      'file with the public key: PEM, base64 or the answer of /v1/compliance/audit-key (default: ask the API)',
     )
     .addHelpText('after', example('molted audit verify audit-log.ndjson --key audit-key.pem'))
     .action(async (path, { key: keyPath }, command) => {
@@ -24,7 +24,7 @@ export function audit(root: Root) {
           ? JSON.stringify(await (await connect(command)).get('/v1/compliance/audit-key'))
           : await contents(keyPath)
       const key = readKey(given)
-      if (key === null) throw misuse(`${keyPath ?? 'the API'} holds no Ed25519 public key`)
+      if (key === null) throw misuse(`${keyPath ?? 'the API'} does not contain an Ed25519 public key`)
       const verdict = verifyLog(text, key)
       if (!verdict.ok) throw new Failure(1, `line ${verdict.line} of ${path}: ${verdict.why}`)
       const { entries, erased, tenantId, signedAt } = verdict

@@ -8,12 +8,17 @@ import { show } from './output.ts'
 import { example, type Root } from './root.ts'
 
 export function auth(root: Root) {
-  const auth = root.command('auth').description('Log in, log out, and see whose key is used')
+  const auth = root.command('auth').description('Log in, log out, and show which key is used')
 
   auth
     .command('login')
-    .description('Check a key and keep it in ~/.molted/credentials.json, for its address only')
-    .option('--key <key>', 'the key (others on this machine may see it; better to be asked, or to pipe it)')
+    .description(
+      'Check a key and store it in ~/.molted/credentials.json. It is only ever sent to this address.',
+    )
+    .option(
+      '--key <key>',
+      'the key; other users of this machine may see it here, so prefer the prompt or a pipe',
+    )
     .addHelpText(
       'after',
       example('molted auth login --base-url https://mail.example.com', 'molted auth login < key.txt'),
@@ -22,18 +27,18 @@ export function auth(root: Root) {
       const stored = await readCredentials()
       const address = addressOf(command.optsWithGlobals(), stored)
       const apiKey = (key ?? (await askForKey(address))).trim()
-      if (apiKey === '') throw misuse('no key was given', 'Type it, pipe it in, or give --key.')
+      if (apiKey === '') throw misuse('no key was given', 'Type it at the prompt, pipe it in, or give --key.')
       const { tenantId, agentId, answer } = await identify(address, apiKey)
       stored.logins.set(address, { apiKey, tenantId, agentId })
       await writeCredentials({ ...stored, current: address })
       if (process.env.MOLTED_API_KEY)
-        console.error('note: MOLTED_API_KEY is set and comes before this login.')
+        console.error('note: MOLTED_API_KEY is set and is used instead of this login.')
       show(command, { loggedIn: true, baseUrl: address, ...(isObject(answer) ? answer : {}) })
     })
 
   auth
     .command('whoami')
-    .description('Tell whose key is used, for which address, and what it may do')
+    .description('Show which key is used, for which address, and what it may do')
     .addHelpText('after', example('molted auth whoami'))
     .action(async (_, command) => {
       const { address, source, post } = await connect(command)
@@ -43,7 +48,7 @@ export function auth(root: Root) {
 
   auth
     .command('logout')
-    .description('Forget the key of the address')
+    .description('Remove the stored key of the address')
     .addHelpText('after', example('molted auth logout'))
     .action(async (_, command) => {
       const stored = await readCredentials()
@@ -51,7 +56,7 @@ export function auth(root: Root) {
       const wasKnown = stored.logins.delete(address)
       const current = stored.current === address ? null : stored.current
       if (wasKnown) await writeCredentials({ ...stored, current })
-      if (process.env.MOLTED_API_KEY) console.error('note: MOLTED_API_KEY is set and still used.')
+      if (process.env.MOLTED_API_KEY) console.error('note: MOLTED_API_KEY is set and is still used.')
       show(command, { loggedOut: wasKnown, baseUrl: address })
     })
 }
@@ -71,7 +76,7 @@ async function askForKey(address: string): Promise<string> {
   try {
     return await terminal.question('', { signal: interrupted.signal })
   } catch {
-    throw new Failure(1, 'no login')
+    throw new Failure(1, 'the login was interrupted')
   } finally {
     process.stderr.write('\n')
     terminal.close()

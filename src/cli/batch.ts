@@ -1,30 +1,27 @@
-import type { Command } from '@commander-js/extra-typings'
-import { type Connecting, connect } from './client.ts'
+import { connect } from './client.ts'
 import { misuse } from './failure.ts'
 import { given, isObject, type Json, type JsonObject, jsonArray } from './json.ts'
-import { type Showing, show } from './output.ts'
-import { example } from './root.ts'
+import { show } from './output.ts'
+import { example, type Globals, type Group } from './root.ts'
 
 /** The most items that the API takes in one request. */
 const AT_ONCE = 500
 const BAR_WIDTH = 30
 
-type Globals = Connecting & Showing
 type Given = { recipients?: Json[] | undefined; stdin?: true | undefined }
 
 /** The commands below `send` that take a list of recipients. */
-export function batches(send: Command<[], Record<never, never>, Globals>) {
-  send
-    .command('batch')
-    .description('Send one template to many, each judged by itself')
-    .requiredOption('--template <id>', 'template, by id or slug')
-    .option('--recipients <json>', 'a list of {"email", "dedupeKey", "payload"}', jsonArray)
-    .option('--stdin', 'read that list from stdin')
-    .option('--mailbox <id>', 'mailbox to send from (default: that of the tenant)')
-    .option('--agent-id <id>', 'agent that sends')
+export function batches(send: Group) {
+  batch(send)
+  simulateBatch(send)
+}
+
+function batch(send: Group) {
+  toMany(send.command('batch'), 'recipients, as a JSON list of {"email", "dedupeKey", "payload"}')
+    .description('Send one template to many recipients. The policy judges each send separately.')
     .addHelpText(
       'after',
-      `\nEach dedupeKey is sent once, so that a list which was cut short may be sent again as it is.\n${example(
+      `\nNothing is sent twice under one dedupeKey. If a list was sent only in part, run the same command again.\n${example(
         `molted send batch --template campaign-march --recipients \\\n  '[{"email": "alice@example.com", "dedupeKey": "march-alice", "payload": {"name": "Alice"}}]'`,
         'cat recipients.json | molted send batch --template campaign-march --stdin',
       )}`,
@@ -34,16 +31,12 @@ export function batches(send: Command<[], Record<never, never>, Globals>) {
       const common = given({ templateId: template, mailboxId: mailbox, agentId })
       await inCalls(command, '/v1/agent/batch/request-send', sends, (sends) => ({ ...common, sends }))
     })
+}
 
-  send
-    .command('simulate-batch')
-    .description('Tell for many what would be decided, and send nothing')
-    .requiredOption('--template <id>', 'template, by id or slug')
-    .option('--recipients <json>', 'a list of addresses, or of objects with "email"', jsonArray)
-    .option('--stdin', 'read that list from stdin')
-    .option('--mailbox <id>', 'mailbox to send from (default: that of the tenant)')
-    .option('--agent-id <id>', 'agent that sends')
-    .option('--sequential', 'judge each as if those before it had been sent (up to 500)')
+function simulateBatch(send: Group) {
+  toMany(send.command('simulate-batch'), 'recipients, as a JSON list of addresses or of objects with "email"')
+    .description('Show for many recipients what the policy would decide. Sends nothing.')
+    .option('--sequential', 'judge each recipient as if the sends before it had happened (at most 500)')
     .addHelpText(
       'after',
       example(
@@ -52,11 +45,22 @@ export function batches(send: Command<[], Record<never, never>, Globals>) {
     )
     .action(async ({ template, mailbox, agentId, sequential, ...options }, command) => {
       const emails = (await recipientsOf(options)).map(emailOf)
-      if (sequential && emails.length > AT_ONCE) throw misuse(`--sequential takes ${AT_ONCE} recipients`)
+      if (sequential && emails.length > AT_ONCE)
+        throw misuse(`--sequential takes at most ${AT_ONCE} recipients`)
       const common = given({ templateId: template, mailboxId: mailbox, agentId })
       const path = `/v1/agent/simulate-batch${sequential ? '?sequential=true' : ''}`
       await inCalls(command, path, emails, (recipientEmails) => ({ ...common, recipientEmails }))
     })
+}
+
+/** The options of a send to many recipients. */
+function toMany(command: Group, recipients: string) {
+  return command
+    .requiredOption('--template <id>', 'id or slug of the template')
+    .option('--recipients <json>', `${recipients}; give this or --stdin`, jsonArray)
+    .option('--stdin', 'read the recipients from stdin; give this or --recipients')
+    .option('--mailbox <id>', 'id of the mailbox to send from (default: the default mailbox of the tenant)')
+    .option('--agent-id <id>', 'id of the agent that sends')
 }
 
 async function recipientsOf({ recipients, stdin }: Given): Promise<Json[]> {
@@ -78,7 +82,7 @@ async function readList(): Promise<Json[]> {
   }
 }
 
-/** A recipient in the words of the API. What it lacks, the API says in its result. */
+/** A recipient as the API names its fields. The API reports missing fields in the result of that recipient. */
 function itemOf(recipient: Json, position: number): JsonObject {
   if (!isObject(recipient)) throw misuse(`recipient ${position + 1} is not an object with "email"`)
   const { email, ...item } = recipient
@@ -87,11 +91,12 @@ function itemOf(recipient: Json, position: number): JsonObject {
 
 function emailOf(recipient: Json, position: number): string {
   const email = isObject(recipient) ? (recipient.email ?? recipient.recipientEmail) : recipient
-  if (typeof email !== 'string') throw misuse(`recipient ${position + 1} is neither an address nor an object`)
+  if (typeof email !== 'string')
+    throw misuse(`recipient ${position + 1} is neither an address nor an object with "email"`)
   return email
 }
 
-/** Asks for the list in calls of at most 500 and shows one answer; where a call fails, what was answered until then. */
+/** Sends the list in calls of at most 500 and shows one joined answer. If a call fails, shows the answers before it. */
 async function inCalls<Item extends Json>(
   command: { optsWithGlobals: () => Globals },
   path: string,
@@ -118,7 +123,7 @@ function bar(done: number, total: number): string {
   return `\r[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}] ${done} of ${total}`
 }
 
-/** Several answers as one: counts are added, results follow one another, and each batch keeps its id. */
+/** Several answers as one: counts are added, results are joined, and all batch ids are listed. */
 function joined(answers: Json[]): Json {
   const [first, ...rest] = answers
   if (first === undefined || rest.length === 0) return first ?? null

@@ -31,7 +31,7 @@ for (const add of [
   add(molted)
 }
 
-// Whoever reads may stop reading, as `head` does.
+// A reader such as `head` may close the pipe early.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
@@ -43,9 +43,9 @@ try {
   process.exitCode = report(error)
 }
 
-/** Says on stderr what went wrong, and gives the exit code. */
+/** Prints the error on stderr and returns the exit code. */
 function report(error: unknown): number {
-  // It has said so itself; help that was asked for is no error.
+  // Commander has already printed it. Its exit code is 0 for --help and --version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof Failure) {
     console.error(`error: ${error.message}`)

@@ -3,12 +3,12 @@ import { Failure, misuse } from './failure.ts'
 import { isObject, type Json, type JsonObject, textAt } from './json.ts'
 import { VERSION } from './version.ts'
 
-/** Where `npm run dev` listens. */
+/** The address of `npm run dev`. */
 export const DEFAULT_ADDRESS = 'http://localhost:8787'
 
 const TIMEOUT_MS = 30_000
 
-/** The waits before a call that may be repeated is made again. */
+/** How long to wait, in ms, before each repetition of a call that may be repeated. */
 const AGAIN_AFTER_MS = [250, 1_000]
 
 export type Connecting = { baseUrl?: string | undefined }
@@ -20,29 +20,32 @@ export type Api = {
   tenantId: string
   /** The agent that the key is bound to, or null for a key of the whole tenant. */
   agentId: string | null
-  /** Where the key comes from. */
+  /** The origin of the key. */
   source: 'MOLTED_API_KEY' | 'login'
   get: (path: string, query?: Query) => Promise<Json>
-  /** A list that is answered as a bare array, with all its pages. */
+  /** Reads all pages of a list that is answered as a bare array. */
   getAll: (path: string) => Promise<Json>
-  /** `mayRepeat` where the call does the same when it is made twice. */
+  /** Set `mayRepeat` if making the call twice has the same effect as making it once. */
   post: (path: string, body?: JsonObject, how?: { mayRepeat: boolean }) => Promise<Json>
   patch: (path: string, body: JsonObject) => Promise<Json>
   put: (path: string, body: JsonObject) => Promise<Json>
   delete: (path: string) => Promise<Json>
 }
 
-/** The address to speak to: the flag, else the environment, else that of the last login, else the local one. */
+/** The address of the API: from --base-url, else MOLTED_API_URL, else the last login, else the local default. */
 export function addressOf({ baseUrl }: Connecting, { current }: Pick<Credentials, 'current'>): string {
   const asked = baseUrl ?? (process.env.MOLTED_API_URL || undefined) ?? current ?? DEFAULT_ADDRESS
   const url = URL.canParse(asked) ? new URL(asked) : null
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
-    throw misuse(`"${asked}" is not the address of an API`, `Give one such as --base-url ${DEFAULT_ADDRESS}`)
+    throw misuse(
+      `"${asked}" is not the address of an API`,
+      `Give a URL, as in: --base-url ${DEFAULT_ADDRESS}`,
+    )
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
 }
 
-/** An API with its key and tenant, which is put into every request. */
+/** The API with the key and tenant that go into every request. Fails if there is no key for the address. */
 export async function connect(command: { optsWithGlobals: () => Connecting }): Promise<Api> {
   const stored = await readCredentials()
   const address = addressOf(command.optsWithGlobals(), stored)
@@ -60,7 +63,7 @@ export async function connect(command: { optsWithGlobals: () => Connecting }): P
   return apiOf(address, apiKey, { ...known, source: own ? 'MOLTED_API_KEY' : 'login' })
 }
 
-/** Whose key this is. */
+/** Asks the API which tenant and agent the key belongs to. */
 export async function identify(
   address: string,
   apiKey: string,
@@ -68,7 +71,8 @@ export async function identify(
   const how = { body: {}, mayRepeat: true }
   const { body: answer } = await call(address, apiKey, 'POST', '/v1/agent/whoami', how)
   const tenantId = textAt(answer, 'tenantId')
-  if (tenantId === null) throw new Failure(1, `${address} does not say whose key this is`, addressHint)
+  if (tenantId === null)
+    throw new Failure(1, `${address} did not say which tenant this key belongs to`, addressHint)
   return { tenantId, agentId: textAt(answer, 'agentId'), answer }
 }
 
@@ -112,8 +116,9 @@ async function call(
   path: string,
   { query = {}, body, mayRepeat = false }: How,
 ): Promise<{ body: Json; next: string | null }> {
-  // A header that cannot be sent is quoted in the error of fetch, key and all.
-  if (!/^[\x21-\x7e]+$/.test(apiKey)) throw new Failure(1, 'the key has characters that no key has')
+  // fetch would quote an invalid header, and so the key, in its error message.
+  if (!/^[\x21-\x7e]+$/.test(apiKey))
+    throw new Failure(1, 'the key contains characters that are not allowed in a key')
   const url = new URL(`${address}${path}`)
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, String(value))
@@ -157,7 +162,7 @@ async function attempt(url: URL, request: RequestInit): Promise<Answer> {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'it failed'
+  if (!(error instanceof Error)) return 'the request failed'
   if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1000} s`
   const { cause } = error
   if (cause instanceof Error) {
@@ -186,8 +191,8 @@ function read(
     throw new Failure(1, `${address} answered ${status} with something that is not JSON`, addressHint)
   }
   if (status >= 300 && status < 400) {
-    const to = headers.get('location') ?? 'somewhere else'
-    throw new Failure(1, `${address} answered ${status} and points to ${hide(to)}`, addressHint)
+    const to = headers.get('location') ?? 'another address'
+    throw new Failure(1, `${address} answered ${status}, a redirect to ${hide(to)}`, addressHint)
   }
   const code = textAt(body, 'error')
   const said = textAt(body, 'message') ?? (body === undefined ? 'the answer is not JSON' : '')
@@ -200,15 +205,16 @@ function read(
   )
 }
 
-/** The issues behind the first one, which the message names. */
+/** The validation issues after the first; the message already names the first. */
 function detailsOf({ issues }: JsonObject): string {
   const rest = Array.isArray(issues) ? issues.slice(1) : []
   return rest.map((issue) => `\n  ${textAt(issue, 'field')}: ${textAt(issue, 'message')}`).join('')
 }
 
 function hintOf(status: number, code: string | null): string | null {
-  if (status === 401) return 'Log in with: molted auth login\nMOLTED_API_KEY, where set, comes first.'
-  if (code === 'insufficient_scope') return 'See what the key may do with: molted auth whoami'
+  if (status === 401)
+    return 'Log in with: molted auth login\nIf MOLTED_API_KEY is set, it is used instead of the login.'
+  if (code === 'insufficient_scope') return 'To see what the key may do, run: molted auth whoami'
   if (code === null) return addressHint
   return null
 }

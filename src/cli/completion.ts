@@ -5,7 +5,7 @@ type Flag = CommandUnknownOpts['options'][number]
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 
-/** Each asks the program itself what may follow, so that a script stays right when the program changes. */
+/** Each script asks the program for completions, so it stays right when the program changes. */
 const SCRIPTS: Record<(typeof SHELLS)[number], string> = {
   bash: `_molted() {
   local IFS=$'\\n'
@@ -36,8 +36,8 @@ complete -c molted -f -a '(__molted)'
 export function completion(root: Root) {
   root
     .command('completion')
-    .description('Print a script that completes commands and flags in your shell')
-    .addArgument(new Argument('<SHELL>').choices(SHELLS))
+    .description('Print the script that completes commands and options in your shell')
+    .addArgument(new Argument('<SHELL>', 'your shell').choices(SHELLS))
     .addHelpText(
       'after',
       example(
@@ -56,7 +56,7 @@ export function completion(root: Root) {
     })
 }
 
-/** What the last word may become, each with its description. */
+/** The possible completions of the last word, each with its description. */
 function candidates(root: CommandUnknownOpts, words: string[]): [string, string][] {
   const last = words.at(-1) ?? ''
   let command = root
@@ -88,7 +88,7 @@ function takingValue(command: CommandUnknownOpts, word: string): Flag | null {
   return known.find((option) => option.long === word && option.required) ?? null
 }
 
-/** The options of the commands above that also hold here; those of `send` do not hold below it. */
+/** The options of `molted` itself, which every command accepts. The options of `send` do not apply to commands below it. */
 function optionsAbove(command: CommandUnknownOpts) {
   let top: CommandUnknownOpts = command
   while (top.parent) top = top.parent

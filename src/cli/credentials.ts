@@ -7,33 +7,35 @@ import { isObject, type JsonObject, textAt } from './json.ts'
 export type Login = { apiKey: string; tenantId: string; agentId: string | null }
 
 export type Credentials = {
-  /** The address that the last login was for. */
+  /** The address of the last login. */
   current: string | null
-  /** One login for each address: a key is never shown to a server it was not given for. */
+  /** One login per address: a key is only ever sent to the address it was given for. */
   logins: Map<string, Login>
-  /** The agent registered last, by address and tenant. */
+  /** The id of the agent registered last, by address and tenant. */
   agents: Map<string, string>
 }
 
-/** Only the owner may read it. */
+/** Readable and writable by the file's owner only. */
 const FILE_MODE = 0o600
 
 export function credentialsFile(): string {
   return join(homedir(), '.molted', 'credentials.json')
 }
 
-/** What is stored, or nothing yet. A file that others may read is closed to them, and said so on stderr. */
+/** Reads the stored logins. If other users could read the file, takes that right away and warns on stderr. */
 export async function readCredentials(): Promise<Credentials> {
   const file = credentialsFile()
   const found = await stat(file).catch(() => null)
   if (found === null) return { current: null, logins: new Map(), agents: new Map() }
   if (process.platform !== 'win32' && (found.mode & 0o077) !== 0) {
     await chmod(file, FILE_MODE)
-    console.error(`warning: ${file} could be read by others (it is 0600 now). Consider a new key.`)
+    console.error(
+      `warning: ${file} could be read by other users (it is 0600 now). Consider creating a new key.`,
+    )
   }
   const stored = parse(await readFile(file, 'utf8'))
   if (stored === null) {
-    throw new Failure(1, `${file} is damaged`, 'Remove it and log in again: molted auth login')
+    throw new Failure(1, `${file} is damaged`, 'Delete it and log in again: molted auth login')
   }
   return {
     current: textAt(stored, 'current'),
@@ -44,7 +46,7 @@ export async function readCredentials(): Promise<Credentials> {
   }
 }
 
-/** Replaces the file as a whole; a reader sees the old one or the new one. */
+/** Replaces the file in one step: a reader sees the old file or the new one. */
 export async function writeCredentials({ current, logins, agents }: Credentials): Promise<void> {
   const file = credentialsFile()
   const content = { current, logins: Object.fromEntries(logins), agents: Object.fromEntries(agents) }

@@ -1,4 +1,4 @@
-/** What ends the program early: a message for stderr, a hint that says what to do, and the exit code. */
+/** Ends the program with a message on stderr, a hint that says what to do, and an exit code. */
 export class Failure extends Error {
   exitCode: 1 | 2
   hint: string | null
@@ -10,7 +10,7 @@ export class Failure extends Error {
   }
 }
 
-/** The command line does not say what to do. */
+/** The command line is wrong: exit code 2. */
 export function misuse(message: string, hint: string | null = null): Failure {
   return new Failure(2, message, hint)
 }

@@ -13,21 +13,21 @@ export function textAt(value: unknown, name: string): string | null {
   return typeof found === 'string' ? found : null
 }
 
-/** What was given, without what was not. */
+/** The fields that are not undefined. */
 export function given(fields: Record<string, Json | undefined>): JsonObject {
   const kept: JsonObject = {}
   for (const [name, value] of Object.entries(fields)) if (value !== undefined) kept[name] = value
   return kept
 }
 
-/** Reads an option that is a JSON object. */
+/** Parses an option whose value is a JSON object. */
 export function jsonObject(text: string): JsonObject {
   const value = jsonValue(text)
   if (!isObject(value)) throw new InvalidArgumentError('It is not a JSON object.')
   return value
 }
 
-/** Reads an option that is a JSON array. */
+/** Parses an option whose value is a JSON array. */
 export function jsonArray(text: string): Json[] {
   const value = jsonValue(text)
   if (!Array.isArray(value)) throw new InvalidArgumentError('It is not a JSON array.')
@@ -42,14 +42,14 @@ function jsonValue(text: string): Json {
   }
 }
 
-/** Reads an option that is a number. */
+/** Parses an option whose value is a number. */
 export function number(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It is not a number.')
   return value
 }
 
-/** Reads an option that is a time, and gives it with its zone. */
+/** Parses an option whose value is a time, into ISO 8601 in UTC. */
 export function time(text: string): string {
   const value = new Date(text)
   if (Number.isNaN(value.getTime())) {
@@ -58,7 +58,7 @@ export function time(text: string): string {
   return value.toISOString()
 }
 
-/** Reads an option that is a list of words with commas between them. */
+/** Parses an option whose value is a list separated by commas. */
 export function words(text: string): string[] {
   return text
     .split(',')

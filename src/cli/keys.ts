@@ -1,67 +1,78 @@
 import { connect } from './client.ts'
 import { misuse } from './failure.ts'
-import { given, number, time, words } from './json.ts'
+import { given, time, words } from './json.ts'
 import { show } from './output.ts'
-import { example, part, type Root } from './root.ts'
+import { example, type Group, listing, part, type Root } from './root.ts'
 
 const KEYS = '/v1/agent/keys'
 
-const PERMISSIONS = 'with commas between them: read, send, manage, approve'
+const PERMISSIONS = 'what the key may do, separated by commas: read, send, manage, approve'
+const MAILBOXES = 'ids of the only mailboxes the key may use, separated by commas'
+const EXPIRES = 'when the key expires, such as 2026-12-31T00:00:00Z'
 
 export function keys(root: Root) {
-  const keys = root.command('keys').description('API keys of the tenant')
+  const keys = root.command('keys').description('Manage the API keys of the tenant')
+  list(keys)
+  create(keys)
+  update(keys)
+  revoke(keys)
+}
 
-  keys
-    .command('list')
+function list(keys: Group) {
+  listing(keys, 'list')
     .description('List the keys, without their secrets')
-    .option('--limit <number>', 'at most this many, up to 100', number)
-    .option('--cursor <cursor>', 'go on where the list before ended')
     .addHelpText('after', example('molted keys list'))
     .action(async ({ limit, cursor }, command) => {
       const { get } = await connect(command)
       const columns = ['id', 'keyPrefix', 'label', 'agentId', 'permissions', 'status', 'expiresAt']
       show(command, await get(KEYS, { limit, cursor }), columns)
     })
+}
 
+function create(keys: Group) {
   keys
     .command('create')
-    .description('Create a key; its secret is shown this once, as rawKey')
-    .option('--label <text>', 'what it is for')
-    .option('--agent-id <id>', 'agent that it speaks for, and for no other')
-    .option('--permissions <list>', `${PERMISSIONS} (default: the first three)`, words)
-    .option('--mailbox <list>', 'only these mailboxes, with commas between them', words)
-    .option('--expires <time>', 'until this time, such as 2026-12-31T00:00:00Z', time)
+    .description('Create a key. Its secret (rawKey in the answer) is shown only once.')
+    .option('--label <text>', 'what the key is for')
+    .option('--agent-id <id>', 'id of the agent that the key speaks for (default: the whole tenant)')
+    .option('--permissions <list>', `${PERMISSIONS} (default: read,send,manage)`, words)
+    .option('--mailbox <list>', `${MAILBOXES} (default: all)`, words)
+    .option('--expires <time>', `${EXPIRES} (default: never)`, time)
     .addHelpText('after', example('molted keys create --label outreach --permissions read,send'))
     .action(async ({ label, agentId, permissions, mailbox, expires }, command) => {
       const { post } = await connect(command)
       const body = given({ label, agentId, permissions, ...scopes(mailbox, permissions), expiresAt: expires })
       show(command, await post(KEYS, body))
-      console.error('The key is not shown again: keep it now.')
+      console.error('The key is not shown again. Store it now.')
     })
+}
 
+function update(keys: Group) {
   keys
     .command('update')
-    .description('Change a key; what is left out stays')
-    .argument('<KEY_ID>')
-    .option('--label <text>', 'what it is for')
+    .description('Change a key. Options that are left out change nothing.')
+    .argument('<KEY_ID>', 'id of the key')
+    .option('--label <text>', 'what the key is for')
     .option('--permissions <list>', PERMISSIONS, words)
-    .option('--mailbox <list>', 'only these mailboxes, with commas between them', words)
-    .option('--all-mailboxes', 'all mailboxes')
-    .option('--expires <time>', 'until this time', time)
+    .option('--mailbox <list>', MAILBOXES, words)
+    .option('--all-mailboxes', 'let the key use all mailboxes')
+    .option('--expires <time>', EXPIRES, time)
     .addHelpText('after', example('molted keys update key_abc123 --permissions read'))
     .action(async (id, { label, permissions, mailbox, allMailboxes, expires }, command) => {
-      if (mailbox && allMailboxes) throw misuse('--mailbox and --all-mailboxes exclude each other')
+      if (mailbox && allMailboxes) throw misuse('give either --mailbox or --all-mailboxes, not both')
       const scoping = allMailboxes ? { scopeAllMailboxes: true } : scopes(mailbox, permissions)
       const change = given({ label, permissions, ...scoping, expiresAt: expires })
-      if (Object.keys(change).length === 0) throw misuse('nothing to change was given')
+      if (Object.keys(change).length === 0) throw misuse('nothing to change: give at least one option')
       const { patch } = await connect(command)
       show(command, await patch(`${KEYS}/${part(id)}`, change))
     })
+}
 
+function revoke(keys: Group) {
   keys
     .command('revoke')
-    .description('Revoke a key from the next request on')
-    .argument('<KEY_ID>')
+    .description('Revoke a key. The next request with it is refused.')
+    .argument('<KEY_ID>', 'id of the key')
     .addHelpText('after', example('molted keys revoke key_abc123'))
     .action(async (id, _, command) => {
       const api = await connect(command)

@@ -26,13 +26,13 @@ const COLOURS: Record<string, string> = {
   false: '31',
 }
 
-/** Whether a person reads the answer, on a terminal or by --table. */
+/** Whether to print for a person (a terminal, or --table) rather than for a program. */
 export function isForReading(command: Asking): boolean {
   const { json, table } = command.optsWithGlobals()
   return json === undefined && (table !== undefined || process.stdout.isTTY === true)
 }
 
-/** Puts an answer on stdout: the JSON as it came, or a table where a person reads it. */
+/** Prints an answer on stdout: as JSON for a program, as a table for a person. */
 export function show(command: Asking, answer: Json, columns?: string[]) {
   if (!isForReading(command)) {
     const isTerminal = process.stdout.isTTY === true
@@ -43,14 +43,14 @@ export function show(command: Asking, answer: Json, columns?: string[]) {
   else if (isObject(items)) write(sheet(items))
   else write(cell(items))
   const next = textAt(answer, 'nextCursor')
-  if (next !== null) console.error(`There may be more: repeat with --cursor ${next}`)
+  if (next !== null) console.error(`There may be more. For the next page add: --cursor ${next}`)
 }
 
 function write(text: string) {
   process.stdout.write(`${text}\n`)
 }
 
-/** Fields below one another, and every list of objects as a table of its own. */
+/** One field per line, then each list of objects as its own table. */
 function sheet(answer: JsonObject): string {
   const fields = flat(answer)
   const width = Math.max(0, ...fields.map(([name]) => name.length))
@@ -100,7 +100,7 @@ function isList(value: Json | undefined): value is JsonObject[] {
   return Array.isArray(value) && value.length > 0 && value.every(isObject)
 }
 
-/** Mail is written by strangers: nothing in it may steer the terminal. */
+/** Text from mail is untrusted: control characters are removed, so it cannot control the terminal. */
 function cell(value: Json | undefined): string {
   if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) return '-'
   const isSimple = Array.isArray(value) && !isList(value)
@@ -112,7 +112,7 @@ function plain(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** `contactEmail` is headed CONTACT EMAIL. */
+/** `contactEmail` becomes CONTACT EMAIL. */
 function titled(name: string): string {
   return cell(name.split('.').at(-1))
     .replace(/([a-z])([A-Z])/g, '$1 $2')

@@ -1,41 +1,58 @@
 import { Command, Option } from '@commander-js/extra-typings'
-import { DEFAULT_ADDRESS } from './client.ts'
+import { type Connecting, DEFAULT_ADDRESS } from './client.ts'
+import { number } from './json.ts'
+import type { Showing } from './output.ts'
 import { VERSION } from './version.ts'
+
+export type Globals = Connecting & Showing
 
 export type Root = ReturnType<typeof root>
 
-/** The command that all others hang below, with the options that all of them take. */
+/** A command that holds other commands, or a new command that has no options yet. */
+export type Group = Command<[], Record<never, never>, Globals>
+
+/** The command `molted`, with the options that every command below it accepts. */
 export function root() {
   return new Command('molted')
     .description('Email infrastructure for AI agents, from the command line.')
     .version(VERSION)
-    .option('--base-url <url>', `address of the API (default: last login, else ${DEFAULT_ADDRESS})`)
-    .option('--json', 'JSON, also on a terminal (piped output always is)')
-    .addOption(new Option('--table', 'a table, also when piped').conflicts('json'))
+    .option('--base-url <url>', `address of the API (default: that of the last login, or ${DEFAULT_ADDRESS})`)
+    .option('--json', 'print JSON on a terminal (piped output is always JSON)')
+    .addOption(new Option('--table', 'print a table, also when piped').conflicts('json'))
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(text) })
-    .showHelpAfterError('Add --help to see what there is.')
+    .showHelpAfterError('Add --help to see the arguments and options.')
     .exitOverride()
     .addHelpText(
       'after',
       `
 Environment:
-  MOLTED_API_KEY   the key, before that of the last login
-  MOLTED_API_URL   the address of the API
-  NO_COLOR         no colours
+  MOLTED_API_KEY   API key; used instead of the key of the last login
+  MOLTED_API_URL   address of the API; used unless --base-url is given
+  NO_COLOR         set it to print no colours
 
-Exit codes: 0 any answer of the API that is not an error (a blocked send is information),
-            1 an error of the API or the network, 2 a command line that cannot be followed.
+Exit codes:
+  0   the API answered without an error; a blocked send is such an answer
+  1   the API answered with an error, or could not be reached
+  2   the command line is wrong
 ${example('molted auth login', 'molted send --to alice@example.com --subject Hello --text "It works."')}`,
     )
 }
 
-/** The end of a command's help. */
+/** A command that lists, page by page. */
+export function listing(group: Group, name: string) {
+  return group
+    .command(name)
+    .option('--limit <number>', 'entries on a page, 1 to 100 (default: 50)', number)
+    .option('--cursor <cursor>', 'show the next page: the nextCursor of the page before')
+}
+
+/** The last part of a command's help. */
 export function example(...lines: string[]): string {
   return `\nExample:\n${lines.map((line) => `  ${line.replaceAll('\n', '\n  ')}`).join('\n')}\n`
 }
 
-/** Where an id stands in a path. */
+/** An id as a segment of a path. */
 export function part(id: string): string {
   return encodeURIComponent(id)
 }

@@ -1,8 +1,8 @@
 import { Option } from '@commander-js/extra-typings'
 import { connect } from './client.ts'
-import { given, number, time } from './json.ts'
+import { given, time } from './json.ts'
 import { show } from './output.ts'
-import { example, part, type Root } from './root.ts'
+import { example, type Group, listing, part, type Root } from './root.ts'
 
 const SUPPRESSIONS = '/v1/suppressions'
 
@@ -16,30 +16,51 @@ const REASONS = [
 ] as const
 
 export function suppressions(root: Root) {
-  const suppressions = root.command('suppressions').description('Addresses that must not be mailed')
+  const suppressions = root
+    .command('suppressions')
+    .description('Manage the addresses that must not be written to')
+  list(suppressions)
+  add(suppressions)
+  check(suppressions)
+  remove(suppressions)
+}
 
-  suppressions
-    .command('list')
+function list(suppressions: Group) {
+  listing(suppressions, 'list')
     .description('List suppressions, newest first')
-    .option('--email <email>', 'only of this address')
-    .addOption(new Option('--scope <scope>', 'only these').choices(['global', 'tenant', 'campaign'] as const))
-    .option('--limit <number>', 'at most this many, up to 100', number)
-    .option('--cursor <cursor>', 'go on where the list before ended')
+    .option('--email <email>', 'only suppressions of this address')
+    .addOption(
+      new Option('--scope <scope>', 'only suppressions with this scope').choices([
+        'global',
+        'tenant',
+        'campaign',
+      ] as const),
+    )
     .addHelpText('after', example('molted suppressions list'))
     .action(async ({ email, scope, limit, cursor }, command) => {
       const { get } = await connect(command)
       const columns = ['id', 'recipientEmail', 'scope', 'campaignId', 'reasonCode', 'expiresAt']
       show(command, await get(SUPPRESSIONS, { recipientEmail: email, scope, limit, cursor }), columns)
     })
+}
 
+function add(suppressions: Group) {
   suppressions
     .command('add')
-    .description('Put an address on a list; safe to repeat')
-    .argument('<EMAIL>')
-    .addOption(new Option('--reason <code>', 'why').choices(REASONS).default('manual_dnc' as const))
-    .option('--campaign <id>', 'only for this campaign or template')
+    .description('Suppress an address. Adding it again changes nothing.')
+    .argument('<EMAIL>', 'address to suppress')
+    .addOption(
+      new Option('--reason <code>', 'why the address is suppressed')
+        .choices(REASONS)
+        .default('manual_dnc' as const),
+    )
+    .option('--campaign <id>', 'only for sends of this campaign or template (default: all of the tenant)')
     .option('--source <text>', 'where this is known from')
-    .option('--expires <time>', 'until this time, such as 2026-12-31T00:00:00Z', time)
+    .option(
+      '--expires <time>',
+      'when the suppression ends, such as 2026-12-31T00:00:00Z (default: never)',
+      time,
+    )
     .addHelpText('after', example('molted suppressions add bob@example.com --reason legal_request'))
     .action(async (email, { reason, campaign, source, expires }, command) => {
       const { post } = await connect(command)
@@ -53,22 +74,26 @@ export function suppressions(root: Root) {
       })
       show(command, await post(SUPPRESSIONS, body, { mayRepeat: true }))
     })
+}
 
+function check(suppressions: Group) {
   suppressions
     .command('check')
-    .description('Tell whether an address may not be mailed, and why')
-    .argument('<EMAIL>')
-    .option('--campaign <id>', 'look at the list of this campaign too')
+    .description('Tell whether an address is suppressed, and why')
+    .argument('<EMAIL>', 'address to check')
+    .option('--campaign <id>', 'also check the suppressions of this campaign')
     .addHelpText('after', example('molted suppressions check bob@example.com'))
     .action(async (email, { campaign }, command) => {
       const { get } = await connect(command)
       show(command, await get(`${SUPPRESSIONS}/check`, { recipientEmail: email, campaignId: campaign }))
     })
+}
 
+function remove(suppressions: Group) {
   suppressions
     .command('remove')
-    .description('Take an address off a list')
-    .argument('<SUPPRESSION_ID>')
+    .description('Remove a suppression')
+    .argument('<SUPPRESSION_ID>', 'id of the suppression, as "molted suppressions list" shows it')
     .addHelpText('after', example('molted suppressions remove sup_demo'))
     .action(async (id, _, command) => {
       const api = await connect(command)

@@ -5,8 +5,8 @@ import { example, part, type Root } from './root.ts'
 export function trace(root: Root) {
   root
     .command('trace')
-    .description('Explain a send: its decision, attempts and whole trace')
-    .argument('<REQUEST_ID>')
+    .description('Show the whole trace of a send: the decision with its reasons, and the delivery attempts')
+    .argument('<REQUEST_ID>', 'requestId of the send')
     .addHelpText('after', example('molted trace req_abc123'))
     .action(async (id, _, command) => {
       const { get } = await connect(command)

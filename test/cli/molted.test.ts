@@ -37,7 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-test('every line of the coordination document answers in the published shape', async () => {
+test('every command of the coordination guide answers in the published shape', async () => {
   const home = await freshHome()
   const { ask } = as(home, { MOLTED_API_KEY: DEMO_KEY })
   const tenantId = 'tenant_abc123'
@@ -133,7 +133,7 @@ test('every line of the coordination document answers in the published shape', a
   expect(nobody.stderr).toContain('--agent-id or --agent-name')
 })
 
-test('agents heartbeat --watch beats until it is interrupted, through failures that pass', async () => {
+test('agents heartbeat --watch goes on after temporary failures, until it is interrupted', async () => {
   let beats = 0
   const address = await listen((request, response) => {
     if (request.url === '/v1/agent/coordination/heartbeat') beats++
@@ -149,7 +149,7 @@ test('agents heartbeat --watch beats until it is interrupted, through failures t
   expect(program.stdout().trim().split('\n')[0]).toBe(JSON.stringify(WHOAMI))
 })
 
-test('a key is kept for its address only, in a file for its owner only, and is never printed', async () => {
+test('a key is sent only to its address, stored in a file that only its owner can read, and never printed', async () => {
   const home = await freshHome()
   const { run, ask } = as(home)
   const before = await run('molted auth whoami')
@@ -214,7 +214,7 @@ test('a key is kept for its address only, in a file for its owner only, and is n
   })
 })
 
-test('a send is told, held and followed; a block exits 0', async () => {
+test('a message is sent, followed, cancelled and held for approval; a blocked send exits 0', async () => {
   const { run, ask } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY })
   const owner = as(await freshHome(), { MOLTED_API_KEY: OWNER_KEY })
 
@@ -275,7 +275,7 @@ test('a send is told, held and followed; a block exits 0', async () => {
   expect(await owner.ask(no)).toMatchObject({ status: 'rejected', requestId: second.requestId })
 })
 
-test('templates, mailboxes, suppressions and keys are made, read, changed and removed', async () => {
+test('templates, mailboxes, suppressions and keys can be created, read, changed and removed', async () => {
   const { run, ask } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY })
 
   const made = await ask(`molted templates create welcome-cli --type transactional \\
@@ -326,7 +326,7 @@ test('templates, mailboxes, suppressions and keys are made, read, changed and re
   expect(await ask(`molted keys revoke ${key.id}`)).toMatchObject({ status: 'revoked' })
 })
 
-test('a command line that cannot be followed exits 2 with a hint, and asks nobody', async () => {
+test('a wrong command line exits 2 with a hint, without a request to the API', async () => {
   const { run } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY, MOLTED_API_URL: 'http://localhost:9' })
   const lines = {
     molted: 'Usage: molted',
@@ -343,8 +343,8 @@ test('a command line that cannot be followed exits 2 with a hint, and asks nobod
     'molted agents release-lease': "missing required argument 'LEASE_ID'",
     'molted send': "required option '--to <email>'",
     'molted send --to a@example.com': 'either --template or --subject',
-    'molted send --to a@example.com --subject S': '--subject needs --text or --html',
-    'molted send --to a@example.com --template t --text T': 'stand in for --template',
+    'molted send --to a@example.com --subject S': 'without --template, give --subject and --text or --html',
+    'molted send --to a@example.com --template t --text T': 'give either --template, or --subject',
     'molted send --to a@example.com --template t --payload x': 'It is not JSON',
     'molted send --to a@example.com --template t --schedule soon': 'It is not a time',
     'molted send status': "missing required argument 'REQUEST_ID'",
@@ -364,7 +364,7 @@ test('a command line that cannot be followed exits 2 with a hint, and asks nobod
   })
 })
 
-test('an API or network that fails exits 1, names the address, and is asked again only where that is safe', async () => {
+test('a failure of the API or the network exits 1 and names the address; only safe requests are repeated', async () => {
   const closed = `http://localhost:${await freePort()}`
   const home = await freshHome()
   const far = await as(home, { MOLTED_API_KEY: DEMO_KEY, MOLTED_API_URL: closed }).run('molted agents leases')
@@ -395,7 +395,7 @@ test('an API or network that fails exits 1, names the address, and is asked agai
   expect(seen.filter((each) => each === 'POST /v1/agent/register')).toHaveLength(1)
   expect(seen.filter((each) => each === 'GET /v1/agent/coordination/leases')).toHaveLength(2)
   for (const [id, reason] of [
-    ['moved', '302 and points to /x'],
+    ['moved', '302, a redirect to /x'],
     ['page', 'not JSON'],
     ['echo', '400 invalid: Bearer mm_live_…'],
   ]) {
@@ -406,7 +406,7 @@ test('an API or network that fails exits 1, names the address, and is asked agai
 })
 
 test.runIf(process.platform === 'linux')(
-  'on a terminal answers are tables that no mail can steer',
+  'on a terminal, answers are tables, and text from mail cannot control the terminal',
   async () => {
     const { run } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY, TERM: 'xterm' })
     const terminal = (line: string) => run(`script -qec '${line}' /dev/null`)
@@ -436,7 +436,7 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
-test('a list is sent and simulated as the batch document says, from the line or from stdin', async () => {
+test('a list of recipients, from the command line or from stdin, is sent and simulated as the batch guide says', async () => {
   const { run, ask } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY })
   const recipients = [
     { email: 'batch-alice@example.com', dedupeKey: 'march-alice', payload: { name: 'Alice' } },
@@ -490,7 +490,7 @@ test('a list is sent and simulated as the batch document says, from the line or 
   expect(await run('molted send batch --stdin', '[]')).toMatchObject({ code: 2, stdout: '' })
 })
 
-test('a list of more than 500 goes in several calls, with a bar on a terminal, and what was answered is shown', async () => {
+test('a list of more than 500 takes several calls, with a progress bar on a terminal; the joined answer is shown', async () => {
   const { run } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY, TERM: 'xterm' })
   const many = Array.from({ length: 1_001 }, (_, i) => `many${i}@example.com`)
   await writeFile(join(folder, 'many.json'), JSON.stringify(many))
@@ -524,7 +524,7 @@ test('a list of more than 500 goes in several calls, with a bar on a terminal, a
   })
 })
 
-test('every command has help with an example, and completes in the shells', async () => {
+test('every command has help with an example, and shells can complete it', async () => {
   const { run } = as(await freshHome(), { MOLTED_API_URL: 'http://localhost:9' })
   const found: string[] = []
   const walk = async (line: string): Promise<void> => {
@@ -572,7 +572,7 @@ function answer(response: Parameters<RequestListener>[1], status: number, body: 
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
-/** A server of the test's own, until the test ends. */
+/** A server that runs until the test ends. */
 async function listen(handle: RequestListener): Promise<string> {
   const own = createServer(handle).listen(0, 'localhost')
   await once(own, 'listening')
@@ -589,7 +589,7 @@ async function freshHome() {
   return await mkdtemp(join(folder, 'home-'))
 }
 
-/** The program as it is run from a shell of somebody who lives in this home. */
+/** Runs the program from a shell with this home directory. */
 function as(home: string, env: Record<string, string | undefined> = {}) {
   const start = (line: string, input: string | null = '', more: Record<string, string> = {}) => {
     const { MOLTED_API_KEY: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env
@@ -622,7 +622,7 @@ function as(home: string, env: Record<string, string | undefined> = {}) {
   return { start, run, ask }
 }
 
-/** Four at a time. */
+/** Works on four items at a time. */
 async function inTurns<Item>(items: Item[], work: (item: Item) => Promise<void>) {
   const rest = items.values()
   await Promise.all(
@@ -637,5 +637,5 @@ async function until<Value>(check: () => Value | Promise<Value>): Promise<NonNul
     const value = await check()
     if (value) return value
   }
-  throw new Error('it did not happen in time')
+  throw new Error('the condition did not become true within 15 s')
 }
