@@ -1,6 +1,6 @@
 import { Agent } from 'node:http'
 import { fire, type Shot } from './load.ts'
-import type { Tenant, World } from './world.ts'
+import type { Tenant, World } from './world/open.ts'
 
 /** Mail in the one mailbox that is searched. */
 export const MAILS = 10_000

@@ -58,7 +58,7 @@ export function typesOf({ paths, components }: Described): string {
   const schemas = Object.entries(components.schemas).map(
     ([name, schema]) => `    ${JSON.stringify(name)}: ${typeOf(schema)}`,
   )
-  return `// Made of the OpenAPI document by npm run build:client.
+  return `// Made of the OpenAPI document by npm run build.
 export interface paths {
 ${routes.join('\n')}
 }

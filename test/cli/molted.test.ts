@@ -25,7 +25,7 @@ beforeAll(async () => {
   const program = join(folder, 'bin', 'molted')
   const [started] = await Promise.all([
     startDev(join(folder, 'state')),
-    runProgram('npm', ['run', 'build:cli', '--', `--outfile=${program}.js`]),
+    runProgram('npm', ['run', 'build', '--', join(folder, 'bin')]),
   ])
   server = started
   await copyFile(`${program}.js`, program)

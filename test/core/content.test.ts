@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Parser } from 'htmlparser2'
 import { expect, test } from 'vitest'
-import { injectionSet } from '../../bench/injection-set/set.ts'
+import { injectionSet } from '../../bench/sets/injection/set.ts'
 import { blockedFile, safeFilename } from '../../src/core/reading/text/files.ts'
 import { MAX_HTML, sanitizeHtml, textOfHtml } from '../../src/core/reading/text/html.ts'
 import { injectionScore } from '../../src/core/reading/text/injection.ts'

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { judge, labelled } from '../../bench/intent-set/set.ts'
+import { judge, labelled } from '../../bench/sets/intent/set.ts'
 import { classifyIntents } from '../../src/core/reading/intent/classify.ts'
 import { readIntent } from '../../src/core/reading/intent/embedded.ts'
 import { actionFor } from '../../src/core/reading/intent/intents.ts'

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { checkExclusivity, type Departure, departuresOf, type LeaseRecord } from '../../bench/lease-check.ts'
+import {
+  checkExclusivity,
+  type Departure,
+  departuresOf,
+  type LeaseRecord,
+} from '../../bench/prove/lease-history.ts'
 import { decideHold, type Hold, type Wanted } from '../../src/core/policy/lease-hold.ts'
 
 const START = Date.UTC(2100, 0, 1)

@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { checkExclusivity } from '../../bench/lease-check.ts'
+import { checkExclusivity } from '../../bench/prove/lease-history.ts'
 import { carrierPort } from '../../src/carriers/index.ts'
 import { heartbeat } from '../../src/core/accounts/agents/agents.ts'
 import { acquireLease, listLeases, releaseLease } from '../../src/core/coordination/leases/acquire.ts'

@@ -84,7 +84,7 @@ console.log(
 
 test('the package has a client whose types are those of the served document, and it registers, sends and traces', async () => {
   const server = await sharedDev('claimed')
-  await runProgram('npm', ['run', 'build:client'])
+  await runProgram('npm', ['run', 'build'])
   const served = await (await fetch(`${server.address}/openapi.json`)).json()
   expect(await readFile(join(ROOT, 'dist/api.d.ts'), 'utf8')).toBe(typesOf(served as never))
 

@@ -1,4 +1,4 @@
-import { checkExclusivity, type LeaseRecord } from '../../bench/lease-check.ts'
+import { checkExclusivity, type LeaseRecord } from '../../bench/prove/lease-history.ts'
 import { heartbeat, listAgents, registerAgent } from '../../src/core/accounts/agents/agents.ts'
 import {
   acquireLease,
