@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, isNotNull, lt, ne, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { suppressions } from '../../schema/contacts.ts'
 import { mayDecide } from '../accounts/tenants.ts'
@@ -6,9 +6,11 @@ import { type Address, parseAddress } from '../ground/address.ts'
 import { type Actor, type Ctx, type Db, database, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
+import { fragment } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
+import { applies, widestFirst } from '../policy/suppressed.ts'
 
 export type Suppression = typeof suppressions.$inferSelect
 export type SuppressionScope = Suppression['scope']
@@ -214,11 +216,13 @@ export async function findSuppression(
       and(
         eq(suppressions.tenantId, ctx.tenantId),
         eq(suppressions.contact, addressOf(email).contact),
-        or(isNull(suppressions.expiresAt), gt(suppressions.expiresAt, ctx.now)),
-        or(ne(suppressions.scope, 'campaign'), eq(suppressions.campaignId, campaignId ?? '')),
+        fragment(applies('suppressions', ':campaignId'), {
+          now: ctx.now.getTime(),
+          campaignId: campaignId ?? '',
+        }),
       ),
     )
-    .orderBy(sql`CASE ${suppressions.scope} WHEN 'global' THEN 0 WHEN 'tenant' THEN 1 ELSE 2 END`)
+    .orderBy(fragment(widestFirst('suppressions')))
     .limit(1)
   return row ?? null
 }

@@ -1,6 +1,7 @@
 import type { Env } from '../../env.ts'
 import type { EventRefs, EventType } from '../../schema/journal.ts'
 import type { SendState } from '../../schema/sending.ts'
+import { statement } from '../ground/sql.ts'
 
 /** Something that happened to a tenant, as consumers of its events will learn it. */
 export type Happening = {
@@ -10,54 +11,72 @@ export type Happening = {
   refs: EventRefs
 }
 
+/** The number of a tenant's next event: the time in microseconds, or one more than the newest. */
+const nextSeq = (tenantId: string, now: string) =>
+  `max(${now} * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = ${tenantId}), 0))`
+
+/** SQL that selects the columns of an event row, in the order of the table, from the relation `h`. */
+export const columnsOf = (now: string) => `
+  SELECT h.tenant_id,
+    ${nextSeq('h.tenant_id', now)} + row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.position) - 1,
+    'evt_' || lower(hex(randomblob(16))), h.type, h.mailbox_id, h.agent_id, h.refs, NULL, ${now}, ${now}`
+
 /**
  * SQL that writes events from a relation of `tenant_id, type, mailbox_id, agent_id, refs, position`, in that order of
- * position, each after all that the tenant had. `now` is the parameter that holds the time in ms. It belongs in the batch of
- * the change it tells of.
+ * position, each after all that the tenant has. It belongs in the batch of the change it reports. `now` is the parameter that
+ * holds the time in ms.
  */
-export function eventsFrom(happened: string, now: string): string {
+export function eventsFrom(happened: string, now = ':now'): string {
   return `
-  INSERT INTO events (tenant_id, seq, id, type, mailbox_id, agent_id, refs, next_at, created_at)
-  SELECT h.tenant_id,
-    max(${now} * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = h.tenant_id), 0))
-      + row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.position) - 1,
-    'evt_' || lower(hex(randomblob(16))), h.type, h.mailbox_id, h.agent_id, h.refs, ${now}, ${now}
-  FROM (${happened}) h`
+  INSERT INTO events (tenant_id, seq, id, type, mailbox_id, agent_id, refs, payload, next_at, created_at)
+  ${columnsOf(now)} FROM (${happened}) h`
 }
 
-const GIVEN = `
-  SELECT ?1 AS tenant_id, value ->> 'type' AS type, value ->> 'mailboxId' AS mailbox_id,
-    value ->> 'agentId' AS agent_id, value -> 'refs' AS refs, key AS position FROM json_each(?2)`
+const GIVEN = statement(
+  eventsFrom(`
+  SELECT :tenantId AS tenant_id, value ->> 'type' AS type, value ->> 'mailboxId' AS mailbox_id,
+    value ->> 'agentId' AS agent_id, value -> 'refs' AS refs, key AS position FROM json_each(:happenings)`),
+)
 
 /** The statements that write what happened to one tenant, for the batch of the change itself. */
 export function eventStatements(
-  { DB }: Pick<Env, 'DB'>,
+  env: Pick<Env, 'DB'>,
   tenantId: string,
   happenings: Happening[],
   now: Date,
 ): D1PreparedStatement[] {
   if (happenings.length === 0) return []
-  return [DB.prepare(eventsFrom(GIVEN, '?3')).bind(tenantId, JSON.stringify(happenings), now.getTime())]
+  return [GIVEN.bind(env, { tenantId, happenings: JSON.stringify(happenings), now: now.getTime() })]
 }
 
-const OF_SEND = eventsFrom(
-  `SELECT s.tenant_id, ?4 AS type, s.mailbox_id, s.agent_id, 0 AS position,
+const OF_SEND = statement(
+  eventsFrom(`SELECT s.tenant_id, :type AS type, s.mailbox_id, s.agent_id, 0 AS position,
       json_object('messageId', 'msg_' || substr(s.id, 5), 'sendId', s.id, 'reason', s.reason) AS refs
-    FROM sends s WHERE s.tenant_id = ?1 AND s.id = ?2 AND s.lock_token = ?3
-      AND s.state IN (SELECT value FROM json_each(?5))`,
-  '?6',
+    FROM sends s WHERE s.tenant_id = :tenantId AND s.id = :sendId AND s.lock_token = :token
+      AND s.state IN (SELECT value FROM json_each(:states))`),
 )
 
-/**
- * The statement that writes an event of a send, where the batch it ends has brought the send, as claimed under this token,
- * into one of the states.
- */
+/** The statement that writes an event of a locked send, if the batch it ends has brought the send into one of the states. */
 export function sendEventStatement(
-  { DB }: Pick<Env, 'DB'>,
+  env: Pick<Env, 'DB'>,
   { tenantId, sendId, token }: { tenantId: string; sendId: string; token: string },
   type: EventType,
   states: SendState[],
   now: Date,
 ): D1PreparedStatement {
-  return DB.prepare(OF_SEND).bind(tenantId, sendId, token, type, JSON.stringify(states), now.getTime())
+  const values = { tenantId, sendId, token, type, states: JSON.stringify(states), now: now.getTime() }
+  return OF_SEND.bind(env, values)
+}
+
+const PUBLISHED = statement(`
+  INSERT INTO events (tenant_id, seq, id, type, agent_id, refs, payload, created_at)
+  SELECT :tenantId, ${nextSeq(':tenantId', ':now')}, :id, :type, :agentId, :refs, :payload, :now`)
+
+/** The statement that writes an event that its writer publishes at once: it has its payload, and waits for nobody. */
+export function publishedEvent(
+  env: Pick<Env, 'DB'>,
+  event: { tenantId: string; id: string; type: EventType; agentId: string | null },
+  { refs, payload, now }: { refs: EventRefs; payload: string; now: Date },
+): D1PreparedStatement {
+  return PUBLISHED.bind(env, { ...event, refs: JSON.stringify(refs), payload, now: now.getTime() })
 }

@@ -1,23 +1,21 @@
-import { LIVE_LEASE } from './live-lease.ts'
+import { isLive } from './live-lease.ts'
 import { IN_STANDING } from './standing.ts'
-import { suppresses } from './suppressed.ts'
+import { applies } from './suppressed.ts'
 
 /**
- * SQL: the reason why a send that was accepted may not leave at `:now`, or NULL if it may. Whatever delivers a send, to our
- * own mailboxes or through a carrier, evaluates this in the statement that commits the delivery, because facts may have changed
- * since the verdict. All three arguments are SQL: the name of the row in `sends`, a relation of the contacts about to be
+ * SQL: the reason why a send that was accepted may not leave at `:now`, or NULL if it may. Facts may have changed
+ * since the verdict, so that internal delivery and departure to a carrier both evaluate this in the statement that commits them. All three arguments are SQL: the name of the row in `sends`, a relation of the contacts about to be
  * served with the one column `contact`, and the id of the attached domain the message is written from (NULL if none).
  */
 export const fence = (send: string, contacts: string, domainId: string) => `CASE
   WHEN EXISTS (
     SELECT 1 FROM ${contacts} r
     CROSS JOIN leases l ON l.tenant_id = ${send}.tenant_id AND l.contact = r.contact
-    CROSS JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
-    WHERE ${LIVE_LEASE} AND l.agent_id IS NOT ${send}.agent_id) THEN 'lease_conflict'
+    WHERE ${isLive('l')} AND l.agent_id IS NOT ${send}.agent_id) THEN 'lease_conflict'
   WHEN EXISTS (
     SELECT 1 FROM ${contacts} r
     CROSS JOIN suppressions x ON x.tenant_id = ${send}.tenant_id AND x.contact = r.contact
-    WHERE ${suppresses(`${send}.template, ${send}.input ->> 'campaignId'`)}) THEN 'suppressed'
+    WHERE ${applies('x', `${send}.template, ${send}.input ->> 'campaignId'`)}) THEN 'suppressed'
   WHEN ${domainId} IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM aliases y JOIN domains d ON d.tenant_id = y.tenant_id AND d.id = y.domain_id
     WHERE y.tenant_id = ${send}.tenant_id AND y.mailbox_id = ${send}.mailbox_id AND y.domain_id = ${domainId}

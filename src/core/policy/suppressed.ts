@@ -1,6 +1,13 @@
 /**
- * SQL: the suppression `x` applies at `:now` to a send. One with the scope `campaign` applies only if its campaign is among
- * `campaigns`, a list of SQL expressions: a send belongs to the campaign it names and to that of its template.
+ * SQL: the suppression in the row `row` applies at `:now` to a send of these campaigns, a list of SQL expressions. A
+ * suppression of the scope `campaign` applies to its own campaign only; every other to all sends.
  */
-export const suppresses = (campaigns: string) => `((x.expires_at IS NULL OR x.expires_at > :now)
-  AND (x.scope <> 'campaign' OR x.campaign_id IN (${campaigns})))`
+export const applies = (
+  row: string,
+  campaigns: string,
+) => `((${row}.expires_at IS NULL OR ${row}.expires_at > :now)
+  AND (${row}.scope <> 'campaign' OR ${row}.campaign_id IN (${campaigns})))`
+
+/** SQL to sort by: of several suppressions of a contact, the widest is reported. */
+export const widestFirst = (row: string) =>
+  `CASE ${row}.scope WHEN 'global' THEN 0 WHEN 'tenant' THEN 1 ELSE 2 END`

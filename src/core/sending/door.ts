@@ -1,30 +1,30 @@
 import type { Env } from '../../env.ts'
 import type { Actor } from '../ground/ctx.ts'
 
-/** The way a send came in: a key yet to be checked, or an actor already known. The tenant comes from the key's row. */
+/** How a send came in: with a key that is yet to be checked, or from a known actor. The key's row tells the tenant. */
 export type Door = {
   env: Env
   now: Date
   name: 'molted' | 'moltbotden' | 'mailmolt' | 'mcp' | 'smtp' | 'portal' | 'system'
   credential: { keyHash: string } | { actor: Actor; tenantId: string }
-  /** The tenant that the request names, where it names one; it must be the key's. */
+  /** The tenant that the request names, or null. It must be the key's. */
   tenantId: string | null
-  /** The agent that the request speaks for, by id or by name, where it names one. */
+  /** The agent that the request speaks for, by id or by name; null if it names none. */
   agent: { id: string | null; name: string | null } | null
 }
 
 /**
- * Who is asking, as the first term of every statement on the send path: the living key with this hash, unless its agent
- * is banned, or the tenant of an actor already known. Binds the hash, the time in ms and the actor's tenant at the positions given.
+ * Who is asking, as the first term of every statement on the send path: the key with this hash that is neither revoked nor
+ * expired and whose agent is not banned, or the tenant of an actor already known. Its parameters come from `callerValues`.
  */
-export const CALLER = (hash: number, now: number, tenant: number) => `
+export const CALLER = `
   caller AS (
     SELECT id AS key_id, tenant_id, agent_id, permissions, scopes FROM keys
-    WHERE hash = ?${hash} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?${now})
+    WHERE hash = :keyHash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
       AND NOT EXISTS (SELECT 1 FROM agents b
         WHERE b.tenant_id = keys.tenant_id AND b.id = keys.agent_id AND b.status = 'banned')
     UNION ALL
-    SELECT NULL, ?${tenant}, NULL, NULL, NULL WHERE ?${tenant} IS NOT NULL
+    SELECT NULL, :actorTenantId, NULL, NULL, NULL WHERE :actorTenantId IS NOT NULL
   )`
 
 /** Whether the mailbox `m` is within the scope of the caller `c`. */
@@ -44,15 +44,13 @@ export const NAMED_AGENT = `(SELECT a.id FROM agents a WHERE a.tenant_id = c.ten
   AND (i.agent_id IS NOT NULL OR i.agent_name IS NOT NULL)
   AND (i.agent_id IS NULL OR a.id = i.agent_id) AND (i.agent_name IS NULL OR a.name = i.agent_name))`
 
-/** Whether the agent that the item `i` names, if it names one, is one that the caller `c` may speak for. */
+/** Whether the caller `c` may speak for the agent that the item `i` names, or the item names none. */
 export const AGENT_FITS = `((i.agent_id IS NULL AND i.agent_name IS NULL)
   OR (${NAMED_AGENT} IS NOT NULL AND (c.agent_id IS NULL OR c.agent_id = ${NAMED_AGENT})))`
 
-export type CallerBinds = [keyHash: string | null, now: number, tenantId: string | null]
-
-export function callerBinds(door: Door): CallerBinds {
-  const { credential, now } = door
+/** The values of CALLER's parameters. Exactly one of key and tenant is given. */
+export function callerValues({ credential, now }: Door) {
   return 'keyHash' in credential
-    ? [credential.keyHash, now.getTime(), null]
-    : [null, now.getTime(), credential.tenantId]
+    ? { keyHash: credential.keyHash, now: now.getTime(), actorTenantId: null }
+    : { keyHash: null, now: now.getTime(), actorTenantId: credential.tenantId }
 }

@@ -1,19 +1,21 @@
 import type { DlpMode } from '../../schema/accounts.ts'
 import type { SendState } from '../../schema/sending.ts'
 import { joinSender } from '../accounts/domains/sending-domain.ts'
+import { statement } from '../ground/sql.ts'
 import { type Facts, LOOP_AT, LOOP_WITHIN_MS } from '../policy/judge.ts'
-import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
+import { isLive } from '../policy/live-lease.ts'
 import type { Plan } from '../policy/plans.ts'
+import { applies, widestFirst } from '../policy/suppressed.ts'
 import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
-/** The sends asked about, each with its caller's standing towards it: a stored one by id or burned key, or none yet. */
+/** The sends asked about, each with what the caller may do: a stored send, found by id or taken dedupe key, or none yet. */
 const SUBJECTS = `
   item AS MATERIALIZED (
     SELECT key AS position, value ->> 'id' AS id, value ->> 'dedupeKey' AS dedupe_key,
       value ->> 'mailboxId' AS mailbox_id, value ->> 'template' AS template, value ->> 'agentId' AS agent_id,
       value ->> 'agentName' AS agent_name, value -> 'recipients' AS recipients, value ->> 'campaignId' AS campaign_id,
       value ->> 'scheduledAt' AS scheduled_at, value ->> 'wantInput' AS want_input
-    FROM json_each(?1)),
+    FROM json_each(:items)),
   subject AS (
     SELECT i.position, i.id AS item_id, i.want_input, c.tenant_id, c.key_id, s.id AS send_id,
       m.id AS asked_mailbox_id, ${IN_SCOPE} AS in_scope, ${MAY_SEND} AS may_send, ${AGENT_FITS} AS agent_fits,
@@ -38,21 +40,19 @@ const CONTACTS = `(
       SELECT json_object('scope', x.scope, 'reasonCode', x.reason_code, 'campaignId', x.campaign_id)
       FROM suppressions x
       WHERE x.tenant_id = u.tenant_id AND x.contact = r.value ->> 'contact'
-        AND (x.expires_at IS NULL OR x.expires_at > ?3)
-        AND (x.scope <> 'campaign' OR x.campaign_id IN (u.campaign_id, u.template))
-      ORDER BY CASE x.scope WHEN 'global' THEN 0 WHEN 'tenant' THEN 1 ELSE 2 END LIMIT 1)),
+        AND ${applies('x', 'u.campaign_id, u.template')}
+      ORDER BY ${widestFirst('x')} LIMIT 1)),
     'consent', coalesce((
-      SELECT iif(k.revoked_at IS NOT NULL AND k.revoked_at <= ?3, 'revoked', 'granted') FROM consents k
-      WHERE k.tenant_id = u.tenant_id AND k.contact = r.value ->> 'contact' AND k.granted_at <= ?3), 'none'),
+      SELECT iif(k.revoked_at IS NOT NULL AND k.revoked_at <= :now, 'revoked', 'granted') FROM consents k
+      WHERE k.tenant_id = u.tenant_id AND k.contact = r.value ->> 'contact' AND k.granted_at <= :now), 'none'),
     'lease', json((
       SELECT json_object('agentId', l.agent_id, 'agentName', a.name, 'expiresAt', l.expires_at)
       FROM leases l JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
-      WHERE l.tenant_id = u.tenant_id AND l.contact = r.value ->> 'contact' AND l.ended_at IS NULL
-        AND l.expires_at > ?3 AND a.last_heartbeat_at >= ?3 - ${ACTIVE_FOR_MS})),
+      WHERE l.tenant_id = u.tenant_id AND l.contact = r.value ->> 'contact' AND ${isLive('l')})),
     'recent', json(CASE WHEN m.fatigue_limit IS NOT NULL THEN (
       SELECT json_object('count', count(*), 'oldest', min(p.created_at)) FROM send_recipients p
       WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.send_id <> u.item_id
-        AND p.created_at > ?3 - m.fatigue_days * 86400000 AND p.state <> 'void') END),
+        AND p.created_at > :now - m.fatigue_days * 86400000 AND p.state <> 'void') END),
     'known', m.autonomy = 'first_contact' AND EXISTS (
       SELECT 1 FROM send_recipients p
       WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.mailbox_id = u.mailbox_id
@@ -63,16 +63,16 @@ const CONTACTS = `(
       SELECT json_object('answeredAt', v.at / 1000, 'sent', (
         SELECT count(*) FROM send_recipients p
         WHERE p.tenant_id = u.tenant_id AND p.contact = r.value ->> 'contact' AND p.mailbox_id = u.mailbox_id
-          AND p.send_id <> u.item_id AND p.created_at > ?3 - ${LOOP_WITHIN_MS} AND p.state <> 'void'))
+          AND p.send_id <> u.item_id AND p.created_at > :now - ${LOOP_WITHIN_MS} AND p.state <> 'void'))
       FROM views v INDEXED BY views_by_sender
       WHERE v.tenant_id = u.tenant_id AND v.from_contact = r.value ->> 'contact' AND v.mailbox_id = u.mailbox_id
-        AND v.folder = 'inbox' AND v.at > (?3 - ${LOOP_WITHIN_MS}) * 1000
+        AND v.folder = 'inbox' AND v.at > (:now - ${LOOP_WITHIN_MS}) * 1000
       ORDER BY v.at DESC LIMIT 1 OFFSET ${LOOP_AT - 1}))))
   FROM json_each(u.recipients) r)`
 
 /** One row for each send asked about: what the rules look at that differs from send to send. */
-export const FACTS = `
-  WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
+export const FACTS = statement<FactsRow>(`
+  WITH ${CALLER}, ${SUBJECTS}
   SELECT u.tenant_id, u.asked_mailbox_id, u.in_scope, u.may_send, u.agent_fits, u.agent_exists, u.mailbox_id,
     u.template, u.scheduled_at, u.campaign_id, u.sender_id, g.status AS agent_status, s.content,
     coalesce(s.input ->> 'humanize', g.config ->> 'humanizer_enabled', m.humanizer_enabled, 0) AS humanized,
@@ -86,11 +86,11 @@ export const FACTS = `
   LEFT JOIN sends s ON s.tenant_id = u.tenant_id AND s.id = u.send_id
   LEFT JOIN mailboxes m ON m.tenant_id = u.tenant_id AND m.id = u.mailbox_id
   LEFT JOIN agents g ON g.tenant_id = u.tenant_id AND g.id = u.sender_id
-  ORDER BY u.position`
+  ORDER BY u.position`)
 
 /** One row for each pair of mailbox and template among them: what they have in common. */
-export const SETTINGS = `
-  WITH ${CALLER(2, 3, 4)}, ${SUBJECTS}
+export const SETTINGS = statement<SettingsRow>(`
+  WITH ${CALLER}, ${SUBJECTS}
   SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
     t.require_consent_for_marketing, t.physical_address, coalesce(al.address, m.address) AS address, dm.id AS domain_id, dm.domain,
     dm.status AS domain_status, m.display_name, m.status AS mailbox_status,
@@ -98,7 +98,7 @@ export const SETTINGS = `
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
     CASE WHEN m.risk_budget IS NOT NULL THEN (
       SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
-        AND p.updated_at > ?3 - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
+        AND p.updated_at > :now - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
       AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact,
     t.dlp_mode, t.dlp_disabled, (SELECT json_group_array(json_object('id', k.id, 'probe', k.probe,
@@ -110,7 +110,7 @@ export const SETTINGS = `
   ${joinSender('m')}
   LEFT JOIN templates p ON p.tenant_id = x.tenant_id AND (p.slug = x.template OR p.id = x.template)
   LEFT JOIN template_versions v
-    ON v.tenant_id = p.tenant_id AND v.template_id = p.id AND v.version = p.published_version`
+    ON v.tenant_id = p.tenant_id AND v.template_id = p.id AND v.version = p.published_version`)
 
 export type FactsRow = {
   tenant_id: string

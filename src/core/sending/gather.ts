@@ -8,7 +8,7 @@ import type { ContactFacts, Facts, TemplateFacts } from '../policy/judge.ts'
 import { mailboxLimits, planLimits } from '../policy/plans.ts'
 import type { Limits } from '../policy/windows.ts'
 import { type DlpPolicy, nothingFound } from '../reading/dlp/content.ts'
-import { callerBinds, type Door } from './door.ts'
+import { callerValues, type Door } from './door.ts'
 import { FACTS, type FactsRow, SETTINGS, type SettingsRow } from './facts.ts'
 
 /** What is to be looked up: a send by its id, or by the key that another send may have burned first. */
@@ -82,15 +82,16 @@ type ContactRow = Omit<ContactFacts, 'ours' | 'here' | 'recentSends' | 'oldestRe
 export function gatherStatements(door: Door, queries: Query[]): D1PreparedStatement[] {
   const agent = { agentId: door.agent?.id, agentName: door.agent?.name }
   const items = JSON.stringify(queries.map((query) => ({ ...query, ...agent })))
-  const binds = [items, ...callerBinds(door)]
-  return [door.env.DB.prepare(FACTS).bind(...binds), door.env.DB.prepare(SETTINGS).bind(...binds)]
+  const values = { items, ...callerValues(door) }
+  return [FACTS.bind(door.env, values), SETTINGS.bind(door.env, values)]
 }
 
 /** Reads the answers of `gatherStatements`: one `Found` per query, in order, or none at all if the caller is unknown. */
 export function readGathered(door: Door, answers: D1Result[]): Found[] {
-  const [facts, pairs] = answers.slice(-2) as [D1Result<FactsRow>, D1Result<SettingsRow>]
-  const settingsOf = new Map(pairs.results.map((row) => [pair(row.mailbox_id, row.template), row]))
-  return facts.results.map((row) => {
+  const settingsOf = new Map(
+    SETTINGS.rows(answers.at(-1)).map((row) => [pair(row.mailbox_id, row.template), row]),
+  )
+  return FACTS.rows(answers.at(-2)).map((row) => {
     const about = row.mailbox_id === null ? undefined : settingsOf.get(pair(row.mailbox_id, row.template))
     return {
       keyTenantId: row.tenant_id,

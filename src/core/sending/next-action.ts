@@ -2,8 +2,10 @@ import { type AgentName, mayLook } from '../accounts/agents/agents.ts'
 import { parseAddress } from '../ground/address.ts'
 import { type Ctx, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { ACTIVE_FOR_MS } from '../policy/live-lease.ts'
+import { statement } from '../ground/sql.ts'
+import { isLive } from '../policy/live-lease.ts'
 import { statesIn } from '../policy/states.ts'
+import { applies, widestFirst } from '../policy/suppressed.ts'
 
 /** What to do about a contact next, and the one fact that says so. */
 export type NextAction = {
@@ -36,14 +38,15 @@ const DAY_MS = 24 * HOUR_MS
 /** How long a contact is left in peace after a send, in ms. */
 const PEACE_MS = 3 * DAY_MS
 
-const SEEN = (table: string) => `(?4 IS NULL OR ${table}.mailbox_id IN (SELECT value FROM json_each(?4)))`
+const SEEN = (table: string) =>
+  `(:visible IS NULL OR ${table}.mailbox_id IN (SELECT value FROM json_each(:visible)))`
 
 const OF_CONTACT = `send_recipients p CROSS JOIN sends s ON s.tenant_id = p.tenant_id AND s.id = p.send_id
-  WHERE p.tenant_id = ?2 AND p.contact = i.contact AND p.state <> 'void' AND ${SEEN('p')}`
+  WHERE p.tenant_id = :tenantId AND p.contact = i.contact AND p.state <> 'void' AND ${SEEN('p')}`
 
 /** One row for each contact, in order. The newest send is found from the end of the contact's range. */
-const KNOWN = `
-  WITH item AS MATERIALIZED (SELECT key AS position, value AS contact FROM json_each(?1)),
+const KNOWN = statement<Row>(`
+  WITH item AS MATERIALIZED (SELECT key AS position, value AS contact FROM json_each(:contacts)),
   found AS MATERIALIZED (
     SELECT i.position, i.contact,
       (SELECT p.send_id FROM ${OF_CONTACT}
@@ -59,25 +62,24 @@ const KNOWN = `
     (SELECT json_object('at', n.at / 1000, 'intent', g.intent)
       FROM views n INDEXED BY views_by_sender
       CROSS JOIN messages g ON g.tenant_id = n.tenant_id AND g.id = n.message_id
-      WHERE n.tenant_id = ?2 AND n.from_contact = i.contact AND n.folder = 'inbox' AND ${SEEN('n')}
+      WHERE n.tenant_id = :tenantId AND n.from_contact = i.contact AND n.folder = 'inbox' AND ${SEEN('n')}
       ORDER BY n.at DESC LIMIT 1) AS last_inbound,
     (SELECT json_object('scope', x.scope, 'reasonCode', x.reason_code) FROM suppressions x
-      WHERE x.tenant_id = ?2 AND x.contact = i.contact AND x.scope <> 'campaign'
-        AND (x.expires_at IS NULL OR x.expires_at > ?3) ORDER BY x.scope LIMIT 1) AS suppression,
+      WHERE x.tenant_id = :tenantId AND x.contact = i.contact AND ${applies('x', 'NULL')}
+      ORDER BY ${widestFirst('x')} LIMIT 1) AS suppression,
     (SELECT json_object('agentId', h.agent_id, 'agentName', a.name, 'expiresAt', h.expires_at)
       FROM leases h JOIN agents a ON a.tenant_id = h.tenant_id AND a.id = h.agent_id
-      WHERE h.tenant_id = ?2 AND h.contact = i.contact AND h.ended_at IS NULL AND h.expires_at > ?3
-        AND a.last_heartbeat_at >= ?3 - ${ACTIVE_FOR_MS}) AS lease,
+      WHERE h.tenant_id = :tenantId AND h.contact = i.contact AND ${isLive('h')}) AS lease,
     CASE WHEN w.id IS NOT NULL THEN json_object('state', w.state,
       'at', iif(w.state = 'scheduled', coalesce(w.next_at, w.scheduled_at), w.created_at)) END AS waiting,
     CASE WHEN m.fatigue_limit IS NOT NULL THEN json_object('limit', m.fatigue_limit, 'days', m.fatigue_days, 'count', (
-      SELECT count(*) FROM send_recipients p WHERE p.tenant_id = ?2 AND p.contact = i.contact AND p.state <> 'void'
-        AND p.created_at > ?3 - m.fatigue_days * ${DAY_MS})) END AS fatigue
+      SELECT count(*) FROM send_recipients p WHERE p.tenant_id = :tenantId AND p.contact = i.contact AND p.state <> 'void'
+        AND p.created_at > :now - m.fatigue_days * ${DAY_MS})) END AS fatigue
   FROM found i
-  LEFT JOIN sends l ON l.tenant_id = ?2 AND l.id = i.last_id
-  LEFT JOIN sends w ON w.tenant_id = ?2 AND w.id = i.waiting_id
-  LEFT JOIN mailboxes m ON m.tenant_id = ?2 AND m.id = l.mailbox_id
-  ORDER BY i.position`
+  LEFT JOIN sends l ON l.tenant_id = :tenantId AND l.id = i.last_id
+  LEFT JOIN sends w ON w.tenant_id = :tenantId AND w.id = i.waiting_id
+  LEFT JOIN mailboxes m ON m.tenant_id = :tenantId AND m.id = l.mailbox_id
+  ORDER BY i.position`)
 
 type Row = {
   unknown: number
@@ -103,16 +105,14 @@ export async function nextActions(ctx: Ctx, agent: AgentName, emails: string[]):
     throw new Fault('invalid', `"${email.slice(0, 100)}" is not an email address.`, { field })
   })
   const visible = visibleMailboxes(ctx.actor)
-  const { results } = await ctx.env.DB.prepare(KNOWN)
-    .bind(
-      JSON.stringify(contacts),
-      ctx.tenantId,
-      ctx.now.getTime(),
-      visible === null ? null : JSON.stringify(visible),
-    )
-    .all<Row>()
+  const rows = await KNOWN.all(ctx.env, {
+    contacts: JSON.stringify(contacts),
+    tenantId: ctx.tenantId,
+    now: ctx.now.getTime(),
+    visible: visible === null ? null : JSON.stringify(visible),
+  })
   const speaker = agent.id === null && agent.name === null ? ownAgent(ctx) : agent
-  return results.map((row, position) => {
+  return rows.map((row, position) => {
     const known = read(row)
     const contactEmail = emails[position] ?? ''
     return { contactEmail, ...recommend(known, speaker, ctx.now.getTime()), known }

@@ -9,9 +9,9 @@ import { newId } from '../ground/ids.ts'
 import { byteLength } from '../ground/slices.ts'
 import { bodyIn, sentBodyKey } from '../mail/body.ts'
 import type { KeptFile } from '../mail/files.ts'
-import type { Claim } from './claim.ts'
 import type { Door } from './door.ts'
 import { isInline } from './gather.ts'
+import type { NewSend } from './take.ts'
 
 /** One message that somebody wants sent, in the core's words. */
 export type SendRequest = {
@@ -48,7 +48,7 @@ export type SendError = {
   details: Record<string, unknown>
 }
 
-export type Prepared = { request: SendRequest } & ({ claim: Claim } | { error: SendError })
+export type Prepared = { request: SendRequest } & ({ newSend: NewSend } | { error: SendError })
 
 /** A payload above this many bytes is kept in R2 and not in the row. */
 const LARGE_INPUT = 100_000
@@ -58,7 +58,7 @@ const RECIPIENTS_AT_MOST = 50
 const DERIVED_FOR_MS = 60_000
 
 /**
- * Turns each request into a claim, or says what is wrong with it. Order is kept. Over MCP a send without a key gets one
+ * Turns each request into a new send, or says what is wrong with it. Order is kept. Over MCP a send without a key gets one
  * that is derived from what it says, for 60 s: a model that asks twice has sent once.
  */
 export async function prepare(door: Door, requests: SendRequest[]): Promise<Prepared[]> {
@@ -69,7 +69,7 @@ export async function prepare(door: Door, requests: SendRequest[]): Promise<Prep
       if (error) return { request, error }
       if (!Array.isArray(recipients)) return { request, error: recipients }
       const isDerived = request.dedupeKey === null && door.name === 'mcp'
-      const claim: Claim = {
+      const newSend: NewSend = {
         id: newId('req', door.now),
         mailboxId: request.mailboxId ?? null,
         template: request.template,
@@ -83,23 +83,23 @@ export async function prepare(door: Door, requests: SendRequest[]): Promise<Prep
         batchId: request.batchId ?? null,
         scheduledAt: request.scheduledAt?.getTime() ?? null,
       }
-      return { request, claim }
+      return { request, newSend }
     }),
   )
 }
 
-/** Puts inputs too large for a row into R2, before anything is claimed. */
-export async function keepLargeInputs(env: Env, claims: Claim[]): Promise<void> {
+/** Puts inputs too large for a row into R2, before the sends are written. */
+export async function keepLargeInputs(env: Env, sends: NewSend[]): Promise<void> {
   await Promise.all(
-    claims.map(async (claim) => {
-      const text = JSON.stringify(claim.input)
+    sends.map(async (send) => {
+      const text = JSON.stringify(send.input)
       // No character takes more than three bytes of UTF-8 for each of its UTF-16 units.
       if (text.length <= LARGE_INPUT / 3 || byteLength(text) <= LARGE_INPUT) return
-      claim.inputKey = `inputs/${claim.id}.json`
-      const { isComposed, inline } = claim.input
+      send.inputKey = `inputs/${send.id}.json`
+      const { isComposed, inline } = send.input
       await Promise.all([
-        env.MAIL.put(claim.inputKey, text),
-        isComposed && inline ? env.MAIL.put(sentBodyKey(claim.id), JSON.stringify(bodyIn(inline))) : null,
+        env.MAIL.put(send.inputKey, text),
+        isComposed && inline ? env.MAIL.put(sentBodyKey(send.id), JSON.stringify(bodyIn(inline))) : null,
       ])
     }),
   )

@@ -3,13 +3,13 @@ import { learn } from '../ground/log.ts'
 import type { KeptFile } from '../mail/files.ts'
 import type { Verdict } from '../policy/judge.ts'
 import { isAccepted, type SendState, type SendStateFacts, STATES } from '../policy/states.ts'
-import { type Claim, claimStatements } from './claim.ts'
 import { type Candidate, type Decision, decide } from './decide.ts'
 import type { Door } from './door.ts'
 import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
 import { ring } from './ring.ts'
 import { readTexts } from './screen.ts'
+import { type NewSend, takeStatements } from './take.ts'
 
 /**
  * What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`
@@ -47,33 +47,33 @@ export async function requestSends(door: Door, requests: SendRequest[]): Promise
 
 async function request(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
   const prepared = await prepare(door, requests)
-  const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
-  const claims = asked.map(({ claim }) => claim)
-  if (claims.length === 0) {
+  const asked = prepared.flatMap((each) => ('newSend' in each ? each : []))
+  const newSends = asked.map(({ newSend }) => newSend)
+  if (newSends.length === 0) {
     const caller = await door.env.DB.batch(gatherStatements(door, [{ id: '' }]))
     mustKnow(door, readGathered(door, caller), 1)
     return prepared.flatMap((each) => ('error' in each ? each.error : []))
   }
-  await keepLargeInputs(door.env, claims)
+  await keepLargeInputs(door.env, newSends)
 
-  const queries = claims.map(({ id, dedupeKey, mailboxId }) => ({ id, dedupeKey, mailboxId }))
+  const queries = newSends.map(({ id, dedupeKey, mailboxId }) => ({ id, dedupeKey, mailboxId }))
   const answers = await door.env.DB.batch([
-    ...claimStatements(door, claims),
+    ...takeStatements(door, newSends),
     ...gatherStatements(door, queries),
   ])
-  const found = mustKnow(door, readGathered(door, answers), claims.length)
+  const found = mustKnow(door, readGathered(door, answers), newSends.length)
   const tenantId = found[0]?.keyTenantId ?? ''
 
   const met = new Set<string>()
   const candidates = await Promise.all(
-    asked.flatMap(({ claim, request }, position) => {
+    asked.flatMap(({ newSend, request }, position) => {
       const { send, subject } = must(found[position])
-      if (!send) throw new Error('a claim left neither its row nor another behind')
+      if (!send) throw new Error('a send was neither written nor found under its dedupe key')
       const isFirst = !met.has(send.id)
       met.add(send.id)
       const files = request.composed?.files ?? []
       return send.state === 'judging' && isFirst && subject
-        ? [candidate(door, { send, subject, claim, files })]
+        ? [candidate(door, { send, subject, newSend, files })]
         : []
     }),
   )
@@ -86,10 +86,10 @@ async function request(door: Door, requests: SendRequest[]): Promise<SendResult[
   return prepared.map((each): SendResult => {
     if ('error' in each) return each.error
     const { send } = must(found[next++])
-    if (!send) throw new Error('a claim left neither its row nor another behind')
+    if (!send) throw new Error('a send was neither written nor found under its dedupe key')
     const decision = answered.has(send.id) ? undefined : decided.get(send.id)
     answered.add(send.id)
-    return result(each.claim, each.request, send, decision ?? decided.get(send.id), decision !== undefined)
+    return result(each.newSend, each.request, send, decision ?? decided.get(send.id), decision !== undefined)
   })
 }
 
@@ -104,20 +104,20 @@ function outcomeOf(results: SendResult[]): Outcome {
   return { sendId: only.requestId, outcome: only.status, ...(refusal ? { reason: refusal.reason } : {}) }
 }
 
-/** The judging row that stands under a claim: our own, or another caller's with that caller's stored input. */
+/** The unjudged send behind a dedupe key: our own, or one that another caller wrote, with that caller's stored input. */
 async function candidate(
   { env }: Door,
   {
     send,
     subject,
-    claim,
+    newSend,
     files,
-  }: { send: NonNullable<Found['send']>; subject: Subject; claim: Claim; files: KeptFile[] },
+  }: { send: NonNullable<Found['send']>; subject: Subject; newSend: NewSend; files: KeptFile[] },
 ): Promise<Candidate> {
-  const isOwn = send.id === claim.id
-  const input = isOwn ? claim.input : (send.storedInput ?? (await largeInput(env, send.inputKey)))
-  const isLarge = (isOwn ? claim.inputKey : send.inputKey) !== null
-  const recipients = isOwn ? claim.recipients : send.storedRecipients
+  const isOwn = send.id === newSend.id
+  const input = isOwn ? newSend.input : (send.storedInput ?? (await largeInput(env, send.inputKey)))
+  const isLarge = (isOwn ? newSend.inputKey : send.inputKey) !== null
+  const recipients = isOwn ? newSend.recipients : send.storedRecipients
   const areRead = isOwn && files.every(({ text }) => text !== undefined)
   const texts = areRead
     ? files.map(({ id, text = null }) => ({ id, text }))
@@ -136,14 +136,14 @@ async function candidate(
 }
 
 function result(
-  claim: Claim,
+  newSend: NewSend,
   request: SendRequest,
   send: NonNullable<Found['send']>,
   decision: Decision | undefined,
   isFirst: boolean,
 ): SendResult {
-  const isRepeat = send.id !== claim.id
-  if (isRepeat && request.isHeaderKey && send.bodyHash !== '' && send.bodyHash !== claim.bodyHash) {
+  const isRepeat = send.id !== newSend.id
+  if (isRepeat && request.isHeaderKey && send.bodyHash !== '' && send.bodyHash !== newSend.bodyHash) {
     const message = 'This Idempotency-Key was used for a different request. Use a new key.'
     return { status: 'error', requestId: send.id, code: 'idempotency_mismatch', message, details: {} }
   }
@@ -153,7 +153,7 @@ function result(
     const details = { field: 'payload', missing: decision.missing }
     return { status: 'error', requestId: send.id, code: 'template_render_failed', message, details }
   }
-  const isKeyDerived = claim.burnForMs !== null
+  const isKeyDerived = newSend.burnForMs !== null
   const isSettledHere = decision?.isMine === true && isFirst
   if (!isSettledHere && isAccepted(state))
     return { status: 'duplicate', requestId: send.id, originalState: state, isKeyDerived }

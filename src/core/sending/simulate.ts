@@ -18,7 +18,7 @@ export type SimulationResult =
     }
 
 /**
- * Judge as `requestSends` would, and leave no trace: nothing is claimed, spent or written. Each request is judged on its
+ * Judge as `requestSends` would, and leave no trace: no key is taken, nothing is spent or written. Each request is judged on its
  * own or, where the view is sequential, as if those before it had been sent.
  */
 export async function simulateSends(
@@ -27,9 +27,9 @@ export async function simulateSends(
   { isSequential = false } = {},
 ): Promise<SimulationResult[]> {
   const prepared = await prepare(door, requests)
-  const asked = prepared.flatMap((each) => ('claim' in each ? each : []))
+  const asked = prepared.flatMap((each) => ('newSend' in each ? each : []))
   const queries = asked.map(
-    ({ claim: { input, id, dedupeKey, mailboxId, template, recipients, scheduledAt } }) => ({
+    ({ newSend: { input, id, dedupeKey, mailboxId, template, recipients, scheduledAt } }) => ({
       ...{ id, dedupeKey, mailboxId, template, recipients, scheduledAt },
       campaignId: input.campaignId,
     }),
@@ -37,25 +37,25 @@ export async function simulateSends(
   const answers = await door.env.DB.batch(gatherStatements(door, queries.length > 0 ? queries : [{ id: '' }]))
   const found = mustKnow(door, readGathered(door, answers), Math.max(queries.length, 1))
 
-  const candidates = asked.flatMap(({ claim, request }, position) => {
+  const candidates = asked.flatMap(({ newSend, request }, position) => {
     const subject = found[position]?.subject
     if (!subject) return []
-    const input = request.payload === null ? null : claim.input
-    const said = { input: claim.input, recipients: claim.recipients, texts: [], rendered: null }
+    const input = request.payload === null ? null : newSend.input
+    const said = { input: newSend.input, recipients: newSend.recipients, texts: [], rendered: null }
     return [
       {
-        ...{ sendId: claim.id, from: 'judging' as const, subject, input, said },
+        ...{ sendId: newSend.id, from: 'judging' as const, subject, input, said },
         ...{ isLarge: false, isRendered: false, mayWaitUntil: null },
       },
     ]
   })
   const previews = await preview(door, found[0]?.keyTenantId ?? '', candidates, isSequential)
   const previewOf = new Map(previews.map((each) => [each.sendId, each]))
-  const taken = new Set(asked.filter((_, position) => found[position]?.send).map(({ claim }) => claim.id))
+  const taken = new Set(asked.filter((_, position) => found[position]?.send).map(({ newSend }) => newSend.id))
   return prepared.map((each): SimulationResult => {
     if ('error' in each) return each.error
-    const { verdict = null, missing = [] } = previewOf.get(each.claim.id) ?? {}
-    const { id, burnForMs } = each.claim
+    const { verdict = null, missing = [] } = previewOf.get(each.newSend.id) ?? {}
+    const { id, burnForMs } = each.newSend
     return {
       ...{ status: 'simulated', requestId: id, isDuplicate: taken.has(id), verdict, missing },
       isKeyDerived: burnForMs !== null,

@@ -2,6 +2,7 @@ import type { Env } from '../../env.ts'
 import type { EventType } from '../../schema/journal.ts'
 import { newId } from '../ground/ids.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
+import { tracesFrom } from '../journal/traces.ts'
 import { statesIn } from '../policy/states.ts'
 
 /** What may be heard of a recipient, as bits of `send_recipients.signals`: each counts once, whatever the order. */
@@ -115,13 +116,10 @@ const SUPPRESS = `
     expires_at = excluded.expires_at
   WHERE suppressions.expires_at IS NOT NULL OR excluded.reason_code = 'complaint'`
 
-const TRACE = `
-  INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
-  SELECT f.tenant_id, f.send_id,
-    (SELECT coalesce(max(t.seq) + 1, 0) FROM traces t WHERE t.tenant_id = f.tenant_id AND t.send_id = f.send_id)
-      + row_number() OVER (PARTITION BY f.tenant_id, f.send_id ORDER BY f.position) - 1,
-    'delivery', ?2, f.trace
-  FROM fresh f WHERE f.trace <> 'null'`
+const TRACE = tracesFrom(
+  `SELECT f.tenant_id, f.send_id, 'delivery' AS kind, f.trace AS body, f.position FROM fresh f WHERE f.trace <> 'null'`,
+  '?2',
+)
 
 /** A recipient's state is the highest of its signals, so that order and repetition do not matter. */
 const RECIPIENTS = `

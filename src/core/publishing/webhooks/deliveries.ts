@@ -3,6 +3,7 @@ import { webhookAttempts, webhookDeliveries } from '../../../schema/publishing.t
 import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { idFloor, newId, newToken } from '../../ground/ids.ts'
+import { publishedEvent } from '../../journal/event-rows.ts'
 import { ringDeliveries } from '../../journal/webhook-bells.ts'
 import { type Attempted, attemptDelivery } from './attempt.ts'
 import { CLAIM_MS } from './schedule.ts'
@@ -106,11 +107,6 @@ export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Prom
   return revived?.results[0]?.count ?? 0
 }
 
-const PING = `
-  INSERT INTO events (tenant_id, seq, id, type, agent_id, refs, payload, created_at)
-  SELECT ?1, max(?2 * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = ?1), 0)),
-    ?3, 'ping', ?4, json_object('webhookId', ?5), ?6, ?2`
-
 /** Sends a webhook a synthetic `ping` at once, also where it is switched off, and says what came of it. It is not repeated. */
 export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempted> {
   mustBeAllowed(ctx, 'manage')
@@ -123,7 +119,11 @@ export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempte
   const until = new Date(now.getTime() + CLAIM_MS)
   const { DB } = ctx.env
   await DB.batch([
-    DB.prepare(PING).bind(tenantId, now.getTime(), eventId, webhook.agentId, webhookId, payload),
+    publishedEvent(
+      ctx.env,
+      { tenantId, id: eventId, type: 'ping', agentId: webhook.agentId },
+      { refs: { webhookId }, payload, now },
+    ),
     DB.prepare(
       `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, lock_token,
          lock_until, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'ping', 'pending', 1, ?5, ?6, ?5, ?7, ?7)`,
