@@ -66,7 +66,8 @@ const NOT_YET: string[] = [
 ]
 
 test('SQL as text goes through `statement`', () => {
-  expect(filesWith(/\.prepare\(/)).toEqual([...MAY_PREPARE, ...NOT_YET].sort())
+  const known = [...MAY_PREPARE, ...NOT_YET]
+  expect(filesWith(/\.prepare\(/).filter((file) => !known.includes(file))).toEqual([])
 })
 
 test('only the journal writes traces, events and audit entries', () => {
