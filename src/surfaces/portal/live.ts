@@ -1,14 +1,14 @@
 import { Hono } from 'hono'
 import { eventStream } from '../../core/ground/event-stream.ts'
 import { listenerFor } from '../../core/publishing/stream.ts'
-import type { Portal } from './session.ts'
+import type { Portal } from './context.ts'
 
-/** How often a silent stream says that it lives, in ms. */
+/** How often a comment is sent that keeps a silent stream open, in ms. */
 const PULSE_MS = 20_000
 /** How long a browser waits before it connects again, in ms. */
 const RETRY_MS = 3_000
 
-/** Tells open pages that something has happened, and nothing but what kind of thing: they ask for themselves anew. */
+/** Tells open pages the type of each event of the tenant, and nothing more. The pages then fetch themselves again. */
 export const live = new Hono<Portal>()
 
 live.get('/live', async (c) => {

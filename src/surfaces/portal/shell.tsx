@@ -4,8 +4,9 @@ import type { Person } from '../../core/accounts/sessions.ts'
 import { may } from '../../core/ground/ctx.ts'
 import { countPending } from '../../core/sending/approvals.ts'
 import { SCRIPT_URL, STYLE_URL } from './assets/assets.ts'
-import { Form } from './parts/parts.tsx'
-import { type PortalContext, takeFlash } from './session.ts'
+import type { PortalContext } from './context.ts'
+import { takeFlash } from './flash.ts'
+import { ButtonForm } from './parts/forms.tsx'
 
 const MENU: [heading: string, entries: [path: string, name: string][]][] = [
   [
@@ -57,8 +58,8 @@ const MENU: [heading: string, entries: [path: string, name: string][]][] = [
 ]
 
 /**
- * Answers with a page of the portal: with its menu for whoever is signed in to a tenant, else narrow and alone. What is wrong with
- * a form that was posted is said first, and the focus is there.
+ * Answers with a page of the portal: with the menu if the person has chosen a tenant, otherwise as a narrow page without it. If a
+ * posted form was refused, its fault comes first and has the focus.
  */
 export async function page(
   c: PortalContext,
@@ -68,8 +69,8 @@ export async function page(
 ) {
   const [person, wrong] = [c.get('person'), c.get('wrong')]
   const flash = takeFlash(c)
-  const shown = (
-    <>
+  const main = (
+    <main id="main" tabindex={-1}>
       {flash === null ? null : (
         <div class="note good" role="status">
           {flash}
@@ -82,7 +83,7 @@ export async function page(
         </div>
       ) : null}
       {children}
-    </>
+    </main>
   )
   const isWide = person?.ctx && status !== 500
   const pending = isWide && person.ctx && may(person.ctx, 'read') ? await countPending(person.ctx) : 0
@@ -91,18 +92,14 @@ export async function page(
       {isWide ? (
         <div class="frame">
           <Side c={c} person={person} pending={pending} />
-          <main id="main" tabindex={-1}>
-            {shown}
-          </main>
+          {main}
         </div>
       ) : (
         <div class="narrow">
           <header>
             <Brand />
           </header>
-          <main id="main" tabindex={-1}>
-            {shown}
-          </main>
+          {main}
         </div>
       )}
     </Document>,
@@ -126,7 +123,7 @@ function Document({ title, children }: { title: string; children: unknown }) {
         </head>
         <body>
           <a class="skip" href="#main">
-            Skip to the content
+            Skip to content
           </a>
           {children}
         </body>
@@ -144,65 +141,81 @@ function Brand() {
 }
 
 function Side({ c, person, pending }: { c: PortalContext; person: Person; pending: number }) {
-  const here = c.req.path.replace(/^\/portal/, '')
-  const isHere = (path: string) => (path === '' ? here === '' : here === path || here.startsWith(`${path}/`))
-  const current = person.memberships.find(({ tenantId }) => tenantId === person.ctx?.tenantId)
   return (
     <header class="side">
       <div class="bar">
         <Brand />
         <button type="button" class="opener" popovertarget="menu">
           Menu
-          {pending > 0 ? <span class="visually-hidden">: {pending} approvals wait</span> : null}
+          {pending > 0 ? <span class="visually-hidden">: {pending} approvals are waiting</span> : null}
         </button>
       </div>
       <div id="menu" popover="auto">
-        <nav aria-label="Portal">
-          {MENU.map(([heading, entries]) => (
-            <>
-              <h2>{heading}</h2>
-              <ul>
-                {entries.map(([path, name]) => (
-                  <li>
-                    <a href={`/portal${path}`} {...(isHere(path) ? { 'aria-current': 'page' } : {})}>
-                      {name}
-                      {path === '/approvals' ? (
-                        <span id="waiting" data-live="approval">
-                          {pending > 0 ? (
-                            <span class="count">
-                              {pending === 100 ? '100+' : pending}
-                              <span class="visually-hidden"> waiting</span>
-                            </span>
-                          ) : null}
-                        </span>
-                      ) : null}
-                    </a>
-                  </li>
-                ))}
-              </ul>
-            </>
-          ))}
-        </nav>
-        <div class="who">
-          <p>
-            <strong>{current?.tenantName}</strong>
-            <br />
-            <span class="soft">
-              {person.session.contact}, {current?.role}
-            </span>
-          </p>
-          {person.memberships.length > 1 ? (
-            <p>
-              <a href="/portal/accounts">Another account</a>
-            </p>
-          ) : null}
-          <Form c={c} action="/portal/sign-out">
-            <button class="small" type="submit">
-              Sign out
-            </button>
-          </Form>
-        </div>
+        <Menu path={c.req.path.replace(/^\/portal/, '')} pending={pending} />
+        <SignedIn c={c} person={person} />
       </div>
     </header>
+  )
+}
+
+/** The links to all pages; the one that `path` belongs to is marked. */
+function Menu({ path: current, pending }: { path: string; pending: number }) {
+  const isCurrent = (path: string) =>
+    path === '' ? current === '' : current === path || current.startsWith(`${path}/`)
+  return (
+    <nav aria-label="Portal">
+      {MENU.map(([heading, entries]) => (
+        <>
+          <h2>{heading}</h2>
+          <ul>
+            {entries.map(([path, name]) => (
+              <li>
+                <a href={`/portal${path}`} {...(isCurrent(path) ? { 'aria-current': 'page' } : {})}>
+                  {name}
+                  {path === '/approvals' ? <WaitingCount pending={pending} /> : null}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </>
+      ))}
+    </nav>
+  )
+}
+
+function WaitingCount({ pending }: { pending: number }) {
+  return (
+    <span id="waiting" data-live="approval">
+      {pending > 0 ? (
+        <span class="count">
+          {pending === 100 ? '100+' : pending}
+          <span class="visually-hidden"> waiting</span>
+        </span>
+      ) : null}
+    </span>
+  )
+}
+
+/** The person who is signed in, the account and role, and the way out. */
+function SignedIn({ c, person }: { c: PortalContext; person: Person }) {
+  const current = person.memberships.find(({ tenantId }) => tenantId === person.ctx?.tenantId)
+  return (
+    <div class="who">
+      <p>
+        <strong>{current?.tenantName}</strong>
+        <br />
+        <span class="soft">
+          {person.session.contact}, {current?.role}
+        </span>
+      </p>
+      {person.memberships.length > 1 ? (
+        <p>
+          <a href="/portal/accounts">Switch account</a>
+        </p>
+      ) : null}
+      <ButtonForm c={c} action="/portal/sign-out" class="small">
+        Sign out
+      </ButtonForm>
+    </div>
   )
 }

@@ -4,18 +4,24 @@ import { type LoggedEntry, listEntries, logLines, logTable } from '../../../core
 import { searchEntries } from '../../../core/governance/audit/search.ts'
 import { type Signature, type Verified, verifyLog } from '../../../core/governance/audit/verify.ts'
 import { fileOf } from '../../http.ts'
-import { asked, Field, Id, Listing, PAGE, Time } from '../parts/parts.tsx'
-import type { Portal } from '../session.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { Field, type Option } from '../parts/fields.tsx'
+import { asked, Filter, Listing, PAGE } from '../parts/list.tsx'
+import { Facts } from '../parts/table.tsx'
+import { Id, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-const KINDS: [string, string][] = [
+type Head = Awaited<ReturnType<typeof listEntries>>['head']
+type People = Awaited<ReturnType<typeof listOwners>>
+
+const ACTORS: Option[] = [
   ['', 'anybody'],
   ['human', 'a person'],
   ['key', 'a key'],
   ['system', 'the system'],
 ]
 
-/** What was changed, by whom and when, and whether the log still is as it was written. */
+/** The audit log: who changed what and when, and whether the log is still as it was written. */
 export const audit = new Hono<Portal>()
 
 audit.get('/audit', async (c) => {
@@ -26,92 +32,43 @@ audit.get('/audit', async (c) => {
     listEntries(ctx, { before: null, limit: 1 }),
     listOwners(ctx),
   ])
-  const nameOf = (actor: string) => {
-    const person = people.find(({ id }) => actor === `human:${id}`)
-    return person?.email ?? actor.replace(':', ' ')
-  }
   const isFiltered = Object.values(filter).some((value) => value !== undefined)
   return await page(
     c,
     'Audit log',
     <>
       <p class="lead">
-        {total} entries. {unlinked > 0 ? `The newest ${unlinked} are chained within a minute.` : null} Each is
-        bound to all before it.
+        {total} entries. Each entry holds the hash of the entry before it.{' '}
+        {unlinked > 0 ? `The newest ${unlinked} get theirs within a minute.` : null}
       </p>
       <div class="row">
         <a class="button" href="/portal/audit/verify">
-          Verify the chain
+          Verify the log
         </a>
         <a class="button" href="/portal/audit.csv">
           Export as CSV
         </a>
         <a class="button" href="/portal/audit.ndjson">
-          Export with its proofs
+          Export with proofs
         </a>
       </div>
-      {head ? (
-        <details>
-          <summary>The end of the chain</summary>
-          <dl class="facts">
-            <dt>Entry</dt>
-            <dd>{head.seq}</dd>
-            <dt>Hash</dt>
-            <dd>
-              <Id>{head.hash}</Id>
-            </dd>
-            <dt>Signed</dt>
-            <dd>
-              {head.keyId ? (
-                <>
-                  <Time at={head.at} />, by key <Id>{head.keyId}</Id>
-                </>
-              ) : (
-                'not signed'
-              )}
-            </dd>
-          </dl>
-        </details>
-      ) : null}
-      <form class="row" method="get">
-        <Field
-          c={c}
-          label="What was done"
-          name="action"
-          value={filter.action}
-          attributes={{ maxlength: 100, placeholder: 'domain, or domain.added', autocapitalize: 'off' }}
-        />
-        <Field
-          c={c}
-          label="By whom"
-          name="actor"
-          value={filter.actor}
-          options={[...KINDS, ...people.map(({ id, email }): [string, string] => [`human:${id}`, email])]}
-        />
-        <Field
-          c={c}
-          label="To what"
-          name="target"
-          value={filter.target}
-          attributes={{ maxlength: 200, placeholder: 'an id' }}
-        />
-        <button type="submit">Show</button>
-      </form>
+      <LastEntry head={head} />
+      <FilterFields c={c} filter={filter} people={people} />
       <Listing
         c={c}
         of={{ shown: entries, next: next === null ? null : String(next) }}
         caption="Audit log"
-        head={['Nr', 'What', 'To what', 'By', 'When', 'Detail']}
+        head={['No.', 'Action', 'Target', 'By', 'When', 'Detail']}
         row={(entry) => [
           entry.seq,
           entry.action,
           entry.target ? <Id>{entry.target}</Id> : '',
-          nameOf(entry.actor),
+          nameOf(entry.actor, people),
           <Time at={entry.at} />,
           <Detail entry={entry} />,
         ]}
       >
-        {isFiltered ? 'No such entry in what was looked through.' : 'Nothing has been changed yet.'}
+        {isFiltered ? 'No entry matches in the part that was searched.' : 'Nothing has been changed yet.'}
       </Listing>
     </>,
   )
@@ -125,25 +82,25 @@ audit.get('/audit.ndjson', async (c) => {
   return await fileOf(c, logLines(c.var.ctx), 'application/x-ndjson', 'audit-log.ndjson')
 })
 
-/** To look through the log changes nothing in it, so whoever may read it may do so. */
+/** Verifying changes nothing, so everybody who may read the log may verify it. */
 audit.get('/audit/verify', async (c) => {
   const verified = await verifyLog(c.var.ctx, numberOf(asked(c, 'after')) ?? 0)
   return await page(
     c,
-    'The chain of the audit log',
+    'Verification of the audit log',
     <>
       <Outcome verified={verified} />
       {verified.outcome === 'so_far' ? (
         <p>
           <a class="button" href={`/portal/audit/verify?after=${verified.next}`}>
-            Go on
+            Verify the next entries
           </a>
         </p>
       ) : null}
       <p>
-        We have looked ourselves. So that you need not believe us,{' '}
-        <a href="/portal/audit.ndjson">export it with its proofs</a> and check it on your own machine, with
-        nothing but our public key: <code>molted audit verify audit-log.ndjson</code>
+        This is our own verification. To verify the log without trusting us,{' '}
+        <a href="/portal/audit.ndjson">export it with its proofs</a> and check the file on your own machine
+        with our public key: <code>molted audit verify audit-log.ndjson</code>
       </p>
       <p>
         <a href="/portal/audit">Back to the log</a>
@@ -152,18 +109,78 @@ audit.get('/audit/verify', async (c) => {
   )
 })
 
+function LastEntry({ head }: { head: Head }) {
+  if (!head) return null
+  return (
+    <details>
+      <summary>The end of the log</summary>
+      <Facts
+        facts={[
+          ['Entry', head.seq],
+          ['Hash', <Id>{head.hash}</Id>],
+          [
+            'Signed',
+            head.keyId ? (
+              <>
+                <Time at={head.at} />, by key <Id>{head.keyId}</Id>
+              </>
+            ) : (
+              'not signed'
+            ),
+          ],
+        ]}
+      />
+    </details>
+  )
+}
+
+type Filtered = Record<'action' | 'actor' | 'target', string | undefined>
+
+function FilterFields({ c, filter, people }: { c: PortalContext; filter: Filtered; people: People }) {
+  return (
+    <Filter>
+      <Field
+        c={c}
+        label="Action"
+        name="action"
+        value={filter.action}
+        attributes={{ maxlength: 100, placeholder: 'domain, or domain.added', autocapitalize: 'off' }}
+      />
+      <Field
+        c={c}
+        label="By"
+        name="actor"
+        value={filter.actor}
+        options={[...ACTORS, ...people.map(({ id, email }): Option => [`human:${id}`, email])]}
+      />
+      <Field
+        c={c}
+        label="Target"
+        name="target"
+        value={filter.target}
+        attributes={{ maxlength: 200, placeholder: 'an id' }}
+      />
+    </Filter>
+  )
+}
+
+function nameOf(actor: string, people: People): string {
+  const person = people.find(({ id }) => actor === `human:${id}`)
+  return person?.email ?? actor.replace(':', ' ')
+}
+
 const SIGNED: Record<Signature, string> = {
-  valid: 'Our key has signed its end.',
-  wrong: 'The signature of its end is wrong: somebody has written another end.',
-  unknown: 'Its end is signed by another key than the one we have now.',
-  none: 'Its end is not signed: no signing key is configured here.',
+  valid: 'The signature of the last entry is valid.',
+  wrong: 'The signature of the last entry is wrong: somebody has replaced the end of the log.',
+  unknown: 'The last entry is signed with another key than our present one.',
+  none: 'The last entry is not signed: no signing key is configured here.',
 }
 
 function Outcome({ verified }: { verified: Verified }) {
   if (verified.outcome === 'broken') {
     return (
       <div class="note bad" role="alert">
-        Entry {verified.seq} is not as it was written: {verified.why}.
+        Entry {verified.seq} has been changed or is missing: {verified.why}.
       </div>
     )
   }
@@ -174,10 +191,12 @@ function Outcome({ verified }: { verified: Verified }) {
       <div class={`note ${isForged ? 'bad' : 'good'}`} role={isForged ? 'alert' : 'status'}>
         {to < from
           ? 'There is no entry yet.'
-          : `Entries ${from} to ${to} are as they were written, and none is missing.`}{' '}
+          : `Entries ${from} to ${to} are unchanged, and none is missing.`}{' '}
         {verified.outcome === 'sound' && to > 0 ? SIGNED[verified.signature] : null}
       </div>
-      {erased > 0 ? <p>The details of {erased} are erased; what they were bound to stands.</p> : null}
+      {erased > 0 ? (
+        <p>The details of {erased} entries are erased. Their hashes are still verified.</p>
+      ) : null}
     </>
   )
 }

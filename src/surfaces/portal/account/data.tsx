@@ -6,34 +6,44 @@ import {
   listArchives,
   requestArchive,
 } from '../../../core/governance/compliance/exports.ts'
-import { findErasure, requestErasure } from '../../../core/governance/compliance/request.ts'
-import { RESIDUE } from '../../../core/governance/compliance/tables.ts'
+import { requestErasure } from '../../../core/governance/compliance/request.ts'
 import { may, mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
-import { showsSecret } from '../../http.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { posted } from '../forms/posted.ts'
-import { asked, Badge, Copy, Field, Form, Id, Listing, minuteOf, pageOf, Time } from '../parts/parts.tsx'
-import { done, endSession, type Portal, type PortalContext } from '../session.ts'
+import { Field } from '../parts/fields.tsx'
+import { ButtonForm, Form } from '../parts/forms.tsx'
+import { Listing, type Paged, pageById } from '../parts/list.tsx'
+import { Badge, minuteOf, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
+import { erasingPage, Residue } from './erased.tsx'
 
-/** What a person writes who means it. */
-const MEANT = 'DELETE'
+/** What a person types to confirm an erasure. */
+const CONFIRMATION = 'DELETE'
 
-/** All that the account holds: to be had as a file, or to be erased. */
+const TONE = { queued: 'calm', running: 'calm', ready: 'good', failed: 'bad', expired: '' } as const
+
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB']
+
+/** Exporting the account's data, and erasing the account. */
 export const data = new Hono<Portal>()
 
 data.get('/data', dataPage)
 
 data.post('/data/exports', async (c) => {
   await requestArchive(c.var.ctx)
-  return done(c, '/portal/data', 'The export is being made. It stands here as soon as it is ready.')
+  return done(c, '/portal/data', 'The export is being made. It appears here as soon as it is ready.')
 })
 
-/** The link is made when it is followed, so that it stands on no page and in no history of one. */
+/** The download link is made only when it is followed, so that no page and no browser history contains it. */
 data.get('/data/exports/:exportId/download', async (c) => {
   const archive = await getArchive(c.var.ctx, c.req.param('exportId'))
   const link = downloadLink(c.env, c.get('now'), archive)
-  if (!link) throw new Fault('expired', 'This export cannot be downloaded (any more). Ask for another.')
+  if (!link) {
+    const message = 'This export is not ready, has failed or has expired. Make a new export.'
+    throw new Fault('expired', message)
+  }
   return c.redirect(link.url, 303)
 })
 
@@ -41,8 +51,8 @@ data.post('/data/erasure', async (c) => {
   mustBeAllowed(c.var.ctx, 'manage')
   return await posted(c, {
     async act({ confirm }) {
-      if (confirm?.trim() !== MEANT) {
-        const message = `Write ${MEANT}, in capital letters, if you mean it.`
+      if (confirm?.trim() !== CONFIRMATION) {
+        const message = `To confirm, type ${CONFIRMATION} in capital letters.`
         throw new Fault('invalid', message, { field: 'confirm' })
       }
       return await erasingPage(c, await requestErasure(c.var.ctx))
@@ -51,96 +61,64 @@ data.post('/data/erasure', async (c) => {
   })
 })
 
-/** Whoever has ordered it is signed in no more. */
-async function erasingPage(c: PortalContext, { id, token }: { id: string; token: string }) {
-  showsSecret(c)
-  endSession(c)
-  c.set('person', undefined)
-  return await page(
-    c,
-    'The account is being erased',
-    <>
-      <p>
-        All keys and sessions have ended, and nothing leaves any more. Erasing the rest takes some minutes.
-        With this number and this token you can see how far it is, and prove it later; the token is shown this
-        once.
-      </p>
-      <dl class="facts">
-        <dt>Number</dt>
-        <dd>
-          <Id>{id}</Id>
-        </dd>
-      </dl>
-      <p class="secret">{token}</p>
-      <div class="actions">
-        <Copy text={token} what="the token" />
-        <a class="button" href={`/portal/erased?id=${id}`}>
-          See how far it is
-        </a>
-      </div>
-    </>,
-  )
-}
-
 async function dataPage(c: PortalContext) {
   const { ctx } = c.var
   if (!may(ctx, 'manage')) {
-    return await page(
-      c,
-      'Export and delete',
-      <p class="note">Only an owner exports or deletes the account.</p>,
-    )
+    const note = <p class="note">Only an owner can export or delete the account.</p>
+    return await page(c, 'Export and delete', note)
   }
-  const found = await pageOf(
-    c,
-    ({ before = null, limit }) => listArchives(ctx, { before, limit }),
-    ({ id }) => id,
-  )
+  const found = await pageById(c, ({ before = null, limit }) => listArchives(ctx, { before, limit }))
   return await page(
     c,
     'Export and delete',
     <>
       <h2>Export</h2>
       <p>
-        All that the account holds, in one ZIP archive: every table as lines of JSON, and all mail as .eml. It
-        is kept for seven days.
+        Everything in the account as one ZIP file: each table as lines of JSON, and all mail as .eml files.
+        The file is kept for seven days.
       </p>
-      <div id="exports" data-live="export">
-        <Listing
-          c={c}
-          of={found}
-          caption="Exports"
-          head={['Asked for', 'State', 'Files', 'Size', 'Kept until', '']}
-          row={(archive) => cellsOf(archive, c.get('now'))}
-        >
-          Nothing has been exported yet.
-        </Listing>
-      </div>
-      <Form c={c} action="/portal/data/exports">
-        <button type="submit">Make an export</button>
-      </Form>
+      <Exports c={c} found={found} />
+      <ButtonForm c={c} action="/portal/data/exports">
+        Make an export
+      </ButtonForm>
       <h2>Delete the account</h2>
       <p>
-        Every agent, all mail and all settings are erased, for everybody in this account, and nobody can bring
-        them back. Make an export first if you may need any of it. A plan that is paid for ends at once, and a
-        bond that is held is let go.
+        This erases every agent, all mail and all settings, for everybody in this account. It cannot be
+        undone. Make an export first if you may need any of it. A paid plan ends at once, and a posted bond is
+        released.
       </p>
-      <h3>What will be left</h3>
+      <h3>What is kept</h3>
       <Residue />
       <Form c={c} action="/portal/data/erasure" class="card">
         <Field
           c={c}
-          label={`Write ${MEANT} to confirm`}
+          label={`Type ${CONFIRMATION} to confirm`}
           name="confirm"
           attributes={{ required: true, maxlength: 20, autocomplete: 'off', spellcheck: 'false' }}
         />
         <div class="actions">
-          <button class="danger" type="submit" data-confirm="Erase this account and all that it holds?">
+          <button class="danger" type="submit" data-confirm="Erase this account and everything in it?">
             Erase everything
           </button>
         </div>
       </Form>
     </>,
+  )
+}
+
+function Exports({ c, found }: { c: PortalContext; found: Paged<Archive> }) {
+  return (
+    <div id="exports" data-live="export">
+      <Listing
+        c={c}
+        of={found}
+        caption="Exports"
+        head={['Requested', 'State', 'Files', 'Size', 'Kept until', '']}
+        row={(archive) => cellsOf(archive, c.get('now'))}
+      >
+        Nothing has been exported yet.
+      </Listing>
+    </div>
   )
 }
 
@@ -150,7 +128,7 @@ function cellsOf({ id, state, files, size, createdAt, expiresAt }: Archive, now:
     <Time at={createdAt} />,
     <Badge state={state} tone={TONE[state]} />,
     files,
-    sized(size),
+    sizeInWords(size),
     expiresAt ? <Time at={expiresAt} /> : '',
     isThere ? (
       <a class="button small" href={`/portal/data/exports/${id}/download`}>
@@ -160,93 +138,7 @@ function cellsOf({ id, state, files, size, createdAt, expiresAt }: Archive, now:
   ]
 }
 
-function Residue() {
-  return (
-    <dl class="facts">
-      {RESIDUE.map(({ what, why }) => (
-        <>
-          <dt>{what}</dt>
-          <dd>{why}</dd>
-        </>
-      ))}
-    </dl>
-  )
-}
-
-const TONE = { queued: 'calm', running: 'calm', ready: 'good', failed: 'bad', expired: '' } as const
-
-const UNITS = ['bytes', 'KiB', 'MiB', 'GiB']
-
-function sized(bytes: number): string {
+function sizeInWords(bytes: number): string {
   const power = bytes < 1_024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
   return `${power === 0 ? bytes : (bytes / 1_024 ** power).toFixed(1)} ${UNITS[power]}`
-}
-
-/** Open to whoever holds the token of an erasure: by then nobody can sign in any more. */
-export const erased = new Hono<Portal>()
-
-erased.get('/erased', askPage)
-
-erased.post('/erased', async (c) => {
-  return await posted(c, {
-    async act({ id, token }) {
-      return await progressPage(c, await findErasure(c.env, id?.trim() ?? '', token?.trim() || null))
-    },
-    again: () => askPage(c),
-    mended: ['not_found'],
-    field: 'token',
-  })
-})
-
-async function progressPage(c: PortalContext, erasure: Awaited<ReturnType<typeof findErasure>>) {
-  const { startedAt, completedAt, rowsErased, objectsErased } = erasure
-  return await page(
-    c,
-    completedAt ? 'The account is erased' : 'The account is being erased',
-    <>
-      <dl class="facts">
-        <dt>Ordered</dt>
-        <dd>
-          <Time at={startedAt} />
-        </dd>
-        <dt>Complete</dt>
-        <dd>{completedAt ? <Time at={completedAt} /> : 'not yet'}</dd>
-        <dt>Erased so far</dt>
-        <dd>
-          {rowsErased} rows and {objectsErased} files
-        </dd>
-      </dl>
-      <h2>What is left</h2>
-      <Residue />
-    </>,
-  )
-}
-
-async function askPage(c: PortalContext) {
-  return await page(
-    c,
-    'How far an erasure is',
-    <Form c={c} action="/portal/erased">
-      <Field
-        c={c}
-        label="Number"
-        name="id"
-        value={asked(c, 'id')}
-        attributes={{ required: true, maxlength: 100 }}
-      />
-      <Field
-        c={c}
-        label="Token"
-        name="token"
-        isSecret
-        hint="It was shown when the erasure was ordered."
-        attributes={{ required: true, maxlength: 200, autocomplete: 'off' }}
-      />
-      <div class="actions">
-        <button class="primary" type="submit">
-          Look
-        </button>
-      </div>
-    </Form>,
-  )
 }

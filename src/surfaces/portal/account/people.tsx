@@ -3,19 +3,25 @@ import { changeRole, listOwners, ROLES, removeOwner } from '../../../core/accoun
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
 import { inviteOwner } from '../../../core/notices/people.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { formOf } from '../forms/form.ts'
 import { posted } from '../forms/posted.ts'
-import { Badge, Field, Form, Table, Time } from '../parts/parts.tsx'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import { Field, type Option } from '../parts/fields.tsx'
+import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
+import { Table } from '../parts/table.tsx'
+import { Badge, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-const MEANING: [string, string][] = [
-  ['owner', 'owner: everything'],
+type Person = Awaited<ReturnType<typeof listOwners>>[number]
+
+const MEANING: Option[] = [
+  ['owner', 'owner: may do everything'],
   ['approver', 'approver: reads and decides'],
-  ['viewer', 'viewer: reads'],
+  ['viewer', 'viewer: only reads'],
 ]
 
-/** The people of the account, and what each may do. */
+/** The people of the account, and the role of each. */
 export const people = new Hono<Portal>()
 
 people.get('/people', peoplePage)
@@ -39,13 +45,13 @@ people.post('/people/:ownerId/role', async (c) => {
 
 people.post('/people/:ownerId/remove', async (c) => {
   await removeOwner(c.var.ctx, c.req.param('ownerId'))
-  return done(c, '/portal/people', 'This person is out.')
+  return done(c, '/portal/people', 'The person is removed.')
 })
 
 function roleOf(given: string | undefined) {
   const role = ROLES.find((each) => each === given)
   if (role) return role
-  throw new Fault('invalid', 'Choose a role.', { field: 'role' })
+  throw new Fault('invalid', `Choose a role: ${ROLES.join(', ')}.`, { field: 'role' })
 }
 
 async function peoplePage(c: PortalContext) {
@@ -57,54 +63,52 @@ async function peoplePage(c: PortalContext) {
     <>
       <Table
         caption="People"
-        head={['Address', 'Role', 'Been here since', '']}
-        rows={everybody.map((owner) => [
-          owner.email,
+        head={['Address', 'Role', 'Member since', '']}
+        rows={everybody.map((person) => [
+          person.email,
+          mayManage ? <RoleForm c={c} person={person} /> : <Badge state={person.role} />,
+          person.verifiedAt ? <Time at={person.verifiedAt} /> : 'invited',
           mayManage ? (
-            <Form c={c} action={`/portal/people/${owner.id}/role`} class="row">
-              <label for={`role-${owner.id}`} class="visually-hidden">
-                Role of {owner.email}
-              </label>
-              <select name="role" id={`role-${owner.id}`}>
-                {ROLES.map((role) => (
-                  <option value={role} selected={role === owner.role}>
-                    {role}
-                  </option>
-                ))}
-              </select>
-              <button class="small" type="submit">
-                Change <span class="visually-hidden">the role of {owner.email}</span>
-              </button>
-            </Form>
-          ) : (
-            <Badge state={owner.role} />
-          ),
-          owner.verifiedAt ? <Time at={owner.verifiedAt} /> : 'invited',
-          mayManage ? (
-            <Form c={c} action={`/portal/people/${owner.id}/remove`}>
-              <button
-                class="small danger"
-                type="submit"
-                data-confirm={`Remove ${owner.email}? They see nothing of this account from then on.`}
-              >
-                Remove <span class="visually-hidden">{owner.email}</span>
-              </button>
-            </Form>
+            <ButtonForm
+              c={c}
+              action={`/portal/people/${person.id}/remove`}
+              class="small danger"
+              confirm={`Remove ${person.email}? This person loses access to the account at once.`}
+              about={person.email}
+            >
+              Remove
+            </ButtonForm>
           ) : null,
         ])}
       />
       {mayManage ? (
         <Form c={c} action="/portal/people" class="card">
-          <h2>Let somebody in</h2>
+          <h2>Invite a person</h2>
           <Field c={c} label="Address" name="email" attributes={{ type: 'email', required: true }} />
           <Field c={c} label="Role" name="role" value="viewer" options={MEANING} />
-          <div class="actions">
-            <button class="primary" type="submit">
-              Invite
-            </button>
-          </div>
+          <Submit>Invite</Submit>
         </Form>
       ) : null}
     </>,
+  )
+}
+
+function RoleForm({ c, person }: { c: PortalContext; person: Person }) {
+  return (
+    <Form c={c} action={`/portal/people/${person.id}/role`} class="row">
+      <label for={`role-${person.id}`} class="visually-hidden">
+        Role of {person.email}
+      </label>
+      <select name="role" id={`role-${person.id}`}>
+        {ROLES.map((role) => (
+          <option value={role} selected={role === person.role}>
+            {role}
+          </option>
+        ))}
+      </select>
+      <button class="small" type="submit">
+        Change <span class="visually-hidden">the role of {person.email}</span>
+      </button>
+    </Form>
   )
 }

@@ -1,24 +1,22 @@
 import { Hono } from 'hono'
 import { aliveSpells } from '../../../core/accounts/agents/active-periods.ts'
-import { isActive, listAgents } from '../../../core/accounts/agents/agents.ts'
+import { type Agent, isActive, listAgents } from '../../../core/accounts/agents/agents.ts'
 import { ACTIVE_FOR_MS } from '../../../core/policy/live-lease.ts'
+import type { Portal } from '../context.ts'
 import { SpellsChart } from '../parts/charts.tsx'
-import { asked, Badge, Id, Listing, PAGE, paged, pageOf, Time } from '../parts/parts.tsx'
-import type { Portal } from '../session.ts'
+import { asked, Listing, PAGE, pageById, paged } from '../parts/list.tsx'
+import { Facts } from '../parts/table.tsx'
+import { Badge, Id, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-/** No more than these fit into 24 hours, since each ends by a silence of more than five minutes. */
+/** The most spells that fit into 24 hours: each ends with a silence of more than `ACTIVE_FOR_MS`. */
 const SPELLS_OF_A_DAY = Math.ceil(86_400_000 / ACTIVE_FOR_MS) + 1
 
-/** The agents, whether they are alive, and when each was. */
+/** The agents, whether they are alive, and when each was alive. */
 export const agents = new Hono<Portal>()
 
 agents.get('/agents', async (c) => {
-  const found = await pageOf(
-    c,
-    (part) => listAgents(c.var.ctx, { isActive: null, ...part }),
-    ({ id }) => id,
-  )
+  const found = await pageById(c, (part) => listAgents(c.var.ctx, { isActive: null, ...part }))
   return await page(
     c,
     'Agents',
@@ -29,7 +27,7 @@ agents.get('/agents', async (c) => {
           c={c}
           of={found}
           caption="Agents"
-          head={['Name', 'Role', 'State', 'Heartbeat', 'Registered']}
+          head={['Name', 'Role', 'State', 'Last heartbeat', 'Registered']}
           row={(agent) => [
             <a href={`/portal/agents/${agent.id}`}>{agent.name}</a>,
             agent.role,
@@ -63,26 +61,7 @@ agents.get('/agents/:agentId', async (c) => {
       <p class="lead">
         <Badge state={agent.status} /> <Alive isAlive={isActive(agent, now)} /> {agent.role}
       </p>
-      <dl class="facts">
-        <dt>Last heartbeat</dt>
-        <dd>
-          <Time at={agent.lastHeartbeatAt} />
-        </dd>
-        <dt>Registered</dt>
-        <dd>
-          <Time at={agent.registeredAt} />
-        </dd>
-        {agent.description ? (
-          <>
-            <dt>What it is</dt>
-            <dd>{agent.description}</dd>
-          </>
-        ) : null}
-        <dt>Id</dt>
-        <dd>
-          <Id>{agent.id}</Id>
-        </dd>
-      </dl>
+      <Details agent={agent} />
       {isFirst ? (
         <div class="card">
           <SpellsChart spells={spells} now={now} goesOnForMs={ACTIVE_FOR_MS} />
@@ -90,33 +69,46 @@ agents.get('/agents/:agentId', async (c) => {
       ) : null}
       <h2>When it was alive</h2>
       <p>
-        The last 14 days. A time ends where more than five minutes pass without a heartbeat, and with it the
-        leases that the agent held.
+        The last 14 days. A period ends when no heartbeat comes for more than five minutes. The leases of the
+        agent end then, too.
       </p>
       <Listing
         c={c}
         of={found}
-        caption="Times in which the agent was alive"
-        head={['From', 'To', 'Heartbeats', 'It lasted']}
+        caption="Periods in which the agent was alive"
+        head={['From', 'To', 'Heartbeats', 'Duration']}
         row={({ beganAt, lastAt, beats }) => [
           <Time at={beganAt} />,
           <Time at={lastAt} />,
           beats,
-          lasted(lastAt.getTime() - beganAt.getTime()),
+          durationOf(lastAt.getTime() - beganAt.getTime()),
         ]}
       >
-        It has not been heard of in the last 14 days.
+        It has sent no heartbeat in the last 14 days.
       </Listing>
     </>,
   )
 })
 
+function Details({ agent }: { agent: Agent }) {
+  return (
+    <Facts
+      facts={[
+        ['Last heartbeat', <Time at={agent.lastHeartbeatAt} />],
+        ['Registered', <Time at={agent.registeredAt} />],
+        ['Description', agent.description],
+        ['Id', <Id>{agent.id}</Id>],
+      ]}
+    />
+  )
+}
+
 const Alive = ({ isAlive }: { isAlive: boolean }) => (
   <Badge state={isAlive ? 'alive' : 'silent'} tone={isAlive ? 'good' : ''} />
 )
 
-function lasted(ms: number): string {
+function durationOf(ms: number): string {
   const minutes = Math.round(ms / 60_000)
-  if (minutes < 1) return 'a moment'
+  if (minutes < 1) return 'less than a minute'
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

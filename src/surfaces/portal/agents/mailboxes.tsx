@@ -7,28 +7,42 @@ import {
 } from '../../../core/accounts/mailboxes.ts'
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import type { Form as Given } from '../forms/form.ts'
 import { posted } from '../forms/posted.ts'
-import { Badge, Field, Form, Listing, pageOf } from '../parts/parts.tsx'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import { Field, type Option, Tick } from '../parts/fields.tsx'
+import { Form, Submit } from '../parts/forms.tsx'
+import { Listing, pageById } from '../parts/list.tsx'
+import { Badge, words } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
+type Mailbox = Awaited<ReturnType<typeof getMailbox>>
+
 const AUTONOMY = ['review', 'first_contact', 'auto'] as const
-const MEANING: [string, string][] = [
+const MEANING: Option[] = [
   ['review', 'review: a person approves every send'],
-  ['first_contact', 'first contact: until the contact is known'],
-  ['auto', 'auto: within the rules'],
+  ['first_contact', 'first contact: a person approves the first send to each contact'],
+  ['auto', 'auto: no approval is needed, the rules apply'],
 ]
+
+const LIMITS = [
+  {
+    name: 'hourlyLimit',
+    label: 'Sends per hour',
+    hint: 'If you leave this empty, the limit of the plan applies.',
+  },
+  { name: 'dailyLimit', label: 'Sends per day' },
+  { name: 'monthlyLimit', label: 'Sends per month' },
+  { name: 'fatigueLimit', label: 'Sends to one contact per week' },
+  { name: 'riskBudget', label: 'Bounces and complaints per day before sending stops' },
+] as const
 
 /** The mailboxes, and the policy of each. */
 export const mailboxes = new Hono<Portal>()
 
 mailboxes.get('/mailboxes', async (c) => {
-  const found = await pageOf(
-    c,
-    (part) => listMailboxes(c.var.ctx, part),
-    ({ id }) => id,
-  )
+  const found = await pageById(c, (part) => listMailboxes(c.var.ctx, part))
   return await page(
     c,
     'Mailboxes',
@@ -39,9 +53,9 @@ mailboxes.get('/mailboxes', async (c) => {
       head={['Address', 'State', 'Autonomy', 'Reputation', 'Sent', 'Bounced']}
       row={(mailbox) => [
         <a href={`/portal/mailboxes/${mailbox.id}`}>{mailbox.address}</a>,
-        <Badge state={mailbox.frozenAt ? 'frozen' : mailbox.status} />,
-        mailbox.autonomy.replace('_', ' '),
-        (mailbox.reputation / 1000).toFixed(3),
+        <State mailbox={mailbox} />,
+        words(mailbox.autonomy),
+        reputationOf(mailbox),
         mailbox.sentCount,
         mailbox.bouncedCount,
       ]}
@@ -58,7 +72,7 @@ mailboxes.post('/mailboxes/:mailboxId', async (c) => {
   return await posted(c, {
     async act(form) {
       await updateMailbox(c.var.ctx, id, changeIn(form))
-      return done(c, `/portal/mailboxes/${id}`, 'The policy is changed. It counts from the next send on.')
+      return done(c, `/portal/mailboxes/${id}`, 'Saved. The policy applies from the next send on.')
     },
     again: () => mailboxPage(c, id),
   })
@@ -70,7 +84,8 @@ function changeIn(form: Given): MailboxChange {
     if (given === '') return null
     const value = Number(given)
     if (Number.isInteger(value) && value >= 0 && value <= atMost) return value
-    throw new Fault('invalid', 'Give a whole number, 0 or more, or leave it empty.', { field: name })
+    const message = `Enter a whole number from 0 to ${atMost.toLocaleString('en')}, or leave the field empty.`
+    throw new Fault('invalid', message, { field: name })
   }
   const cooldown = count('cooldownMinutes', 525_600)
   return {
@@ -90,103 +105,71 @@ function changeIn(form: Given): MailboxChange {
 
 async function mailboxPage(c: PortalContext, id: string) {
   const mailbox = await getMailbox(c.var.ctx, id)
-  const given = c.get('given')
-  const number = { type: 'number', min: 0, inputmode: 'numeric' }
-  const cooldown = mailbox.cooldownMs === null ? null : mailbox.cooldownMs / 60_000
+  const mayManage = may(c.var.ctx, 'manage')
   return await page(
     c,
     mailbox.address,
     <>
       <p class="lead">
-        <Badge state={mailbox.frozenAt ? 'frozen' : mailbox.status} /> reputation{' '}
-        {(mailbox.reputation / 1000).toFixed(3)} {mailbox.isDefault ? 'The default mailbox.' : ''}{' '}
-        {may(c.var.ctx, 'manage') ? <a href={`/portal/smtp?mailbox=${id}`}>Hand in mail by SMTP</a> : null}
+        <State mailbox={mailbox} /> reputation {reputationOf(mailbox)}.{' '}
+        {mailbox.isDefault ? 'This is the default mailbox.' : ''}{' '}
+        {mayManage ? <a href={`/portal/smtp?mailbox=${id}`}>Send from it by SMTP</a> : null}
       </p>
       <Form c={c} action={`/portal/mailboxes/${id}`} class="card">
-        <Field c={c} label="Display name" name="displayName" value={mailbox.displayName} />
-        <Field
-          c={c}
-          label="State"
-          name="status"
-          value={mailbox.status}
-          options={[
-            ['active', 'active'],
-            ['paused', 'paused: nothing leaves'],
-          ]}
-        />
-        <Field c={c} label="Autonomy" name="autonomy" value={mailbox.autonomy} options={MEANING} />
-        <Field
-          c={c}
-          label="Cooldown for each contact, in minutes"
-          name="cooldownMinutes"
-          value={cooldown}
-          hint="Empty, the account's counts."
-          attributes={{ ...number, step: 'any' }}
-        />
-        <Field
-          c={c}
-          label="Sends in an hour"
-          name="hourlyLimit"
-          value={mailbox.hourlyLimit}
-          attributes={number}
-          hint="Empty, the plan decides."
-        />
-        <Field
-          c={c}
-          label="Sends in a day"
-          name="dailyLimit"
-          value={mailbox.dailyLimit}
-          attributes={number}
-        />
-        <Field
-          c={c}
-          label="Sends in a month"
-          name="monthlyLimit"
-          value={mailbox.monthlyLimit}
-          attributes={number}
-        />
-        <Field
-          c={c}
-          label="Sends to one contact in a week"
-          name="fatigueLimit"
-          value={mailbox.fatigueLimit}
-          attributes={number}
-        />
-        <Field
-          c={c}
-          label="Bounces and complaints in a day before it stops"
-          name="riskBudget"
-          value={mailbox.riskBudget}
-          attributes={number}
-        />
-        <Field
-          c={c}
-          label="When nobody knows whether a message left"
-          name="onUnknown"
-          value={mailbox.onUnknown}
-          options={[
-            ['hold', 'wait for a person'],
-            ['resend', 'send again, at the risk of two copies'],
-          ]}
-        />
-        <label class="tick">
-          <input
-            type="checkbox"
-            name="requireConsent"
-            checked={given ? given.requireConsent === 'on' : mailbox.requireConsent}
-          />
-          Only to contacts who have consented
-        </label>
-        {may(c.var.ctx, 'manage') ? (
-          <div class="actions">
-            <button class="primary" type="submit">
-              Change the policy
-            </button>
-          </div>
-        ) : (
-          <p class="note">Your role lets you read this.</p>
-        )}
+        <PolicyFields c={c} mailbox={mailbox} />
+        {mayManage ? <Submit>Save the policy</Submit> : <p class="note">Your role may only read this.</p>}
       </Form>
     </>,
   )
 }
+
+function PolicyFields({ c, mailbox }: { c: PortalContext; mailbox: Mailbox }) {
+  const number = { type: 'number', min: 0, inputmode: 'numeric' }
+  const given = c.get('given')
+  return (
+    <>
+      <Field c={c} label="Display name" name="displayName" value={mailbox.displayName} />
+      <Field
+        c={c}
+        label="State"
+        name="status"
+        value={mailbox.status}
+        options={[
+          ['active', 'active'],
+          ['paused', 'paused: nothing is sent'],
+        ]}
+      />
+      <Field c={c} label="Autonomy" name="autonomy" value={mailbox.autonomy} options={MEANING} />
+      <Field
+        c={c}
+        label="Cooldown for each contact, in minutes"
+        name="cooldownMinutes"
+        value={mailbox.cooldownMs === null ? null : mailbox.cooldownMs / 60_000}
+        hint="If you leave this empty, the cooldown of the account applies."
+        attributes={{ ...number, step: 'any' }}
+      />
+      {LIMITS.map(({ name, ...limit }) => (
+        <Field c={c} name={name} value={mailbox[name]} attributes={number} {...limit} />
+      ))}
+      <Field
+        c={c}
+        label="If it is unknown whether a message was sent"
+        name="onUnknown"
+        value={mailbox.onUnknown}
+        options={[
+          ['hold', 'wait for a person to decide'],
+          ['resend', 'send again; the recipient may get two copies'],
+        ]}
+      />
+      <Tick name="requireConsent" checked={given ? given.requireConsent === 'on' : mailbox.requireConsent}>
+        Send only to contacts who have given consent
+      </Tick>
+    </>
+  )
+}
+
+const State = ({ mailbox }: { mailbox: Mailbox }) => (
+  <Badge state={mailbox.frozenAt ? 'frozen' : mailbox.status} />
+)
+
+const reputationOf = ({ reputation }: Mailbox) => (reputation / 1000).toFixed(3)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { PortalContext } from '../session.ts'
+import type { PortalContext } from '../context.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
 
@@ -11,7 +11,7 @@ const named = (name: string, kind: string, content: string) => {
 const style = { ...named('style', 'css', STYLE), type: 'text/css; charset=utf-8' }
 const script = { ...named('script', 'js', SCRIPT), type: 'text/javascript; charset=utf-8' }
 
-/** Where the pages have their style and script; the name changes with the content. */
+/** The URLs of style and script. Each name holds a hash of its content, so that browsers may cache it for ever. */
 export const STYLE_URL = `/portal${style.path}`
 export const SCRIPT_URL = `/portal${script.path}`
 

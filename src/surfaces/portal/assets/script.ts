@@ -1,4 +1,4 @@
-/** Makes pages livelier that work without it: asks before what cannot be undone, sends a form once, keeps what is live up to date, copies. */
+/** The one script of all pages, which also work without it. It confirms destructive actions, sends a form once, refreshes live parts, copies texts and handles keys. */
 export const SCRIPT = `
 document.addEventListener('submit', (event) => {
   const question = event.submitter?.dataset.confirm

@@ -2,21 +2,25 @@ import { Hono } from 'hono'
 import { createKey, listKeys, revokeKey } from '../../../core/accounts/keys.ts'
 import { may, mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { posted } from '../forms/posted.ts'
-import { Badge, Field, Form, Id, Listing, pageOf, Time } from '../parts/parts.tsx'
+import { Field, Tick } from '../parts/fields.tsx'
+import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
+import { Listing, pageById } from '../parts/list.tsx'
 import { secretPage } from '../parts/secret.tsx'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import { Badge, Id, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
 const PERMISSIONS = ['read', 'send', 'manage', 'approve'] as const
 const MEANING: Record<(typeof PERMISSIONS)[number], string> = {
-  read: 'looks at everything',
-  send: 'has mail sent, holds contacts, votes',
-  manage: 'changes settings and makes keys',
-  approve: 'decides in your place',
+  read: 'reads everything',
+  send: 'requests sends, takes leases, votes',
+  manage: 'changes settings and creates keys',
+  approve: 'decides on held messages in your place',
 }
 
-/** Keys to the API: made, shown once, and revoked. Only here can one be had that may approve. */
+/** Keys to the API: created, shown once, and revoked. The first key that may approve can only be created here. */
 export const keys = new Hono<Portal>()
 
 keys.get('/keys', keysPage)
@@ -36,7 +40,7 @@ keys.post('/keys', async (c) => {
         title: 'Your new key',
         secret,
         what: 'the key',
-        note: 'It is shown this once. Copy it now.',
+        note: 'It is shown only once. Copy it now.',
         more: (
           <p>
             {key.label ?? 'No label'}: {permissions.join(', ')}
@@ -56,13 +60,8 @@ keys.post('/keys/:keyId/revoke', async (c) => {
 
 async function keysPage(c: PortalContext) {
   const mayManage = may(c.var.ctx, 'manage')
-  if (!mayManage) return await page(c, 'Keys', <p class="note">Only an owner sees the keys.</p>)
-  const found = await pageOf(
-    c,
-    (part) => listKeys(c.var.ctx, part),
-    ({ id }) => id,
-  )
-  const given = c.get('given')
+  if (!mayManage) return await page(c, 'Keys', <p class="note">Only an owner can see the keys.</p>)
+  const found = await pageById(c, (part) => listKeys(c.var.ctx, part))
   return await page(
     c,
     'Keys',
@@ -71,7 +70,7 @@ async function keysPage(c: PortalContext) {
         c={c}
         of={found}
         caption="Keys"
-        head={['Key', 'Label', 'May', 'Agent', 'Made', 'State', '']}
+        head={['Key', 'Label', 'Permissions', 'Agent', 'Created', 'State', '']}
         row={(key) => [
           <Id>{key.prefix}…</Id>,
           key.label ?? '',
@@ -80,42 +79,40 @@ async function keysPage(c: PortalContext) {
           <Time at={key.createdAt} />,
           <Badge state={key.revokedAt ? 'revoked' : 'active'} />,
           key.revokedAt ? null : (
-            <Form c={c} action={`/portal/keys/${key.id}/revoke`}>
-              <button
-                class="small danger"
-                type="submit"
-                data-confirm="Revoke this key? It stops working at once."
-              >
-                Revoke <span class="visually-hidden">{key.label ?? key.prefix}</span>
-              </button>
-            </Form>
+            <ButtonForm
+              c={c}
+              action={`/portal/keys/${key.id}/revoke`}
+              class="small danger"
+              confirm="Revoke this key? It stops working at once."
+              about={key.label ?? key.prefix}
+            >
+              Revoke
+            </ButtonForm>
           ),
         ]}
       >
         There is no key yet.
       </Listing>
-      <Form c={c} action="/portal/keys" class="card">
-        <h2>A new key</h2>
-        <Field c={c} label="Label" name="label" attributes={{ maxlength: 200 }} />
-        <fieldset>
-          <legend>It may</legend>
-          {PERMISSIONS.map((permission) => (
-            <label class="tick">
-              <input
-                type="checkbox"
-                name={permission}
-                checked={given ? given[permission] === 'on' : permission === 'read'}
-              />
-              {permission} <span class="soft">{MEANING[permission]}</span>
-            </label>
-          ))}
-        </fieldset>
-        <div class="actions">
-          <button class="primary" type="submit">
-            Make a key
-          </button>
-        </div>
-      </Form>
+      <KeyForm c={c} />
     </>,
+  )
+}
+
+function KeyForm({ c }: { c: PortalContext }) {
+  const given = c.get('given')
+  return (
+    <Form c={c} action="/portal/keys" class="card">
+      <h2>A new key</h2>
+      <Field c={c} label="Label" name="label" attributes={{ maxlength: 200 }} />
+      <fieldset>
+        <legend>Permissions</legend>
+        {PERMISSIONS.map((permission) => (
+          <Tick name={permission} checked={given ? given[permission] === 'on' : permission === 'read'}>
+            {permission} <span class="soft">{MEANING[permission]}</span>
+          </Tick>
+        ))}
+      </fieldset>
+      <Submit>Create a key</Submit>
+    </Form>
   )
 }

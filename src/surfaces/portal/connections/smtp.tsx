@@ -7,16 +7,21 @@ import {
 } from '../../../core/accounts/smtp-credentials.ts'
 import { may, mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { settings } from '../../../env.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { posted } from '../forms/posted.ts'
-import { asked, Field, Form, Listing, pageOf, Time } from '../parts/parts.tsx'
+import { Field, type Option } from '../parts/fields.tsx'
+import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
+import { asked, Listing, pageById } from '../parts/list.tsx'
 import { secretPage } from '../parts/secret.tsx'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import { Facts } from '../parts/table.tsx'
+import { Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-/** Mailboxes that the list to choose from holds; any other is reached from its own page. */
+/** The most mailboxes that the form offers. The form for any other mailbox is opened from that mailbox's page. */
 const MAILBOXES_AT_MOST = 100
 
-/** Passwords for programs that hand in mail over SMTP: made, shown once, and revoked. */
+/** The passwords with which programs send mail by SMTP: created, shown once, and revoked. */
 export const smtp = new Hono<Portal>()
 
 smtp.get('/smtp', smtpPage)
@@ -32,7 +37,7 @@ smtp.post('/smtp', async (c) => {
         title: 'Your new SMTP password',
         secret: password,
         what: 'the password',
-        note: 'It is shown this once. Copy it now.',
+        note: 'It is shown only once. Copy it now.',
         more: <Access c={c} username={mailbox.address} />,
         back: '/portal/smtp',
       })
@@ -51,93 +56,111 @@ smtp.post('/smtp/:smtpCredentialId/revoke', async (c) => {
 async function smtpPage(c: PortalContext) {
   const { ctx } = c.var
   if (!may(ctx, 'manage')) {
-    return await page(c, 'SMTP', <p class="note">Only an owner sees the SMTP credentials.</p>)
+    return await page(c, 'SMTP', <p class="note">Only an owner can see the SMTP passwords.</p>)
   }
   const chosen = c.get('given')?.mailbox ?? asked(c, 'mailbox')
   const [found, newest] = await Promise.all([
-    pageOf(
-      c,
-      (part) => listSmtpCredentials(ctx, null, part),
-      ({ id }) => id,
-    ),
+    pageById(c, (part) => listSmtpCredentials(ctx, null, part)),
     listMailboxes(ctx, { limit: MAILBOXES_AT_MOST }),
   ])
   const isListed = chosen === undefined || newest.some(({ id }) => id === chosen)
-  const mailboxes = isListed ? newest : [await getMailbox(ctx, chosen), ...newest]
+  const offered = isListed ? newest : [await getMailbox(ctx, chosen), ...newest]
   return await page(
     c,
     'SMTP',
     <>
       <p class="lead">
-        A program that speaks SMTP hands in mail from one mailbox with a password of its own. What it hands in
-        passes the same rules as any other message.
+        A program that speaks SMTP can send mail from one mailbox, with a password of its own. The same rules
+        apply to its mail as to any other message.
       </p>
       <Access c={c} username="the address of the mailbox" />
       <Listing
         c={c}
         of={found}
-        caption="SMTP credentials"
-        head={['Name', 'User name', 'Made', 'Last used', '']}
+        caption="SMTP passwords"
+        head={['Name', 'User name', 'Created', 'Last used', '']}
         row={({ id, name, address, mailboxId, createdAt, lastUsedAt }) => [
           name ?? 'No name',
           address ?? mailboxId,
           <Time at={createdAt} />,
           <Time at={lastUsedAt} />,
-          <Form c={c} action={`/portal/smtp/${id}/revoke`}>
-            <button
-              class="small danger"
-              type="submit"
-              data-confirm="Revoke this password? It stops working at once."
-            >
-              Revoke <span class="visually-hidden">{name ?? address ?? id}</span>
-            </button>
-          </Form>,
+          <ButtonForm
+            c={c}
+            action={`/portal/smtp/${id}/revoke`}
+            class="small danger"
+            confirm="Revoke this password? It stops working at once."
+            about={name ?? address ?? id}
+          >
+            Revoke
+          </ButtonForm>,
         ]}
       >
         No program has a password yet.
       </Listing>
-      <Form c={c} action="/portal/smtp" class="card">
-        <h2>A new password</h2>
-        <Field
-          c={c}
-          label="Which program it is for"
-          name="name"
-          attributes={{ maxlength: 100, autocomplete: 'off' }}
-        />
-        <Field
-          c={c}
-          label="Mailbox"
-          name="mailbox"
-          value={chosen ?? newest.find(({ isDefault }) => isDefault)?.id}
-          hint={`It sends from here, and does nothing else.${newest.length < MAILBOXES_AT_MOST ? '' : ` These are the newest ${MAILBOXES_AT_MOST}; for another, begin on that mailbox's page.`}`}
-          options={mailboxes.map(({ id, address }): [string, string] => [id, address])}
-        />
-        <div class="actions">
-          <button class="primary" type="submit">
-            Make a password
-          </button>
-        </div>
-      </Form>
+      <PasswordForm
+        c={c}
+        mailboxes={offered.map(({ id, address }): Option => [id, address])}
+        chosen={chosen ?? newest.find(({ isDefault }) => isDefault)?.id}
+        isAll={newest.length < MAILBOXES_AT_MOST}
+      />
     </>,
   )
 }
 
-/** Where a mail program is pointed at. */
+function PasswordForm({
+  c,
+  mailboxes,
+  chosen,
+  isAll,
+}: {
+  c: PortalContext
+  mailboxes: Option[]
+  chosen: string | undefined
+  isAll: boolean
+}) {
+  const hint = 'The program can send from this mailbox, and do nothing else.'
+  return (
+    <Form c={c} action="/portal/smtp" class="card">
+      <h2>A new password</h2>
+      <Field
+        c={c}
+        label="Which program it is for"
+        name="name"
+        attributes={{ maxlength: 100, autocomplete: 'off' }}
+      />
+      <Field
+        c={c}
+        label="Mailbox"
+        name="mailbox"
+        value={chosen}
+        hint={
+          isAll
+            ? hint
+            : `${hint} These are the newest ${MAILBOXES_AT_MOST}; for another one, start on its own page.`
+        }
+        options={mailboxes}
+      />
+      <Submit>Create a password</Submit>
+    </Form>
+  )
+}
+
+/** The settings that a mail program needs. */
 function Access({ c, username }: { c: PortalContext; username: string }) {
   const { host, ports } = settings(c.env).smtpSubmission
   const [startTls, tls] = ports
   return (
-    <dl class="facts">
-      <dt>Host</dt>
-      <dd>
-        <code>{host}</code>
-      </dd>
-      <dt>Port</dt>
-      <dd>
-        <code>{startTls}</code> with STARTTLS, or <code>{tls}</code> with TLS from the start
-      </dd>
-      <dt>User name</dt>
-      <dd>{username}</dd>
-    </dl>
+    <Facts
+      facts={[
+        ['Host', <code>{host}</code>],
+        [
+          'Port',
+          <>
+            <code>{startTls}</code> with STARTTLS, or <code>{tls}</code> with TLS from the start
+          </>,
+        ],
+        ['User name', username],
+      ]}
+    />
   )
 }

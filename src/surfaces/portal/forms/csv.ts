@@ -1,15 +1,15 @@
 import { Fault } from '../../../core/ground/fault.ts'
 import { fileOf } from '../../http.ts'
-import type { PortalContext } from '../session.ts'
+import type { PortalContext } from '../context.ts'
 
-/** Rows of one import. */
+/** Rows that one import may have. */
 const ROWS_AT_MOST = 1_000
-/** What a cell must not begin with lest a spreadsheet takes it for a formula. */
+/** A cell that begins like this would be run as a formula by a spreadsheet. */
 const FORMULA = /^[=+\-@\t\r]/
 
 type Cell = string | Date | null
 
-/** A list that is written to a file, whole. */
+/** A list that is exported whole, and how to read it part by part. */
 type Exported<Row> = {
   head: string[]
   list: (part: { before: string | undefined; limit: number }) => Promise<Row[]>
@@ -17,10 +17,10 @@ type Exported<Row> = {
   cells: (row: Row) => Cell[]
 }
 
-/** Rows of an exported file that are read together. */
+/** Rows that an export reads at a time. */
 const AT_ONCE = 1_000
 
-/** Answers with a list as a file for spreadsheets: cells are quoted where they must be, and none begins as a formula does. */
+/** Answers with a list as a CSV file (RFC 4180). No cell can run as a formula. */
 export async function csvFile<Row>(c: PortalContext, name: string, exported: Exported<Row>) {
   return await fileOf(c, partsOf(exported), 'text/csv; charset=utf-8', `${name}.csv`)
 }
@@ -44,18 +44,18 @@ function cellText(value: Cell): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-/** The rows of a table by its headings in its first line. Throws `invalid` where it is none, or too long. */
+/** The rows of a CSV file, keyed by the column names in its first line. Throws `invalid` without an `email` column or with too many rows. */
 export function fromCsv(text: string): Record<string, string>[] {
   const [head, ...rows] = cellsOf(text.replace(/^\ufeff/, '')).filter((row) =>
     row.some((cell) => cell !== ''),
   )
   if (!head?.includes('email')) {
-    throw new Fault('invalid', 'The first line must name the columns, one of them "email".', {
+    throw new Fault('invalid', 'The first line of the file must name its columns. One must be "email".', {
       field: 'file',
     })
   }
   if (rows.length > ROWS_AT_MOST) {
-    throw new Fault('invalid', `A file may have ${ROWS_AT_MOST} rows; this one has ${rows.length}.`, {
+    throw new Fault('invalid', `A file may have at most ${ROWS_AT_MOST} rows; this one has ${rows.length}.`, {
       field: 'file',
     })
   }

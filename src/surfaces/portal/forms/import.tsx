@@ -1,31 +1,33 @@
 import { Fault } from '../../../core/ground/fault.ts'
-import { Field, Form } from '../parts/parts.tsx'
-import type { PortalContext } from '../session.ts'
+import type { PortalContext } from '../context.ts'
+import { Field } from '../parts/fields.tsx'
+import { Form } from '../parts/forms.tsx'
 import { fromCsv } from './csv.ts'
 import { fileOf } from './form.ts'
 
-/** Takes in the rows of an uploaded file one by one; the first that is wrong ends it, and those before it stay. */
-export async function takeIn(
+/** Imports the rows of an uploaded file one by one. The first wrong row ends the import; the rows before it stay imported. */
+export async function importRows(
   c: PortalContext,
-  row: (cells: Record<string, string | undefined>) => Promise<unknown>,
+  importRow: (cells: Record<string, string | undefined>) => Promise<unknown>,
 ): Promise<number> {
   let count = 0
   try {
     for (const cells of fromCsv((await fileOf(c, 'file')) ?? '')) {
-      await row(cells)
+      await importRow(cells)
       count++
     }
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'invalid') throw error
     const { message } = error
-    const said = count === 0 ? message : `Row ${count + 1}: ${message} The ${count} before it are in.`
+    const said =
+      count === 0 ? message : `Row ${count + 1}: ${message} The ${count} rows before it are imported.`
     throw new Fault('invalid', said, { field: 'file' })
   }
   return count
 }
 
-/** The form by which a file is taken in. */
-export function Import({ c, action, columns }: { c: PortalContext; action: string; columns: string }) {
+/** The form that uploads a file to import. */
+export function ImportForm({ c, action, columns }: { c: PortalContext; action: string; columns: string }) {
   return (
     <Form c={c} action={action} class="card" upload>
       <h2>Import a CSV file</h2>
@@ -33,7 +35,7 @@ export function Import({ c, action, columns }: { c: PortalContext; action: strin
         c={c}
         label="File"
         name="file"
-        hint={`Up to 1,000 rows; the first line names the columns: ${columns}.`}
+        hint={`Up to 1,000 rows. The first line names the columns: ${columns}.`}
         attributes={{ type: 'file', accept: '.csv,text/csv', required: true }}
       />
       <div class="actions">

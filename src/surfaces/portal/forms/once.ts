@@ -3,15 +3,16 @@ import { actorName } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
 import { sha256 } from '../../../core/ground/hash.ts'
 import { answerOnce } from '../../../core/ground/idempotency.ts'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 
-/** How long the second of two submits waits for the first one's answer, in steps. */
-const WAITS = 100
-const WAIT_MS = 100
+/** How often, and at what interval, a second submit asks for the answer to the first. */
+const TRIES = 100
+const TRY_EVERY_MS = 100
 
 /**
- * Does what a form asks for once, however often the same page submits it: a repeat is sent on to where the first was.
- * The same form with other words in it is another request. What only looks, or is refused, may be sent again.
+ * Does what a form asks for once, even if the same page submits it several times; a repeat is redirected to where the first
+ * submit led. The same form with other values is a new request. A form that changed nothing or was refused may be sent again.
  */
 export const once: MiddlewareHandler<Portal> = async (c, next) => {
   if (c.req.method !== 'POST') return await next()
@@ -23,7 +24,7 @@ export const once: MiddlewareHandler<Portal> = async (c, next) => {
     key: await sha256(JSON.stringify(fields)),
     body: '',
   }
-  const answer = await settled(() =>
+  const answer = await firstAnswer(() =>
     answerOnce(c.var.ctx, request, async () => {
       await next()
       const [leadsTo, isSecret] = [c.get('leadsTo'), c.get('showsSecret') === true]
@@ -41,7 +42,7 @@ export const once: MiddlewareHandler<Portal> = async (c, next) => {
   return done(c, to, message)
 }
 
-/** A form's fields in their order; of a file, its content. */
+/** A form's fields in their order; for a file, its content. */
 async function fieldsOf(c: PortalContext): Promise<[string, string][]> {
   const form = Object.entries(await c.req.parseBody({ all: true }).catch(() => ({})))
   const fields: [string, string][] = []
@@ -53,23 +54,25 @@ async function fieldsOf(c: PortalContext): Promise<[string, string][]> {
   return fields
 }
 
-/** Waits for a first submit that still runs, so that a double click shows what came of it. */
-async function settled<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-  for (let left = WAITS; ; left--) {
+/** Waits while the first submit is still running, so that a double click shows its result. */
+async function firstAnswer<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let left = TRIES; ; left--) {
     try {
       return await ask()
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       if (error.code === 'secret_already_shown') throw shownBefore()
       if (error.code !== 'idempotency_in_progress') throw error
-      if (left === 0) throw new Fault(error.code, 'The same form is still at work. Look again in a moment.')
+      if (left === 0) {
+        throw new Fault(error.code, 'The same form is still being processed. Reload the page in a moment.')
+      }
     }
-    await new Promise((resolve) => setTimeout(resolve, WAIT_MS))
+    await new Promise((resolve) => setTimeout(resolve, TRY_EVERY_MS))
   }
 }
 
 const shownBefore = () =>
   new Fault(
     'secret_already_shown',
-    'This form was sent twice, and did its work once. The secret stood in the first answer alone: if you have not seen it, withdraw what was made and make another.',
+    'This form was sent twice, and was carried out once. Only the first answer showed the secret. If you did not see it, revoke or delete what was created, and create a new one.',
   )

@@ -2,13 +2,15 @@ import { Hono } from 'hono'
 import { Fault } from '../../../core/ground/fault.ts'
 import { decideByToken, readToken } from '../../../core/notices/tokens.ts'
 import { getApproval } from '../../../core/sending/approvals.ts'
+import { envAndNow, type Portal, type PortalContext } from '../context.ts'
 import { formOf } from '../forms/form.ts'
+import { Field } from '../parts/fields.tsx'
+import { YesOrNo } from '../parts/forms.tsx'
 import { MessageView, messageFrame } from '../parts/message.tsx'
-import { Field, Time } from '../parts/parts.tsx'
-import type { Portal, PortalContext } from '../session.ts'
+import { recipientsInShort, Time, words } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-/** Where the link in a notice leads: whoever follows it only reads; the button decides, once. */
+/** Where the link in a notice leads. Following the link shows the message; only a button decides, once. */
 export const deciding = new Hono<Portal>()
 
 deciding.get('/decide/:token', async (c) => {
@@ -19,23 +21,16 @@ deciding.get('/decide/:token', async (c) => {
   const { approval, rendered, send } = found
   return await page(
     c,
-    `May this go to ${send.recipients[0]?.email ?? 'nobody'}?`,
+    `Send this to ${recipientsInShort(send)}?`,
     <>
       <p class="lead">
-        It is held: {approval.holdReason.replaceAll('_', ' ')}. Undecided, it is rejected at{' '}
+        Why it is held: {words(approval.holdReason)}. If nobody decides, it is rejected at{' '}
         <Time at={approval.expiresAt} />.
       </p>
       <MessageView rendered={rendered} path={`/portal/decide/${token}/message`} />
       <form method="post" action={`/portal/decide/${token}`}>
         <Field c={c} label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
-        <div class="actions">
-          <button class="primary" type="submit" name="decision" value="approve" data-key="a">
-            Approve
-          </button>
-          <button class="danger" type="submit" name="decision" value="reject" data-key="r">
-            Reject
-          </button>
-        </div>
+        <YesOrNo name="decision" yes="Approve" no="Reject" />
       </form>
       <p class="soft">
         To change it first, <a href={`/portal/approvals/${approval.id}`}>open it in the portal</a>.
@@ -56,7 +51,10 @@ deciding.post('/decide/:token', async (c) => {
   }
   const approve = decision === 'approve'
   try {
-    await decideByToken(at(c), 'link', c.req.param('token'), { approve, reason: reason?.trim() || null })
+    await decideByToken(envAndNow(c), 'link', c.req.param('token'), {
+      approve,
+      reason: reason?.trim() || null,
+    })
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     if (error.code === 'not_found') return await unknownLink(c)
@@ -66,15 +64,13 @@ deciding.post('/decide/:token', async (c) => {
   return await page(
     c,
     approve ? 'Approved' : 'Rejected',
-    <p>{approve ? 'The message leaves, as soon as the rules allow it.' : 'The message does not leave.'}</p>,
+    <p>{approve ? 'The message is sent as soon as the rules allow it.' : 'The message is not sent.'}</p>,
   )
 })
 
-const at = (c: PortalContext) => ({ env: c.env, now: c.get('now') })
-
-/** The approval that a link is for, while it waits with the very bytes that the notice was about. */
+/** The approval that a link is for, while it is pending and the message is still the one that the notice showed. */
 async function openApproval(c: PortalContext, token: string) {
-  const entitled = await readToken(at(c), 'link', token)
+  const entitled = await readToken(envAndNow(c), 'link', token)
   if (!entitled) return null
   if (!entitled.isOpen) return 'over'
   const { approval, send, rendered } = await getApproval(entitled.ctx, entitled.approvalId)
@@ -83,17 +79,21 @@ async function openApproval(c: PortalContext, token: string) {
 }
 
 async function unknownLink(c: PortalContext) {
-  const text = <p>It may have been cut short on its way. Open it again from the letter, or copy all of it.</p>
-  return await page(c, 'This link is not valid', text, 404)
+  return await page(
+    c,
+    'This link is not valid',
+    <p>Part of it may be missing. Open it again from the letter, or copy the whole link.</p>,
+    404,
+  )
 }
 
 async function overLink(c: PortalContext) {
   return await page(
     c,
-    'This has been decided, or has run out',
+    'This is already decided or has expired',
     <p>
       A link decides once, and only about the message it was mailed for.{' '}
-      <a href="/portal/approvals">See what waits</a>
+      <a href="/portal/approvals">See what is waiting</a>
     </p>,
     410,
   )

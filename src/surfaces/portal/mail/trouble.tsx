@@ -3,73 +3,50 @@ import { listDeadLetters, replayDeadLetter } from '../../../core/delivery/dead-l
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
 import { listSends, resolveUnknown } from '../../../core/sending/sends.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { formOf } from '../forms/form.ts'
-import { Form, Listing, pageOf, Time } from '../parts/parts.tsx'
-import { done, type Portal } from '../session.ts'
+import { ButtonForm, Form } from '../parts/forms.tsx'
+import { Listing, pageById } from '../parts/list.tsx'
+import { recipientsInShort, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
 const OUTCOMES = ['delivered', 'failed', 'resend'] as const
 
-/** What nobody but a person can mend: sends of which it is unknown whether they left, and work that stopped. */
+/** What only a person can resolve: ambiguous sends and dead letters. */
 export const trouble = new Hono<Portal>()
 
 trouble.get('/trouble', async (c) => {
   const [unknown, letters] = await Promise.all([
-    pageOf(
-      c,
-      (part) => listSends(c.var.ctx, { states: ['unknown'], ...part }),
-      ({ id }) => id,
-      { by: 'unknown' },
-    ),
-    pageOf(
-      c,
-      (part) => listDeadLetters(c.var.ctx, { isOpen: true, ...part }),
-      ({ id }) => id,
-    ),
+    pageById(c, (part) => listSends(c.var.ctx, { states: ['unknown'], ...part }), { by: 'unknown' }),
+    pageById(c, (part) => listDeadLetters(c.var.ctx, { isOpen: true, ...part })),
   ])
-  const mayMend = may(c.var.ctx, 'manage')
+  const mayManage = may(c.var.ctx, 'manage')
   return await page(
     c,
     'Trouble',
     <>
-      <h2>Sends of which nobody knows</h2>
+      <h2>Sends with an unknown outcome</h2>
       <p>
-        The line broke after the message was handed over. Look at the carrier whether it left, then say so;
-        sent again, the recipient may get it twice.
+        The connection broke while the carrier was taking the message. Look up at the carrier whether it was
+        sent, then say so here. If you send it again, the recipient may get it twice.
       </p>
       <Listing
         c={c}
         of={unknown}
-        caption="Unknown sends"
+        caption="Sends with an unknown outcome"
         head={['To', 'Carrier', 'Since', '']}
         row={(send) => [
-          <a href={`/portal/sends/${send.id}`}>{send.recipients[0]?.email}</a>,
+          <a href={`/portal/sends/${send.id}`}>{recipientsInShort(send)}</a>,
           send.carrier ?? '',
           <Time at={send.updatedAt} />,
-          mayMend ? (
-            <Form c={c} action={`/portal/trouble/unknown/${send.id}`} class="row">
-              {OUTCOMES.map((outcome) => (
-                <button
-                  class="small"
-                  type="submit"
-                  name="outcome"
-                  value={outcome}
-                  data-confirm={
-                    outcome === 'resend'
-                      ? 'Send it again? It may arrive twice.'
-                      : `Count it as ${outcome}? That stays.`
-                  }
-                >
-                  {outcome === 'resend' ? 'Send again' : `It was ${outcome}`}
-                </button>
-              ))}
-            </Form>
-          ) : null,
+          mayManage ? <Outcomes c={c} sendId={send.id} /> : null,
         ]}
       >
         There are none.
       </Listing>
       <h2>Dead letters</h2>
+      <p>Work that failed too often and was given up.</p>
       <Listing
         c={c}
         of={letters}
@@ -80,30 +57,53 @@ trouble.get('/trouble', async (c) => {
           refId.startsWith('req_') ? <a href={`/portal/sends/${refId}`}>{refId}</a> : refId,
           reason,
           <Time at={createdAt} />,
-          mayMend ? (
-            <Form c={c} action={`/portal/trouble/dead-letters/${id}`}>
-              <button class="small" type="submit">
-                Try again <span class="visually-hidden">{refId}</span>
-              </button>
-            </Form>
+          mayManage ? (
+            <ButtonForm c={c} action={`/portal/trouble/dead-letters/${id}`} class="small" about={refId}>
+              Try again
+            </ButtonForm>
           ) : null,
         ]}
       >
-        No work has stopped.
+        There are none.
       </Listing>
     </>,
   )
 })
 
+function Outcomes({ c, sendId }: { c: PortalContext; sendId: string }) {
+  return (
+    <Form c={c} action={`/portal/trouble/unknown/${sendId}`} class="row">
+      {OUTCOMES.map((outcome) => (
+        <button
+          class="small"
+          type="submit"
+          name="outcome"
+          value={outcome}
+          data-confirm={
+            outcome === 'resend'
+              ? 'Send it again? It may arrive twice.'
+              : `Record it as ${outcome}? This cannot be undone.`
+          }
+        >
+          {outcome === 'resend' ? 'Send again' : `It was ${outcome}`}
+        </button>
+      ))}
+    </Form>
+  )
+}
+
 trouble.post('/trouble/unknown/:sendId', async (c) => {
   const { outcome: given } = await formOf(c)
   const outcome = OUTCOMES.find((each) => each === given)
-  if (!outcome) throw new Fault('invalid', 'Say what became of it.', { field: 'outcome' })
+  if (!outcome) {
+    throw new Fault('invalid', 'Choose the outcome: delivered, failed or resend.', { field: 'outcome' })
+  }
   await resolveUnknown(c.var.ctx, c.req.param('sendId'), outcome)
-  return done(c, '/portal/trouble', outcome === 'resend' ? 'It is sent again.' : `It counts as ${outcome}.`)
+  const said = outcome === 'resend' ? 'The message is being sent again.' : `It is recorded as ${outcome}.`
+  return done(c, '/portal/trouble', said)
 })
 
 trouble.post('/trouble/dead-letters/:deadLetterId', async (c) => {
   await replayDeadLetter(c.var.ctx, c.req.param('deadLetterId'))
-  return done(c, '/portal/trouble', 'It is tried again.')
+  return done(c, '/portal/trouble', 'The work is being tried again.')
 })

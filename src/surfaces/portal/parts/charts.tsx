@@ -1,5 +1,5 @@
 import type { Day } from '../../../core/overview/overview.ts'
-import { Table } from './parts.tsx'
+import { Table } from './table.tsx'
 
 const SERIES = [
   ['sent', 'Sent'],
@@ -13,7 +13,7 @@ const HIGH = 200
 const LEFT = 52
 const BOTTOM = 28
 
-/** What became of sends, day by day, as stacked bars; the same numbers stand in a table below. */
+/** The outcomes of sends, day by day, as stacked bars; a table below has the same numbers. */
 export function DaysChart({ days }: { days: Day[] }) {
   const sum = (day: Day) => SERIES.reduce((total, [name]) => total + day[name], 0)
   const top = niceTop(Math.max(...days.map(sum), 1))
@@ -22,39 +22,27 @@ export function DaysChart({ days }: { days: Day[] }) {
   return (
     <figure>
       <figcaption>The last {days.length} days</figcaption>
-      <svg class="chart days" viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={said(days)}>
+      <svg class="chart days" viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={summaryOf(days)}>
         {[0, top / 2, top].map((value) => {
           const y = HIGH - BOTTOM - value * scale
           return (
             <>
               <line class="grid" x1={LEFT} x2={WIDE} y1={y} y2={y} />
               <text x={LEFT - 6} y={y + 4} text-anchor="end">
-                {short(value)}
+                {inShort(value)}
               </text>
             </>
           )
         })}
-        {days.map((day, position) => {
-          const x = LEFT + position * step + step * 0.15
-          let y = HIGH - BOTTOM
-          return (
-            <g>
-              <title>{`${day.day}: ${SERIES.map(([name, label]) => `${day[name]} ${label.toLowerCase()}`).join(', ')}`}</title>
-              {SERIES.map(([name]) => {
-                const height = day[name] * scale
-                y -= height
-                return height > 0 ? (
-                  <rect class={name} x={x} y={y} width={step * 0.7} height={height} />
-                ) : null
-              })}
-              {position % Math.ceil(days.length / 5) === 0 ? (
-                <text x={x + step * 0.35} y={HIGH - 6} text-anchor="middle">
-                  {day.day.slice(5)}
-                </text>
-              ) : null}
-            </g>
-          )
-        })}
+        {days.map((day, position) => (
+          <DayBar
+            day={day}
+            x={LEFT + position * step}
+            width={step}
+            scale={scale}
+            isLabelled={position % Math.ceil(days.length / 5) === 0}
+          />
+        ))}
       </svg>
       <ul class="legend">
         {SERIES.map(([name, label]) => (
@@ -76,7 +64,41 @@ export function DaysChart({ days }: { days: Day[] }) {
   )
 }
 
-/** How often each of a few things happened, as bars with their names and numbers written beside them. */
+/** One day as stacked bars, in a column that begins at `x`; `scale` is the height of one send. */
+function DayBar({
+  day,
+  x,
+  width,
+  scale,
+  isLabelled,
+}: {
+  day: Day
+  x: number
+  width: number
+  scale: number
+  isLabelled: boolean
+}) {
+  let y = HIGH - BOTTOM
+  return (
+    <g>
+      <title>{`${day.day}: ${SERIES.map(([name, label]) => `${day[name]} ${label.toLowerCase()}`).join(', ')}`}</title>
+      {SERIES.map(([name]) => {
+        const height = day[name] * scale
+        y -= height
+        return height > 0 ? (
+          <rect class={name} x={x + width * 0.15} y={y} width={width * 0.7} height={height} />
+        ) : null
+      })}
+      {isLabelled ? (
+        <text x={x + width * 0.5} y={HIGH - 6} text-anchor="middle">
+          {day.day.slice(5)}
+        </text>
+      ) : null}
+    </g>
+  )
+}
+
+/** A count for each of a few names, as bars with the name and the number beside them. */
 export function BarsChart({ title, bars }: { title: string; bars: { name: string; count: number }[] }) {
   const most = Math.max(...bars.map(({ count }) => count), 1)
   const high = 26
@@ -114,7 +136,7 @@ export function BarsChart({ title, bars }: { title: string; bars: { name: string
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
-/** When somebody was alive in the last day, as bars on a line; a bar goes on for as long as its last sign counts. */
+/** When an agent was alive in the last 24 hours, as bars on a line. A bar ends `goesOnForMs` after its last heartbeat. */
 export function SpellsChart({
   spells,
   now,
@@ -167,15 +189,15 @@ export function SpellsChart({
   )
 }
 
-function said(days: Day[]): string {
+function summaryOf(days: Day[]): string {
   const total = (name: (typeof SERIES)[number][0]) => days.reduce((sum, day) => sum + day[name], 0)
   return `Sends of the last ${days.length} days: ${SERIES.map(([name, label]) => `${total(name)} ${label.toLowerCase()}`).join(', ')}.`
 }
 
-/** The next round number that halves well. */
+/** The next round number whose half is a whole number. */
 function niceTop(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value))
   return [1, 2, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value && step >= 2) ?? 2
 }
 
-const short = (value: number) => (value >= 1_000 ? `${value / 1_000}k` : String(value))
+const inShort = (value: number) => (value >= 1_000 ? `${value / 1_000}k` : String(value))

@@ -1,7 +1,7 @@
 import { showsSecret } from '../../http.ts'
-import type { PortalContext } from '../session.ts'
+import type { PortalContext } from '../context.ts'
 import { page } from '../shell.tsx'
-import { Copy } from './parts.tsx'
+import { Copy } from './text.tsx'
 
 type Shown = {
   title: string
@@ -9,13 +9,13 @@ type Shown = {
   /** What it is, as in "the password". */
   what: string
   note: string
-  /** What stands below it. */
+  /** Content below the secret. */
   more?: unknown
-  /** Where whoever has copied it goes on. */
+  /** Where the button after copying leads. */
   back: string
 }
 
-/** Answers with a secret, this once: whoever submits the same form again is told so instead. */
+/** Answers with a secret, this one time. A repeat of the same form is told that the secret was shown before. */
 export async function secretPage(c: PortalContext, { title, secret, what, note, more, back }: Shown) {
   showsSecret(c)
   return await page(

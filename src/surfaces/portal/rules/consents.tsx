@@ -2,11 +2,15 @@ import { Hono } from 'hono'
 import { type Consent, listConsents, recordConsent } from '../../../core/contacts/consents.ts'
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { csvFile } from '../forms/csv.ts'
-import { Import, takeIn } from '../forms/import.tsx'
+import { ImportForm, importRows } from '../forms/import.tsx'
 import { posted } from '../forms/posted.ts'
-import { Badge, Field, Form, Listing, pageOf, Time } from '../parts/parts.tsx'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import { Field, optionsOf, Tick } from '../parts/fields.tsx'
+import { Form, Submit } from '../parts/forms.tsx'
+import { Listing, pageOf } from '../parts/list.tsx'
+import { Badge, Time, words } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
 const BASES: Consent['basis'][] = [
@@ -16,7 +20,7 @@ const BASES: Consent['basis'][] = [
   'legal_obligation',
 ]
 
-/** Who has agreed to be written to; as a file too. */
+/** The consent of contacts, also as a CSV file. */
 export const consents = new Hono<Portal>()
 
 consents.get('/consents', consentsPage)
@@ -40,7 +44,7 @@ consents.post('/consents', async (c) => {
         revokedAt,
         grantedAt: null,
       })
-      return done(c, '/portal/consents', 'It is on record.')
+      return done(c, '/portal/consents', 'The consent is recorded.')
     },
     again: () => consentsPage(c),
   })
@@ -49,15 +53,15 @@ consents.post('/consents', async (c) => {
 consents.post('/consents/import', async (c) => {
   return await posted(c, {
     async act() {
-      const count = await takeIn(c, ({ email = '', basis, source, granted_at, revoked_at }) =>
+      const count = await importRows(c, ({ email = '', basis, source, granted_at, revoked_at }) =>
         recordConsent(c.var.ctx, {
           ...consent(email, basis),
           source: source || 'import',
-          grantedAt: moment(granted_at),
-          revokedAt: moment(revoked_at),
+          grantedAt: timeOf(granted_at),
+          revokedAt: timeOf(revoked_at),
         }),
       )
-      return done(c, '/portal/consents', `${count} records are in.`)
+      return done(c, '/portal/consents', `${count} records are imported.`)
     },
     again: () => consentsPage(c),
   })
@@ -69,13 +73,12 @@ const consent = (email: string, basis: string | undefined) => ({
   jurisdiction: null,
 })
 
-function moment(text: string | undefined): Date | null {
+function timeOf(text: string | undefined): Date | null {
   if (!text) return null
   const at = new Date(text)
   if (!Number.isNaN(at.getTime())) return at
-  throw new Fault('invalid', `"${text.slice(0, 40)}" is no time: write 2026-01-31T09:00:00Z.`, {
-    field: 'file',
-  })
+  const message = `"${text.slice(0, 40)}" is not a time. Write it like 2026-01-31T09:00:00Z.`
+  throw new Fault('invalid', message, { field: 'file' })
 }
 
 async function consentsPage(c: PortalContext) {
@@ -96,47 +99,22 @@ async function consentsPage(c: PortalContext) {
         c={c}
         of={found}
         caption="Consent"
-        head={['Address', 'State', 'Basis', 'From', 'Granted', 'Revoked']}
+        head={['Address', 'State', 'Basis', 'Source', 'Granted', 'Revoked']}
         row={(row) => [
           row.email,
           <Badge state={row.revokedAt ? 'revoked' : 'granted'} />,
-          row.basis.replaceAll('_', ' '),
+          words(row.basis),
           row.source ?? '',
           <Time at={row.grantedAt} />,
           row.revokedAt ? <Time at={row.revokedAt} /> : '',
         ]}
       >
-        No consent is on record.
+        No consent is recorded.
       </Listing>
       {may(c.var.ctx, 'manage') ? (
         <>
-          <Form c={c} action="/portal/consents" class="card">
-            <h2>Record a consent</h2>
-            <Field
-              c={c}
-              label="Address"
-              name="email"
-              alias={['recipientEmail']}
-              attributes={{ type: 'email', required: true }}
-            />
-            <Field
-              c={c}
-              label="Basis"
-              name="basis"
-              options={BASES.map((each): [string, string] => [each, each.replaceAll('_', ' ')])}
-            />
-            <Field c={c} label="Where it was given" name="source" attributes={{ maxlength: 200 }} />
-            <label class="tick">
-              <input type="checkbox" name="revoked" checked={c.get('given')?.revoked === 'on'} />
-              It is revoked
-            </label>
-            <div class="actions">
-              <button class="primary" type="submit">
-                Record it
-              </button>
-            </div>
-          </Form>
-          <Import
+          <ConsentForm c={c} />
+          <ImportForm
             c={c}
             action="/portal/consents/import"
             columns="email, basis, source, granted_at, revoked_at"
@@ -144,5 +122,32 @@ async function consentsPage(c: PortalContext) {
         </>
       ) : null}
     </>,
+  )
+}
+
+function ConsentForm({ c }: { c: PortalContext }) {
+  return (
+    <Form c={c} action="/portal/consents" class="card">
+      <h2>Record a consent</h2>
+      <Field
+        c={c}
+        label="Address"
+        name="email"
+        alias={['recipientEmail']}
+        attributes={{ type: 'email', required: true }}
+      />
+      <Field c={c} label="Basis" name="basis" options={optionsOf(BASES)} />
+      <Field
+        c={c}
+        label="Source"
+        name="source"
+        hint="Where the contact gave the consent, such as a sign-up form."
+        attributes={{ maxlength: 200 }}
+      />
+      <Tick name="revoked" checked={c.get('given')?.revoked === 'on'}>
+        The consent is revoked
+      </Tick>
+      <Submit>Record</Submit>
+    </Form>
   )
 }

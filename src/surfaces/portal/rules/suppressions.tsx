@@ -6,14 +6,18 @@ import {
   suppress,
 } from '../../../core/contacts/suppressions.ts'
 import { may } from '../../../core/ground/ctx.ts'
+import type { Portal, PortalContext } from '../context.ts'
+import { done } from '../flash.ts'
 import { csvFile } from '../forms/csv.ts'
-import { Import, takeIn } from '../forms/import.tsx'
+import { ImportForm, importRows } from '../forms/import.tsx'
 import { posted } from '../forms/posted.ts'
-import { Field, Form, Listing, pageOf, Time } from '../parts/parts.tsx'
-import { done, type Portal, type PortalContext } from '../session.ts'
+import { Field, optionsOf } from '../parts/fields.tsx'
+import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
+import { Listing, pageById } from '../parts/list.tsx'
+import { Time, words } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-/** Whom nobody may write to; as a file too. */
+/** The addresses that must not be written to, also as a CSV file. */
 export const suppressions = new Hono<Portal>()
 
 suppressions.get('/suppressions', suppressionsPage)
@@ -34,7 +38,7 @@ suppressions.post('/suppressions', async (c) => {
   return await posted(c, {
     async act({ email = '', reason }) {
       await suppress(c.var.ctx, { ...suppression(email, reason), source: 'portal' })
-      return done(c, '/portal/suppressions', 'Nobody writes to this address any more.')
+      return done(c, '/portal/suppressions', 'The address is suppressed. No agent can write to it.')
     },
     again: () => suppressionsPage(c),
   })
@@ -43,10 +47,10 @@ suppressions.post('/suppressions', async (c) => {
 suppressions.post('/suppressions/import', async (c) => {
   return await posted(c, {
     async act() {
-      const count = await takeIn(c, ({ email = '', reason }) =>
+      const count = await importRows(c, ({ email = '', reason }) =>
         suppress(c.var.ctx, { ...suppression(email, reason), source: 'import' }),
       )
-      return done(c, '/portal/suppressions', `${count} addresses are on the list.`)
+      return done(c, '/portal/suppressions', `${count} suppressions are imported.`)
     },
     again: () => suppressionsPage(c),
   })
@@ -54,7 +58,7 @@ suppressions.post('/suppressions/import', async (c) => {
 
 suppressions.post('/suppressions/:suppressionId/lift', async (c) => {
   await liftSuppression(c.var.ctx, c.req.param('suppressionId'))
-  return done(c, '/portal/suppressions', 'The address may be written to again.')
+  return done(c, '/portal/suppressions', 'The suppression is removed. Agents can write to the address again.')
 })
 
 const suppression = (email: string, reason: string | undefined) => ({
@@ -66,69 +70,65 @@ const suppression = (email: string, reason: string | undefined) => ({
 })
 
 async function suppressionsPage(c: PortalContext) {
-  const found = await pageOf(
-    c,
-    (part) => listSuppressions(c.var.ctx, part),
-    ({ id }) => id,
-  )
+  const found = await pageById(c, (part) => listSuppressions(c.var.ctx, part))
   const mayManage = may(c.var.ctx, 'manage')
   return await page(
     c,
     'Suppressions',
     <>
       <p class="lead">
-        Addresses that nobody writes to. <a href="/portal/suppressions.csv">Export as CSV</a>
+        Addresses that agents must not write to. <a href="/portal/suppressions.csv">Export as CSV</a>
       </p>
       <Listing
         c={c}
         of={found}
         caption="Suppressions"
-        head={['Address', 'Why', 'Scope', 'From', 'Since', 'Until', '']}
+        head={['Address', 'Reason', 'Scope', 'Source', 'Since', 'Until', '']}
         row={(row) => [
           row.email,
-          row.reasonCode.replaceAll('_', ' '),
+          words(row.reasonCode),
           row.campaignId === '' ? row.scope : `${row.scope} ${row.campaignId}`,
           row.source ?? '',
           <Time at={row.createdAt} />,
-          row.expiresAt ? <Time at={row.expiresAt} /> : 'for good',
+          row.expiresAt ? <Time at={row.expiresAt} /> : 'no end',
           mayManage ? (
-            <Form c={c} action={`/portal/suppressions/${row.id}/lift`}>
-              <button class="small" type="submit" data-confirm={`Let agents write to ${row.email} again?`}>
-                Lift <span class="visually-hidden">{row.email}</span>
-              </button>
-            </Form>
+            <ButtonForm
+              c={c}
+              action={`/portal/suppressions/${row.id}/lift`}
+              class="small"
+              confirm={`Let agents write to ${row.email} again?`}
+              about={`the suppression of ${row.email}`}
+            >
+              Remove
+            </ButtonForm>
           ) : null,
         ]}
       >
-        No address is on the list.
+        No address is suppressed.
       </Listing>
       {mayManage ? (
         <>
-          <Form c={c} action="/portal/suppressions" class="card">
-            <h2>Put an address on the list</h2>
-            <Field
-              c={c}
-              label="Address"
-              name="email"
-              alias={['recipientEmail']}
-              attributes={{ type: 'email', required: true }}
-            />
-            <Field
-              c={c}
-              label="Why"
-              name="reason"
-              value="manual_dnc"
-              options={REASON_CODES.map((code): [string, string] => [code, code.replaceAll('_', ' ')])}
-            />
-            <div class="actions">
-              <button class="primary" type="submit">
-                Put it on the list
-              </button>
-            </div>
-          </Form>
-          <Import c={c} action="/portal/suppressions/import" columns="email, reason" />
+          <SuppressForm c={c} />
+          <ImportForm c={c} action="/portal/suppressions/import" columns="email, reason" />
         </>
       ) : null}
     </>,
+  )
+}
+
+function SuppressForm({ c }: { c: PortalContext }) {
+  return (
+    <Form c={c} action="/portal/suppressions" class="card">
+      <h2>Suppress an address</h2>
+      <Field
+        c={c}
+        label="Address"
+        name="email"
+        alias={['recipientEmail']}
+        attributes={{ type: 'email', required: true }}
+      />
+      <Field c={c} label="Reason" name="reason" value="manual_dnc" options={optionsOf(REASON_CODES)} />
+      <Submit>Suppress</Submit>
+    </Form>
   )
 }
