@@ -222,17 +222,17 @@ async function fillForms(page: Page, address: string): Promise<string> {
   const read = () => page.evaluate('navigator.clipboard.readText()')
   await page.goto(`${address}/portal/smtp`)
   await page.getByLabel('Which program it is for').fill(VECTOR)
-  await page.getByRole('button', { name: 'Make a password' }).click()
+  await page.getByRole('button', { name: 'Create a password' }).click()
   await page.getByRole('button', { name: 'Copy the password' }).click()
   await page.getByRole('status').getByText('Copied').waitFor()
   expect(await read()).toBe(await page.locator('.secret').textContent())
   await page.goto(`${address}/portal/dlp`)
-  await page.getByLabel('Where you will lay it').fill(VECTOR)
+  await page.getByLabel('Where you will put it').fill(VECTOR)
   await page.getByLabel('Its text').fill(`${VECTOR} long enough`)
   await page.getByRole('button', { name: 'Plant it' }).click()
   await page.locator('.secret').waitFor()
   for (const [path, name] of [
-    ['/billing', 'Post it'],
+    ['/billing', 'Post the bond'],
     ['/data', 'Make an export'],
   ] as const) {
     await page.goto(`${address}/portal${path}`)
@@ -241,7 +241,7 @@ async function fillForms(page: Page, address: string): Promise<string> {
   }
   await page.goto(`${address}/portal/domains`)
   await page.getByLabel('Domain').fill('demo.example.org')
-  await page.getByRole('button', { name: 'Add it' }).click()
+  await page.getByRole('button', { name: 'Add the domain' }).click()
   await page.waitForURL(/domains\/dom_/)
   await page.getByRole('button', { name: 'Copy the value of the dkim record' }).click()
   await page.getByRole('button', { name: 'Copied the value of the dkim record' }).waitFor()

@@ -65,7 +65,7 @@ test('the owner of a bond enters the card on a page that Stripe hosts, comes bac
 
   // Whoever goes away comes back to the same page, by the button that stands beside the bond.
   const billing = await ann.get()
-  expect(billing.body).toMatch(/no card yet; given up at <time[^>]*>[\d-]+ [\d:]+ UTC/)
+  expect(billing.body).toMatch(/no card yet; the bond expires at <time[^>]*>[\d-]+ [\d:]+ UTC/)
   const [enter] = formsOf(billing.body).filter(({ action }) => action === '/portal/billing/bonds')
   expect(enter?.fields).toMatchObject({ tier: 'growth', once: expect.any(String) })
   expect((await ann.post('/bonds', enter?.fields)).link).toBe(page)
@@ -78,7 +78,7 @@ test('the owner of a bond enters the card on a page that Stripe hosts, comes bac
   expect(entered.status).toBe(303)
   const back = new URL(entered.headers.get('location') ?? '')
   expect([back.pathname, back.search]).toEqual(['/portal/billing', `?bond=${waiting.id}`])
-  expect((await ann.get(back.search)).body).toContain('as soon as we are told of the card')
+  expect((await ann.get(back.search)).body).toContain('once the payment provider confirms the card')
   expect((await reported(stripe, waiting)).body).toEqual({ received: 1 })
 
   const [hold, ...more] = await heldAt(stripe)
@@ -86,7 +86,7 @@ test('the owner of a bond enters the card on a page that Stripe hosts, comes bac
   expect(hold).toMatchObject({ status: 'requires_capture', capture_method: 'manual', amount: 49_900 })
   expect(await ann.bond()).toMatchObject({ status: 'posted', payment_method_id: `pm_${waiting.checkout_id}` })
   const after = await ann.get(back.search)
-  expect(after.body).toContain('The bond is posted: the money is held.')
+  expect(after.body).toContain('The bond is posted: the money is reserved.')
   expect(after.body).not.toContain('Enter the card')
   // Told again, or opened again, nothing more happens.
   expect((await reported(stripe, waiting)).body).toEqual({ received: 1 })

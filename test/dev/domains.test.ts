@@ -281,7 +281,7 @@ test('in the portal each record has its state: missing, wrong with what stands t
   const badges = (body: string) =>
     [
       ...body.matchAll(
-        /<span class="badge [a-z]*">(not found|another value|no answer|in place|not looked up)</g,
+        /<span class="badge [a-z]*">(not found|another value|lookup failed|in place|not looked up)</g,
       ),
     ].map(([, words]) => words)
   const page = (await owner.get(path)).body
@@ -291,7 +291,7 @@ test('in the portal each record has its state: missing, wrong with what stands t
   expect(records).toHaveLength(5)
 
   const nothing = await owner.post(`${path}/verify`)
-  expect(nothing.body).toContain('5 records are not as they must be.')
+  expect(nothing.body).toContain('5 records are missing or wrong.')
   expect(badges(nothing.body)).toEqual(Array(5).fill('not found'))
   publish(records)
   zone['portal.example.org'] = ['TXT v=spf1 include:<script>boom()</script> -all']
@@ -301,7 +301,7 @@ test('in the portal each record has its state: missing, wrong with what stands t
   expect((await owner.get(path)).body).not.toContain('is verified.')
   zone['portal.example.org'] = records.slice(1, 2).map(published)
   const verified = await owner.post(`${path}/verify`)
-  expect(verified.body).toContain('the domain is verified.')
+  expect(verified.body).toContain('The domain is verified.')
   expect(badges((await owner.get(path)).body)).toEqual(Array(5).fill('in place'))
 })
 

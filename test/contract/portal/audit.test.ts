@@ -18,7 +18,7 @@ test('the log is read in pages, by what was done, by whom and to what, and expor
     ),
   )
   const rows = (body: string) =>
-    [...body.matchAll(/data-label="What"><div[^>]*>([^<]+)</g)].map(([, what]) => what)
+    [...body.matchAll(/data-label="Action"><div[^>]*>([^<]+)</g)].map(([, what]) => what)
 
   const first = await viewer.get('/portal/audit')
   expect(rows(first.body)).toHaveLength(50)
@@ -54,7 +54,7 @@ test('the log is read in pages, by what was done, by whom and to what, and expor
   expect(table.body.trimEnd().split('\r\n')).toHaveLength(61)
 })
 
-test('the chain is verified on the page, which names the first entry that is not as it was written', async () => {
+test('the chain is verified on the page, which names the first entry that has been changed or is missing', async () => {
   const tenant = await newTenant()
   const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
   for (let nth = 0; nth < 5; nth++) {
@@ -62,11 +62,11 @@ test('the chain is verified on the page, which names the first entry that is not
   }
   const verify = async () => (await viewer.get('/portal/audit/verify')).body
   expect(await verify()).toMatch(
-    /Entries 1 to 8 are as they were written, and none is missing\. Our key has signed/,
+    /Entries 1 to 8 are unchanged, and none is missing\. The signature of the last entry is valid/,
   )
   expect((await viewer.get('/portal/audit/verify?after=8')).body).toContain('There is no entry yet.')
   expect((await viewer.get('/portal/audit/verify?after=999')).body).toContain(
-    'Entry 999 is not as it was written',
+    'Entry 999 has been changed or is missing',
   )
 
   const sql = (statement: string, ...binds: unknown[]) =>
@@ -91,7 +91,9 @@ test('the chain is verified on the page, which names the first entry that is not
       seqAs,
     )
   await entry("'suppression.lifted', target", 5)
-  expect(await verify()).toContain('Entry 5 is not as it was written: its hash is not that of what it says.')
+  expect(await verify()).toContain(
+    'Entry 5 has been changed or is missing: its hash is not that of what it says.',
+  )
   await entry("'suppression.created', target", 5)
   expect(await verify()).toContain('role="status"')
   await sql(
@@ -99,9 +101,9 @@ test('the chain is verified on the page, which names the first entry that is not
      SELECT d.tenant_id, d.entry_id, d.salt, '{}' FROM audit_details d JOIN audit_entries e
        ON e.tenant_id = d.tenant_id AND e.id = d.entry_id WHERE e.tenant_id = ?1 AND e.seq = 6`,
   )
-  expect(await verify()).toContain('Entry 6 is not as it was written: its detail is not what it was.')
+  expect(await verify()).toContain('Entry 6 has been changed or is missing: its detail is not what it was.')
   await entry('action, target', 5, 4)
-  expect(await verify()).toContain('Entry 4 is not as it was written')
+  expect(await verify()).toContain('Entry 4 has been changed or is missing')
   const other = await newTenant()
   const theirs = await signIn((await newPerson(other.id, 'owner')).email)
   expect((await theirs.get('/portal/audit/verify')).body).toContain('Entries 1 to 3')
@@ -109,10 +111,12 @@ test('the chain is verified on the page, which names the first entry that is not
     await env.DB.prepare('UPDATE audit_heads SET signature = ?2 WHERE tenant_id = ?1')
       .bind(other.id, signature)
       .run()
-    expect((await theirs.get('/portal/audit/verify')).body).toContain('The signature of its end is wrong')
+    expect((await theirs.get('/portal/audit/verify')).body).toContain(
+      'The signature of the last entry is wrong',
+    )
   }
   await env.DB.prepare('UPDATE audit_heads SET seq = 9 WHERE tenant_id = ?1').bind(other.id).run()
   expect((await theirs.get('/portal/audit/verify')).body).toContain(
-    'Entry 4 is not as it was written: the log ends',
+    'Entry 4 has been changed or is missing: the log ends',
   )
 })

@@ -23,7 +23,7 @@ test('an owner has an export made, sees how far it is, and downloads it; nobody 
   const file = await call('GET', link.pathname)
   expect(file.status).toBe(200)
   expect(String(file.body).slice(0, 2)).toBe('PK')
-  expect((await approver.get('/portal/data')).body).toContain('Only an owner exports or deletes')
+  expect((await approver.get('/portal/data')).body).toContain('Only an owner can export or delete')
   expect((await approver.get(path)).status).toBe(403)
   expect((await stranger.get(path)).status).toBe(404)
   const { body: log } = await tenant.owner.get('/v1/compliance/audit-log')

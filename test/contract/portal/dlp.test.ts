@@ -55,14 +55,14 @@ test('an owner says what must not leave, lays canaries, and reads what was found
 
   const lift = /\/portal\/dlp\/canaries\/canary_[0-9a-z]+\/lift/.exec(found.body)?.[0] ?? ''
   const seen = await viewer.get('/portal/dlp')
-  expect(seen.body).toContain('Your role lets you read this.')
+  expect(seen.body).toContain('Your role may only read this.')
   expect(seen.body).not.toContain(lift)
   for (const path of ['/portal/dlp', '/portal/dlp/canaries', lift]) {
     expect((await viewer.post(path, { mode: 'monitor' })).status).toBe(403)
   }
   expect((await owner.post(lift)).status).toBe(303)
   expect((await send(canary)).body.status).toBe('queued')
-  expect((await owner.get('/portal/dlp')).body).toContain('a canary that has been lifted')
+  expect((await owner.get('/portal/dlp')).body).toContain('a canary that has been removed')
   const { body: log } = await tenant.owner.get('/v1/compliance/audit-log?limit=100')
   const actions = log.data.map(({ action }: { action: string }) => action)
   for (const action of ['dlp.changed', 'canary.planted', 'canary.tripped', 'canary.lifted']) {
@@ -89,7 +89,7 @@ test('what was found long ago is reached page by page, past sends in which there
     .bind(tenant.id)
     .run()
   const first = await owner.get('/portal/dlp')
-  expect(first.body).toContain('Nothing was found in the newest of these sends.')
+  expect(first.body).toContain('Nothing was found in these sends. Look at older ones.')
   const older = /href="(\/portal\/dlp\?before=[^"]+)"/.exec(first.body)?.[1] ?? ''
   const second = await owner.get(older)
   expect(second.body).toContain('old@example.com')

@@ -9,7 +9,7 @@ test('an owner adds a domain, is shown its records to copy, and removes it; a vi
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
   const domain = `mail-${crypto.randomUUID().slice(0, 8)}.example.org`
-  expect((await owner.get('/portal/domains')).body).toContain('Agents write from our domain only.')
+  expect((await owner.get('/portal/domains')).body).toContain('Agents send from our domain.')
 
   // What is no domain is said at its field, which keeps what was typed and runs nothing of it.
   for (const typed of ['no domain', 'co.uk', SCRIPT]) {

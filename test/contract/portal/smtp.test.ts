@@ -40,7 +40,7 @@ test('an owner makes an SMTP password, which is shown once and works until it is
   expect(listed.body).toMatch(/<time[^>]*>\d{4}-\d\d-\d\d \d\d:\d\d UTC<\/time>.*<time/s)
   const id = /\/portal\/smtp\/(smtp_[0-9a-z]+)\/revoke/.exec(listed.body)?.[1]
   const refused = await approver.get('/portal/smtp')
-  expect(refused.body).toContain('Only an owner sees')
+  expect(refused.body).toContain('Only an owner can see')
   expect(refused.body).not.toContain(id)
   expect((await approver.post(`/portal/smtp/${id}/revoke`)).status).toBe(403)
   expect((await approver.post('/portal/smtp', { mailbox: tenant.mailboxId })).status).toBe(403)
