@@ -71,17 +71,22 @@ function countsOf(source: Source): Counts {
 
 /** The text files of a commit that count here, by path. */
 function readCommit(commit: string): Source {
-  const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8', maxBuffer: 256_000_000 })
-  const files = git('ls-tree', '-r', '--name-only', commit)
+  const git = (args: string[], input = '') =>
+    execFileSync('git', args, { input: Buffer.from(input), maxBuffer: 256_000_000 })
+  const files = git(['ls-tree', '-r', '--name-only', commit])
+    .toString()
     .split('\n')
-    .filter(
-      (file) =>
-        /^(?:src|test|bench)\/.*\.tsx?$/.test(file) ||
-        /^[^/]+\.(?:ts|json)$/.test(file) ||
-        file === 'README.md',
-    )
-    .filter((file) => file !== 'package-lock.json')
-  return new Map(files.map((file) => [file, git('show', `${commit}:${file}`)]))
+    .filter((file) => /^(?:src|test|bench)\/.*\.tsx?$|^[^/]+\.ts$|^package\.json$|^README\.md$/.test(file))
+  const answer = git(['cat-file', '--batch'], files.map((file) => `${commit}:${file}\n`).join(''))
+  let at = 0
+  return new Map(
+    files.map((file) => {
+      const start = answer.indexOf('\n', at) + 1
+      const size = Number(answer.subarray(at, start).toString().split(' ')[2])
+      at = start + size + 1
+      return [file, answer.subarray(start, start + size).toString()]
+    }),
+  )
 }
 
 function linesOf(text: string): number {
