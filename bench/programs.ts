@@ -39,6 +39,10 @@ export const PROGRAMS: Record<Kind, Program[]> = {
       does: 'How often a bounce is read as people labelled it: hard or soft, and its status.',
     },
     { name: 'dlp', does: 'Recall and precision of each DLP rule, and the time that 10 MB take.' },
+    {
+      name: 'house',
+      does: 'Counts the source of one commit or of several: size, long functions, SQL, repeats.',
+    },
     { name: 'injection', does: 'Recall and false alarms of the score for prompt injection.' },
     { name: 'intent', does: 'Accuracy and confusion of the embedded intent classifier.' },
     { name: 'search', does: 'Ranking quality (nDCG@10) of search by words, by embedding, and by both.' },
