@@ -13,7 +13,7 @@ import { claimByMail, type Mailed, mailVerificationAgain } from '../../core/noti
 import { type HttpContext, router } from '../http.ts'
 import { guarded, Page } from '../page.tsx'
 
-/** Where a person becomes the owner of an agent, and proves an address. It works without scripts. */
+/** The pages on which a person claims an agent and verifies an email address. They work without scripts. */
 export const claiming = router()
 
 for (const area of ['/claim/*', '/verify/*']) claiming.use(area, guarded, csrf())
@@ -21,10 +21,15 @@ for (const area of ['/claim/*', '/verify/*']) claiming.use(area, guarded, csrf()
 claiming.onError((error, c) => {
   if (error instanceof Fault) return faultPage(c, error)
   if (error instanceof HTTPException && error.status === 403)
-    return page(c, 'Nothing was done', <p>The form was sent from another site. Open the link itself.</p>, 403)
+    return page(
+      c,
+      'Nothing was done',
+      <p>The form was sent from another site. Open the link directly and try again.</p>,
+      403,
+    )
   const requestId = c.get('requestId')
   tellFailure('internal_error', error)
-  return page(c, 'Something broke on our side', <p>Quote request {requestId}.</p>, 500)
+  return page(c, 'Something broke on our side', <p>If you report this, quote request {requestId}.</p>, 500)
 })
 
 claiming.get('/claim/:token', async (c) => {
@@ -51,7 +56,7 @@ claiming.post('/claim/:token', async (c) => {
   }
 })
 
-/** Where the mailed link leads: only the button verifies, because mail programs and scanners follow every link. */
+/** The page of the mailed link. Only its button verifies, because mail programs and scanners follow every link. */
 claiming.get('/verify/:token', async (c) => {
   const verification = await findVerification(at(c), c.req.param('token'))
   return verification ? verifyPage(c, verification) : unknownLink(c)
@@ -63,15 +68,15 @@ claiming.post('/verify/:token', async (c) => {
     c,
     'Your address is confirmed',
     <p>
-      {email} is the owner of {agentName}, which may now write to any address within its limits. You can close
-      this page.
+      {email} is the owner of {agentName}. The agent may now write to any address, within its limits. You can
+      close this page.
     </p>,
   )
 })
 
 const at = (c: HttpContext) => ({ env: c.env, now: c.get('now') })
 
-/** The text fields of a posted form; none where it cannot be read. */
+/** The text fields of a posted form. Empty if the form cannot be read. */
 async function formOf(c: HttpContext): Promise<Record<string, string | undefined>> {
   const form = await c.req.parseBody().catch(() => ({}))
   return Object.fromEntries(
@@ -97,21 +102,21 @@ function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
   if (state === 'used') {
     const text = (
       <>
-        <p>{agent.name} has an owner, and an agent has only one.</p>
+        <p>{agent.name} already has an owner. An agent can have only one.</p>
         {owner && !owner.verifiedAt ? <Again /> : null}
       </>
     )
     return page(c, 'This agent has been claimed', text, 409)
   }
   if (state === 'expired') {
-    const text = <p>A claim link is good for 30 days. {agent.name} can be asked for a new one.</p>
-    return page(c, 'This link has run out', text, 410)
+    const text = <p>A claim link works for 30 days. Ask {agent.name} for a new link.</p>
+    return page(c, 'This link has expired', text, 410)
   }
   return page(
     c,
     `Claim ${agent.name}`,
     <>
-      <p>Who claims an agent answers for what it sends. Claim it only if it is yours.</p>
+      <p>The owner of an agent is responsible for what it sends. Claim this agent only if it is yours.</p>
       <dl>
         <dt>Name</dt>
         <dd>{agent.name}</dd>
@@ -123,7 +128,7 @@ function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
         )}
         {agent.description === null ? null : (
           <>
-            <dt>About itself</dt>
+            <dt>Its description</dt>
             <dd>{agent.description}</dd>
           </>
         )}
@@ -142,10 +147,10 @@ function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
             autocomplete="email"
             value={refilled?.email}
           />
-          <small>You will be sent a link that confirms it.</small>
+          <small>We will send you a link to confirm it.</small>
         </label>
         <label>
-          Your handle on X, if you like
+          Your handle on X (optional)
           <input name="x_handle" maxlength={50} autocomplete="off" value={refilled?.xHandle} />
           <small>It is shown as unverified.</small>
         </label>
@@ -161,8 +166,8 @@ function mailedPage(c: HttpContext, email: string, mailed: Mailed) {
     const text = (
       <>
         <p>
-          The agent is yours. A link was sent to {email}: open it within 24 hours to confirm the address.
-          Until then what the agent writes to the outside waits for approval.
+          The agent is yours. We sent a link to {email}. Open it within 24 hours to confirm the address. Until
+          then, messages from the agent to addresses outside this service wait for approval.
         </p>
         <Again />
       </>
@@ -174,7 +179,7 @@ function mailedPage(c: HttpContext, email: string, mailed: Mailed) {
   const text = (
     <>
       <p>
-        The agent is yours, but no link could be sent to {email}: {detail}.
+        The agent is yours, but we could not send a link to {email}: {detail}.
         {retryAt ? ` Try again after ${retryAt.toISOString()}.` : ''}
       </p>
       <Again />
@@ -195,18 +200,18 @@ function Again() {
 
 function verifyPage(c: HttpContext, { email, agentName, state }: Verification) {
   if (state === 'used')
-    return page(c, 'This address is confirmed already', <p>There is nothing left to do.</p>, 409)
+    return page(c, 'This address is already confirmed', <p>You do not need to do anything more.</p>, 409)
   if (state === 'expired') {
-    const text = <p>The mailed link is good for 24 hours. The agent’s claim page sends another.</p>
-    return page(c, 'This link has run out', text, 410)
+    const text = <p>The mailed link works for 24 hours. You can get a new one on the agent’s claim page.</p>
+    return page(c, 'This link has expired', text, 410)
   }
   return page(
     c,
     'Confirm your address',
     <>
       <p>
-        {email} was given as the address of the owner of {agentName}. Confirm it, and the agent may write to
-        any address within its limits.
+        {email} was entered as the address of the owner of {agentName}. If you confirm it, the agent may write
+        to any address, within its limits.
       </p>
       <form method="post">
         <button type="submit">Confirm {email}</button>
@@ -219,16 +224,16 @@ function unknownLink(c: HttpContext) {
   return page(
     c,
     'This link is not valid',
-    <p>It may have been cut short on its way. Open it again from where you had it, or copy all of it.</p>,
+    <p>The link may be incomplete. Open it again, or copy the whole link.</p>,
     404,
   )
 }
 
 const FAULTS: Partial<Record<Fault['code'], { status: Status; title: string }>> = {
   conflict: { status: 409, title: 'This link has been used' },
-  expired: { status: 410, title: 'This link has run out' },
-  invalid: { status: 422, title: 'Something is missing' },
-  payload_too_large: { status: 413, title: 'That is too much' },
+  expired: { status: 410, title: 'This link has expired' },
+  invalid: { status: 422, title: 'The form is incomplete' },
+  payload_too_large: { status: 413, title: 'The form is too large' },
 }
 
 function faultPage(c: HttpContext, { code, message }: Fault) {

@@ -7,11 +7,11 @@ import { SCRIPT } from './script.ts'
 import skill from './skill.txt'
 import { STYLE } from './style.ts'
 
-/** Nothing inline runs, nothing from elsewhere loads, nobody frames it. */
+/** No inline scripts, nothing from other hosts, no framing. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
-/** What of the library the page needs; nothing else of its folder is shown. */
+/** The files of the library that the page needs. No other file of its folder is served. */
 const LIBRARY = ['swagger-ui-bundle.js', 'swagger-ui.css']
 const OWN: Record<string, { content: string; type: string }> = {
   'page.js': { content: SCRIPT, type: 'text/javascript; charset=utf-8' },
@@ -20,9 +20,8 @@ const OWN: Record<string, { content: string; type: string }> = {
 const ASSETS_FOR_S = 3_600
 
 /**
- * What people, programs and models read before they call: the OpenAPI document of everything and of each published API, a
- * reference in the browser made of it, and the same in plain words. `documentOf` gives a document without its servers, of
- * everything where no API is named.
+ * The documentation: OpenAPI documents and reference pages for everything and for each published API, /skill.md and
+ * /llms.txt. `documentOf` gives a document without its servers; null means everything.
  */
 export function docs(documentOf: (api: Documented | null) => object) {
   const routes = router()

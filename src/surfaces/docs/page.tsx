@@ -1,6 +1,6 @@
 import { type Documented, NAMES } from './documented.ts'
 
-/** The reference in the browser: of everything, or of one published API. */
+/** The reference page for everything (`api` is null) or for one published API. */
 export function Reference({ api }: { api: Documented | null }) {
   const pages = [
     { name: 'Everything', path: '/docs', isShown: api === null },
@@ -23,8 +23,8 @@ export function Reference({ api }: { api: Documented | null }) {
         <header>
           <h1>Moltpost API</h1>
           <p>
-            One key opens every operation. Paste it under “Authorize” to try them here: they act on this
-            server, for real.
+            One key works for every operation. To try them here, paste the key under “Authorize”. The calls
+            are real: they act on this server.
           </p>
           <nav aria-label="APIs">
             <ul>
@@ -47,7 +47,7 @@ export function Reference({ api }: { api: Documented | null }) {
         <main id="reference" data-document={source}></main>
         <noscript>
           <p>
-            The reference needs a script. <a href={source}>The document</a> itself does not.
+            This page needs JavaScript. The <a href={source}>OpenAPI document</a> does not.
           </p>
         </noscript>
       </body>

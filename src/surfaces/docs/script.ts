@@ -1,6 +1,6 @@
 /**
- * Shows the document that the page names, by Swagger UI. Its operations are buttons: the library's link within each would be
- * a control within a control, and the title and the one server stand on the page already.
+ * Shows the document that the page names with Swagger UI. The library's link inside each operation is replaced by text: a
+ * link inside a button is not accessible. Its title and server list are left out, because the page has them already.
  */
 export const SCRIPT = `
 const place = document.getElementById('reference')

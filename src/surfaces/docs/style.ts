@@ -1,4 +1,4 @@
-/** What the library's own style leaves too pale to read, and the head of the page. */
+/** The head of the page, and darker colours where the library's contrast is too low. */
 export const STYLE = `
 body { margin: 0; color: #1d1b18; background: #ffffff; font: 1rem/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif }
 header, noscript p { max-width: 1460px; margin: 0 auto; padding: 1.5rem 1.25rem 0; box-sizing: border-box }

@@ -6,18 +6,18 @@ import type { Schema } from './json-schema.ts'
 import { answerSchema, BLOCKED, type BuiltTool, SAID_OF_STRANGERS } from './tools.ts'
 import { fence } from './untrusted.ts'
 
-/** Answers a request to the application as if it had come from outside. */
+/** Calls a route of the application, as an HTTP request from outside would. */
 export type Ask = (request: Request, c: HttpContext) => Response | Promise<Response>
 
 type Arguments = Record<string, unknown>
 
-/** What a route answered: its body, or the policy's refusal, or what was wrong with the request. */
+/** The answer of a route: its body, a refusal by the policy, or an error in the request. */
 export type Answer =
   | { kind: 'answer'; body: Record<string, unknown> }
   | { kind: 'refusal'; refusal: Refusal }
   | { kind: 'misuse'; body: Record<string, unknown> }
 
-/** Calls the tool's own route with the caller's own key: the same policy, the same answer, the same errors. */
+/** Calls the route of a tool with the caller's key: same policy, same answer, same errors. */
 export async function callTool(
   c: HttpContext,
   ask: Ask,
@@ -35,7 +35,7 @@ export async function callTool(
   return { content: [text(structuredContent)], structuredContent }
 }
 
-/** As `callTool`, for what is not a tool's result. */
+/** Calls the route of a tool and returns its answer, not yet as a tool result. */
 export async function askRoute(
   c: HttpContext,
   ask: Ask,
@@ -61,7 +61,7 @@ export async function askRoute(
   return { kind: 'answer', body: outside ? fence(kept, answerSchema(listed, operation), outside) : kept }
 }
 
-/** What no route would see: arguments it does not have, and those that do not fit into its address. */
+/** The first argument that is unknown, missing, or cannot be put into the URL or a header. The route checks the rest. */
 function firstUnfit({ tool, operation, listed }: BuiltTool, given: Arguments) {
   const { properties = {}, required = [] } = tool.inputSchema as Schema
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(properties, name))
@@ -74,7 +74,7 @@ function firstUnfit({ tool, operation, listed }: BuiltTool, given: Arguments) {
   for (const name of [...operation.inPath, ...operation.inQuery]) {
     const value = given[name]
     if (typeof value === 'object') return { field: name, message: `${name} must be a single value.` }
-    // The address of a URL knows these three as steps, and not as names.
+    // In the path of a URL, an empty segment, `.` and `..` change the route.
     if (operation.inPath.includes(name) && ['', '.', '..'].includes(String(value))) {
       return { field: name, message: `${name} must not be "${value}".` }
     }
@@ -121,7 +121,7 @@ async function bodyOf(response: Response): Promise<Record<string, unknown>> {
   return Array.isArray(body) ? { items: body } : (body as Record<string, unknown>)
 }
 
-/** Without what the tool drops. */
+/** A copy of the answer without the fields that the tool drops. */
 function trimmed(value: unknown, dropped: readonly string[]): unknown {
   if (Array.isArray(value)) return value.map((each) => trimmed(each, dropped))
   if (typeof value !== 'object' || value === null) return value

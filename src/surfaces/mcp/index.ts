@@ -18,15 +18,15 @@ import type { Document } from './operation.ts'
 import { serverFor } from './server.ts'
 import { type BuiltTool, buildTools } from './tools.ts'
 
-/** JSON-RPC's code for what the server itself refuses. */
+/** The JSON-RPC error code for requests that the server refuses. */
 const REFUSED = -32_000
-/** The protocol of March 2025 knows lists of requests; each is a call of its own. */
+/** The protocol version of March 2025 allows a list of requests in one POST. */
 const BATCH_AT_MOST = 20
 
-/** What the door is given: the application's description of itself, and the application. */
+/** The application: its OpenAPI document, and a way to call its routes. */
 export type Behind = { document: () => Document; ask: Ask }
 
-/** Models call tools here: Streamable HTTP without sessions, so that any isolate answers any request. */
+/** The MCP endpoint. Streamable HTTP without sessions, so any isolate can answer any request. */
 export function mcp({ document, ask }: Behind) {
   let built: Map<string, BuiltTool> | null = null
   const tools = () => {
@@ -37,15 +37,12 @@ export function mcp({ document, ask }: Behind) {
   app.use(fromHere, challenge, limitBody, needsKey)
   app.post('/', async (c) => await serve(c, ask, tools()))
   app.all('/', (c) =>
-    c.json(rpcError('This server keeps no sessions: POST each request.'), 405, { Allow: 'POST' }),
+    c.json(rpcError('This server has no sessions. Send each request by POST.'), 405, { Allow: 'POST' }),
   )
   return app
 }
 
-/**
- * Today's protocol and, for clients of 2025, theirs. Either way a request is answered whole, as JSON; there is nothing to
- * subscribe to.
- */
+/** Answers one request as JSON, in the current protocol or in that of 2025. There are no subscriptions. */
 async function serve(c: HttpContext, ask: Ask, tools: Map<string, BuiltTool>): Promise<Response> {
   const request = c.req.raw
   if (!isJsonContentType(request.headers.get('content-type'))) {
@@ -66,7 +63,7 @@ async function serve(c: HttpContext, ask: Ask, tools: Map<string, BuiltTool>): P
   return await transport.handleRequest(request, { parsedBody })
 }
 
-/** A page of another origin must not reach this door by a name that it has pointed here (DNS rebinding). */
+/** Refuses requests with a foreign Host or Origin, so that no web page can reach this endpoint by DNS rebinding. */
 const fromHere: MiddlewareHandler<App> = async (c, next) => {
   const { publicUrl, mcpHosts, isLocal } = settings(c.env)
   const names = [new URL(publicUrl).hostname, ...mcpHosts, ...(isLocal ? localhostAllowedHostnames() : [])]
@@ -77,7 +74,7 @@ const fromHere: MiddlewareHandler<App> = async (c, next) => {
   await next()
 }
 
-/** Whoever is refused for want of a key is told how one is presented (RFC 6750, section 3). */
+/** A 401 names the authentication scheme (RFC 6750, section 3). */
 const challenge: MiddlewareHandler<App> = async (c, next) => {
   await next()
   if (c.res.status === 401) c.res.headers.set('WWW-Authenticate', 'Bearer realm="moltpost"')
@@ -89,7 +86,7 @@ const rpcError = (message: string, code = REFUSED, data?: unknown) => ({
   id: null,
 })
 
-/** Only what is refused before a tool is called: the tools answer as their routes do. */
+/** For requests that are refused before a tool is called. Tools answer as their routes do. */
 const dialect: Dialect = {
   status: {
     ...STATUS,

@@ -1,4 +1,4 @@
-/** JSON Schema, as far as this door looks at it. */
+/** The keywords of JSON Schema that are read here. */
 export type Schema = {
   type?: string | string[]
   properties?: Record<string, Schema>
@@ -13,10 +13,7 @@ export type Schema = {
   [word: string]: unknown
 }
 
-/**
- * A schema that stands by itself: what it refers to among the components is written out in its place, and an object that
- * is put together from several is one.
- */
+/** A schema without references: each `$ref` is replaced by the component, and each `allOf` is merged into one object. */
 export function standalone(schema: Schema, components: Record<string, Schema>): Schema {
   const write = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(write)
@@ -25,13 +22,13 @@ export function standalone(schema: Schema, components: Record<string, Schema>): 
     const parts = (allOf ?? []).reduce(joined, rest)
     if (typeof $ref !== 'string') return parts
     const named = components[$ref.split('/').at(-1) ?? '']
-    if (!named) throw new Error(`the document refers to ${$ref} and does not have it`)
+    if (!named) throw new Error(`the OpenAPI document has no component ${$ref}`)
     return joined(write(named) as Schema, parts)
   }
   return write(schema) as Schema
 }
 
-/** One schema for what fits both; of what both say, the second counts. */
+/** Merges two schemas. If both set a keyword, the second wins. */
 function joined(one: Schema, other: Schema): Schema {
   const properties = { ...one.properties, ...other.properties }
   const required = [...new Set([...(one.required ?? []), ...(other.required ?? [])])]
@@ -47,7 +44,7 @@ export function mapValues<From, To>(record: Record<string, From>, change: (value
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
 }
 
-/** A schema of which these properties are left out, wherever in it they stand. */
+/** A copy of the schema without these properties, at any depth. */
 export function without(schema: Schema, names: readonly string[]): Schema {
   const { properties, required, items, anyOf, ...rest } = schema
   const kept = Object.entries(properties ?? {}).filter(([name]) => !names.includes(name))

@@ -1,6 +1,6 @@
 import { mapValues, type Schema, standalone } from './json-schema.ts'
 
-/** What this door reads of the application's own OpenAPI document. */
+/** The parts of the OpenAPI document that are read here. */
 export type Document = { paths?: object | undefined; components?: object | undefined }
 
 type Parameter = { name: string; in: string; required?: boolean; schema?: Schema; description?: string }
@@ -13,7 +13,7 @@ type Described = {
   responses?: Record<string, { content?: Record<string, { schema?: Schema }> }>
 }
 
-/** One route of the application: where each of its arguments goes, and what it takes and answers. */
+/** One route of the application: where each argument goes, and the schemas of its input and output. */
 export type Operation = {
   method: string
   path: string
@@ -25,7 +25,7 @@ export type Operation = {
   output: Schema
 }
 
-/** The route of this name, `GET /v1/messages/{id}`, from the document that it has described itself in. */
+/** Reads a route, named as in `GET /v1/messages/{id}`, from the OpenAPI document. Throws if there is none. */
 export function operation(document: Document, route: string): Operation {
   const [method = '', path = ''] = route.split(' ')
   const described = (document.paths as Paths)[path]?.[method.toLowerCase()]
@@ -55,7 +55,7 @@ export function operation(document: Document, route: string): Operation {
     hasBody: body !== undefined,
     input: {
       type: 'object',
-      // What the path names counts, whatever the body says.
+      // A parameter of the path or query wins over a body field of the same name.
       properties: { ...mapValues(bodySchema.properties ?? {}, (each) => each), ...named },
       required: [...new Set([...needed, ...(bodySchema.required ?? [])])],
       additionalProperties: false,
@@ -64,7 +64,7 @@ export function operation(document: Document, route: string): Operation {
   }
 }
 
-/** A structured answer is an object: a bare list becomes its `items`. */
+/** The structured content of MCP must be an object: a bare list becomes `items`. */
 function objectOf(schema: Schema): Schema {
   if (schema.type !== 'array') return schema
   return { type: 'object', properties: { items: schema }, required: ['items'] }

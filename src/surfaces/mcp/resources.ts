@@ -1,6 +1,6 @@
 import type { Resource, ResourceTemplateType } from '@modelcontextprotocol/server'
 
-/** What can be read by name, and the route that it is: the whole of its answer, fenced as the tool's. */
+/** The resources with a fixed address. Reading one calls its tool with these arguments. */
 export const RESOURCES: readonly (Resource & { tool: string; given: Record<string, unknown> })[] = [
   {
     uri: 'moltpost://inbox',
@@ -36,14 +36,14 @@ export const TEMPLATES: readonly (ResourceTemplateType & { tool: string; argumen
     uriTemplate: 'moltpost://sends/{requestId}',
     name: 'trace',
     title: 'Trace of a send',
-    description: 'What the policy decided on a send, and each attempt to deliver it.',
+    description: 'The policy decision for a send, and each delivery attempt.',
     mimeType: 'application/json',
     tool: 'send_status',
     argument: 'requestId',
   },
 ]
 
-/** The tool that reads a resource and its arguments, or null where no resource has this address. */
+/** The tool that reads the resource at an address, with its arguments. Null if there is no such resource. */
 export function resourceAt(uri: string): { tool: string; given: Record<string, unknown> } | null {
   const fixed = RESOURCES.find((each) => each.uri === uri)
   if (fixed) return { tool: fixed.tool, given: fixed.given }

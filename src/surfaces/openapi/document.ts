@@ -11,7 +11,7 @@ type Operation = Illustrated & {
   responses: Record<string, object>
 }
 
-/** A surface, and the path that it is mounted at. */
+/** A surface and the path where it is mounted. */
 export type Mounted = { at: string; surface: OpenAPIHono<App> }
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
@@ -20,8 +20,8 @@ const made = new Map<string, Document>()
 const described = new WeakMap<OpenAPIHono<App>, Document>()
 
 /**
- * The OpenAPI 3.1 document of these surfaces together: every operation under an id and a described tag, with what it needs
- * to be called and each error that it may answer, in the words of its surface.
+ * The OpenAPI 3.1 document of these surfaces together. Every operation has an id, a tag with a description, its security,
+ * and each error that it may answer, in the form of its surface.
  */
 export function documentOf(mounted: Mounted[], title: string): Document {
   const known = made.get(title)
@@ -45,7 +45,8 @@ export function documentOf(mounted: Mounted[], title: string): Document {
     info: {
       title,
       version: '0.1.0',
-      description: 'Email for AI agents: one policy pipeline, one decision trace and one delivery machine.',
+      description:
+        'Email infrastructure for AI agents: one policy judges every send, one trace records it, one state machine delivers it.',
       license: { name: 'UNLICENSED', identifier: 'LicenseRef-UNLICENSED' },
     },
     tags: [...tags].map((name) => ({ name, description: TAGS[name] ?? '' })),
@@ -59,7 +60,7 @@ export function documentOf(mounted: Mounted[], title: string): Document {
   return document
 }
 
-/** The document of one surface, below where it is mounted. Made once: the library would make it anew at each call. */
+/** The document of one surface, with paths below its mount point. Cached, because the library builds it at each call. */
 function describe(surface: OpenAPIHono<App>, at: string): Document {
   const known = described.get(surface)
   if (known) return known
@@ -86,7 +87,7 @@ function describe(surface: OpenAPIHono<App>, at: string): Document {
       ['default', 'Otherwise', true],
     ]
     illustrate(operation, path, (document.components?.schemas ?? {}) as Schemas)
-    // Whoever says for itself when it answers 401 has named all that it answers.
+    // An operation that declares its own 401 has declared all of its answers.
     const isComplete = operation.responses[status.unauthorized] !== undefined
     for (const [code, kind, isAnswered] of errors) {
       if (isAnswered && (!isComplete || code === 'default')) operation.responses[code] ??= answer(kind)
@@ -112,30 +113,30 @@ function operationId(method: string, path: string): string {
   return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
 }
 
-/** Two surfaces may share a path, and a component where it is the same. */
+/** Two surfaces may share a path, and a component if both define it alike. */
 function add(into: Record<string, object>, name: string, value: object) {
   const known = into[name]
   if (known === undefined || name.startsWith('/')) into[name] = { ...known, ...value }
   else if (JSON.stringify(known) !== JSON.stringify(value))
-    throw new Error(`two components are called ${name}`)
+    throw new Error(`two different components have the name ${name}`)
 }
 
 const ERRORS = {
-  Invalid: 'The request is no JSON, or does not fit its schema: the answer names the field.',
-  Malformed: 'The body is no JSON, or not of type application/json.',
+  Invalid: 'The request is not JSON or does not match its schema. The answer names the field.',
+  Malformed: 'The body is not JSON, or its content type is not application/json.',
   Unauthorized: 'The key is missing, unknown or revoked.',
-  Forbidden: 'The key may not do this, not for this mailbox, or not as this agent.',
-  NotFound: 'There is no such thing, or not for this key.',
-  TooMany: 'Too many requests: Retry-After says when to come back.',
-  Otherwise: 'An error: its code, and a message that says what is wrong and how to mend it.',
+  Forbidden: 'The key does not have the permission, or not for this mailbox, or not for this agent.',
+  NotFound: 'It does not exist, or this key may not see it.',
+  TooMany: 'Too many requests. Retry-After gives the seconds to wait.',
+  Otherwise: 'An error: a code, and a message that says what is wrong and how to fix it.',
 }
 
 const SECURITY = {
   bearer: {
     type: 'http',
     scheme: 'bearer',
-    description: 'A key of a tenant or an agent; it may also come in the header `X-API-Key`.',
+    description: 'A key of a tenant or of an agent. It may also be sent in the header `X-API-Key`.',
   },
-  operator: { type: 'http', scheme: 'bearer', description: 'The key of whoever runs this Worker.' },
+  operator: { type: 'http', scheme: 'bearer', description: 'The key of the operator of this Worker.' },
   smtp: { type: 'http', scheme: 'basic', description: 'An SMTP credential: address and password.' },
 } as const

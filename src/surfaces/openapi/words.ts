@@ -3,7 +3,7 @@ const LATER = '2026-03-01T12:30:00Z'
 const ALICE = 'alice@example.com'
 const AGENT = 'outreach-agent@moltpost.test'
 
-/** What an `id` looks like, by what it is the id of: the published examples where there are some. */
+/** Example ids, by the kind of thing. They are the published examples where there are some. */
 export const NOUNS: Record<string, string> = {
   agent: 'agent_a1b2c3d4e5f6',
   agents: 'agent_a1b2c3d4e5f6',
@@ -39,7 +39,7 @@ export const NOUNS: Record<string, string> = {
   webhooks: 'wh_abc123',
 }
 
-/** What the words of the wire look like, in camel case: each has one example, whatever the surface. */
+/** Example values, by field name in camel case. A field has the same example on every surface. */
 export const EXAMPLES: Record<string, unknown> = {
   action: 'pause outreach',
   address: AGENT,
