@@ -1,5 +1,5 @@
 import { app } from './app.ts'
-import { arrive } from './core/arrivals/arrivals.ts'
+import { arrive } from './core/arrivals/arrive.ts'
 import { timed } from './core/ground/log.ts'
 import { sweep } from './core/overview/sweep.ts'
 import type { Env } from './env.ts'

@@ -1,5 +1,5 @@
 import { recheckDomain } from '../core/accounts/domains/verify.ts'
-import { takeIn } from '../core/arrivals/arrivals.ts'
+import { takeIn } from '../core/arrivals/take-in.ts'
 import { linkEntries } from '../core/governance/audit/link.ts'
 import { buildArchive } from '../core/governance/compliance/archive.ts'
 import { eraseSome } from '../core/governance/compliance/erasing.ts'

@@ -145,7 +145,7 @@ export const sendRecipients = sqliteTable(
     state: text({
       enum: ['pending', 'in_flight', 'accepted', 'delivered', 'bounced', 'complained', 'refused', 'void'],
     }).notNull(),
-    /** Which signals have been counted, as bits: see core/delivery/signals. */
+    /** Which signals have been counted, as bits: see core/signals/kinds.ts. */
     signals: integer().notNull().default(0),
     /** The carrier that was last given the message for this recipient. */
     carrier: text(),

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { carrierPort } from '../../src/carriers/index.ts'
 import { deliverSend } from '../../src/core/delivery/deliver.ts'
-import { CLAIM_MS } from '../../src/core/delivery/lock.ts'
+import { LOCK_MS } from '../../src/core/delivery/lock.ts'
 import { renderSend } from '../../src/core/delivery/render.ts'
 import { MODEL_AT_MOST_MS } from '../../src/core/letters/humanizer/model.ts'
 import { requestSends } from '../../src/core/sending/request.ts'
@@ -146,7 +146,7 @@ test('whatever a model does, the mail leaves in time with the reason in its trac
     expect(mail?.html).toContain(`<a href="${link}">Track it</a>`)
   }
   console.warn('fallback, ms from the request to the carrier:', JSON.stringify(figures))
-  expect(MODEL_AT_MOST_MS * 3).toBeLessThan(CLAIM_MS)
+  expect(MODEL_AT_MOST_MS * 3).toBeLessThan(LOCK_MS)
 })
 
 const MUTATED = upTo(1_000, 100)

@@ -12,7 +12,8 @@ vi.mock('cloudflare:workers', () => ({
 }))
 
 const { heartbeat } = await import('../../src/core/accounts/agents/agents.ts')
-const { depart, recordOutcome } = await import('../../src/core/delivery/attempt.ts')
+const { depart } = await import('../../src/core/delivery/depart.ts')
+const { recordOutcome } = await import('../../src/core/delivery/outcome.ts')
 const { Fault } = await import('../../src/core/ground/fault.ts')
 const { checkExclusivity } = await import('../../bench/prove/lease-history.ts')
 const { decideHold } = await import('../../src/core/policy/lease-hold.ts')

@@ -3,6 +3,7 @@ import type { Env } from '../../env.ts'
 import { type AutoReply, mailboxes } from '../../schema/accounts.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { statement } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { sanitizeHtml } from '../reading/text/html.ts'
 import { replyOf, replySubject, requestOf } from '../sending/compose.ts'
@@ -12,19 +13,19 @@ import { requestSends } from '../sending/request.ts'
 /** A contact is answered at most once within this time, in ms. */
 const ONCE_WITHIN_MS = 86_400_000
 
-/** How often a change is made anew because another one came between. */
+/** How often a change is tried again if another one came between. */
 const TRIES_AT_MOST = 10
 
 const OFF: AutoReply = { enabled: false, subject: null, text: null, html: null, startAt: null, endAt: null }
 
-/** How a mailbox answers by itself; not at all until it is told to. */
+/** The auto-reply of a mailbox; off until it is set. */
 export function autoReplyOf({ autoReply }: { autoReply: AutoReply | null }): AutoReply {
   return { ...OFF, ...autoReply }
 }
 
 /**
- * Changes what is given of how a mailbox answers by itself, and nothing that others change at the same moment; null turns it
- * off and forgets the rest. Throws `invalid` where it would have nothing to say or no time to say it in.
+ * Changes the given fields of a mailbox's auto-reply and keeps what others change at the same time; null turns it off and
+ * deletes the rest. Throws `invalid` if it would have no words, or would end before it starts.
  */
 export async function setAutoReply(
   ctx: Ctx,
@@ -33,10 +34,10 @@ export async function setAutoReply(
 ): Promise<AutoReply> {
   mustBeAllowed(ctx, 'manage', mailbox.id)
   const isIt = and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, mailbox.id))
-  let stands = mailbox.autoReply
+  let current = mailbox.autoReply
   for (let tries = 0; tries < TRIES_AT_MOST; tries++) {
-    const autoReply = changed(stands, change)
-    const asRead = sql`json(${mailboxes.autoReply}) IS json(${stands && JSON.stringify(stands)})`
+    const autoReply = changed(current, change)
+    const asRead = sql`json(${mailboxes.autoReply}) IS json(${current && JSON.stringify(current)})`
     const [written, , , [row]] = await ctx.db.batch([
       ctx.db
         .update(mailboxes)
@@ -47,13 +48,13 @@ export async function setAutoReply(
       ctx.db.select({ autoReply: mailboxes.autoReply }).from(mailboxes).where(isIt),
     ])
     if (written.length > 0) return autoReply
-    stands = row?.autoReply ?? null
+    current = row?.autoReply ?? null
   }
-  throw new Fault('conflict', 'The auto-reply is being changed by others at this moment. Try again.')
+  throw new Fault('conflict', 'Others are changing this auto-reply at the same time. Try again.')
 }
 
-function changed(stands: AutoReply | null, change: Partial<AutoReply> | null): AutoReply {
-  const merged = change === null ? OFF : { ...autoReplyOf({ autoReply: stands }), ...change }
+function changed(current: AutoReply | null, change: Partial<AutoReply> | null): AutoReply {
+  const merged = change === null ? OFF : { ...autoReplyOf({ autoReply: current }), ...change }
   const autoReply = { ...merged, html: merged.html ? sanitizeHtml(merged.html) : null }
   const { enabled, text, html, startAt, endAt } = autoReply
   const invalid = (field: string, why: string) => new Fault('invalid', `${field} ${why}.`, { field })
@@ -67,17 +68,17 @@ function changed(stands: AutoReply | null, change: Partial<AutoReply> | null): A
 }
 
 /**
- * What came in for mailboxes that answer by themselves and may be answered so (RFC 3834, section 2): from one person, to
- * the mailbox by name, by no program, and nothing speaks against its being what it seems.
+ * The received messages that may be answered automatically (RFC 3834, section 2): written by a person, addressed to the
+ * mailbox by name, and with nothing that speaks for a forgery.
  */
-const ANSWERABLE = `
+const ANSWERABLE = statement<Row>(`
   SELECT b.id AS mailbox_id, b.agent_id, b.auto_reply, v.from_contact, m.id, m.thread_id, m.rfc_id, m.reference_ids,
     m.subject, m.from_address
-  FROM json_each(?2) j
-  CROSS JOIN mailboxes b ON b.tenant_id = ?1 AND b.id = j.value ->> 'mailboxId' AND b.auto_reply ->> 'enabled' = 1
-  CROSS JOIN views v ON v.tenant_id = ?1 AND v.message_id = j.value ->> 'messageId' AND v.mailbox_id = b.id
+  FROM json_each(:refs) j
+  CROSS JOIN mailboxes b ON b.tenant_id = :tenantId AND b.id = j.value ->> 'mailboxId' AND b.auto_reply ->> 'enabled' = 1
+  CROSS JOIN views v ON v.tenant_id = :tenantId AND v.message_id = j.value ->> 'messageId' AND v.mailbox_id = b.id
     AND v.folder = 'inbox'
-  CROSS JOIN messages m ON m.tenant_id = ?1 AND m.id = v.message_id
+  CROSS JOIN messages m ON m.tenant_id = :tenantId AND m.id = v.message_id
   WHERE m.is_automatic = 0 AND json_array_length(m.ambiguities) = 0
     AND v.from_contact NOT IN ('', b.contact) AND NOT EXISTS (
       SELECT 1 FROM aliases x WHERE x.contact = v.from_contact AND x.tenant_id = b.tenant_id AND x.mailbox_id = b.id)
@@ -86,7 +87,7 @@ const ANSWERABLE = `
     AND EXISTS (SELECT 1 FROM json_each(json_array(json(m.to_addresses), json(m.cc_addresses))) f, json_each(f.value) a
       WHERE lower(a.value) = b.contact OR lower(a.value) IN (
         SELECT x.contact FROM aliases x WHERE x.tenant_id = b.tenant_id AND x.mailbox_id = b.id))
-  ORDER BY j.key`
+  ORDER BY j.key`)
 
 type Row = {
   mailbox_id: string
@@ -101,17 +102,17 @@ type Row = {
   from_address: string
 }
 
-/** Whoever brings the row back answers; nobody else does until the time is over. */
-const CLAIM = `
+/** The run that gets the row back answers this contact; no other run does until the time is over. */
+const TAKE = statement<{ mailbox_id: string; contact: string }>(`
   INSERT INTO auto_replies (tenant_id, mailbox_id, contact, replied_at)
-  SELECT ?1, value ->> 'mailboxId', value ->> 'contact', ?3 FROM json_each(?2) WHERE true
+  SELECT :tenantId, value ->> 'mailboxId', value ->> 'contact', :now FROM json_each(:wanted) WHERE true
   ON CONFLICT DO UPDATE SET replied_at = excluded.replied_at
     WHERE auto_replies.replied_at <= excluded.replied_at - ${ONCE_WITHIN_MS}
-  RETURNING mailbox_id, contact`
+  RETURNING mailbox_id, contact`)
 
 /**
- * Answers for those mailboxes that answer by themselves what has come in for them: each sender at most once in 24 h, by
- * the rules of every send. Safe to run twice. Returns how many answers were accepted.
+ * Sends the auto-replies to received messages: to each sender at most once in 24 h, by the rules of every send. Safe to run
+ * twice. Returns how many were accepted.
  */
 export async function autoReplyTo(
   env: Env,
@@ -120,11 +121,11 @@ export async function autoReplyTo(
   refs: { messageId: string; mailboxId: string }[],
 ): Promise<number> {
   if (refs.length === 0) return 0
-  const { results } = await env.DB.prepare(ANSWERABLE).bind(tenantId, JSON.stringify(refs)).all<Row>()
-  const due = results.filter((row) => isTime(row, now))
-  const groups = Map.groupBy(await claimed(env, now, tenantId, due), (row) => row.agent_id)
+  const rows = await ANSWERABLE.all(env, { tenantId, refs: JSON.stringify(refs) })
+  const due = rows.filter((row) => isTime(row, now))
+  const groups = Map.groupBy(await taken(env, now, tenantId, due), (row) => row.agent_id)
   const answers = await Promise.all(
-    [...groups].map(([agentId, rows]) => requestSends(doorOf(env, now, tenantId, agentId), rows.map(answer))),
+    [...groups].map(([agentId, some]) => requestSends(doorOf(env, now, tenantId, agentId), some.map(answer))),
   )
   return answers.flat().filter(({ status }) => !['error', 'blocked', 'duplicate'].includes(status)).length
 }
@@ -136,15 +137,13 @@ function isTime({ auto_reply }: Row, now: Date): boolean {
   return Boolean(text || html) && begins <= now.getTime() && now.getTime() < ends
 }
 
-/** Of the letters of one sender to one mailbox the first, where that sender has not been answered of late. */
-async function claimed(env: Env, now: Date, tenantId: string, rows: Row[]): Promise<Row[]> {
+/** The first message of each sender to each mailbox, if that sender was not answered in the last 24 h. */
+async function taken(env: Env, now: Date, tenantId: string, rows: Row[]): Promise<Row[]> {
   if (rows.length === 0) return []
   const first = new Map(rows.toReversed().map((row) => [pair(row.mailbox_id, row.from_contact), row]))
   const wanted = [...first.values()].map((row) => ({ mailboxId: row.mailbox_id, contact: row.from_contact }))
-  const { results } = await env.DB.prepare(CLAIM)
-    .bind(tenantId, JSON.stringify(wanted), now.getTime())
-    .all<{ mailbox_id: string; contact: string }>()
-  return results.flatMap(({ mailbox_id, contact }) => first.get(pair(mailbox_id, contact)) ?? [])
+  const found = await TAKE.all(env, { tenantId, wanted: JSON.stringify(wanted), now: now.getTime() })
+  return found.flatMap(({ mailbox_id, contact }) => first.get(pair(mailbox_id, contact)) ?? [])
 }
 
 const pair = (mailboxId: string, contact: string) => `${mailboxId} ${contact}`

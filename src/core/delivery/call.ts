@@ -5,10 +5,13 @@ import { sha256 } from '../ground/hash.ts'
 import { ringAll } from '../journal/bells.ts'
 import { type Rendered, readFiles } from '../letters/rendered.ts'
 import { returnPath } from '../reading/bounces/return-path.ts'
-import { depart, recordOutcome } from './attempt.ts'
+
 import type { Carrier, CarrierName, Outcome, OutgoingMessage } from './carrier.ts'
+import { depart } from './depart.ts'
 import { reportHealth } from './health.ts'
 import type { Locked } from './lock.ts'
+import type { Following } from './next-state.ts'
+import { recordOutcome } from './outcome.ts'
 
 /** One locked send while it is being delivered. */
 export type Turn = {
@@ -24,7 +27,7 @@ type Call = {
   /** Those of them that this call is for. */
   asked: string[]
   /** What follows at once if this call does not serve its recipients. */
-  otherwise: 'next_carrier' | 'other_recipients' | null
+  otherwise: Following
 }
 
 /**

@@ -1,5 +1,7 @@
-/** A mailbox as a header or a carrier's JSON names it. */
-export type Party = { email: string; name: string | null }
+import type { Party } from '../reading/party.ts'
+
+export type { Party } from '../reading/party.ts'
+export type { DeliveryReport } from '../signals/reports.ts'
 
 /** An attached file, for carriers that take files as fields of a request. `raw` contains it as well. */
 export type AttachedFile = {

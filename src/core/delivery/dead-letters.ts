@@ -8,14 +8,14 @@ import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { ringArrivals } from '../journal/bells.ts'
 import { sendEventStatement } from '../journal/event-rows.ts'
-import type { Locked } from './lock.ts'
+import { isLocked, type Locked } from './lock.ts'
 
 export type DeadLetter = typeof deadLetters.$inferSelect
 
-/** Letters that name no tenant of ours. */
+/** The tenant of dead letters that name none. */
 const NOBODY = ''
 
-/** Ends a send that stopped making progress. One that may already be out becomes `unknown`, never `failed`. */
+/** Ends a locked send as a dead letter. One that a carrier may have accepted becomes `unknown`, never `failed`. */
 export async function giveUp(
   { env, db, send, hold }: Locked,
   queue: string,
@@ -33,15 +33,15 @@ export async function giveUp(
         lockUntil: null,
         updatedAt: now,
       })
-      .where(and(eq(sends.tenantId, send.tenantId), eq(sends.id, send.id), eq(sends.lockToken, hold.token))),
+      .where(isLocked({ send, hold })),
     db.insert(deadLetters).values(letter(send.tenantId, queue, send.id, reason, null, now)),
   ].map((query) => prepared(env, query))
   await env.DB.batch([...statements, sendEventStatement(env, hold, 'message.failed', ['failed'], now)])
 }
 
-/** Keeps a message that a queue gave up on, whatever it holds. A send it names is left to the sweep. */
+/** Keeps a queue message that no consumer could work on. If it names a send, the sweep takes care of the send. */
 export async function keepDeadMessage(env: Env, queue: string, body: unknown, now: Date): Promise<void> {
-  const named = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+  const named: { [key: string]: unknown } = typeof body === 'object' && body !== null ? { ...body } : {}
   const tenantId = typeof named.tenantId === 'string' ? named.tenantId : NOBODY
   const refId = [named.sendId, named.arrivalId].find((id) => typeof id === 'string') ?? 'unreadable'
   const reason = 'the queue gave up after its retries'
@@ -50,6 +50,7 @@ export async function keepDeadMessage(env: Env, queue: string, body: unknown, no
     .values(letter(tenantId, queue, refId, reason, body, now))
 }
 
+/** The dead letters of the tenant, newest first. */
 export async function listDeadLetters(
   ctx: Ctx,
   { before, limit, isOpen }: { before?: string | undefined; limit: number; isOpen: boolean },
@@ -69,6 +70,7 @@ export async function listDeadLetters(
     .limit(limit)
 }
 
+/** One dead letter. Throws `not_found`. */
 export async function getDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
   mustBeAllowed(ctx, 'read')
   const [row] = await ctx.db
@@ -80,8 +82,8 @@ export async function getDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
 }
 
 /**
- * Puts the send or arrival of a dead letter back to work where it stopped. Replaying twice is once. Throws `conflict` where
- * the send has moved on since; one that may already be out is resolved by `resolveUnknown` instead.
+ * Starts the send or arrival of a dead letter again where it stopped. Replaying twice is the same as once. Throws `conflict`
+ * if the send has no failure to replay; a send in state `unknown` is resolved by `resolveUnknown` instead.
  */
 export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
   mustBeAllowed(ctx, 'manage')
@@ -97,7 +99,7 @@ export async function replayDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter
   return replayed ?? dead
 }
 
-/** What was taken in meanwhile is left as it is. */
+/** An arrival that has been read meanwhile stays as it is. */
 async function reviveArrival(ctx: Ctx, arrivalId: string): Promise<void> {
   const [revived] = await ctx.db
     .update(arrivals)
@@ -127,12 +129,12 @@ async function reviveSend(ctx: Ctx, sendId: string): Promise<void> {
       ),
     )
     .returning({ id: sends.id, state: sends.state })
-  const [standing] = await ctx.db
+  const [current] = await ctx.db
     .select({ state: sends.state })
     .from(sends)
     .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, sendId)))
-  if (!revived && (!standing || ['failed', 'unknown', 'cancelled', 'blocked'].includes(standing.state))) {
-    throw new Fault('conflict', `The send is ${standing?.state ?? 'gone'}; there is nothing to replay.`)
+  if (!revived && (!current || ['failed', 'unknown', 'cancelled', 'blocked'].includes(current.state))) {
+    throw new Fault('conflict', `The send is ${current?.state ?? 'gone'}; there is nothing to replay.`)
   }
   const queue = revived?.state === 'ready' ? ctx.env.DELIVER : ctx.env.RENDER
   if (revived) await queue.send({ tenantId: ctx.tenantId, sendId })

@@ -1,7 +1,7 @@
 import type { Env } from '../../env.ts'
 import { ringAll, type SendBell } from '../journal/bells.ts'
 import { readRendered } from '../letters/rendered.ts'
-import { remainingRecipients, waitForCarrier } from './attempt.ts'
+
 import { callCarrier, type Turn } from './call.ts'
 import type { CarrierName, CarrierPort } from './carrier.ts'
 import { choose, parseWeights, servable, type Weights } from './choice.ts'
@@ -9,6 +9,8 @@ import { giveUp } from './dead-letters.ts'
 import { healthyOf } from './health.ts'
 import { LOCKS_AT_MOST, type Locked, lockForDelivery } from './lock.ts'
 import { ownCarriersOf, ownDelivery } from './mailbox.ts'
+import { remainingRecipients } from './recipients.ts'
+import { waitForCarrier } from './retry.ts'
 
 /** Delivers several sends side by side. Each has a result of its own. */
 export async function deliverSends(

@@ -35,10 +35,10 @@ export function ownDelivery(env: Env, clock: () => Date): OwnDelivery {
 }
 
 /**
- * Puts a message of ours into those of our own mailboxes it is for, once however often it is called, and returns the
- * recipients that are nobody here. What it stores is the copy in the sender's Sent folder.
+ * Puts a message into our own mailboxes that it is for, and returns the recipients that have no mailbox here. Safe to
+ * repeat. What it stores is the copy from the sender's Sent folder.
  */
-export async function receive(
+async function receive(
   env: Env,
   now: Date,
   { tenantId, sendId, recipients }: { tenantId: string; sendId: string; recipients: string[] },
@@ -61,7 +61,7 @@ export async function receive(
   ])
   const found = [...own, ...elsewhere]
   if (!sent) throw new Error('the message is not in the Sent folder of its sender')
-  for (const [reader, theirs] of Map.groupBy(found, (mailbox) => mailbox.tenantId)) {
+  for (const [reader, readers] of Map.groupBy(found, (mailbox) => mailbox.tenantId)) {
     const copy = reader === tenantId ? sent : await copyFor(env, reader, sent)
     const letter: Letter = {
       ...copy,
@@ -69,7 +69,7 @@ export async function receive(
       fromContact: sent.fromAddress.toLowerCase(),
       bcc: [],
       createdAt: now.getTime(),
-      recipients: theirs.map((mailbox) => mailbox.contact),
+      recipients: readers.map((mailbox) => mailbox.contact),
     }
     await env.DB.batch(inboxStatements(env, [letter], now, null))
   }
@@ -81,7 +81,7 @@ export async function receive(
   return recipients.filter((email) => !known.has(email.toLowerCase()))
 }
 
-/** What lies in R2 is copied, so that one tenant's erasure takes nothing from another. */
+/** A copy whose R2 objects belong to this tenant, so that the erasure of one tenant takes nothing from another. */
 async function copyFor(env: Env, tenantId: string, message: typeof messages.$inferSelect) {
   const body =
     message.bodyKey === null

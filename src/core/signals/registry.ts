@@ -3,13 +3,14 @@ import { mailboxContact } from '../accounts/domains/sending-domain.ts'
 import { parseAddress } from '../ground/address.ts'
 import { Fault } from '../ground/fault.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
+import { statement } from '../ground/sql.ts'
 import { throttle } from '../limits/throttle.ts'
 import { type BondRow, type BondTier, bondStatement, bondStateOf } from '../payments/bonds/bond.ts'
 import { type RecordRow, ratesOf, readRecord, recordStatement, trustScore } from './trust-score.ts'
 
-// Whoever asks has no key and belongs to no tenant: alone among the verbs, with the operator's, these name none on purpose.
+// The caller has no key and belongs to no tenant, so these queries name none. Only the operator's verbs do the same.
 
-/** What everybody may know of an agent: nothing of the person behind it. */
+/** What anybody may know of an agent. It says nothing about the agent's owner. */
 export type Reputation = {
   agentId: string
   address: string | null
@@ -20,21 +21,21 @@ export type Reputation = {
   isClaimed: boolean
   memberSince: Date
   sent: number
-  /** Null where too little was sent for a rate to say anything. */
+  /** Null if too little was sent for a rate to mean anything. */
   bounceRate: number | null
   complaintRate: number | null
 }
 
-/** From one network, in a UTC hour and day. */
+/** Lookups from one network, in a UTC hour and day. */
 const LOOKUPS = { hour: 300, day: 3_000 }
 
-const AGENT = `
+const AGENT = statement<AgentRow>(`
   SELECT a.tenant_id, a.id, a.name, t.level, m.id AS mailbox_id, m.address
   FROM agents a JOIN tenants t ON t.id = a.tenant_id
-  LEFT JOIN mailboxes m ON m.tenant_id = a.tenant_id AND m.id = coalesce(?3, (
+  LEFT JOIN mailboxes m ON m.tenant_id = a.tenant_id AND m.id = coalesce(:mailboxId, (
     SELECT x.id FROM mailboxes x WHERE x.tenant_id = a.tenant_id AND x.agent_id = a.id
     ORDER BY x.id = t.default_mailbox_id DESC, x.id LIMIT 1))
-  WHERE a.tenant_id = ?1 AND a.id = ?2 AND a.status <> 'banned'`
+  WHERE a.tenant_id = :tenantId AND a.id = :agentId AND a.status <> 'banned'`)
 
 type AgentRow = {
   tenant_id: string
@@ -46,8 +47,8 @@ type AgentRow = {
 }
 
 /**
- * The reputation of an agent, by its id or by an address of its mailbox. An unknown one, and one that is banned, is
- * `not_found`. Each network asks only so often.
+ * The reputation of an agent, by its id or by an address of its mailbox. Throws `not_found` for an unknown or banned agent,
+ * and `rate_limited` if the caller's network has asked too often.
  */
 export async function lookUpReputation(
   at: { env: Env; now: Date },
@@ -81,22 +82,23 @@ export async function lookUpReputation(
 async function findAgent(env: Env, named: string): Promise<AgentRow | null> {
   const contact = parseAddress(named)?.contact ?? null
   const found =
-    contact === null
-      ? await env.DB.prepare('SELECT tenant_id, id AS agent_id, NULL AS mailbox_id FROM agents WHERE id = ?1')
-          .bind(named)
-          .first<Owned>()
-      : await env.DB.prepare(OF_ADDRESS).bind(contact).first<Owned>()
+    contact === null ? await OF_ID.first(env, { id: named }) : await OF_ADDRESS.first(env, { contact })
   if (!found) return null
-  return await env.DB.prepare(AGENT).bind(found.tenant_id, found.agent_id, found.mailbox_id).first<AgentRow>()
+  const { tenant_id: tenantId, agent_id: agentId, mailbox_id: mailboxId } = found
+  return await AGENT.first(env, { tenantId, agentId, mailboxId })
 }
 
 type Owned = { tenant_id: string; agent_id: string; mailbox_id: string | null }
 
-const OF_ADDRESS = `
-  SELECT m.tenant_id, m.agent_id, m.id AS mailbox_id FROM mailboxes m
-  WHERE m.contact = ${mailboxContact('?1')} AND m.agent_id IS NOT NULL`
+const OF_ID = statement<Owned>(
+  'SELECT tenant_id, id AS agent_id, NULL AS mailbox_id FROM agents WHERE id = :id',
+)
 
-/** Where no address is told, all count together; calls from this machine itself do not count in local development. */
+const OF_ADDRESS = statement<Owned>(`
+  SELECT m.tenant_id, m.agent_id, m.id AS mailbox_id FROM mailboxes m
+  WHERE m.contact = ${mailboxContact(':contact')} AND m.agent_id IS NOT NULL`)
+
+/** Callers without a known address count together. In local development, calls from this machine do not count. */
 async function countLookup(at: { env: Env; now: Date }, address: string | null): Promise<void> {
   if (settings(at.env).isLocal && (address === null || isLoopback(address))) return
   const network = (address === null ? null : networkOf(address)) ?? 'unknown'

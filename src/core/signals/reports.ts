@@ -1,56 +1,66 @@
+import { and, eq } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import type { Recipient } from '../../schema/letters.ts'
+import { sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
+import { database } from '../ground/ctx.ts'
+import { statement } from '../ground/sql.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import type { BounceReport } from '../reading/bounces/bounce-report.ts'
-import { SIGNALS, type Signal, type SignalKind, signalStatements } from './signals.ts'
+import { SIGNALS, type SignalKind } from './kinds.ts'
+import { type Signal, signalStatements } from './signals.ts'
 
-/** What a carrier reports of a message, verified; the carriers' own event in the core's words. */
+/** An event that a carrier reported, verified. */
 export type DeliveryReport = {
   carrier: string
+  /** `delayed`: not delivered yet, and the carrier goes on trying. It counts for nothing. */
   kind: SignalKind | 'delayed'
-  /** Ours, where the carrier gave them back; else one of the other two must find the send. */
+  /** Our ids, if the carrier returned them; else `carrierMessageId` must find the send. */
   tenantId: string | null
   sendId: string | null
   /** RFC 5322 Message-ID without brackets. */
   messageId: string | null
+  /** The id that the carrier gave the message when it accepted it, without angle brackets. */
   carrierMessageId: string | null
+  /** Empty if the carrier names none: then the report is about the sole recipient, or about none in particular. */
   recipients: string[]
   at: Date
+  /** An enhanced status code (RFC 3463) if there is one, else the carrier's own word. */
   code: string | null
+  /** The words of the recipient's server or the carrier: printable and short. */
   detail: string | null
 }
 
-const FOUND = `
+const FIND = statement<FoundSend>(`
   WITH e AS MATERIALIZED (
     SELECT key AS position, value ->> 'carrier' AS carrier, value ->> 'tenantId' AS tenant_id,
       value ->> 'sendId' AS send_id, value ->> 'carrierMessageId' AS carrier_message_id
-    FROM json_each(?1))
+    FROM json_each(:reports))
   SELECT e.position, s.tenant_id, s.id, s.recipients FROM e
   CROSS JOIN sends s ON s.tenant_id = e.tenant_id AND s.id = e.send_id
   UNION ALL
   SELECT e.position, s.tenant_id, s.id, s.recipients FROM e
   CROSS JOIN sends s ON s.carrier_message_id = e.carrier_message_id AND s.carrier = e.carrier
-  WHERE e.tenant_id IS NULL OR e.send_id IS NULL`
+  WHERE e.tenant_id IS NULL OR e.send_id IS NULL`)
 
 type FoundSend = { position: number; tenant_id: string; id: string; recipients: string }
 
 /**
- * Counts what a carrier reports. A report changes a send only if that carrier was given it for that recipient; one that
- * names no send of ours, or none of its recipients, changes nothing. Told twice, or in another order, it comes to the same.
+ * Counts what a carrier reports. A report changes a send only if that carrier was given the send for that recipient; a report
+ * that names no send of ours, or none of its recipients, changes nothing. Repetition and order make no difference.
  */
 export async function recordReports(env: Env, reports: DeliveryReport[], now: Date): Promise<void> {
-  const telling = reports.filter(({ kind }) => kind in SIGNALS)
-  if (telling.length === 0) return
-  const wanted = telling.map(({ carrier, tenantId, sendId, carrierMessageId }) => ({
+  const counted = reports.filter(({ kind }) => kind in SIGNALS)
+  if (counted.length === 0) return
+  const wanted = counted.map(({ carrier, tenantId, sendId, carrierMessageId }) => ({
     ...{ carrier, tenantId, sendId, carrierMessageId },
   }))
-  const { results } = await env.DB.prepare(FOUND).bind(JSON.stringify(wanted)).all<FoundSend>()
-  const signals = results.flatMap(({ position, tenant_id: tenantId, id: sendId, recipients }) => {
-    const report = telling[position]
+  const found = await FIND.all(env, { reports: JSON.stringify(wanted) })
+  const signals = found.flatMap(({ position, tenant_id: tenantId, id: sendId, recipients }) => {
+    const report = counted[position]
     if (!report || report.kind === 'delayed') return []
     const { kind, carrier, at, code, detail } = report
-    return contactsIn(report.recipients, JSON.parse(recipients) as Recipient[]).map(
+    return recipientsNamed(report.recipients, JSON.parse(recipients) as Recipient[]).map(
       ({ contact, email }): Signal => {
         const trace = { carrier, outcome: kind, recipient: email, reportedAt: at.toISOString(), code, detail }
         return { tenantId, sendId, contact, kind, carrier, trace }
@@ -66,32 +76,34 @@ export async function recordReports(env: Env, reports: DeliveryReport[], now: Da
   )
 }
 
-/** The statements that count a bounce or complaint that came by mail to the bounce address of its send. */
-export async function recordBounce(
+/** The statements that count a bounce or complaint that came by mail to the send's own bounce address. */
+export async function bounceStatements(
   env: Env,
   { tenantId, sendId, report }: { tenantId: string; sendId: string; report: BounceReport },
   now: Date,
 ): Promise<D1PreparedStatement[]> {
-  const row = await env.DB.prepare('SELECT recipients FROM sends WHERE tenant_id = ?1 AND id = ?2')
-    .bind(tenantId, sendId)
-    .first<{ recipients: string }>()
-  if (!row) return []
-  const ours = JSON.parse(row.recipients) as Recipient[]
+  const [send] = await database(env)
+    .select({ recipients: sends.recipients })
+    .from(sends)
+    .where(and(eq(sends.tenantId, tenantId), eq(sends.id, sendId)))
+  if (!send) return []
   const signals = report.recipients.flatMap((each) => {
     const kind = kindOf(report.kind, each.isHard)
     if (kind === null) return []
-    return contactsIn(each.address === null ? [] : [each.address], ours).map(({ contact, email }): Signal => {
-      const { status, reason, diagnostic } = each
-      const trace = {
-        carrier: 'mail',
-        outcome: kind,
-        recipient: email,
-        code: status,
-        reason,
-        detail: diagnostic,
-      }
-      return { tenantId, sendId, contact, kind, carrier: null, trace }
-    })
+    return recipientsNamed(each.address === null ? [] : [each.address], send.recipients).map(
+      ({ contact, email }): Signal => {
+        const { status, reason, diagnostic } = each
+        const trace = {
+          carrier: 'mail',
+          outcome: kind,
+          recipient: email,
+          code: status,
+          reason,
+          detail: diagnostic,
+        }
+        return { tenantId, sendId, contact, kind, carrier: null, trace }
+      },
+    )
   })
   return signalStatements(env, signals, now)
 }
@@ -102,8 +114,8 @@ function kindOf(kind: BounceReport['kind'], isHard: boolean): SignalKind | null 
   return kind
 }
 
-/** Those of a send's recipients that a report names; where it names none, the only one. */
-function contactsIn(named: string[], recipients: Recipient[]): Recipient[] {
+/** The recipients of a send that a report names. If it names none, the sole recipient. */
+function recipientsNamed(named: string[], recipients: Recipient[]): Recipient[] {
   if (named.length === 0) return recipients.length === 1 ? recipients : []
   const contacts = new Set(named.map((email) => parseAddress(email)?.contact))
   return recipients.filter(({ contact }) => contacts.has(contact))

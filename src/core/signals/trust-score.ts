@@ -1,9 +1,10 @@
 import type { Env } from '../../env.ts'
 import { idFloor } from '../ground/ids.ts'
+import { statement } from '../ground/sql.ts'
 import { hasBond } from '../policy/bond.ts'
 import { statesIn } from '../policy/states.ts'
 
-/** What an agent's trust score is made of; counts are those of its newest sends and approvals of the last 30 days. */
+/** The facts behind an agent's trust score. The counts are of its newest sends and of approvals in the last 30 days. */
 export type TrustRecord = {
   isClaimed: boolean
   isVerified: boolean
@@ -18,24 +19,24 @@ export type TrustRecord = {
 }
 
 const DAY_MS = 86_400_000
-/** Below so many sends a rate says nothing. */
+/** With fewer sends a rate means nothing. */
 const SENDS_FOR_A_RATE = 20
-/** How many of the tenant's sends are looked at; the reward for deliveries is full at half of it. */
+/** How many of the tenant's newest sends are counted. The deliveries term is full at half of it. */
 const SENDS_AT_MOST = 1_000
 
-/** One summand of a score: what it counts, the points it gives or takes, and the most it could. */
+/** One term of a score: what it counts, the points it gives or takes, and the most it could. */
 export type TrustTerm = { term: string; points: number; most: number; why: string }
 
 /**
- * How far an agent may be trusted, 0 to 100: 20 for a new one, 55 once its owner's address is verified, the rest by bond,
- * age and clean sending. One bounce in ten takes 40 of it away, one complaint in a hundred 60.
+ * How far an agent may be trusted, 0 to 100: 20 for a new one, 55 once its owner's address is verified, the rest for a bond,
+ * age and clean sending. One bounce in ten sends takes away 40, one complaint in a hundred 60.
  */
 export function trustScore(record: TrustRecord): number {
   const sum = trustTerms(record).reduce((total, { points }) => total + points, 0)
   return Math.round(Math.min(100, Math.max(0, sum)))
 }
 
-/** The summands of a score, in full: rounded to a whole number between 0 and 100, their sum is the score. */
+/** All terms of a score. Their sum, limited to 0 to 100 and rounded, is the score. */
 export function trustTerms(record: TrustRecord): TrustTerm[] {
   const { ageDays, approved, rejected, delivered } = record
   const decided = approved + rejected
@@ -83,7 +84,7 @@ export function trustTerms(record: TrustRecord): TrustTerm[] {
   ]
 }
 
-/** Null where too little was sent for a rate to say anything. */
+/** Bounces and complaints per send; null if too little was sent for a rate to mean anything. */
 export function ratesOf({ sent, bounced, complained }: Pick<TrustRecord, 'sent' | 'bounced' | 'complained'>) {
   const rate = (count: number) => (sent < SENDS_FOR_A_RATE ? null : count / sent)
   return { bounceRate: rate(bounced), complaintRate: rate(complained) }
@@ -110,19 +111,17 @@ export type RecordRow = {
   complained: number
 }
 
-/** The one statement that gathers a record: of the agent named, or of the one whose mailbox it is. */
+/** The statement that reads the record of an agent: the one named, or else the one that the mailbox belongs to. */
 export function recordStatement(
   { env, now }: { env: Env; now: Date },
   { tenantId, agentId, mailboxId }: { tenantId: string; agentId: string | null; mailboxId: string },
 ): D1PreparedStatement {
   const since = new Date(now.getTime() - 30 * DAY_MS)
-  return env.DB.prepare(RECORD).bind(
-    tenantId,
-    agentId,
-    mailboxId,
-    idFloor('req', since),
-    idFloor('apq', since),
-  )
+  return RECORD.bind(env, {
+    ...{ tenantId, agentId, mailboxId },
+    sendsFrom: idFloor('req', since),
+    approvalsFrom: idFloor('apq', since),
+  })
 }
 
 export function readRecord(row: RecordRow, now: Date): TrustRecord {
@@ -136,18 +135,18 @@ export function readRecord(row: RecordRow, now: Date): TrustRecord {
   }
 }
 
-const RECORD = `
+const RECORD = statement<RecordRow>(`
   WITH recent AS MATERIALIZED (
-    SELECT state, mailbox_id FROM sends WHERE tenant_id = ?1 AND id >= ?4 ORDER BY id DESC LIMIT ${SENDS_AT_MOST}),
+    SELECT state, mailbox_id FROM sends WHERE tenant_id = :tenantId AND id >= :sendsFrom ORDER BY id DESC LIMIT ${SENDS_AT_MOST}),
   outcome AS (
     SELECT count(*) AS sent, count(*) FILTER (WHERE state IN ('delivered', 'complained')) AS delivered,
       count(*) FILTER (WHERE state = 'bounced') AS bounced, count(*) FILTER (WHERE state = 'complained') AS complained
-    FROM recent WHERE mailbox_id = ?3 AND state IN ${statesIn(({ isOut }) => isOut)}),
+    FROM recent WHERE mailbox_id = :mailboxId AND state IN ${statesIn(({ isOut }) => isOut)}),
   decision AS (
     SELECT count(*) FILTER (WHERE status = 'approved') AS approved, count(*) FILTER (WHERE status = 'rejected') AS rejected
-    FROM approvals WHERE tenant_id = ?1 AND id >= ?5 AND mailbox_id = ?3)
+    FROM approvals WHERE tenant_id = :tenantId AND id >= :approvalsFrom AND mailbox_id = :mailboxId)
   SELECT a.registered_at, o.claimed_at, o.verified_at, ${hasBond('a.tenant_id')} AS has_bond, decision.*, outcome.*
   FROM agents a CROSS JOIN outcome CROSS JOIN decision
   LEFT JOIN owners o ON o.tenant_id = a.tenant_id AND o.claimed_at IS NOT NULL
-  WHERE a.tenant_id = ?1
-    AND a.id = coalesce(?2, (SELECT m.agent_id FROM mailboxes m WHERE m.tenant_id = ?1 AND m.id = ?3)) LIMIT 1`
+  WHERE a.tenant_id = :tenantId
+    AND a.id = coalesce(:agentId, (SELECT m.agent_id FROM mailboxes m WHERE m.tenant_id = :tenantId AND m.id = :mailboxId)) LIMIT 1`)
