@@ -1,32 +1,25 @@
 import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
 import { ambiguous } from './http.ts'
-import { addressed, bareId, inactive, namedIn, quote, refuseUnsafe } from './message.ts'
+import { addressed, bareId, carrierOf, inactive, namedIn, quote } from './message.ts'
 
 export type CloudflareSettings = { email: SendEmail; timeoutMs?: number | undefined }
 
 /**
- * Cloudflare's own Email Service, through the `send_email` binding. It knows no idempotency key, and makes Message-ID
- * and the MIME structure itself: of the fields in `headers` it takes `X-` ones and a list of others.
+ * Cloudflare's own Email Service, through the `send_email` binding. It knows no idempotency key. It writes Message-ID and the
+ * MIME structure itself; of `headers` it accepts `X-` fields and a list of others.
  */
 export function cloudflare({ email, timeoutMs = 20_000 }: CloudflareSettings): Carrier {
-  return {
-    name: 'cloudflare',
-    idempotencyMs: CAPABILITIES.cloudflare.idempotencyMs,
-    async send(message) {
-      const unsafe = refuseUnsafe(message)
-      if (unsafe) return unsafe
-      try {
-        const sent = await within(timeoutMs, email.send(request(message)))
-        if (!sent) return ambiguous('timeout', `no answer in ${timeoutMs} ms`)
-        const { messageId } = sent
-        if (typeof messageId !== 'string' || !messageId) return ambiguous('no_id', 'an answer without an id')
-        return { kind: 'accepted', carrierMessageId: bareId(messageId), delivered: false, refused: [] }
-      } catch (error) {
-        return read(error, message.recipients)
-      }
-    },
-  }
+  return carrierOf('cloudflare', async (message) => {
+    try {
+      const sent = await within(timeoutMs, email.send(request(message)))
+      if (!sent) return ambiguous('timeout', `no answer in ${timeoutMs} ms`)
+      const { messageId } = sent
+      if (typeof messageId !== 'string' || !messageId) return ambiguous('no_id', 'an answer without an id')
+      return { kind: 'accepted', carrierMessageId: bareId(messageId), delivered: false, refused: [] }
+    } catch (error) {
+      return read(error, message.recipients)
+    }
+  })
 }
 
 function request(message: OutgoingMessage): EmailMessageBuilder {
@@ -57,7 +50,7 @@ function attached({ filename, contentType, content, contentId }: AttachedFile): 
     : { ...file, disposition: 'inline', contentId }
 }
 
-/** The answer, or null when none came in time; a call cannot be taken back, so that it may still succeed. */
+/** The answer, or null if none came in time. The call cannot be cancelled, so it may still succeed. */
 async function within<T>(limitMs: number, answer: Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<null>((resolve) => {
@@ -70,7 +63,7 @@ async function within<T>(limitMs: number, answer: Promise<T>): Promise<T | null>
   }
 }
 
-/** The codes that say no for certain; any other failure leaves open whether the message was taken. */
+/** The codes of definite refusals. After any other failure nobody can say whether the message was taken. */
 const MEANING: Record<string, 'refused_permanent' | 'refused_retry' | 'throttled'> = {
   E_VALIDATION_ERROR: 'refused_permanent',
   E_FIELD_MISSING: 'refused_permanent',

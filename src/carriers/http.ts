@@ -1,16 +1,42 @@
-import type { Outcome, RefusedRecipient } from '../core/delivery/carrier.ts'
-import { quote } from './message.ts'
+import type {
+  Carrier,
+  CarrierName,
+  Outcome,
+  OutgoingMessage,
+  RefusedRecipient,
+} from '../core/delivery/carrier.ts'
+import { carrierOf, quote } from './message.ts'
 
 export type Answer = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
 
-/** More than this no carrier says about one message; the rest of an answer is not read. */
-const ANSWER_LIMIT = 65_536
+/** No carrier needs more for one message; the rest of an answer is not read. In characters. */
+const ANSWER_AT_MOST = 65_536
+
+type Call = {
+  url: string
+  headers: HeadersInit
+  body: string | FormData
+  read: (answer: Answer) => Outcome
+}
+
+/** A carrier that is called by one POST for each message. */
+export function httpCarrier(
+  name: CarrierName,
+  timeoutMs: number | undefined,
+  callFor: (message: OutgoingMessage) => Call | Promise<Call>,
+): Carrier {
+  return carrierOf(name, async (message) => {
+    const { url, headers, body, read } = await callFor(message)
+    const answer = await post(url, { headers, body }, timeoutMs ?? 20_000)
+    return 'kind' in answer ? answer : read(answer)
+  })
+}
 
 /**
- * One POST with a time limit over request and answer. Whatever keeps the answer from being read is ambiguous: inside
- * workerd a refused connection cannot be told from one that was cut after the carrier had read everything.
+ * One POST with a time limit for request and answer together. Any failure to read the answer is ambiguous: inside workerd a
+ * refused connection looks like one that was cut after the carrier had read everything.
  */
-export async function post(
+async function post(
   url: string,
   init: { headers: HeadersInit; body: string | FormData },
   timeoutMs: number,
@@ -18,7 +44,7 @@ export async function post(
   try {
     const signal = AbortSignal.timeout(timeoutMs)
     const response = await fetch(url, { ...init, method: 'POST', redirect: 'manual', signal })
-    const text = await read(response)
+    const text = await readText(response, ANSWER_AT_MOST)
     return { status: response.status, headers: response.headers, text, body: parse(text) }
   } catch (error) {
     const timedOut = error instanceof Error && error.name === 'TimeoutError'
@@ -29,47 +55,47 @@ export async function post(
   }
 }
 
-/** The message may have been taken: nobody knows. */
+/** Nobody can say whether the carrier took the message. */
 export function ambiguous(code: string, detail: string) {
   return { kind: 'ambiguous' as const, code, detail }
 }
 
-/** What a carrier's file makes out in an answer that is no acceptance. */
+/** What a carrier's file reads from an answer that is no acceptance. */
 export type Reading = {
   code: string
-  /** The refusal speaks of the message, not of the account: no other carrier would take it either. */
+  /** The refusal is about the message, not about our account: no other carrier would take the message either. */
   isPermanent: boolean
-  /** Come back later, said otherwise than by 429. */
+  /** The carrier asks us to wait, but not by status 429. */
   isThrottled?: boolean
-  /** Whom the refusal names. */
+  /** The recipients that the refusal names. */
   recipients?: RefusedRecipient[]
-  /** What must not be repeated when the carrier's own words are kept. */
+  /** Texts to remove from the carrier's own words before these are stored. */
   secrets: string[]
 }
 
-/** A request that was given up, or another one with the same key: the message may have been taken all the same. */
-const OPEN = [408, 409, 425, 499]
+/** A request that timed out, or a second one with the same key: the message may have been taken all the same. */
+const UNDECIDED = [408, 409, 425, 499]
 
-/** What an answer means that is no acceptance. Only a redirect and a 4xx say no; all else is ambiguous. */
+/** The outcome of an answer that is no acceptance. A redirect or a 4xx is a refusal; any other answer is ambiguous. */
 export function classify(answer: Answer, reading: Reading): Outcome {
   const { status } = answer
   const { code, isPermanent, isThrottled = false, recipients = [], secrets } = reading
-  if (status < 300 || status >= 500 || OPEN.includes(status))
-    return ambiguous(code, `${status} is no answer to rely on`)
-  const detail = saying(answer, secrets)
+  if (status < 300 || status >= 500 || UNDECIDED.includes(status))
+    return ambiguous(code, `status ${status} does not say whether the message was taken`)
+  const detail = reasonIn(answer, secrets)
   if (status === 429 || isThrottled)
     return { kind: 'throttled', code, detail, retryAfterMs: retryAfterMs(answer.headers) }
   const kind = isPermanent && status >= 400 ? 'refused_permanent' : 'refused_retry'
   return { kind, code, detail, recipients }
 }
 
-/** The address of one call, whatever slashes its base ends in. */
+/** A URL from a base, with or without slashes at its end, and a path. */
 export function under(baseUrl: string, path: string) {
   return baseUrl.replace(/\/+$/, '') + path
 }
 
-/** The reason in a carrier's answer: its message where there is one, never the request it may have repeated. */
-function saying({ status, body }: Answer, secrets: string[]) {
+/** The reason in a carrier's answer: its message if there is one, but never the request it may repeat. */
+function reasonIn({ status, body }: Answer, secrets: string[]) {
   const words = body.message ?? body.Message ?? firstError(body.errors)
   return quote(`${status} ${typeof words === 'string' ? words : ''}`, secrets)
 }
@@ -88,17 +114,27 @@ function retryAfterMs(headers: Headers) {
   return Number.isFinite(ms) ? Math.max(0, ms) : null
 }
 
-async function read(response: Response) {
+/** The text of an answer; reading stops soon after this many characters. */
+export async function readText(response: Response, atMost: number): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   const reader = response.body?.getReader()
-  while (reader && text.length < ANSWER_LIMIT) {
+  while (reader && text.length <= atMost) {
     const { done, value } = await reader.read()
     if (done) return text + decoder.decode()
     text += decoder.decode(value, { stream: true })
   }
   void reader?.cancel().catch(() => {})
   return text
+}
+
+/** Keys must not travel unencrypted, except to this machine. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return (
+    protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
+  )
 }
 
 function parse(text: string): Record<string, unknown> {

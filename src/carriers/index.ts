@@ -2,6 +2,7 @@ import type { Carrier, CarrierName, CarrierPort, OwnDelivery } from '../core/del
 import { CAPABILITIES, type CarrierSettings } from './capability.ts'
 import { capture } from './capture.ts'
 import { cloudflare } from './cloudflare.ts'
+import { isSafeUrl } from './http.ts'
 import { internal } from './internal.ts'
 import { mailgun } from './mailgun.ts'
 import { postmark } from './postmark.ts'
@@ -108,15 +109,12 @@ function isSecurity(security: string): security is SmtpSecurity {
   return ['starttls', 'tls', 'none'].includes(security)
 }
 
-/** Keys must not travel unencrypted, except to this machine. */
 function safeUrl(
   key: 'SES_ENDPOINT' | (`${Uppercase<CarrierName>}_BASE_URL` & keyof CarrierSettings),
   settings: CarrierSettings,
 ) {
   const text = settings[key]
   if (!text) return undefined
-  const url = URL.canParse(text) ? new URL(text) : null
-  const loopback = url?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-  if (url?.protocol !== 'https:' && !loopback) throw new Error(`${key} must be an https address`)
+  if (!isSafeUrl(text)) throw new Error(`${key} must be an https address`)
   return text
 }

@@ -1,40 +1,34 @@
 import type { Carrier, Outcome, OutgoingMessage } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
-import { type Answer, classify, post, under } from './http.ts'
-import { bareId, base64, refuseUnsafe } from './message.ts'
+import { type Answer, classify, httpCarrier, under } from './http.ts'
+import { bareId, base64 } from './message.ts'
 
 export type MailgunSettings = {
   apiKey: string
   /** The sending domain, as it is set up at Mailgun. */
   domain: string
-  /** Domains in the European region are at https://api.eu.mailgun.net. */
+  /** For domains in the European region https://api.eu.mailgun.net. */
   baseUrl?: string | undefined
   timeoutMs?: number | undefined
 }
 
-/** Mailgun, which takes the message as written. It knows no idempotency key: a repeat is a second mail. */
+/** Mailgun takes the message as written. It knows no idempotency key: a repeat is a second mail. */
 export function mailgun({
   apiKey,
   domain,
   baseUrl = 'https://api.mailgun.net',
-  timeoutMs = 20_000,
+  timeoutMs,
 }: MailgunSettings): Carrier {
   const url = under(baseUrl, `/v3/${encodeURIComponent(domain)}/messages.mime`)
   const credentials = base64(new TextEncoder().encode(`api:${apiKey}`))
-  return {
-    name: 'mailgun',
-    idempotencyMs: CAPABILITIES.mailgun.idempotencyMs,
-    async send(message) {
-      const unsafe = refuseUnsafe(message)
-      if (unsafe) return unsafe
-      const headers = { authorization: `Basic ${credentials}` }
-      const answer = await post(url, { headers, body: request(message) }, timeoutMs)
-      return 'kind' in answer ? answer : read(answer, [credentials, apiKey])
-    },
-  }
+  return httpCarrier('mailgun', timeoutMs, (message) => ({
+    url,
+    headers: { authorization: `Basic ${credentials}` },
+    body: request(message),
+    read: (answer) => read(answer, [credentials, apiKey]),
+  }))
 }
 
-/** Whoever stands in `to` is written to; who is seen as To and Cc stands in the message itself. */
+/** `to` is the envelope; the To and Cc that recipients see are in the message itself. */
 function request(message: OutgoingMessage) {
   const form = new FormData()
   for (const email of new Set(message.recipients)) form.append('to', email)

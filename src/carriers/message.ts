@@ -1,16 +1,30 @@
-import type { Outcome, OutgoingMessage, Party, RefusedRecipient } from '../core/delivery/carrier.ts'
+import type {
+  Carrier,
+  CarrierName,
+  Outcome,
+  OutgoingMessage,
+  Party,
+  RefusedRecipient,
+} from '../core/delivery/carrier.ts'
+import { CAPABILITIES } from './capability.ts'
 
-/** An address that can neither end a line, nor a path, nor a list, in any of the carriers' languages. */
+/** A carrier. It refuses a message with an unsafe field before anything is opened. */
+export function carrierOf(name: CarrierName, send: (message: OutgoingMessage) => Promise<Outcome>): Carrier {
+  return {
+    name,
+    idempotencyMs: CAPABILITIES[name].idempotencyMs,
+    send: async (message) => refuseUnsafe(message) ?? (await send(message)),
+  }
+}
+
+/** An address without a character that could end a line, a path or a list in a carrier's protocol. */
 const ADDRESS = /^[^\s\p{C}<>(),;:@"\\]+@[^\s\p{C}<>(),;@"\\]+$/u
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]/u
 const FIELD_NAME = /^[!-9;-~]+$/
 const TOKEN = /^[!-~]{1,256}$/
 
-/**
- * Looks at every field that could reach a command, a header or a request line, and answers with the refusal that must
- * be given before anything is opened; null when the message is safe to hand on.
- */
-export function refuseUnsafe(message: OutgoingMessage): Outcome | null {
+/** The refusal of a message with a field that could break a command, a header or a request line; null if it is safe. */
+function refuseUnsafe(message: OutgoingMessage): Outcome | null {
   const parties: [string, Party[]][] = [
     ['from', [message.from]],
     ['to', message.to],
@@ -52,7 +66,7 @@ function isAddress(email: string) {
   return ADDRESS.test(email) && new TextEncoder().encode(email).length <= 254
 }
 
-/** Base64 as JSON APIs want it, of any length. */
+/** Base64 (RFC 4648, section 4) of any length. */
 export function base64(bytes: Uint8Array) {
   let binary = ''
   for (let start = 0; start < bytes.length; start += 0x8000)
@@ -60,7 +74,7 @@ export function base64(bytes: Uint8Array) {
   return btoa(binary)
 }
 
-/** The parties still to be served, by the field that names them; whoever no field names is a blind copy. */
+/** The recipients of this call by the field that names them. One that no field names is a blind copy. */
 export function stillToServe(message: OutgoingMessage) {
   const open = new Map(
     message.recipients.map((email) => [email.toLowerCase(), { email, name: null } as Party]),
@@ -71,8 +85,8 @@ export function stillToServe(message: OutgoingMessage) {
 }
 
 /**
- * The parties of a servable message for a carrier that needs somebody in To: where nobody is left there, the copies
- * move up, for they see each other anyway, or else the only blind copy.
+ * The recipients of this call for a carrier that needs a To recipient. If none is left, the Cc recipients become To, as they
+ * see each other anyway; without any, the first blind copy does.
  */
 export function addressed(message: OutgoingMessage): Pick<OutgoingMessage, 'to' | 'cc' | 'bcc'> {
   const { to, cc, bcc } = stillToServe(message)
@@ -83,30 +97,30 @@ export function addressed(message: OutgoingMessage): Pick<OutgoingMessage, 'to' 
 
 const SIGNATURE = new TextEncoder().encode('DKIM-Signature:')
 
-/** A message without the signature it begins with, for a carrier that writes signed fields anew and signs by itself. */
+/** A message without the DKIM signature it begins with, for a carrier that rewrites signed fields and signs by itself. */
 export function unsigned(raw: Uint8Array): Uint8Array {
   if (!SIGNATURE.every((octet, at) => raw[at] === octet)) return raw
   const endsField = (at: number) => raw[at] === 10 && raw[at + 1] !== 32 && raw[at + 1] !== 9
   return raw.subarray(raw.findIndex((_, at) => endsField(at)) + 1)
 }
 
-/** A party as an address field spells it. */
+/** A party as it is written in an address field. */
 export function mailbox({ email, name }: Party) {
   return name ? `"${name.replace(/["\\]/g, '\\$&')}" <${email}>` : email
 }
 
-/** A message id as events spell it, without the angle brackets. */
+/** A Message-ID without its angle brackets, as events have it. */
 export function bareId(id: string) {
   return id.replace(/^<(.*)>$/, '$1')
 }
 
-/** The recipients that a carrier's words name. */
+/** The recipients that a carrier's answer names. */
 export function namedIn(words: string, recipients: string[]): string[] {
   const named = new Set(words.toLowerCase().split(/[\s,;:<>()"]+|\.(?=\s|$)/))
   return recipients.filter((email) => named.has(email.toLowerCase()))
 }
 
-/** Recipients whom a carrier keeps on its own list of those it writes to no more. */
+/** Refusals of recipients that are on the carrier's own suppression list. */
 export function inactive(emails: string[], code: string): RefusedRecipient[] {
   return emails.map((email) => ({
     email,
@@ -116,7 +130,7 @@ export function inactive(emails: string[], code: string): RefusedRecipient[] {
   }))
 }
 
-/** A carrier's own words, fit to be stored: short, printable, without the secrets it may have repeated. */
+/** A carrier's own words, made fit to be stored: short, printable, without the secrets they may repeat. */
 export function quote(words: string, secrets: string[] = []) {
   const silent = secrets.filter(Boolean).reduce((text, secret) => text.replaceAll(secret, '[secret]'), words)
   return silent

@@ -1,7 +1,6 @@
 import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
-import { type Answer, classify, post, under } from './http.ts'
-import { addressed, base64, inactive, mailbox, namedIn, refuseUnsafe } from './message.ts'
+import { type Answer, classify, httpCarrier, under } from './http.ts'
+import { addressed, base64, inactive, mailbox, namedIn } from './message.ts'
 
 export type PostmarkSettings = {
   serverToken: string
@@ -16,29 +15,24 @@ export function postmark({
   serverToken,
   baseUrl = 'https://api.postmarkapp.com',
   stream = 'outbound',
-  timeoutMs = 20_000,
+  timeoutMs,
 }: PostmarkSettings): Carrier {
   const url = under(baseUrl, '/email')
-  return {
-    name: 'postmark',
-    idempotencyMs: CAPABILITIES.postmark.idempotencyMs,
-    async send(message) {
-      const unsafe = refuseUnsafe(message)
-      if (unsafe) return unsafe
-      const headers = {
-        accept: 'application/json',
-        'content-type': 'application/json',
-        'x-postmark-server-token': serverToken,
-      }
-      const answer = await post(url, { headers, body: JSON.stringify(request(message, stream)) }, timeoutMs)
-      return 'kind' in answer ? answer : read(answer, message.recipients, [serverToken])
+  return httpCarrier('postmark', timeoutMs, (message) => ({
+    url,
+    headers: {
+      accept: 'application/json',
+      'content-type': 'application/json',
+      'x-postmark-server-token': serverToken,
     },
-  }
+    body: JSON.stringify(request(message, stream)),
+    read: (answer) => read(answer, message.recipients, [serverToken]),
+  }))
 }
 
 function request(message: OutgoingMessage, stream: string) {
   const { to, cc, bcc } = addressed(message)
-  // Without this field Postmark puts a Message-ID of its own in place of ours.
+  // Without this field Postmark replaces our Message-ID with its own.
   const headers = Object.entries({ ...message.headers, 'X-PM-KeepID': 'true' })
   return {
     From: mailbox(message.from),

@@ -1,41 +1,25 @@
 import type { AttachedFile, Carrier, Outcome, OutgoingMessage } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
-import { type Answer, classify, post, under } from './http.ts'
-import { addressed, base64, mailbox, refuseUnsafe } from './message.ts'
+import { type Answer, classify, httpCarrier, under } from './http.ts'
+import { addressed, base64, mailbox } from './message.ts'
 
 export type ResendSettings = { apiKey: string; baseUrl?: string | undefined; timeoutMs?: number | undefined }
 
 /**
- * Resend. It answers a repeat with the same key as it answered the first, and 409 when the repeat differs: whoever
- * changes the recipients after a definite answer must bring a new key.
+ * Resend. It answers a repeat with the same key as it answered the first, and 409 if the repeat differs: after a definite
+ * answer, a call for other recipients needs a new key.
  */
-export function resend({
-  apiKey,
-  baseUrl = 'https://api.resend.com',
-  timeoutMs = 20_000,
-}: ResendSettings): Carrier {
+export function resend({ apiKey, baseUrl = 'https://api.resend.com', timeoutMs }: ResendSettings): Carrier {
   const url = under(baseUrl, '/emails')
-  return {
-    name: 'resend',
-    idempotencyMs: CAPABILITIES.resend.idempotencyMs,
-    async send(message) {
-      const unsafe = refuseUnsafe(message)
-      if (unsafe) return unsafe
-      const answer = await post(
-        url,
-        {
-          headers: {
-            authorization: `Bearer ${apiKey}`,
-            'content-type': 'application/json',
-            'idempotency-key': message.idempotencyKey,
-          },
-          body: JSON.stringify(request(message)),
-        },
-        timeoutMs,
-      )
-      return 'kind' in answer ? answer : read(answer, [apiKey])
+  return httpCarrier('resend', timeoutMs, (message) => ({
+    url,
+    headers: {
+      authorization: `Bearer ${apiKey}`,
+      'content-type': 'application/json',
+      'idempotency-key': message.idempotencyKey,
     },
-  }
+    body: JSON.stringify(request(message)),
+    read: (answer) => read(answer, [apiKey]),
+  }))
 }
 
 function request(message: OutgoingMessage) {

@@ -1,7 +1,6 @@
 import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
-import { type Answer, classify, post, under } from './http.ts'
-import { addressed, base64, refuseUnsafe } from './message.ts'
+import { type Answer, classify, httpCarrier, under } from './http.ts'
+import { addressed, base64 } from './message.ts'
 
 export type SendgridSettings = {
   apiKey: string
@@ -13,29 +12,24 @@ export type SendgridSettings = {
 export function sendgrid({
   apiKey,
   baseUrl = 'https://api.sendgrid.com',
-  timeoutMs = 20_000,
+  timeoutMs,
 }: SendgridSettings): Carrier {
   const url = under(baseUrl, '/v3/mail/send')
-  return {
-    name: 'sendgrid',
-    idempotencyMs: CAPABILITIES.sendgrid.idempotencyMs,
-    async send(message) {
-      const unsafe = refuseUnsafe(message)
-      if (unsafe) return unsafe
-      const headers = {
-        accept: 'application/json',
-        authorization: `Bearer ${apiKey}`,
-        'content-type': 'application/json',
-      }
-      const answer = await post(url, { headers, body: JSON.stringify(request(message)) }, timeoutMs)
-      return 'kind' in answer ? answer : read(answer, [apiKey])
+  return httpCarrier('sendgrid', timeoutMs, (message) => ({
+    url,
+    headers: {
+      accept: 'application/json',
+      authorization: `Bearer ${apiKey}`,
+      'content-type': 'application/json',
     },
-  }
+    body: JSON.stringify(request(message)),
+    read: (answer) => read(answer, [apiKey]),
+  }))
 }
 
 function request(message: OutgoingMessage) {
   const { to, cc, bcc } = addressed(message)
-  // In this order, and none of them empty, or the request is refused.
+  // SendGrid refuses any other order, and empty parts.
   const content = [
     { type: 'text/plain', value: message.text },
     { type: 'text/html', value: message.html },
@@ -69,7 +63,7 @@ function attached({ filename, contentType, content, contentId }: AttachedFile) {
     : { ...file, disposition: 'inline', content_id: contentId }
 }
 
-/** An acceptance has no body: the message's id comes as a header. */
+/** An acceptance has no body: the message's id is in a header. */
 function read(answer: Answer, secrets: string[]): Outcome {
   const { status, headers } = answer
   const id = headers.get('x-message-id')

@@ -1,14 +1,13 @@
 import { AwsV4Signer } from 'aws4fetch'
 import type { Carrier, Outcome, OutgoingMessage } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
-import { type Answer, classify, post, under } from './http.ts'
-import { base64, refuseUnsafe, stillToServe, unsigned } from './message.ts'
+import { type Answer, classify, httpCarrier, under } from './http.ts'
+import { base64, stillToServe, unsigned } from './message.ts'
 
 export type SesSettings = {
   region: string
   accessKeyId: string
   secretAccessKey: string
-  /** Where the API is, without the path; Amazon's own address of the region when not given. */
+  /** The address of the API without its path; Amazon's own for the region if not given. */
   endpoint?: string | undefined
   configurationSet?: string | undefined
   timeoutMs?: number | undefined
@@ -18,19 +17,13 @@ export type SesSettings = {
 export function ses(settings: SesSettings): Carrier {
   const endpoint = settings.endpoint ?? `https://email.${settings.region}.amazonaws.com`
   const url = under(endpoint, '/v2/email/outbound-emails')
-  return {
-    name: 'ses',
-    idempotencyMs: CAPABILITIES.ses.idempotencyMs,
-    async send(message) {
-      const unsafe = refuseUnsafe(message)
-      if (unsafe) return unsafe
-      const body = JSON.stringify(request(message, settings.configurationSet))
-      const headers = { 'content-type': 'application/json' }
-      const signed = await signer({ ...settings, service: 'ses', method: 'POST', url, headers, body }).sign()
-      const answer = await post(url, { headers: signed.headers, body }, settings.timeoutMs ?? 20_000)
-      return 'kind' in answer ? answer : read(answer, [settings.accessKeyId, settings.secretAccessKey])
-    },
-  }
+  return httpCarrier('ses', settings.timeoutMs, async (message) => {
+    const body = JSON.stringify(request(message, settings.configurationSet))
+    const headers = { 'content-type': 'application/json' }
+    const signed = await signer({ ...settings, service: 'ses', method: 'POST', url, headers, body }).sign()
+    const secrets = [settings.accessKeyId, settings.secretAccessKey]
+    return { url, headers: signed.headers, body, read: (answer) => read(answer, secrets) }
+  })
 }
 
 type Signed = {
@@ -43,11 +36,11 @@ type Signed = {
   accessKeyId: string
   secretAccessKey: string
   sessionToken?: string
-  /** `20150830T123600Z`; now when not given. */
+  /** As in `20150830T123600Z`; now if not given. */
   datetime?: string
 }
 
-/** Signature Version 4 over every header we set, so that none can be changed on the way. */
+/** Signs every header we set (AWS Signature Version 4), so that none can be changed on the way. */
 export function signer({ method, url, headers, body, ...credentials }: Signed) {
   return new AwsV4Signer({ method, url, headers, body, ...credentials, allHeaders: true })
 }
@@ -58,7 +51,7 @@ function request(message: OutgoingMessage, configurationSet: string | undefined)
   return {
     FromEmailAddress: message.from.email,
     Destination: { ToAddresses: emails(to), CcAddresses: emails(cc), BccAddresses: emails(bcc) },
-    // SES puts its own Message-ID and Date in place of ours, so that our signature would not hold.
+    // SES replaces our Message-ID and Date with its own, so our signature would not match.
     Content: { Raw: { Data: base64(unsigned(message.raw)) } },
     EmailTags: [
       { Name: 'tenant_id', Value: tag(message.tenantId) },
@@ -72,7 +65,7 @@ function tag(id: string) {
   return id.replace(/[^\w.@-]/g, '-')
 }
 
-/** Exceptions that speak of the message; every other definite refusal speaks of the account, and another may do. */
+/** Exceptions about the message. Every other definite refusal is about our account, so another carrier may do. */
 const MESSAGE_FAULTS = [
   'MessageRejected',
   'BadRequestException',
@@ -86,7 +79,7 @@ function read(answer: Answer, secrets: string[]): Outcome {
   if (status === 200 && typeof body.MessageId === 'string' && body.MessageId)
     return { kind: 'accepted', carrierMessageId: body.MessageId, delivered: false, refused: [] }
   const name = exception(answer)
-  // An unverified identity comes as MessageRejected, and is the account's fault, not the message's.
+  // An unverified identity is a MessageRejected, too, but about the account, not the message.
   const isVerified = !(typeof body.message === 'string' && /not verified/i.test(body.message))
   return classify(answer, {
     code: name ?? `http_${status}`,

@@ -2,7 +2,7 @@ import { connect } from 'cloudflare:sockets'
 
 export type Reply = { code: number; lines: string[] }
 
-/** The conversation ended otherwise than by a reply. */
+/** The conversation ended without a reply. */
 export class WireError extends Error {
   readonly code: 'closed' | 'timeout' | 'protocol'
   constructor(code: WireError['code'], message: string) {
@@ -11,25 +11,25 @@ export class WireError extends Error {
   }
 }
 
-/** A reply longer than this is an attack or a fault; RFC 5321 knows lines of 512 octets. */
+/** A longer reply is an attack or a defect; RFC 5321 allows lines of 512 octets. */
 const REPLY_LIMIT = 65_536
 const CHUNK = 65_536
 
 export type Wire = {
-  /** Waits until the connection stands. */
+  /** Waits until the connection is open. */
   opened(limitMs: number): Promise<void>
-  /** Reads one reply in full within the limit, however it trickles in. */
+  /** Reads one whole reply within the limit. */
   reply(limitMs: number): Promise<Reply>
   /** Writes all of it within the limit. */
   write(bytes: Uint8Array, limitMs: number): Promise<void>
-  /** True when the server has said more than it was asked. */
+  /** True if the server has sent more than the replies that were read. */
   ahead(): boolean
-  /** Gives up the clear connection for a TLS one that has read nothing yet. */
+  /** Replaces the connection by a TLS one that has read nothing yet. */
   upgrade(limitMs: number): Promise<Wire>
   close(): void
 }
 
-/** Opens a connection. It must be closed by whoever opened it, whatever happens in between. */
+/** Opens a connection. The caller must close it in every case. */
 export function dial(host: string, port: number, secure: 'on' | 'starttls' | 'off'): Wire {
   return wire(connect({ hostname: host, port }, { secureTransport: secure, allowHalfOpen: false }))
 }
@@ -98,7 +98,7 @@ function wire(socket: Socket): Wire {
   }
 }
 
-/** The promise, or a timeout; any other failure of a socket means that the connection is gone. */
+/** The promise, or a timeout. Any other failure of a socket means that the connection is lost. */
 async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {

@@ -1,7 +1,7 @@
 import type { Carrier, Outcome, OutgoingMessage, RefusedRecipient } from '../core/delivery/carrier.ts'
-import { CAPABILITIES } from './capability.ts'
 import { ambiguous } from './http.ts'
-import { base64, quote, refuseUnsafe } from './message.ts'
+import { base64, carrierOf } from './message.ts'
+import { allRefused, answered, positive, queueId, refuse, throttling, words } from './smtp-outcome.ts'
 import { dial, type Reply, type Wire, WireError } from './smtp-wire.ts'
 
 export type SmtpSecurity = 'starttls' | 'tls' | 'none'
@@ -10,9 +10,9 @@ export type SmtpTimeouts = {
   connectMs: number
   /** For each command and its reply. */
   stepMs: number
-  /** From the first byte to the final dot; a session that takes longer is given up, with nothing sent. */
+  /** From the first byte to the final dot. A session that takes longer is ended, and nothing is sent. */
   sessionMs: number
-  /** For the reply to the final dot, on top of all others: giving up here is ambiguous. */
+  /** For the reply to the final dot, in addition to all others. Without a reply the attempt is ambiguous. */
   finalMs: number
 }
 
@@ -22,35 +22,26 @@ export type SmtpSettings = {
   security: SmtpSecurity
   username?: string
   password?: string
-  /** What we call ourselves in EHLO. */
+  /** The name we give in EHLO. */
   clientName: string
   timeouts?: Partial<SmtpTimeouts>
 }
 
-/** Far below what RFC 5321 allows, so that an attempt is over within 80 seconds whatever the server does. */
+/** Much shorter than RFC 5321 allows, so that an attempt ends within 80 seconds whatever the server does. */
 const TIMEOUTS: SmtpTimeouts = { connectMs: 10_000, stepMs: 15_000, sessionMs: 45_000, finalMs: 30_000 }
 
-/** Any relay that speaks SMTP. Until the final dot leaves every failure is definite; SMTP knows no idempotency key. */
+/** Any relay that speaks SMTP. Until the final dot is sent every failure is definite. SMTP knows no idempotency key. */
 export function smtp(settings: SmtpSettings): Carrier {
-  return {
-    name: 'smtp',
-    idempotencyMs: CAPABILITIES.smtp.idempotencyMs,
-    async send(message) {
-      return (
-        refuseUnsafe(message) ??
-        refuseSettings(settings) ??
-        refuseRaw(message.raw) ??
-        (await talk(settings, message))
-      )
-    },
-  }
+  return carrierOf('smtp', async (message) => {
+    return refuseSettings(settings) ?? refuseRaw(message.raw) ?? (await talk(settings, message))
+  })
 }
 
 function refuseSettings({ host, port, clientName, username, password }: SmtpSettings): Outcome | null {
   if (port === 25)
     return refuse('refused_retry', 'port_25', 'Workers cannot reach port 25: use the relay on 465 or 587')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    return refuse('refused_retry', 'settings', `${port} is no port`)
+    return refuse('refused_retry', 'settings', `${port} is not a port number`)
   const words = [host, clientName].every((word) => /^[\w.:[\]-]{1,253}$/.test(word))
   const secrets = [username, password].every((secret) => secret === undefined || /^[^\0]+$/.test(secret))
   return words && secrets
@@ -58,7 +49,7 @@ function refuseSettings({ host, port, clientName, username, password }: SmtpSett
     : refuse('refused_retry', 'settings', 'host, client name or credentials cannot be used')
 }
 
-/** A lone CR or LF is read as a line end by some servers: behind it a second message could be smuggled in. */
+/** Some servers read a lone CR or LF as a line end; a second message could be smuggled in behind it. */
 function refuseRaw(raw: Uint8Array): Outcome | null {
   for (let at = 0; at < raw.length; at++) {
     const lone = raw[at] === 13 ? raw[at + 1] !== 10 : raw[at] === 10 && raw[at - 1] !== 13
@@ -68,7 +59,7 @@ function refuseRaw(raw: Uint8Array): Outcome | null {
   return null
 }
 
-/** A refusal that ends the conversation, on its way from where it is found to where it is answered. */
+/** Thrown to end the conversation with a refusal. */
 class Refusal extends Error {
   readonly outcome: Outcome
   constructor(outcome: Outcome) {
@@ -107,7 +98,7 @@ async function converse(session: Session, settings: SmtpSettings, message: Outgo
   return during('transaction', () => transact(session, message))
 }
 
-/** Runs one part of the conversation; whatever breaks there is a definite refusal named after it. */
+/** Runs one part of the conversation. A failure in it is a definite refusal named after the part. */
 async function during<T>(part: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
@@ -136,7 +127,7 @@ async function hello(session: Session, clientName: string) {
   )
 }
 
-/** Never goes on in clear, and believes nothing that was said before the handshake (RFC 3207, section 4.2). */
+/** Never goes on without encryption, and ignores what was said before the handshake (RFC 3207, section 4.2). */
 async function secureConnection(session: Session, clientName: string) {
   if (!session.features.has('STARTTLS'))
     throw new Refusal(refuse('refused_retry', 'tls', 'the server does not offer STARTTLS'))
@@ -159,7 +150,7 @@ async function authenticate(session: Session, { username = '', password = '' }: 
     if (reply.code === 334) reply = await ask(session, base64(bytes(password)))
   } else
     throw new Refusal(refuse('refused_retry', 'auth', 'the server offers neither AUTH PLAIN nor AUTH LOGIN'))
-  // Its words are not kept: servers are known to repeat what they were given.
+  // The server's words are not kept: some servers repeat the credentials.
   if (reply.code !== 235) throw relayRefusal('auth', { code: reply.code, lines: [] })
 }
 
@@ -189,7 +180,7 @@ async function transact(session: Session, message: OutgoingMessage): Promise<Out
   return finish(session, refused)
 }
 
-/** From here on the server may have the message: only a readable reply to the final dot says whether it has. */
+/** From here on the server may have the message. Only a readable reply to the final dot tells whether it has. */
 async function finish({ wire, limits }: Session, refused: RefusedRecipient[]): Promise<Outcome> {
   try {
     const deadline = Date.now() + limits.finalMs
@@ -208,7 +199,7 @@ async function finish({ wire, limits }: Session, refused: RefusedRecipient[]): P
   }
 }
 
-/** RFC 1870 SIZE, RFC 6152 8BITMIME and RFC 6531 SMTPUTF8, where the message needs them or the server wants them. */
+/** RFC 1870 SIZE, RFC 6152 8BITMIME and RFC 6531 SMTPUTF8, if the message or the server needs them. */
 function parameters({ features }: Session, { raw, envelopeFrom, recipients }: OutgoingMessage, size: number) {
   const refuseTo = (
     code: string,
@@ -240,7 +231,7 @@ function eightBitHeader(raw: Uint8Array) {
   return false
 }
 
-/** The message as it travels: a dot before every line that begins with one, and a line end at its end. */
+/** The message as it is sent: a dot added to every line that begins with one, and a line end at the end. */
 function stuffed(raw: Uint8Array) {
   const startsLine = (at: number) => at === 0 || raw[at - 1] === 10
   const dots = raw.reduce((count, byte, at) => count + (byte === 46 && startsLine(at) ? 1 : 0), 0)
@@ -256,7 +247,7 @@ function stuffed(raw: Uint8Array) {
   return body
 }
 
-/** Courtesy only: the outcome stands, so a server that does not answer is not waited for long. */
+/** A courtesy: the outcome is known, so we do not wait long for the answer. */
 async function farewell(session: Session) {
   try {
     await session.wire.write(bytes('QUIT\r\n'), 500)
@@ -276,58 +267,7 @@ function stepMs({ limits, until }: Session) {
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-const positive = ({ code }: Reply) => code >= 200 && code < 300
-
-const words = ({ code, lines }: Reply) => quote(`${code} ${lines.join(' ')}`)
-
-/** `queued as 4XyZ` (Postfix), `id=1abc-000` (Exim), `Ok 0100018f…` (Amazon), `OK 17 a1si2 - gsmtp` (Google). */
-function queueId({ lines }: Reply) {
-  const text = lines.join(' ')
-  const found =
-    /queued as:? <?([\w.@-]+)/i.exec(text) ??
-    /\bid[=:] ?<?([\w.@-]+)/i.exec(text) ??
-    /^(?:\d\.\d\.\d )?ok:?\s+\d+ ([\w.-]+) - gsmtp/i.exec(text) ??
-    /^(?:\d\.\d\.\d )?ok:?\s+([\w.@-]*\d[\w.@-]*)$/i.exec(text)
-  return found?.[1] ?? null
-}
-
-function refuse(
-  kind: 'refused_permanent' | 'refused_retry',
-  code: string,
-  detail: string,
-  recipients: RefusedRecipient[] = [],
-): Outcome {
-  return { kind, code, detail, recipients }
-}
-
-const THROTTLES = [421, 450, 451, 452]
-const THROTTLING = /\b4\.7\.28\b|\b4\.3\.2\b|\brate\b|throttl|too (?:many|much|fast)|slow down|limit/i
-/** Enhanced codes of class 4.2 speak of one mailbox, whatever limit they name. */
-const MAILBOX_FULL = /^4\.2\.\d/
-
-function throttling(reply: Reply) {
-  const text = reply.lines.join(' ')
-  return THROTTLES.includes(reply.code) && THROTTLING.test(text) && !MAILBOX_FULL.test(text)
-}
-
-/** A refusal of the message. That we may not send at all (530 and its kin) is the relay's affair, not the message's. */
-function answered(reply: Reply, recipients: RefusedRecipient[] = []): Outcome {
-  const code = String(reply.code)
-  if ([530, 534, 535, 538].includes(reply.code))
-    return refuse('refused_retry', 'auth', words(reply), recipients)
-  if (reply.code >= 500) return refuse('refused_permanent', code, words(reply), recipients)
-  if (throttling(reply)) return { kind: 'throttled', code, detail: words(reply), retryAfterMs: null }
-  return refuse('refused_retry', code, words(reply), recipients)
-}
-
-function allRefused(replies: Reply[], refused: RefusedRecipient[]): Outcome {
-  const first = replies[0]
-  if (first && replies.every(throttling)) return answered(first)
-  const kind = refused.every(({ permanent }) => permanent) ? 'refused_permanent' : 'refused_retry'
-  return refuse(kind, 'recipients', 'the server takes none of the recipients', refused)
-}
-
-/** A refusal of the relay itself, before any message was spoken of: another carrier may do. */
+/** A refusal before the message was named: it is about the relay, so another carrier may do. */
 function relayRefusal(part: string, reply: Reply) {
   return new Refusal(throttling(reply) ? answered(reply) : refuse('refused_retry', part, words(reply)))
 }

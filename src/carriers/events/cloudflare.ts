@@ -22,14 +22,14 @@ type Payload = z.infer<typeof Body>['payload']
 const KINDS: Record<string, (payload: Payload) => EventKind> = {
   delivered: () => 'delivered',
   deferred: () => 'delayed',
-  // `soft` is here a temporary failure whose retries are used up.
+  // `soft` means a temporary failure whose retries are used up.
   bounced: ({ bounce, delivery }) => bounceOf(bounce?.type === 'hard', delivery?.smtpEnhancedStatusCode),
   failed: () => 'rejected',
   rejected: () => 'rejected',
   complained: () => 'complaint',
 }
 
-/** What a message of the queue that Cloudflare's Email Sending reports to tells; nothing where it is no such message. */
+/** The event in a message of the queue that Cloudflare's Email Sending reports to; none if it is another message. */
 export function cloudflareEvents(body: unknown): CarrierEvent[] {
   const { data } = Body.safeParse(body)
   const name = /^cf\.email\.sending\.message\.(\w+)$/.exec(data?.type ?? '')?.[1] ?? ''

@@ -21,8 +21,8 @@ const REACH: Reach = {
 }
 
 /**
- * What a carrier reports about mail, proven to be its word before anything in it is believed. Never throws. `reach` is how
- * the carrier is asked back; the network where not given.
+ * Reads a carrier's report about mail. Nothing in it counts before it is proven to be the carrier's. Never throws. `reach` is
+ * how the carrier is asked; by default the network.
  */
 export async function readReport(
   carrier: ReportingCarrier,

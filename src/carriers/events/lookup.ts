@@ -1,10 +1,11 @@
+import { readText } from '../http.ts'
 import type { Reach } from './report.ts'
 
 const LIMIT_MS = 5_000
 
 /**
- * One GET, not redirected, over in five seconds. Null where there was no answer, or one that will change: the carrier is
- * asked again when it repeats its report. An answer longer than `atMost` characters is cut, and so understood by nobody.
+ * One GET within five seconds, without redirects. Null if there was no answer, or one that may change: the carrier is asked
+ * again when it repeats its report. An answer is cut after `atMost` characters, so a longer one cannot be parsed.
  */
 export async function lookUp(
   { fetch }: Reach,
@@ -14,23 +15,10 @@ export async function lookUp(
   try {
     const signal = AbortSignal.timeout(LIMIT_MS)
     const response = await fetch(url, { headers, redirect: 'manual', signal })
-    const text = await read(response, atMost)
+    const text = (await readText(response, atMost)).slice(0, atMost)
     const { status } = response
     return status >= 500 || status === 408 || status === 429 ? null : { status, text }
   } catch {
     return null
   }
-}
-
-async function read(response: Response, atMost: number) {
-  const decoder = new TextDecoder()
-  const reader = response.body?.getReader()
-  let text = ''
-  while (reader && text.length <= atMost) {
-    const { done, value } = await reader.read()
-    if (done) return text + decoder.decode()
-    text += decoder.decode(value, { stream: true })
-  }
-  void reader?.cancel().catch(() => {})
-  return text.slice(0, atMost)
 }

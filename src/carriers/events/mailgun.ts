@@ -1,13 +1,14 @@
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
+import { isSafeUrl, under } from '../http.ts'
 import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { lookUp } from './lookup.ts'
 import { isRecent, isSame, parse, textOf } from './proof.ts'
-import { type EventSettings, type Reader, refused, told, unavailable, unconfigured } from './report.ts'
+import { type EventSettings, type Reader, refused, reported, unavailable, unconfigured } from './report.ts'
 
 /**
- * Reports of Mailgun. Its signature covers a time and a token but not what happened, so a report is only a hint: the event
- * is looked up by Mailgun's API, and what the API says counts. A token used again can only bring the same event again.
+ * Reports of Mailgun. Its signature covers a time and a token but not the event, so a report is only a hint: the event is
+ * looked up in Mailgun's API, and only the API's answer counts. A repeated token can only report the same event again.
  */
 export const readMailgun: Reader = async ({ body }, settings, now, reach) => {
   const account = accountOf(settings)
@@ -19,7 +20,7 @@ export const readMailgun: Reader = async ({ body }, settings, now, reach) => {
   const expected = createHmac('sha256', account.signingKey)
     .update(timestamp + token)
     .digest('hex')
-  if (!isSame(signature, expected)) return refused('the signature does not fit')
+  if (!isSame(signature, expected)) return refused('the signature does not match')
 
   const { id, event, message } = hint['event-data']
   const messageId = message.headers['message-id']
@@ -29,28 +30,25 @@ export const readMailgun: Reader = async ({ body }, settings, now, reach) => {
     atMost: 4_000_000,
     headers: { authorization },
   })
-  if (answer?.status !== 200) return unavailable('Mailgun does not tell its events')
+  if (answer?.status !== 200) return unavailable('Mailgun does not answer questions about its events')
   const { data: page } = Page.safeParse(parse(answer.text))
   const found = page?.items.find((item) => item.id === id && item.message.headers['message-id'] === messageId)
-  return found ? told(eventsIn(found)) : refused('an event that Mailgun does not know')
+  return found ? reported(eventsIn(found)) : refused('an event that Mailgun does not know')
 }
 
 function accountOf(settings: EventSettings) {
   const { MAILGUN_SIGNING_KEY: signingKey, MAILGUN_API_KEY: apiKey, MAILGUN_DOMAIN: domain } = settings
   const base = settings.MAILGUN_BASE_URL || 'https://api.mailgun.net'
-  const { protocol, hostname } = URL.canParse(base) ? new URL(base) : { protocol: '', hostname: '' }
-  // The key must not travel in clear, except to this very machine.
-  const isLocal = protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
-  if (!signingKey || !apiKey || !domain || (protocol !== 'https:' && !isLocal)) return null
-  return { signingKey, apiKey, url: `${base.replace(/\/+$/, '')}/v3/${encodeURIComponent(domain)}/events` }
+  if (!signingKey || !apiKey || !domain || !isSafeUrl(base)) return null
+  return { signingKey, apiKey, url: under(base, `/v3/${encodeURIComponent(domain)}/events`) }
 }
 
 const text = z.string().nullish().catch(null)
-/** The fields of a filter know operators, such as `OR` between words: an id is one word. */
+/** A filter field of Mailgun's API understands operators such as `OR` between words, so an id must be one word. */
 const id = z.string().regex(/^[\w.!#$%&'*+/=?^`{|}~@-]{1,512}$/)
 const headers = z.object({ 'message-id': id })
 const Hint = z.object({
-  // Both of fixed length, for they are signed as one text.
+  // Both have a fixed length, because they are signed as one text.
   signature: z.object({
     timestamp: z.string(),
     token: z.string().regex(/^[\da-z]{50}$/i),
@@ -96,8 +94,9 @@ const KINDS: Record<string, (item: Item) => EventKind> = {
 }
 
 /**
- * A temporary failure is tried again. Of the permanent ones `suppress-…` was not tried, for the address is on Mailgun's
- * own list; `bounce` is the far server's word; the rest (`old`, `espblock`, `generic` …) says nothing about the address.
+ * Mailgun retries after a temporary failure. Of the permanent ones, `suppress-…` was not tried, because the address is on
+ * Mailgun's own list; `bounce` is the answer of the recipient's server; the others (`old`, `espblock`, `generic` …) say
+ * nothing about the address.
  */
 function failureOf(item: Item): EventKind {
   if (item.severity !== 'permanent') return 'delayed'
@@ -120,7 +119,7 @@ function eventsIn(item: Item): CarrierEvent[] {
     tenantId: ours('tenant_id'),
     sendId: ours('send_id'),
     messageId: item.message.headers['message-id'],
-    // Mailgun calls a message by its Message-ID.
+    // Mailgun identifies a message by its Message-ID.
     carrierMessageId: item.message.headers['message-id'],
     recipients: [item.recipient],
     at: item.timestamp,

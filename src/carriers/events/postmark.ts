@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { isSame, parse, textOf } from './proof.ts'
-import { type Reader, refused, told, unconfigured } from './report.ts'
+import { type Reader, refused, reported, unconfigured } from './report.ts'
 
-/** Reports of Postmark, which signs nothing: it presents `user:password` by HTTP basic authentication (RFC 7617). */
+/** Reports of Postmark. They are not signed: Postmark presents `user:password` by HTTP basic authentication (RFC 7617). */
 export const readPostmark: Reader = ({ headers, body }, { POSTMARK_WEBHOOK_SECRET: secret = '' }) => {
   if (!/^[^:]+:.+$/s.test(secret)) return unconfigured
   const [, given = ''] = /^basic ([\w+/=]*)$/i.exec(headers.get('authorization') ?? '') ?? []
   if (!isSame(given, Buffer.from(secret).toString('base64'))) return refused('not our password')
   const { data } = Body.safeParse(parse(textOf(body)))
-  return data ? told(eventsIn(data)) : refused('not a report of Postmark')
+  return data ? reported(eventsIn(data)) : refused('not a report of Postmark')
 }
 
 const text = z.string().nullish().catch(null)
@@ -29,8 +29,8 @@ const Body = z.object({
 type Body = z.infer<typeof Body>
 
 /**
- * Postmark's bounce types. The address is at fault in two of them only; a machine's answer is no bounce, and what never
- * left Postmark is its refusal. All others, known or not, are soft: the far side's policy, its DNS, a full mailbox.
+ * Postmark's bounce types. Only two are about the address. An automatic answer is no bounce; what never left Postmark is
+ * `rejected`. All others, known or not, are soft: the recipient server's policy, its DNS, a full mailbox.
  * https://postmarkapp.com/developer/api/bounce-api#bounce-types
  */
 const BOUNCES: Record<string, EventKind | null> = {
@@ -67,7 +67,7 @@ function eventsIn(body: Body): CarrierEvent[] {
     case 'Delivery':
       return eventOf('postmark', {
         ...ours,
-        // A delivery has no id: it happens once to a message and a recipient.
+        // A delivery has no id: there is one for each message and recipient.
         id: body.MessageID && body.Recipient ? `delivery:${body.MessageID}:${body.Recipient}` : null,
         kind: 'delivered',
         recipients: [body.Recipient],

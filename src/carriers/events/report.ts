@@ -1,16 +1,16 @@
 import type { X509Certificate } from 'node:crypto'
 import type { CarrierEvent } from './event.ts'
 
-/** What came of reading one report. Only `events` may change anything. */
+/** The result of reading one report. Only `events` may change anything. */
 export type Report =
   | { kind: 'events'; events: CarrierEvent[] }
-  /** Not proven to be the carrier's. The reason is for the log; the caller is told nothing. */
+  /** Not proven to be the carrier's. The reason is for the log, not for the caller. */
   | { kind: 'refused'; reason: string }
-  /** It could not be told now, for lack of an answer from the carrier: it must be reported again. */
+  /** It could not be checked, because the carrier did not answer: it must be reported again. */
   | { kind: 'unavailable'; reason: string }
   | { kind: 'unconfigured' }
 
-/** Settings as they come from the environment: text or not given. */
+/** Settings of the reports as the environment has them. */
 export type EventSettings = {
   SES_TOPIC_ARNS?: string | undefined
   RESEND_WEBHOOK_SECRET?: string | undefined
@@ -24,7 +24,7 @@ export type EventSettings = {
 
 export type ReportRequest = { headers: Headers; body: Uint8Array }
 
-/** How a carrier is asked back, and the certificates it has shown before, by address. */
+/** How a carrier is asked, and the certificates fetched so far, by address. */
 export type Reach = {
   fetch: (url: string, init: RequestInit) => Promise<Response>
   certificates: Map<string, X509Certificate>
@@ -47,6 +47,6 @@ export function unavailable(reason: string): Report {
   return { kind: 'unavailable', reason }
 }
 
-export function told(events: CarrierEvent[]): Report {
+export function reported(events: CarrierEvent[]): Report {
   return { kind: 'events', events }
 }

@@ -2,24 +2,24 @@ import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import { type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { isRecent, isSame, parse, textOf } from './proof.ts'
-import { type Reader, refused, told, unconfigured } from './report.ts'
+import { type Reader, refused, reported, unconfigured } from './report.ts'
 import { sesBounce } from './ses.ts'
 
-/** Reports of Resend, signed by the Standard Webhooks scheme: over id, time and the raw body. */
+/** Reports of Resend, signed as Standard Webhooks: over id, time and the raw body. */
 export const readResend: Reader = ({ headers, body }, { RESEND_WEBHOOK_SECRET: secret }, now) => {
   const webhook = webhookOf(secret)
   if (!webhook) return unconfigured
   const family = headers.has('svix-id') ? 'svix' : 'webhook'
   const header = (name: string) => headers.get(`${family}-${name}`) ?? ''
   const [id, seconds, payload] = [header('id'), header('timestamp'), textOf(body)]
-  // The signed text joins its parts by dots, so an id must hold none.
+  // The signed text joins its parts by dots, so an id must not contain one.
   if (!/^[\w-]{1,128}$/.test(id) || payload === null) return refused('not a report of Resend')
   if (!isRecent(seconds, now)) return refused('too old or too new')
   const expected = webhook.sign(id, new Date(Number(seconds) * 1000), payload)
-  const fits = header('signature')
+  const matches = header('signature')
     .split(' ')
     .map((signature) => isSame(signature, expected))
-  return fits.includes(true) ? told(eventsIn(id, payload)) : refused('the signature does not fit')
+  return matches.includes(true) ? reported(eventsIn(id, payload)) : refused('the signature does not match')
 }
 
 function webhookOf(secret: string | undefined) {
@@ -73,7 +73,7 @@ function eventsIn(id: string, payload: string): CarrierEvent[] {
     sendId: data.tags.send_id,
     messageId: data.message_id,
     carrierMessageId: data.email_id,
-    // `to` lists the visible recipients, whoever of them, or of the copies, the event is about.
+    // `to` lists all visible recipients, not the one that the event is about.
     recipients: [],
     at: body.created_at,
     code:

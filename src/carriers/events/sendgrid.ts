@@ -2,7 +2,7 @@ import { createPublicKey, verify } from 'node:crypto'
 import { z } from 'zod'
 import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn } from './event.ts'
 import { decode, isRecent, parse, textOf } from './proof.ts'
-import { type Reader, refused, told, unconfigured } from './report.ts'
+import { type Reader, refused, reported, unconfigured } from './report.ts'
 
 /** Reports of SendGrid: many events at once, signed by ECDSA on P-256 over the time and the raw body. */
 export const readSendgrid: Reader = ({ headers, body }, { SENDGRID_WEBHOOK_KEY = '' }, now) => {
@@ -13,9 +13,9 @@ export const readSendgrid: Reader = ({ headers, body }, { SENDGRID_WEBHOOK_KEY =
   if (!isRecent(seconds, now)) return refused('too old or too new')
   if (!signature) return refused('no signature')
   if (!verify('sha256', Buffer.concat([Buffer.from(seconds), body]), key, signature))
-    return refused('the signature does not fit')
-  const reported = parse(textOf(body))
-  return Array.isArray(reported) ? told(reported.flatMap(eventsIn)) : refused('not a report of SendGrid')
+    return refused('the signature does not match')
+  const items = parse(textOf(body))
+  return Array.isArray(items) ? reported(items.flatMap(eventsIn)) : refused('not a report of SendGrid')
 }
 
 function publicKeyOf(base64: string) {
@@ -49,7 +49,7 @@ const KINDS: Record<string, (event: Event) => EventKind> = {
   processed: () => 'accepted',
   delivered: () => 'delivered',
   deferred: () => 'delayed',
-  // `blocked` is a refusal of this message or of the sender. A bounce is hard only with a 5.x.x status to show for it.
+  // `blocked` is a refusal of this message or of the sender. A bounce is hard only with a 5.x.x status.
   bounce: ({ type, status }) => bounceOf(type === 'bounce' && /^5\./.test(status ?? ''), status),
   dropped: () => 'rejected',
   spamreport: () => 'complaint',
@@ -65,7 +65,7 @@ function eventsIn(reported: unknown): CarrierEvent[] {
     tenantId: event.tenant_id,
     sendId: event.send_id,
     messageId: event['smtp-id'],
-    // `X-Message-Id` of the answer to the send, then where in SendGrid the message went.
+    // The `X-Message-Id` of the answer to the send, followed by the message's way through SendGrid.
     carrierMessageId: event.sg_message_id?.split(/\.(?:filter|recvd)/)[0],
     recipients: [event.email],
     at: event.timestamp,

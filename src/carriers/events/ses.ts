@@ -1,22 +1,22 @@
 import { z } from 'zod'
-import { bounceOf, type CarrierEvent, type EventKind, eventOf, statusIn, type Told } from './event.ts'
+import { bounceOf, type CarrierEvent, type EventKind, eventOf, type Reported, statusIn } from './event.ts'
 import { parse } from './proof.ts'
-import { type Reader, told, unconfigured } from './report.ts'
+import { type Reader, reported, unconfigured } from './report.ts'
 import { readSns } from './sns.ts'
 
-/** Reports of SES, which come by way of SNS from the topics in SES_TOPIC_ARNS. */
+/** Reports of SES, which come through SNS from the topics in SES_TOPIC_ARNS. */
 export const readSes: Reader = async ({ body }, { SES_TOPIC_ARNS = '' }, now, reach) => {
   const topicArns = SES_TOPIC_ARNS.split(',')
     .map((arn) => arn.trim())
     .filter(Boolean)
   if (topicArns.length === 0) return unconfigured
   const report = await readSns(body, topicArns, now, reach)
-  return report.kind === 'notification' ? told(eventsIn(report.id, report.message)) : report
+  return report.kind === 'notification' ? reported(eventsIn(report.id, report.message)) : report
 }
 
 const text = z.string().nullish().catch(null)
 const recipients = z.array(z.object({ emailAddress: text, status: text, diagnosticCode: text })).catch([])
-/** Whichever the event is not about is absent, and then says nothing. */
+/** A part that only some events have; absent parts are read as empty. */
 const part = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.preprocess((given) => given ?? {}, z.object(shape))
 const Message = z.object({
@@ -42,16 +42,16 @@ const Message = z.object({
 })
 type Message = z.infer<typeof Message>
 
-/** Both forms: of event publishing, by configuration set, and of an identity's notifications. */
+/** Reads both forms: event publishing by a configuration set, and the notifications of an identity. */
 function eventsIn(id: string, message: string): CarrierEvent[] {
   const { data } = Message.safeParse(parse(message))
   if (!data) return []
   const { mail } = data
   const header = (wanted: string) => mail.headers.find(({ name }) => name.toLowerCase() === wanted)?.value
-  const found = toldBy(data)
+  const found = reportedBy(data)
   return found.flatMap((each, index) =>
     eventOf('ses', {
-      // One notification may tell of several recipients, each with a reason of its own.
+      // One notification may be about several recipients, each with its own reason.
       id: found.length > 1 ? `${id}.${index}` : id,
       tenantId: mail.tags.tenant_id?.[0],
       sendId: mail.tags.send_id?.[0] ?? header('x-moltpost-send-id'),
@@ -62,10 +62,10 @@ function eventsIn(id: string, message: string): CarrierEvent[] {
   )
 }
 
-type Part = Pick<Told, 'kind' | 'recipients' | 'at' | 'code' | 'detail'>
+type Part = Pick<Reported, 'kind' | 'recipients' | 'at' | 'code' | 'detail'>
 
 /** https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html */
-function toldBy(message: Message): Part[] {
+function reportedBy(message: Message): Part[] {
   const { mail, delivery, deliveryDelay, bounce, complaint, reject, failure } = message
   const whole = { recipients: mail.destination, at: mail.timestamp }
   switch (message.eventType ?? message.notificationType) {
@@ -92,7 +92,7 @@ function toldBy(message: Message): Part[] {
     }
     case 'Complaint': {
       const { timestamp: at, complaintSubType, complaintFeedbackType, complainedRecipients } = complaint
-      // Those who may have complained: mailbox providers hide who of a message's recipients it was.
+      // The recipients that may have complained: mailbox providers do not say which one it was.
       const recipients = complainedRecipients.map(({ emailAddress }) => emailAddress)
       const kind = complaintOf(complaintSubType, complaintFeedbackType)
       return [{ kind, recipients, at, code: complaintSubType ?? complaintFeedbackType }]
@@ -106,7 +106,7 @@ function toldBy(message: Message): Part[] {
   }
 }
 
-/** An address on the account's own suppression list was not tried; and some feedback says the contrary of a complaint. */
+/** An address on the account's suppression list was not tried. Some feedback types are the opposite of a complaint. */
 function complaintOf(
   subType: string | null | undefined,
   feedback: string | null | undefined,
@@ -116,8 +116,8 @@ function complaintOf(
 }
 
 /**
- * Amazon's bounce types, which Resend passes on. Permanent General and NoEmail are the recipient's server's word, and
- * Suppressed is Amazon's, which counts it as a hard bounce; on our own account's list it was not tried at all.
+ * Amazon's bounce types, which Resend passes on. Permanent General and NoEmail are answers of the recipient's server.
+ * Suppressed is an answer of Amazon, which counts it as a hard bounce. An address on our account's list was not tried at all.
  * https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html#bounce-types
  */
 export function sesBounce(

@@ -2,13 +2,13 @@ import { verify, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { lookUp } from './lookup.ts'
 import { decode, isWithin, parse, textOf } from './proof.ts'
-import { type Reach, type Report, refused, told, unavailable } from './report.ts'
+import { type Reach, type Report, refused, reported, unavailable } from './report.ts'
 
-/** SNS signs once and repeats what was not taken for up to hours; whoever applies events counts each id once. */
+/** SNS signs a message once and may repeat it for hours. Repeated events change nothing. */
 const OLDEST_MS = 6 * 3_600_000
 const CERTIFICATES_AT_MOST = 16
 
-/** Every signed field but Message is of a form without line ends, so a signature fits one reading of the fields only. */
+/** No signed field but Message may contain a line end, so a signature matches one reading of the fields only. */
 const line = z.string().regex(/^[^\r\n]*$/)
 const Envelope = z.object({
   Type: z.enum(['Notification', 'SubscriptionConfirmation', 'UnsubscribeConfirmation']),
@@ -28,8 +28,8 @@ type Envelope = z.infer<typeof Envelope>
 export type Notification = { kind: 'notification'; id: string; message: string }
 
 /**
- * A message of one of these topics that SNS signed, or what else is to be answered. A subscription to one of them is
- * confirmed; of anything else nothing is fetched before topic, region and age are right.
+ * Reads a message that SNS signed for one of these topics, or returns what to answer instead. Confirms a subscription to one
+ * of them. Fetches nothing before topic, region and age have been checked.
  * https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
  */
 export async function readSns(
@@ -51,11 +51,11 @@ export async function readSns(
   if (!speaksForSns(certificate, region, now)) return refused('a certificate that does not speak for SNS')
   const digest = envelope.SignatureVersion === '1' ? 'RSA-SHA1' : 'RSA-SHA256'
   if (!verify(digest, Buffer.from(signedText(envelope)), certificate.publicKey, signature))
-    return refused('the signature does not fit')
+    return refused('the signature does not match')
 
   if (envelope.Type === 'Notification')
     return { kind: 'notification', id: envelope.MessageId, message: envelope.Message }
-  return envelope.Type === 'SubscriptionConfirmation' ? confirm(envelope, region, reach) : told([])
+  return envelope.Type === 'SubscriptionConfirmation' ? confirm(envelope, region, reach) : reported([])
 }
 
 function regionOf(topicArn: string) {
@@ -83,7 +83,7 @@ async function certificateOf(url: string, region: string, reach: Reach): Promise
   const known = reach.certificates.get(url)
   if (known) return known
   const answer = await lookUp(reach, url, { atMost: 16_384 })
-  if (answer === null) return unavailable('SNS does not show its certificate')
+  if (answer === null) return unavailable('SNS does not answer with its certificate')
   try {
     if (answer.status !== 200) return refused('no such certificate')
     const certificate = new X509Certificate(answer.text)
@@ -96,8 +96,8 @@ async function certificateOf(url: string, region: string, reach: Reach): Promise
 }
 
 /**
- * Valid now, RSA of 2048 bits or more, and issued for SNS. That it chains to an authority rests on where it was fetched:
- * Workers cannot check a chain. The names are those that Amazon's own verifier expects, `CertificateUrlValidator` and
+ * Whether a certificate is valid now, RSA of 2048 bits or more, and issued for SNS. Workers cannot check a chain, so we rely
+ * on the https address it was fetched from. The names are those of Amazon's own verifier: `CertificateUrlValidator` and
  * `SnsHostProvider` of aws-sdk-java-v2.
  */
 function speaksForSns(certificate: X509Certificate, region: string, now: Date) {
@@ -132,6 +132,6 @@ async function confirm(
   if (!token || !given.startsWith(`${originOf(region)}/?`) || asked !== expected)
     return refused('a confirmation that leads elsewhere')
   const answer = await lookUp(reach, given, { atMost: 16_384 })
-  if (answer === null) return unavailable('SNS does not take the confirmation')
-  return answer.status === 200 ? told([]) : refused('SNS refuses the confirmation')
+  if (answer === null) return unavailable('SNS does not answer the confirmation')
+  return answer.status === 200 ? reported([]) : refused('SNS refuses the confirmation')
 }
