@@ -34,7 +34,7 @@ const reporting = carrierEvents({
 
 const counting = metrics({ carriers: (env) => chosenOf(env).filter(isWatched) })
 
-/** The doors that programs call, and where each is mounted below. */
+/** The surfaces that the OpenAPI document describes, with the path that each is mounted at below. */
 const PUBLISHED = [
   { at: '/v1', surface: molted },
   { at: '/v1', surface: mailmolt },
@@ -44,7 +44,7 @@ const PUBLISHED = [
   { at: '/events', surface: reporting },
 ]
 
-/** Every door of the Worker. More specific paths are mounted first. */
+/** All routes of the Worker. More specific paths are mounted first. */
 export const app = new OpenAPIHono<App>()
 
 /** The surface of each route, for the log. */
@@ -52,7 +52,7 @@ const surfaces = new Map<string, string>()
 
 app.use(opening)
 app.use(recorded((route) => surfaces.get(route) ?? null))
-// MoltbotDen's surface refuses in its own words what is too large.
+// MoltbotDen's surface has its own answer to a body that is too large.
 for (const area of ['/v1/*', '/u/*', '/claim/*', '/verify/*', '/portal/*']) app.use(area, limitBody)
 
 mount('health', '/', health({ carriers: chosenOf }))
@@ -105,7 +105,7 @@ function chosenOf(env: Env) {
   )
 }
 
-/** The document of everything, or of one published API as it is mounted. */
+/** The OpenAPI document of all routes, or of one published API. */
 export function openApi(api: Documented | null) {
   if (api === null) return documentOf(PUBLISHED, 'Moltpost')
   const surface = { molted, moltbotden, mailmolt }[api]

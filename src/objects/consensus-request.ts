@@ -23,8 +23,8 @@ export class ConsensusRequest extends DurableObject {
   }
 
   /**
-   * The ballot as it stands at a time, whether or not the alarm has rung; null if it was never opened. Who has been told
-   * that it expired must not see it decided by a vote that began earlier and comes later, so the expiry is kept.
+   * The ballot at a time, whether or not the alarm has run; null if it was never opened. An expiry is kept: once a caller was
+   * told of it, a vote that began earlier and arrives later must not decide the ballot.
    */
   look(now: number): Ballot | null {
     const before = this.ctx.storage.kv.get<Ballot>('ballot')
@@ -34,7 +34,7 @@ export class ConsensusRequest extends DurableObject {
     return ballot
   }
 
-  /** Forgets all. */
+  /** Deletes everything. */
   async erase(): Promise<void> {
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()

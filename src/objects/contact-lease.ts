@@ -1,15 +1,15 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Answer, decideHold, type Hold, type Known, type Wanted } from '../core/policy/lease-hold.ts'
 
-/** How long after its end a hold is kept, in ms: D1 keeps the epoch, so that forgetting is safe. */
+/** How long after its end a hold is kept, in ms. D1 keeps the epoch, so deleting the hold is safe. */
 const KEPT_MS = 3_600_000
 
 /**
- * One object per tenant and contact. Whoever it says holds the contact, holds it: check and write are one synchronous
- * turn, so that of any number of callers at once exactly one wins.
+ * One object per tenant and contact; it decides which agent holds the contact. Check and write are one synchronous turn, so
+ * of any number of concurrent callers exactly one wins.
  */
 export class ContactLease extends DurableObject {
-  /** Grants or renews the hold, or names the one that stands. What the caller knows from D1 comes as an argument. */
+  /** Grants or renews the hold, or returns the current one. `known` is what the caller has read from D1. */
   acquire(wanted: Wanted, known: Known | null, now: number): Answer {
     const { kv } = this.ctx.storage
     const answer = decideHold(kv.get<Hold>('hold') ?? null, kv.get<number>('epoch') ?? 0, wanted, known, now)
@@ -21,13 +21,13 @@ export class ContactLease extends DurableObject {
     return answer
   }
 
-  /** Ends the hold of this epoch, and no later one. */
+  /** Ends the hold of this epoch, but not a later one. */
   end(epoch: number): void {
     const { kv } = this.ctx.storage
     if (kv.get<Hold>('hold')?.epoch === epoch) kv.delete('hold')
   }
 
-  /** Forgets all. */
+  /** Deletes everything. */
   async erase(): Promise<void> {
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()

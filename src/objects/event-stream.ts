@@ -3,15 +3,15 @@ import { type Announced, hears, type Listener } from '../core/policy/listener.ts
 
 type Reader = { listener: Listener; write: (text: string) => void; end: () => void }
 
-/** What a socket that has just been opened missed is still being looked up: what is announced meanwhile waits. */
-const waiting = new Map<WebSocket, { announced: Announced[]; told: Set<string> }>()
+/** New sockets that are still being sent the events they missed. Events announced meanwhile wait here. */
+const waiting = new Map<WebSocket, { announced: Announced[]; sent: Set<string> }>()
 
-/** What waits for a reader that does not read, in bytes, before it is left. */
+/** A stream whose unread bytes exceed this is closed. */
 const BEHIND_AT_MOST = 4_000_000
 const GOING_AWAY = 1001
 const KEY_REVOKED = 4001
 
-/** One object per tenant: whoever listens to its events at this moment. It keeps nothing but sockets, and sleeps with them. */
+/** One object per tenant. Holds the open event streams and sockets; it hibernates while the sockets are idle. */
 export class EventStream extends DurableObject {
   private readonly readers = new Set<Reader>()
 
@@ -20,36 +20,36 @@ export class EventStream extends DurableObject {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   }
 
-  /** A socket that hears what the listener, given as a header, is to hear. What it missed is told by `catchUp`, then `resume`. */
+  /** Opens a socket for the listener in the header. Send it the missed events with `catchUp`, then call `resume`. */
   override async fetch(request: Request): Promise<Response> {
     const listener = JSON.parse(request.headers.get('x-listener') ?? '{}') as Listener & { socketId: string }
     const { 0: client, 1: server } = new WebSocketPair()
     this.ctx.acceptWebSocket(server, [listener.socketId, listener.keyId])
     server.serializeAttachment(listener)
-    waiting.set(server, { announced: [], told: new Set() })
+    waiting.set(server, { announced: [], sent: new Set() })
     return new Response(null, { status: 101, webSocket: client })
   }
 
-  /** Tells a socket a part of what it missed; the next part goes on where this one ends. */
+  /** Sends a socket some of the events it missed. Call it again for the next ones. */
   catchUp(socketId: string, missed: Announced[]): void {
     const [socket] = this.ctx.getWebSockets(socketId)
     if (!socket) return
     for (const event of missed) {
-      waiting.get(socket)?.told.add(event.id)
+      waiting.get(socket)?.sent.add(event.id)
       socket.send(JSON.stringify(event))
     }
   }
 
-  /** Tells a socket that has been told what it missed all that has been announced since it was opened. */
+  /** Sends a socket the events announced since it was opened. From now on it gets new events at once. */
   resume(socketId: string): void {
     const [socket] = this.ctx.getWebSockets(socketId)
     if (!socket) return
-    const { announced, told } = waiting.get(socket) ?? { announced: [], told: new Set() }
+    const { announced, sent } = waiting.get(socket) ?? { announced: [], sent: new Set() }
     waiting.delete(socket)
-    for (const event of announced) if (!told.has(event.id)) socket.send(JSON.stringify(event))
+    for (const event of announced) if (!sent.has(event.id)) socket.send(JSON.stringify(event))
   }
 
-  /** One line of JSON for each event that the listener is to hear, for as long as somebody reads. */
+  /** A stream with one line of JSON for each event that the listener may see. It ends when the reader stops reading. */
   listen(listener: Listener): ReadableStream<Uint8Array> {
     const { readable, writable } = new IdentityTransformStream()
     const writer = writable.getWriter()
@@ -78,12 +78,12 @@ export class EventStream extends DurableObject {
     return readable
   }
 
-  /** Tells everybody what has been published, in order. */
+  /** Sends published events, in order, to every stream and socket that may see them. */
   announce(events: Announced[], now: number): void {
     for (const socket of this.ctx.getWebSockets()) {
       const listener = socket.deserializeAttachment() as Listener
       if (now >= listener.until) {
-        socket.close(GOING_AWAY, 'Connect again: the key must be checked anew.')
+        socket.close(GOING_AWAY, 'Connect again: the key must be checked again.')
         continue
       }
       const heard = events.filter((event) => hears(listener, event, now))
@@ -97,13 +97,13 @@ export class EventStream extends DurableObject {
     }
   }
 
-  /** Ends every stream that was opened with this key. */
+  /** Ends every stream and socket that was opened with this key. */
   leave(keyId: string): void {
     for (const socket of this.ctx.getWebSockets(keyId)) socket.close(KEY_REVOKED, 'The key is revoked.')
     for (const reader of this.readers) if (reader.listener.keyId === keyId) reader.end()
   }
 
-  /** Ends every stream. */
+  /** Ends every stream and socket. */
   erase(): void {
     for (const socket of this.ctx.getWebSockets()) socket.close(KEY_REVOKED, 'The key is revoked.')
     for (const reader of this.readers) reader.end()

@@ -9,7 +9,7 @@ import {
   windowStart,
 } from '../core/policy/windows.ts'
 
-/** One send that asks for a unit of its windows. Without `spend` they are only looked at. */
+/** One send that asks for a unit of its windows. Without `spend` nothing is spent. */
 export type WindowRequest = {
   sendId: string
   mailboxId: string
@@ -31,12 +31,12 @@ type Stored = {
 
 const UNITS: Unit[] = ['hour', 'day', 'month']
 const KEPT_MS = 86_400_000
-/** The plan's windows live in the row of this name, beside the rows of the mailboxes. */
+/** The row of the plan's windows, beside the rows of the mailboxes. */
 const PLAN = '*'
 
 /**
- * One object per tenant: every window and cooldown of its mailboxes, and its plan's caps. Judging and spending is one
- * synchronous turn, so concurrent sends cannot overshoot. A reservation is keyed by send id: asked twice, spent once.
+ * One object per tenant: the windows and cooldowns of its mailboxes, and its plan's limits. Judging and spending is one
+ * synchronous turn, so concurrent sends cannot exceed a limit. A reservation belongs to a send id: asked twice, spent once.
  */
 export class RateWindow extends DurableObject {
   constructor(ctx: DurableObjectState, env: unknown) {
@@ -51,7 +51,7 @@ export class RateWindow extends DurableObject {
     `)
   }
 
-  /** Judges each request in order, spending where asked and nothing refuses. Later requests see what earlier ones spent. */
+  /** Judges the requests in order, and spends if asked and allowed. Later requests see what earlier ones spent. */
   reserve(
     requests: WindowRequest[],
     limits: Record<string, Limits>,
@@ -65,12 +65,12 @@ export class RateWindow extends DurableObject {
     })
   }
 
-  /** What `reserve` would answer, with nothing kept. */
+  /** What `reserve` would answer. Spends nothing. */
   peek(requests: WindowRequest[], limits: Record<string, Limits>, plan: Limits, now: number): WindowAnswer[] {
     return this.judged(requests, limits, plan, now).answers
   }
 
-  /** Gives back what a send had reserved, where its windows have not turned over since. Unknown sends are ignored. */
+  /** Gives back what sends had reserved in windows that have not ended since. Unknown sends are ignored. */
   refund(sendIds: string[], now: number): void {
     this.ctx.storage.transactionSync(() => {
       for (const sendId of sendIds) {
@@ -85,17 +85,17 @@ export class RateWindow extends DurableObject {
           this.keep(scope, usage)
         }
         for (const { contact, before } of stored.spends) {
-          const mine = [stored.mailboxId, contact, sendId]
+          const key = [stored.mailboxId, contact, sendId]
           if (before === null) {
             this.ctx.storage.sql.exec(
               'DELETE FROM cooldowns WHERE mailbox_id = ? AND contact = ? AND send_id = ?',
-              ...mine,
+              ...key,
             )
           } else {
             this.ctx.storage.sql.exec(
               'UPDATE cooldowns SET at = ? WHERE mailbox_id = ? AND contact = ? AND send_id = ?',
               before,
-              ...mine,
+              ...key,
             )
           }
         }
@@ -104,7 +104,7 @@ export class RateWindow extends DurableObject {
     })
   }
 
-  /** How far the windows of a mailbox and of the plan are used now; spends nothing. */
+  /** How much of the windows of a mailbox and of the plan is used now. Spends nothing. */
   look(mailboxId: string, limits: Limits, plan: Limits, now: number): WindowUse[] {
     return [
       ...uses('mailbox', this.usage(mailboxId, now), limits, now),
@@ -112,7 +112,7 @@ export class RateWindow extends DurableObject {
     ]
   }
 
-  /** Forgets all. */
+  /** Deletes everything. */
   async erase(): Promise<void> {
     this.ctx.storage.sql.exec('DELETE FROM usage; DELETE FROM cooldowns; DELETE FROM reservations')
     this.ctx.storage.kv.delete('tidyAt')
@@ -175,7 +175,7 @@ export class RateWindow extends DurableObject {
     return new Map([...rows].map((row) => [String(row.send_id), JSON.parse(String(row.body)) as Stored]))
   }
 
-  /** When each mailbox last sent to each contact, for those requests that a cooldown could refuse. */
+  /** When each mailbox last sent to each contact, for the requests that a cooldown could refuse. */
   private lastSent(requests: WindowRequest[]): Map<string, number> {
     const asked = requests
       .filter((request) => request.cooldownMs > 0)

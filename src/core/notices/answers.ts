@@ -12,32 +12,33 @@ import { decideByToken, mailboxOf, readToken } from './tokens.ts'
 type At = { env: Env; now: Date }
 
 const ADDRESS = /^decide\+([0-9a-f]{32})@(.+)$/
-/** What somebody is told by mail about what they answered. */
+/** Letters about the result of an answer, to one person. */
 const REPORTS = { hour: 20, day: 100 }
 const REASON_AT_MOST = 500
 
-/** Words behind an "approve" that may mean anything but yes. */
+/** Words after an "approve" that may mean anything but yes. */
 const DOUBT =
   /\b(?:reject\w*|decline|deny|do not|don['’]?t|not|never|no|wait|hold|stop|unless|if|but|only|edit|change|instead|except|after|before)\b/i
 
-/** The address that an answer to a notice goes to. */
+/** The address that answers to a notice go to. */
 export function answerAddress(env: Env, token: string): string {
   return `decide+${token}@${settings(env).mailDomain}`
 }
 
+/** Whether an address is one that answers to notices go to. */
 export function isAnswerAddress(env: Env, contact: string): boolean {
   return ADDRESS.exec(contact)?.[2] === settings(env).mailDomain
 }
 
-/** The mailbox whose held message an answer is about, or null where nobody was given this address. */
+/** The mailbox of the held message that an answer is about, or null if the address was never given out. */
 export async function mailboxAnswered(env: Env, contact: string) {
   return await mailboxOf(env, tokenIn(contact))
 }
 
 /**
- * Decides by a letter of the person who was asked. It counts only where our own receiving hop says that DMARC passed for
- * the address we wrote to, where the letter can be read in one way, and where it says plainly what is wanted. Whoever has
- * proved to be that person is told what came of it; nobody else is told anything.
+ * Decides an approval by the answer of the person who was asked. The answer counts only if our own receiving hop says that
+ * DMARC passed for the address we wrote to, if it can be read in one way only, and if it decides plainly. The result is
+ * mailed to a sender who has proved to be that person, and to nobody else.
  */
 export async function decideByAnswer(
   at: At,
@@ -51,8 +52,8 @@ export async function decideByAnswer(
   if (!isFrom(mail, entitled.owner.contact)) return
   if (mail.automatic.isAutomatic || envelopeFrom === '') return
   const outcome = await outcomeOf(at, token, mail)
-  const asked = await throttle(at, `answers of ${entitled.owner.contact}`, REPORTS)
-  if (!asked.isLet) return
+  const counted = await throttle(at, `answers of ${entitled.owner.contact}`, REPORTS)
+  if (!counted.isLet) return
   await sendSystemMail(at, {
     to: entitled.owner.email,
     subject: outcome.title,
@@ -64,11 +65,13 @@ type Outcome = { title: string; text: string }
 
 async function outcomeOf(at: At, token: string, mail: IncomingMail): Promise<Outcome> {
   if (mail.ambiguities.length > 0 || mail.unreadable !== null || mail.isTruncated) {
-    return nothingDone('Your letter can be read in more than one way, so it decides nothing.')
+    return nothingDone(
+      'Your mail program sent a message that can be read in more than one way, so it decides nothing.',
+    )
   }
   const decision = readDecision(mail.text ?? (mail.html === null ? '' : textOfHtml(mail.html)))
   if (decision === null) {
-    return nothingDone('Write "approve" alone, or "reject" with a reason, on the first line of your answer.')
+    return nothingDone('Write "approve" alone, or "reject" and a reason, on the first line of your answer.')
   }
   try {
     await decideByToken(at, 'answer', token, decision)
@@ -77,19 +80,19 @@ async function outcomeOf(at: At, token: string, mail: IncomingMail): Promise<Out
     throw error
   }
   return decision.approve
-    ? { title: 'Approved', text: 'The message leaves, as soon as the rules allow it.' }
-    : { title: 'Rejected', text: 'The message does not leave.' }
+    ? { title: 'Approved', text: 'The message will be sent as soon as the rules allow it.' }
+    : { title: 'Rejected', text: 'The message will not be sent.' }
 }
 
 const nothingDone = (text: string): Outcome => ({ title: 'Your answer decided nothing', text })
 
-/** Whether the mail is proved to come from the address. */
+/** Whether the mail provably comes from the address. */
 function isFrom({ from, authentication }: IncomingMail, contact: string): boolean {
   if (authentication.dmarc !== 'pass' || !authentication.isFromAuthenticated || !from) return false
   return parseAddress(from.email)?.contact === contact
 }
 
-/** What the new words of an answer decide, or null where they do not say so plainly. */
+/** The decision in the new words of an answer, or null if they do not decide plainly. */
 export function readDecision(text: string): { approve: boolean; reason: string | null } | null {
   const [first = '', ...others] = replyText(text)
     .split('\n')

@@ -12,11 +12,11 @@ import { readRendered } from '../letters/rendered.ts'
 import { answerAddress } from './answers.ts'
 import { sendSystemMail } from './system-mail.ts'
 
-/** Between one round of letters to the people of a tenant and the next, in ms. */
+/** The time between two rounds of letters to the people of a tenant, in ms. */
 const APART_MS = 5 * 60_000
-/** When a round is begun anew that did not come to its end, in ms. */
+/** After this time an interrupted round is started again, in ms. */
 const AGAIN_MS = 10 * 60_000
-/** Held messages that get a letter each; more of them share one. */
+/** Up to this many held messages get a letter each; more of them share one. */
 const ALONE_AT_MOST = 3
 const IN_ONE_LETTER = 20
 const AT_ONCE = 200
@@ -24,9 +24,9 @@ const AT_ONCE = 200
 type Held = Awaited<ReturnType<typeof dueNotices>>[number]
 
 /**
- * Mails those who may decide what has been held since they were last told: a letter each for up to three messages, one
- * letter for more, and five minutes between rounds. Each letter has a link, and one about a single message can be answered
- * with "approve" or "reject".
+ * Mails the people who may decide about the messages that were held since the last round: one letter for each of up to three
+ * messages, one letter for all if there are more, and five minutes between rounds. Each letter has a link; one about a single
+ * message can be answered with "approve" or "reject".
  */
 export async function noticeHeld(env: Env, now: Date): Promise<void> {
   const due = await dueNotices(env, now)
@@ -82,12 +82,12 @@ async function noticeTenant(env: Env, now: Date, tenantId: string, due: Held[]):
     eq(approvals.tenantId, tenantId),
     sql`${approvals.id} IN (SELECT value FROM json_each(${JSON.stringify(due.map(({ id }) => id))}))`,
   )
-  const taken = await db
+  const locked = await db
     .update(approvals)
     .set({ noticeAt: new Date(now.getTime() + AGAIN_MS) })
     .where(and(these, lte(approvals.noticeAt, now)))
     .returning({ id: approvals.id })
-  const held = due.filter(({ id }) => taken.some((each) => each.id === id))
+  const held = due.filter(({ id }) => locked.some((each) => each.id === id))
   if (held.length === 0) return
   for (const reader of await readersOf(env, tenantId, ['owner', 'approver'])) {
     if (held.length > ALONE_AT_MOST) await mailTogether({ env, now }, tenantId, reader, held)
@@ -112,21 +112,21 @@ async function mailAlone(at: At, tenantId: string, reader: Reader, held: Held): 
   await sendSystemMail(at, {
     to: reader.email,
     replyTo: answerAddress(at.env, answer),
-    subject: `To be decided: ${held.from} writes to ${headed(held)}`,
-    text: `An agent wants to send this, and it waits for you: ${held.holdReason}.
+    subject: `To be decided: ${held.from} writes to ${recipientsOf(held)}`,
+    text: `An agent wants to send this message. It waits for your decision: ${held.holdReason}.
 
 From:    ${held.from}
-To:      ${headed(held)}
+To:      ${recipientsOf(held)}
 Subject: ${oneLine(rendered?.subject ?? '', 200)}
 
 ${quoted(rendered?.text ?? '')}
 
-Read it as the recipient will, and decide:
+Read the message as the recipient will see it, and decide:
 
 ${publicUrl}/portal/decide/${link}
 
-Or answer this letter with the word "approve" alone, or with "reject" and a reason. An answer counts once, and only from
-this address. Undecided, the message is rejected at ${held.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC.
+Or answer this letter with the word "approve" alone, or with "reject" and a reason. Only the first answer from this address
+counts. If nobody decides, the message is rejected at ${held.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC.
 `,
   })
 }
@@ -138,17 +138,17 @@ async function mailTogether(at: At, tenantId: string, reader: Reader, held: Held
     .map((each) => ({ held: each, door: 'link' as const, token: newBearer() }))
   await keepTokens(at, tenantId, reader, named)
   const lines = named.map(
-    ({ held: each, token }) => `${each.from} to ${headed(each)}\n${publicUrl}/portal/decide/${token}`,
+    ({ held: each, token }) => `${each.from} to ${recipientsOf(each)}\n${publicUrl}/portal/decide/${token}`,
   )
   const more = held.length - named.length
   await sendSystemMail(at, {
     to: reader.email,
     subject: `${held.length} messages wait for you`,
-    text: `Agents want to send these, and they wait for you:
+    text: `Agents want to send these messages. They wait for your decision:
 
 ${lines.join('\n\n')}
 
-${more > 0 ? `And ${more} more. ` : ''}All that waits: ${publicUrl}/portal/approvals
+${more > 0 ? `And ${more} more. ` : ''}All messages that wait: ${publicUrl}/portal/approvals
 `,
   })
 }
@@ -170,11 +170,11 @@ async function keepTokens({ env }: At, tenantId: string, reader: Reader, tokens:
   }
 }
 
-const headed = ({ to, recipients }: Held) => (recipients > 1 ? `${to} and ${recipients - 1} more` : to)
+const recipientsOf = ({ to, recipients }: Held) => (recipients > 1 ? `${to} and ${recipients - 1} more` : to)
 
 const oneLine = (text: string, atMost: number) => text.replace(/\s+/g, ' ').slice(0, atMost)
 
-/** The first lines, set apart so that nothing in them passes for a word of ours. */
+/** The first lines, marked so that nothing in them looks like our own words. */
 const quoted = (text: string) =>
   text
     .slice(0, 1_500)

@@ -12,7 +12,7 @@ import { sendSystemMail } from './system-mail.ts'
 
 type At = Pick<Ctx, 'env' | 'now'>
 
-/** Whether the letter with the link was sent, and if not, why and when to try again. */
+/** Whether the letter with the link was sent; if not, why, and when to try again. */
 export type Mailed = { isSent: true } | { isSent: false; detail: string; retryAt: Date | null }
 type Mailing = Claim & { owner: ClaimOwner; mailed: Mailed }
 
@@ -35,7 +35,7 @@ export async function mailVerificationAgain(at: At, token: string): Promise<Mail
 async function mailVerification(at: At, claim: Claim & { owner: ClaimOwner }): Promise<Mailed> {
   const written = await verificationLetter(at, claim)
   if ('retryAt' in written) {
-    const detail = 'this address has been sent as many confirmation letters as it may'
+    const detail = 'this address has already been sent as many confirmation letters as one address may get'
     return { isSent: false, detail, retryAt: written.retryAt }
   }
   const refusal = await sendSystemMail(at, written.letter)

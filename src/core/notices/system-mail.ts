@@ -4,19 +4,18 @@ import { database } from '../ground/ctx.ts'
 import type { Refusal } from '../policy/judge.ts'
 import { requestSends } from '../sending/request.ts'
 
-/** The account that the service itself writes from. Nobody has a key to it, and its address is a reserved one. */
+/** The sender of the service's own letters. No key opens it, and its address is reserved. */
 const SYSTEM = { tenantId: 'tenant_system', mailboxId: 'mbx_system', localPart: 'no-reply' }
 
 /**
- * Sends a letter of the service's own, by the path that all mail takes: it is traced, retried and stopped by a
- * suppression like any other, and spends nothing of an agent's. Of letters under one key only the first is sent. Answers why
- * it was refused, or null.
+ * Sends a letter of the service itself like any other send: with a trace, retries and suppressions. It uses no agent's
+ * windows. Of several letters with the same key only the first is sent. Returns why it was refused, or null.
  */
 export async function sendSystemMail(
   at: { env: Env; now: Date },
   letter: { to: string; subject: string; text: string; replyTo?: string; key?: string },
 ): Promise<Refusal | null> {
-  await openSystemAccount(at)
+  await openSystemSender(at)
   const { tenantId, mailboxId } = SYSTEM
   const credential = { actor: { kind: 'system' as const, name: 'mail' }, tenantId }
   const door = { ...at, name: 'system' as const, credential, tenantId: null, agent: null }
@@ -38,8 +37,8 @@ export async function sendSystemMail(
   throw new Error(`a letter of the service's own became ${result?.status}`)
 }
 
-/** What strangers give as their address may bounce, so the reputation of this account is whole again before each letter. */
-async function openSystemAccount({ env, now }: { env: Env; now: Date }): Promise<void> {
+/** Strangers may give addresses that bounce, so the reputation of this mailbox is reset before each letter. */
+async function openSystemSender({ env, now }: { env: Env; now: Date }): Promise<void> {
   const { tenantId, mailboxId, localPart } = SYSTEM
   const address = `${localPart}@${settings(env).mailDomain}`
   const db = database(env)

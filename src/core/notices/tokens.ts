@@ -11,19 +11,19 @@ import { decideApproval } from '../sending/approvals.ts'
 type At = { env: Env; now: Date }
 type Door = (typeof approvalTokens.$inferSelect)['door']
 
-/** What a token lets one person decide: an approval, for the bytes that the notice was about. */
+/** What a token lets one person decide: one approval, for the rendered bytes that the notice showed. */
 export type Entitlement = {
   ctx: Ctx
   approvalId: string
   sha256: string
   owner: { email: string; contact: string }
-  /** False once it has been used or has run out. */
+  /** False once the token has been used or has expired. */
   isOpen: boolean
 }
 
 const TOKEN: Record<Door, RegExp> = { link: /^[A-Za-z0-9_-]{43}$/, answer: /^[0-9a-f]{32}$/ }
 
-/** What a token is about, or null where it is none of ours or its person may no longer decide. Nothing is changed. */
+/** What a token lets its person decide, or null if it is unknown or the person may no longer decide. Changes nothing. */
 export async function readToken({ env, now }: At, door: Door, token: string): Promise<Entitlement | null> {
   if (!TOKEN[door].test(token)) return null
   const [row] = await database(env)
@@ -52,8 +52,8 @@ export async function readToken({ env, now }: At, door: Door, token: string): Pr
 }
 
 /**
- * Decides an approval as the person who was mailed this token, once. Throws `not_found` for a token that is none of ours,
- * `expired` for one that has been used or has run out, and whatever `decideApproval` throws.
+ * Decides an approval once, as the person who was mailed this token. Throws `not_found` for an unknown token, `expired` for a
+ * used or expired one, and what `decideApproval` throws.
  */
 export async function decideByToken(
   at: At,
@@ -74,12 +74,12 @@ export async function decideByToken(
       ),
     )
     .returning({ approvalId: approvalTokens.approvalId })
-  if (!used) throw new Fault('expired', 'This has been used, or has run out.')
+  if (!used) throw new Fault('expired', 'This link has been used or has expired.')
   await decideApproval(entitled.ctx, entitled.approvalId, { ...decision, sha256: entitled.sha256 })
   return entitled
 }
 
-/** The mailbox that an approval is about, for a token that exists. */
+/** The mailbox of the approval that an answer's token is for, or null if there is no such token. */
 export async function mailboxOf(env: Env, token: string) {
   const [row] = await database(env)
     .select({ tenantId: approvals.tenantId, mailboxId: approvals.mailboxId })
@@ -92,10 +92,10 @@ export async function mailboxOf(env: Env, token: string) {
   return row ?? null
 }
 
-/** How long a token that has run out is still known for one, in ms. */
+/** How long an expired token is kept, in ms, so that its link can say that it has expired. */
 const KNOWN_MS = 7 * 86_400_000
 
-/** Forgets tokens that ran out long ago. */
+/** Deletes tokens that expired long ago. */
 export async function forgetTokens(env: Env, now: Date): Promise<void> {
   await database(env)
     .delete(approvalTokens)

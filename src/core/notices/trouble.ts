@@ -10,8 +10,8 @@ import { sendSystemMail } from './system-mail.ts'
 type Letter = { about: string; subject: string; text: string }
 
 /**
- * Tells the owners of a tenant by mail of what stopped working without anybody's doing. About the same thing they get one
- * letter a day, also where this is done again.
+ * Mails the owners of a tenant about webhooks and domains that stopped working. About the same one they get one letter a day,
+ * even if this runs again.
  */
 export async function noticeTrouble(env: Env, now: Date, tenantId: string, events: Due[]): Promise<void> {
   for (const event of events) {
@@ -31,7 +31,7 @@ async function letterAbout(env: Env, tenantId: string, { type, refs }: Due): Pro
   return null
 }
 
-/** The host alone: some put a key into the path. */
+/** Names the host only: the path of a webhook's URL may contain a key. */
 async function aboutWebhook(
   env: Env,
   tenantId: string,
@@ -47,10 +47,10 @@ async function aboutWebhook(
   return {
     about: id,
     subject: `A webhook was switched off: ${host}`,
-    text: `${reason === 'gone' ? `${host} answered 410, which says that nobody is there any more` : `For five days ${host} has answered nothing but failures`}, so events are no longer sent to the webhook
+    text: `${reason === 'gone' ? `${host} answered 410, which means that the endpoint is gone` : `For five days ${host} has answered nothing but failures`}, so events are no longer sent to the webhook
 ${id}.
 
-Mend what is there, switch it on again, and replay what it missed. Events are kept 30 days.
+Repair the endpoint, switch the webhook on again, and replay the events it missed. Events are kept for 30 days.
 
 ${settings(env).publicUrl}/portal/webhooks/${id}
 `,
@@ -72,9 +72,9 @@ async function aboutDomain(
   return {
     about: id,
     subject: `No mail can be sent from ${domain}`,
-    text: `${reason === 'taken_over' ? `Another account has proved that ${domain} is its own, and your proof is no longer in DNS` : `DNS records of ${domain} are missing or changed`}, so mail in its name is refused, and none is received there.
+    text: `${reason === 'taken_over' ? `Another account has proved that it owns ${domain}, and your proof is no longer in DNS` : `DNS records of ${domain} are missing or changed`}, so mail from it is refused, and mail to it is not received.
 
-Which records must stand there, and what was found:
+The records that must be there, and what was found:
 
 ${settings(env).publicUrl}/portal/domains/${id}
 `,

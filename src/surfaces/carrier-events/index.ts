@@ -5,7 +5,7 @@ import { type App, createRoute, type Dialect, json, noSuchRoute, OWN_ERROR, surf
 import { STATUS } from '../status.ts'
 import { stripeEvents } from './stripe.ts'
 
-/** Who reports, and a report as each begins it. */
+/** The carriers that report, each with the beginning of a report. */
 const CARRIERS = {
   ses: {
     name: 'Amazon SES',
@@ -26,7 +26,7 @@ type Report<Event> =
   | { kind: 'refused' | 'unavailable'; reason: string }
   | { kind: 'unconfigured' }
 
-/** What the surface is given: how a report is read and proven, and what is done with the events in it. */
+/** What the surface is given: how to read and prove a report, and how to record its events. */
 export type EventDoors<Event> = {
   read: (
     carrier: Carrier,
@@ -34,7 +34,7 @@ export type EventDoors<Event> = {
     env: App['Bindings'],
     now: Date,
   ) => Promise<Report<Event>>
-  /** Throws where the events could not be kept: the carrier is answered 500 and reports again. */
+  /** Throws if the events could not be stored: the carrier is answered 500 and reports again. */
   record: (env: App['Bindings'], now: Date, events: Event[]) => Promise<void>
 }
 
@@ -43,7 +43,7 @@ const REPORT_AT_MOST = 1024 * 1024
 
 const Failure = z.object({ error: z.string(), message: z.string() })
 
-/** Where the carriers report what became of mail, each by the way that it proves itself. */
+/** The routes to which carriers report events about mail. Each carrier proves its reports in its own way. */
 export function carrierEvents<Event>({ read, record }: EventDoors<Event>) {
   const app = surface(dialect)
   app.use(
@@ -65,12 +65,15 @@ export function carrierEvents<Event>({ read, record }: EventDoors<Event>) {
         return c.json({ received: report.events.length }, 200)
       }
       if (report.kind === 'unconfigured')
-        throw new Fault('not_configured', 'This carrier is not set up to report here.')
+        throw new Fault(
+          'not_configured',
+          'Reports of this carrier are not configured here. Set its secret in the Worker.',
+        )
       note(carrier, report)
       if (report.kind === 'refused')
         throw new Fault('unauthorized', 'The report is not proven to be the carrier’s.')
       return c.json(
-        { error: 'unavailable', message: 'The report cannot be checked now: send it again.' },
+        { error: 'unavailable', message: 'The report cannot be checked now. Send it again.' },
         503,
       )
     })
@@ -86,14 +89,17 @@ function route(carrier: Carrier) {
     method: 'post',
     path: `/${carrier}`,
     tags: ['provider-events'],
-    summary: `What became of mail, as ${name} reports it`,
-    // Of any type, for it is proven as it came, byte by byte, before it is parsed.
+    summary: `Report events about mail (for ${name})`,
+    // Any content type: the body is verified byte by byte before it is parsed.
     request: { body: { required: true, content: { '*/*': { schema: z.any(), example } } } },
     responses: {
-      200: json(z.object({ received: z.int() }), 'How many events were understood and kept'),
-      401: json(Failure, 'Not proven to be the carrier’s'),
-      413: json(Failure, 'Above 1 MiB'),
-      503: json(Failure, 'The carrier is not set up to report here, or the report cannot be checked now'),
+      200: json(z.object({ received: z.int() }), 'How many events were recorded'),
+      401: json(Failure, 'The report is not proven to be the carrier’s'),
+      413: json(Failure, 'The report is larger than 1 MiB'),
+      503: json(
+        Failure,
+        'Reports of this carrier are not configured here, or the report cannot be checked now',
+      ),
     },
   })
 }

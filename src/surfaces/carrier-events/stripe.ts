@@ -5,7 +5,7 @@ import { createRoute, json, router, z } from '../http.ts'
 
 const Failure = z.object({ error: z.string(), message: z.string() })
 
-/** Where Stripe reports what became of payments. */
+/** The route to which Stripe reports events about payments. */
 export const stripeEvents = router()
 
 stripeEvents.openapi(
@@ -13,8 +13,8 @@ stripeEvents.openapi(
     method: 'post',
     path: '/stripe',
     tags: ['provider-events'],
-    summary: 'What became of payments, as Stripe reports it',
-    // Of any type, for it is proven as it came, byte by byte, before it is parsed.
+    summary: 'Report events about payments (for Stripe)',
+    // Any content type: the body is verified byte by byte before it is parsed.
     request: {
       body: {
         required: true,
@@ -22,10 +22,16 @@ stripeEvents.openapi(
       },
     },
     responses: {
-      200: json(z.object({ received: z.int() }), 'How many events were counted; one that is repeated is not'),
-      401: json(Failure, 'Not proven to be Stripe’s'),
-      413: json(Failure, 'Above 1 MiB'),
-      503: json(Failure, 'Stripe is not set up to report here, or cannot be asked now: report again'),
+      200: json(
+        z.object({ received: z.int() }),
+        'How many events were counted; repeated events are not counted',
+      ),
+      401: json(Failure, 'The report is not proven to be Stripe’s'),
+      413: json(Failure, 'The report is larger than 1 MiB'),
+      503: json(
+        Failure,
+        'Reports of Stripe are not configured here, or Stripe does not answer our question: report again',
+      ),
     },
   }),
   async (c) => {
@@ -34,7 +40,10 @@ stripeEvents.openapi(
     const taken = await takeStripeReport({ env, now: c.get('now') }, report)
     if (taken.kind === 'taken') return c.json({ received: taken.counted }, 200)
     if (taken.kind === 'unconfigured')
-      throw new Fault('not_configured', 'Stripe is not set up to report here.')
+      throw new Fault(
+        'not_configured',
+        'Reports of Stripe are not configured here. Set STRIPE_WEBHOOK_SECRET in the Worker.',
+      )
     tell('warn', 'provider_report_refused', { carrier: 'stripe', reason: taken.reason })
     throw new Fault('unauthorized', 'The report is not proven to be Stripe’s.')
   },
