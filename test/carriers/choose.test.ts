@@ -18,7 +18,7 @@ const weights = fc
   .map((given) => new Map(Object.entries(given) as [CarrierName, number][]))
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
-test('a choice is always allowed, and is made whenever one is possible', () => {
+test('a chosen carrier is always an allowed one, and one is chosen whenever possible', () => {
   fc.assert(
     fc.property(weights, subset, subset, random, (weights, healthy, excluded, point) => {
       const choice = choose({ weights, healthy, excluded, pinned: null, random: () => point })
@@ -32,7 +32,7 @@ test('a choice is always allowed, and is made whenever one is possible', () => {
   )
 })
 
-test('a pin holds whatever the health, the weights and the refusals', () => {
+test('a pinned carrier is chosen whatever the health, the weights and the refusals', () => {
   fc.assert(
     fc.property(
       weights,
@@ -47,7 +47,7 @@ test('a pin holds whatever the health, the weights and the refusals', () => {
   )
 })
 
-test('over evenly spread draws each healthy carrier gets its weight', () => {
+test('over evenly spread draws each healthy carrier is chosen according to its weight', () => {
   fc.assert(
     fc.property(weights, subset, (weights, healthy) => {
       const able = [...weights].filter(([name]) => healthy.has(name))
@@ -65,7 +65,7 @@ test('over evenly spread draws each healthy carrier gets its weight', () => {
   )
 })
 
-test('the only carrier is never given up on, several that are all ill are waited for', () => {
+test('a sole carrier is asked even when unhealthy; several unhealthy carriers are waited for', () => {
   const nobody = new Set<CarrierName>()
   const ask = (text: string, excluded = nobody) =>
     choose({ weights: parseWeights(text), healthy: nobody, excluded, pinned: null, random: () => 0.5 })
@@ -97,7 +97,7 @@ test('weights are read strictly', () => {
   for (const [text, message] of wrong) expect(() => parseWeights(text), text).toThrow(message)
 })
 
-test('carriers are those that the settings describe in full, and half a description is an error', async () => {
+test('a carrier is set up if all its settings are given, and incomplete settings are an error', async () => {
   const { EMAIL: email } = env as { EMAIL?: SendEmail }
   const own = {
     ...{ clientName: 'moltpost.test', email },

@@ -8,7 +8,7 @@ import { letter } from '../support/peer-letter.ts'
 const content = new TextEncoder().encode('Grüße')
 const attachments = [{ filename: 'menü.txt', contentType: 'text/plain', content }]
 
-/** A binding that answers as Cloudflare may, and keeps what it was asked. */
+/** A binding that answers as Cloudflare may, and keeps its requests. */
 function binding(answer: () => unknown) {
   const asked: unknown[] = []
   const send = async (message: unknown) => {
@@ -24,7 +24,7 @@ function failing(code: string | undefined, message = 'no') {
   })
 }
 
-test('the local binding of Cloudflare takes a message with copies and files', async () => {
+test("Cloudflare's local binding accepts a message with copies and files", async () => {
   const { EMAIL } = env as { EMAIL: SendEmail }
   const message = crowd(['to@example.com', 'cc@example.com', 'b1@example.com'], { attachments })
   const [first, second] = [
@@ -41,7 +41,7 @@ test('the local binding of Cloudflare takes a message with copies and files', as
   expect(first).not.toEqual(second)
 })
 
-test('Cloudflare is asked for those still to be served, and makes the Message-ID itself', async () => {
+test('Cloudflare is called for the remaining recipients, and writes the Message-ID itself', async () => {
   const { email, asked } = binding(() => ({ messageId: '<id-1@example.com>' }))
   const headers = { 'Message-ID': '<x@moltpost.test>', 'X-Moltpost-Send-Id': 'snd_1', References: '<a@b.c>' }
   const replyTo = party('replies@moltpost.test')
@@ -71,7 +71,7 @@ test('Cloudflare is asked for those still to be served, and makes the Message-ID
   expect(asked[1]).not.toHaveProperty('html')
 })
 
-test('every failure of Cloudflare means one thing', async () => {
+test('every failure of Cloudflare has one outcome', async () => {
   const rows: [string | undefined, string, Outcome['kind'], string][] = [
     ['E_VALIDATION_ERROR', 'x', 'refused_permanent', 'E_VALIDATION_ERROR'],
     ['E_FIELD_MISSING', 'x', 'refused_permanent', 'E_FIELD_MISSING'],
@@ -89,7 +89,7 @@ test('every failure of Cloudflare means one thing', async () => {
     ['E_RECIPIENT_NOT_ALLOWED', 'x', 'refused_retry', 'E_RECIPIENT_NOT_ALLOWED'],
     ['E_RATE_LIMIT_EXCEEDED', 'x', 'throttled', 'E_RATE_LIMIT_EXCEEDED'],
     ['E_DAILY_LIMIT_EXCEEDED', 'x', 'throttled', 'E_DAILY_LIMIT_EXCEEDED'],
-    // A code that was lost on the way is found in the words.
+    // If the code is missing, it is found in the message.
     [undefined, 'E_SENDER_NOT_VERIFIED: verify the domain', 'refused_retry', 'E_SENDER_NOT_VERIFIED'],
     ['E_DELIVERY_FAILED', 'x', 'ambiguous', 'E_DELIVERY_FAILED'],
     ['E_INTERNAL_SERVER_ERROR', 'x', 'ambiguous', 'E_INTERNAL_SERVER_ERROR'],
@@ -115,7 +115,7 @@ test('every failure of Cloudflare means one thing', async () => {
   expect(Date.now() - began).toBeLessThan(1_000)
 })
 
-test('Cloudflare names whom it no longer writes to, and the others are still to be served', async () => {
+test('Cloudflare names suppressed recipients, and the others remain to be served', async () => {
   const suppressed = async (recipients: string[], words: string) => {
     const { email } = failing('E_RECIPIENT_SUPPRESSED', words)
     const outcome = await cloudflare({ email }).send(crowd(recipients))

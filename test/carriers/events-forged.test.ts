@@ -89,7 +89,7 @@ test.for(names)('%s: where no secret is set, not even the genuine is read', asyn
   }
 })
 
-test('a secret that cannot be one configures nothing', async () => {
+test('an unusable secret counts as not configured', async () => {
   const rows: [ReportingCarrier, Record<string, string>][] = [
     ['resend', { RESEND_WEBHOOK_SECRET: 'whsec_' }],
     ['resend', { RESEND_WEBHOOK_SECRET: 'whsec_*' }],
@@ -113,7 +113,7 @@ test('a secret that cannot be one configures nothing', async () => {
   }
 })
 
-test('nothing is fetched for a message of a wrong topic, region, age or form, and never from elsewhere', async () => {
+test('nothing is fetched for a message with a wrong topic, region, age or form, and never from another host', async () => {
   const { genuine, forged, pages } = tables.ses
   const beforehand = ['not a message', 'a topic', 'too old', 'no signature', 'a certificate from elsewhere']
   let refusedBeforehand = 0
@@ -139,7 +139,7 @@ test('nothing is fetched for a message of a wrong topic, region, age or form, an
   ])
   expect(subscriptionOf().SubscribeURL).toContain(encodeURIComponent(TOPIC))
 
-  // Known once, a certificate is not fetched again; its validity is looked at each time.
+  // A known certificate is not fetched again; its validity is checked each time.
   const reach = newReach(pages)
   const body = new TextEncoder().encode(String(genuine[0]?.wire.body))
   for (const _ of [1, 2, 3])
@@ -151,7 +151,7 @@ test('nothing is fetched for a message of a wrong topic, region, age or form, an
   expect(reach.asked).toHaveLength(1)
 })
 
-test('topics of China and of GovCloud have hosts and certificates of their own, and no others', async () => {
+test('topics in China and in GovCloud use their own hosts and certificates, and no others', async () => {
   const { keys, pages } = carriers
   const rows = [
     ['arn:aws-cn:sns:cn-north-1:123456789012:mail', 'https://sns.cn-north-1.amazonaws.com.cn', 'China', true],
@@ -198,7 +198,7 @@ test('topics of China and of GovCloud have hosts and certificates of their own, 
   }
 })
 
-test('the end of a subscription is proven like all else, and tells nothing', async () => {
+test('the end of a subscription must be signed like any message, and reports no event', async () => {
   const envelope = await signSns(subscriptionOf({ Type: 'UnsubscribeConfirmation' }), carriers.keys.signer)
   const { report, asked } = await read('ses', snsWire(envelope))
   expect(report).toEqual({ kind: 'events', events: [] })
@@ -208,7 +208,7 @@ test('the end of a subscription is proven like all else, and tells nothing', asy
   })
 })
 
-test('a carrier that does not answer when asked back must report again', async () => {
+test('if the carrier does not answer our question, it must report again', async () => {
   const failing: Record<string, () => Promise<Response>> = {
     unreachable: async () => Promise.reject(new TypeError('connection refused')),
     broken: async () => new Response('', { status: 500 }),
@@ -235,7 +235,7 @@ test('a carrier that does not answer when asked back must report again', async (
       expect(report, `${carrier} ${name}`).toMatchObject({ kind: 'unavailable' })
     }
   }
-  // Mailgun that refuses our key, or says what is no page of events, is our trouble and not the report's.
+  // If Mailgun refuses our key, or answers with no page of events, that says nothing about the report.
   const [row] = tables.mailgun.genuine
   const body = new TextEncoder().encode(String(row?.wire.body))
   for (const response of [new Response('Forbidden', { status: 401 }), new Response('', { status: 302 })]) {
@@ -265,14 +265,14 @@ function unanswered(signal: AbortSignal | null | undefined) {
   return new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
 }
 
-test('Mailgun is asked nothing by whom is not proven, nor anything that reads as an expression', async () => {
+test('Mailgun is not asked about an unproven report, nor with text that it would read as an expression', async () => {
   for (const { name, wire } of tables.mailgun.forged) {
     const { report, asked } = await read('mailgun', wire)
     const isProven = report.kind === 'refused' && report.reason === 'an event that Mailgun does not know'
     expect(asked, name).toHaveLength(isProven ? 1 : 0)
     for (const { url } of asked) expect(url, name).not.toMatch(/OR|\+|%20/)
   }
-  // Whatever the page brings beside, only the very event of the very message counts.
+  // Whatever else the page has, only this event of this message counts.
   const unfiltered = { fetch: async () => Response.json({ items: known }), certificates: new Map() }
   const known = [MAILGUN_BOUNCE, { ...MAILGUN_BOUNCE, id: 'second', recipient: 'bob@example.com' }]
   const rows: [object, unknown][] = [
@@ -295,7 +295,7 @@ test('Mailgun is asked nothing by whom is not proven, nor anything that reads as
   }
 })
 
-test('a page of Mailgun that is no page of events proves nothing', async () => {
+test('an answer of Mailgun that is no page of events proves nothing', async () => {
   const [row] = tables.mailgun.genuine
   const body = new TextEncoder().encode(String(row?.wire.body))
   for (const page of ['<html>', '{}', '[]', 'null', '{"items":[null,1,{"id":"G9Bn5sl1TC6nu79C8C0bwg"}]}']) {

@@ -23,7 +23,7 @@ import { SENDGRID_BOUNCE } from '../support/carrier-events-sendgrid.ts'
 const carriers = await newCarriers()
 const UNPROVEN = { error: 'unauthorized', message: 'The report is not proven to be the carrier’s.' }
 
-/** The surface as the Worker mounts it, before a far side that fails and a core that may fail. */
+/** The surface as the Worker mounts it, with a network that fails and a core that may fail. */
 function door(settings: Partial<typeof carriers.settings> = carriers.settings, record?: () => Promise<void>) {
   const recorded: CarrierEvent[] = []
   const far = { ...newReach(new Map()), fetch: () => Promise.reject(new Error('unreachable')) }
@@ -56,7 +56,7 @@ const batchOf = (count: number, signer = carriers.keys.sendgrid) =>
     { seconds: secondsNow() },
   )
 
-test('what is proven is recorded before it is answered, every byte as it came', async () => {
+test('a proven report is recorded before it is answered, and is read byte by byte as it came', async () => {
   const { post, recorded } = door()
   expect(await post('postmark', postmarkWire(POSTMARK_BOUNCE))).toEqual({
     status: 200,
@@ -65,7 +65,7 @@ test('what is proven is recorded before it is answered, every byte as it came', 
   expect(await post('sendgrid', await batchOf(3))).toEqual({ status: 200, body: { received: 3 } })
   expect(recorded.map(({ id }) => id)).toEqual(['bounce:692560173', 'e0', 'e1', 'e2'])
 
-  // Spaces, an order of keys and line ends that no writer of JSON would give back, under every content type.
+  // Spaces, key order and line ends that no JSON writer would reproduce, with every content type.
   const body = `[ {"timestamp":1795251600.0 ,\r\n"event":"delivered", "sg_event_id" :"odd","email":"ada@example.com"} ]\r\n`
   for (const type of [
     'application/json',
@@ -83,7 +83,7 @@ test('what is proven is recorded before it is answered, every byte as it came', 
   })
 })
 
-test('what is not proven is 401 with the same words whatever the reason, and the log has no body and no secret', async () => {
+test('an unproven report is 401 with the same text for every reason, and the log has no body and no secret', async () => {
   const log = vi.spyOn(console, 'warn').mockImplementation(() => {})
   const { post, recorded } = door()
   const signed = await batchOf(1)
@@ -110,17 +110,20 @@ test('what is not proven is 401 with the same words whatever the reason, and the
   expect(lines[0]).not.toContain(POSTMARK_LOGIN)
 })
 
-test('a carrier without its secret is 503, whatever it sends', async () => {
+test('a carrier whose secret is not set is answered 503, whatever it sends', async () => {
   const { post, recorded } = door({})
   for (const carrier of ['ses', 'resend', 'postmark', 'sendgrid', 'mailgun'])
     expect(await post(carrier, postmarkWire(POSTMARK_BOUNCE)), carrier).toEqual({
       status: 503,
-      body: { error: 'not_configured', message: 'This carrier is not set up to report here.' },
+      body: {
+        error: 'not_configured',
+        message: 'Reports of this carrier are not configured here. Set its secret in the Worker.',
+      },
     })
   expect(recorded).toEqual([])
 })
 
-test('what could not be checked is 503 and what could not be kept 500, so that it is reported again', async () => {
+test('a report that cannot be checked is 503 and one that cannot be stored is 500, so the carrier repeats it', async () => {
   const log = vi.spyOn(console, 'warn').mockImplementation(() => {})
   const failures = vi.spyOn(console, 'error').mockImplementation(() => {})
   const message = envelopeOf('{}', { Timestamp: new Date().toISOString() })
@@ -138,7 +141,7 @@ test('what could not be checked is 503 and what could not be kept 500, so that i
   vi.restoreAllMocks()
 })
 
-test('a report of more than 1 MiB is 413, told its length or not, and other requests are 404', async () => {
+test('a report of more than 1 MiB is 413, with or without Content-Length, and other requests are 404', async () => {
   const { post, ask, recorded } = door()
   const padded = (length: number) => ({ ...POSTMARK_BOUNCE, Content: 'x'.repeat(length) })
   expect(await post('postmark', postmarkWire(padded(1_000_000)))).toMatchObject({ status: 200 })
@@ -166,7 +169,7 @@ test('a report of more than 1 MiB is 413, told its length or not, and other requ
     })
 })
 
-test('the routes stand in the OpenAPI document under one tag', () => {
+test('the routes are in the OpenAPI document under one tag', () => {
   const { paths } = door().app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'x', version: '1' } })
   expect(Object.keys(paths ?? {}).sort()).toEqual(
     ['mailgun', 'postmark', 'resend', 'sendgrid', 'ses', 'stripe'].map((carrier) => `/events/${carrier}`),

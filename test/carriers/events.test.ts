@@ -184,7 +184,7 @@ test('SES: every event of its event publishing and of its notifications', async 
       events,
     )
   }
-  // A notification knows no tags, but the headers where they are asked for; else only Amazon’s own id finds the send.
+  // A notification has no tags. It has the headers if they are configured; else only Amazon’s own id finds the send.
   const headers = [
     { name: 'X-Moltpost-Send-Id', value: 'snd_1' },
     { name: 'Message-ID', value: '<snd_1@moltpost.test>' },
@@ -203,7 +203,7 @@ test('SES: every event of its event publishing and of its notifications', async 
     expect(await sesEvents(nothing)).toEqual([])
 })
 
-test('Amazon’s bounces, which Resend passes on, are hard only where the address is at fault', async () => {
+test('Amazon’s bounces, which Resend passes on, are hard only if the address is at fault', async () => {
   const rows: [string | null, string | null, string | null, CarrierEvent['kind']][] = [
     ['Permanent', 'General', '5.1.1', 'hard_bounce'],
     ['Permanent', 'General', null, 'hard_bounce'],
@@ -245,7 +245,7 @@ test('Amazon’s bounces, which Resend passes on, are hard only where the addres
 test('Resend: every event about mail', async () => {
   const base = {
     ...{ carrier: 'resend', id: 'msg_2KWPBgLlAfxdpx2AI54pPJ85f4W', ...ours, at: HAPPENED },
-    // Resend names the visible recipients only, whoever it is about.
+    // Resend names all visible recipients, not the one that the event is about.
     recipients: [],
     carrierMessageId: '56761188-7520-42d8-8898-ff6fc54ce618',
   }
@@ -375,7 +375,7 @@ test('Postmark: deliveries, complaints and every type of bounce', async () => {
     expect(await postmarkEvents({ ...POSTMARK_BOUNCE, RecordType })).toEqual([])
 })
 
-test('SendGrid: every event about delivery, many at once, the unreadable among them passed over', async () => {
+test('SendGrid: every event about delivery, many in one report, unreadable ones skipped', async () => {
   const base = {
     ...{ carrier: 'sendgrid', id: 'Ym91bmNlLTAtMTk5NDIxMTI', ...ours, ...toAda },
     carrierMessageId: 'qNwBLgPQQjW6DJvKQwSAbw',
@@ -438,7 +438,7 @@ test('SendGrid: every event about delivery, many at once, the unreadable among t
   expect(await sendgridEvents([])).toEqual([])
 })
 
-test('Mailgun: every event about delivery, as the API tells it and not as the report does', async () => {
+test('Mailgun: every event about delivery, as its API has it and not as the report says', async () => {
   const base = {
     ...{
       carrier: 'mailgun',
@@ -540,7 +540,7 @@ test('Mailgun: every event about delivery, as the API tells it and not as the re
     { ...base, kind: 'hard_bounce', ...said },
   ])
 
-  // Asked of the operator’s own region, by key, for this message and event only.
+  // The operator’s own region is asked, with the key, for this message and event only.
   const reach = newReach(
     new Map([
       [
@@ -645,7 +645,7 @@ test('Cloudflare: every event of its queue', () => {
     expect(cloudflareEvents(nothing)).toEqual([])
 })
 
-test('what a carrier says is kept short, printable and of the form we know, or not at all', () => {
+test("a carrier's words are kept short, printable and in a known form, or not at all", () => {
   const [event] = cloudflareEvents({
     type: 'cf.email.sending.message.bounced',
     payload: {
@@ -668,7 +668,7 @@ test('what a carrier says is kept short, printable and of the form we know, or n
   })
 })
 
-test('a status that speaks of something else denies a hard bounce', () => {
+test('a status that is not about the address prevents a hard bounce', () => {
   const hard = [
     '5.0.0',
     '5.1.0',

@@ -16,7 +16,7 @@ import { letter, peers } from '../support/peer-letter.ts'
 const keys = { region: 'eu-west-1', accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'amazon-secret' }
 const apiKey = 're_resend_secret'
 
-test('SES takes the message as written, through Amazon’s own request shape', async () => {
+test('SES accepts the message as written, in Amazon’s own request format', async () => {
   const message = letter({ subject: 'Über SES' })
   const outcome = await ses({ ...keys, endpoint: `${peers.ses}/` }).send(message)
   expect(outcome).toEqual({
@@ -35,7 +35,7 @@ test('SES takes the message as written, through Amazon’s own request shape', a
   })
 })
 
-test('SES is asked for the recipients still to be served, tagged with the send, signed', async () => {
+test("SES is called for the remaining recipients, with the send's tags and a signature", async () => {
   const message = crowd(['b2@example.com', 'CC@example.com', 'list@example.com'], {
     sendId: 'snd:1/x',
   })
@@ -64,7 +64,7 @@ test('SES is asked for the recipients still to be served, tagged with the send, 
   expect(await carrier.send(large)).toMatchObject({ kind: 'accepted' })
 })
 
-test('every answer of SES means one thing', async () => {
+test('every answer of SES has one outcome', async () => {
   const send = (name: string, timeoutMs?: number) =>
     ses({ ...keys, endpoint: `${peers.http}/${name}`, timeoutMs }).send(letter())
   const told = async (
@@ -126,7 +126,7 @@ test('every answer of SES means one thing', async () => {
   await lostAnswers('ses', send)
 })
 
-test('Resend takes a message once however often it is asked, and a changed repeat is ambiguous', async () => {
+test('Resend accepts a message once however often it is called, and a changed repeat is ambiguous', async () => {
   const message = letter({
     replyTo: party('replies@moltpost.test'),
     cc: [party('cc@example.com', 'C')],
@@ -167,7 +167,7 @@ test('Resend takes a message once however often it is asked, and a changed repea
   })
 })
 
-test('Resend moves copies up where nobody else is to be seen', async () => {
+test('for Resend, Cc recipients become To when no To recipient is left', async () => {
   const sent = async (recipients: string[]) => {
     const name = `ok.${crypto.randomUUID()}`
     await resend({ apiKey, baseUrl: `${peers.http}/${name}` }).send(crowd(recipients))
@@ -185,7 +185,7 @@ test('Resend moves copies up where nobody else is to be seen', async () => {
   expect(await sent(['b1@example.com'])).toEqual({ to: ['b1@example.com'] })
 })
 
-test('Resend gets the files beside the text, and none where there are none', async () => {
+test('Resend gets the files, and no field for files if there are none', async () => {
   const carrier = resend({ apiKey, baseUrl: `${peers.http}/ok.files` })
   const content = new TextEncoder().encode('Grüße')
   const attachments = [{ filename: 'menü.txt', contentType: 'text/plain', content }]
@@ -199,7 +199,7 @@ test('Resend gets the files beside the text, and none where there are none', asy
   expect(taken[0]?.authorization).toBe(`Bearer ${apiKey}`)
 })
 
-test('every answer of Resend means one thing, and a lost answer is made good by the same key', async () => {
+test('every answer of Resend has one outcome, and a lost answer is recovered by the same key', async () => {
   const send = (name: string, message = letter(), timeoutMs?: number) =>
     resend({ apiKey, baseUrl: `${peers.http}/${name}`, timeoutMs }).send(message)
   const told = async (status: number, body: unknown) => {
@@ -246,7 +246,7 @@ test('every answer of Resend means one thing, and a lost answer is made good by 
   })
 })
 
-test('no field carries a line end or a NUL into a request', async () => {
+test('no field brings a line end or a NUL into a request', async () => {
   const changes: Partial<OutgoingMessage>[] = ['\r\nX-Evil: 1', '\n', '\0'].flatMap((poison) => [
     { recipients: [`a${poison}@example.com`] },
     { subject: `x${poison}` },
@@ -314,7 +314,7 @@ test('capture keeps one row for each recipient, and a repeat changes nothing', a
   expect(await closed.send(message)).toMatchObject({ kind: 'ambiguous' })
 })
 
-test('internal delivery reports whom it could not serve, and a throw is ambiguous', async () => {
+test('internal delivery reports the recipients it could not serve, and an exception is ambiguous', async () => {
   const refusal = (email: string, permanent: boolean): RefusedRecipient => ({
     email,
     permanent,

@@ -12,7 +12,7 @@ function sendTo(name: string, message = letter(), timeoutMs?: number) {
   return mailgun({ apiKey, domain: 'mg.moltpost.test', baseUrl, timeoutMs }).send(message)
 }
 
-test('Mailgun takes the message as written, for those still to be served', async () => {
+test('Mailgun accepts the message as written, for the remaining recipients', async () => {
   const name = 'ok.mailgun-shape'
   const message = crowd(['CC@example.com', 'b1@example.com', 'b2@example.com', 'b1@example.com'])
   const outcome = await sendTo(`${name}/`, message)
@@ -36,7 +36,7 @@ test('Mailgun takes the message as written, for those still to be served', async
 
 type Row = [status: number, body: unknown, kind: Outcome['kind']]
 
-test('every answer of Mailgun means one thing', async () => {
+test('every answer of Mailgun has one outcome', async () => {
   const says = (words: string) => ({ message: words })
   const rows: Row[] = [
     [400, says(`key ${apiKey} or ${credentials}`), 'refused_permanent'],

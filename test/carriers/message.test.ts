@@ -8,7 +8,7 @@ import { party } from '../support/peer-carrier.ts'
 import { letter } from '../support/peer-letter.ts'
 
 const carrier = fc.constantFrom(...(Object.keys(CAPABILITIES) as CarrierName[]))
-/** Up to twelve people, each in To, Cc or Bcc and each still to be served or not. */
+/** Up to twelve recipients, each in To, Cc or Bcc and each served already or not. */
 const crowd = fc
   .array(fc.record({ field: fc.constantFrom('to', 'cc', 'bcc'), isOpen: fc.boolean() }), { maxLength: 12 })
   .map((people) => {
@@ -19,7 +19,7 @@ const crowd = fc
     return letter({ to: field('to'), cc: field('cc'), bcc: field('bcc'), recipients })
   })
 
-test('call by call everybody is served once, and no blind copy is seen by anybody', () => {
+test('over several calls each recipient is served once, and no blind copy is visible', () => {
   fc.assert(
     fc.property(carrier, crowd, (name, message) => {
       const isHidden = (email: string) => message.bcc.some((copy) => copy.email === email)
@@ -44,7 +44,7 @@ test('call by call everybody is served once, and no blind copy is seen by anybod
   )
 })
 
-test('blind copies have a call of their own only where they must', () => {
+test('blind copies get a call of their own only if the carrier needs it', () => {
   const message = {
     to: [party('a@x.com')],
     cc: [party('c@x.com')],
@@ -58,7 +58,7 @@ test('blind copies have a call of their own only where they must', () => {
   expect(alone.map(([name]) => name)).toEqual(['capture', 'internal', 'smtp', 'ses', 'mailgun'])
 })
 
-test('a carrier’s words name an address only where they spell all of it', () => {
+test('a carrier’s words name an address only if they contain all of it', () => {
   const people = ['bob@x.com', "o'brien@x.com", 'Ann@X.com']
   expect(namedIn('inactive: jbob@x.com, bob@x.com.au and bob@x.co', people)).toEqual([])
   expect(namedIn("<ann@x.com>; O'Brien@x.com.", people)).toEqual(["o'brien@x.com", 'Ann@X.com'])

@@ -10,7 +10,7 @@ function sendTo(name: string, message = letter(), timeoutMs?: number) {
   return postmark({ serverToken, baseUrl: `${peers.http}/${name}`, timeoutMs }).send(message)
 }
 
-test('Postmark is asked for those still to be served, with everything its events must bear', async () => {
+test('Postmark is called for the remaining recipients, with all that its events must return', async () => {
   const content = new TextEncoder().encode('Grüße')
   const attachments = [{ filename: 'menü.txt', contentType: 'text/plain', content }]
   const message = crowd(['TO@example.com', 'cc@example.com', 'b2@example.com'], {
@@ -57,7 +57,7 @@ test('Postmark is asked for those still to be served, with everything its events
 
 type Row = [status: number, body: unknown, kind: Outcome['kind'], code: string]
 
-test('every answer of Postmark means one thing', async () => {
+test('every answer of Postmark has one outcome', async () => {
   const error = (ErrorCode: number) => ({ ErrorCode, Message: `${serverToken} says no` })
   const rows: Row[] = [
     ...[300, 402, 403, 411].map((code): Row => [422, error(code), 'refused_permanent', `error_${code}`]),
@@ -90,7 +90,7 @@ test('every answer of Postmark means one thing', async () => {
   await lostAnswers('postmark', (name, timeoutMs) => sendTo(name, letter(), timeoutMs))
 })
 
-test('Postmark names whom it no longer writes to, and the others are served', async () => {
+test('Postmark names suppressed recipients, and the others are served', async () => {
   const answered = async (status: number, ErrorCode: number, Message: string, recipients: string[]) => {
     const send = (name: string) => sendTo(name, crowd(recipients))
     const outcome = await told(send, status, { ErrorCode, Message, MessageID: 'id-1' })

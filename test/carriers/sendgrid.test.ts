@@ -10,7 +10,7 @@ function sendTo(name: string, message = letter(), timeoutMs?: number) {
   return sendgrid({ apiKey, baseUrl: `${peers.http}/${name}`, timeoutMs }).send(message)
 }
 
-test('SendGrid is asked for those still to be served, with everything its events must bear', async () => {
+test('SendGrid is called for the remaining recipients, with all that its events must return', async () => {
   const content = new TextEncoder().encode('Grüße')
   const attachments = [{ filename: 'menü.txt', contentType: 'text/plain', content }]
   const message = crowd(['TO@example.com', 'cc@example.com', 'b2@example.com'], {
@@ -64,7 +64,7 @@ test('SendGrid is asked for those still to be served, with everything its events
 
 type Row = [status: number, body: unknown, headers: Record<string, string>, kind: Outcome['kind']]
 
-test('every answer of SendGrid means one thing', async () => {
+test('every answer of SendGrid has one outcome', async () => {
   const errors = { errors: [{ message: `${apiKey} may not`, field: 'from', help: null }] }
   const rows: Row[] = [
     [400, errors, {}, 'refused_permanent'],
@@ -79,7 +79,7 @@ test('every answer of SendGrid means one thing', async () => {
     ...[408, 409, 425, 499, 500, 503].map(
       (status): Row => [status, errors, { 'x-message-id': 'x' }, 'ambiguous'],
     ),
-    // Accepted is 202 with an id: in the sandbox it is 200, and nothing is sent.
+    // 202 with an id is an acceptance; in SendGrid's sandbox mode it is 200, and nothing is sent.
     [202, null, {}, 'ambiguous'],
     [200, null, { 'x-message-id': 'x' }, 'ambiguous'],
   ]
@@ -94,7 +94,7 @@ test('every answer of SendGrid means one thing', async () => {
   await lostAnswers('sendgrid', (name, timeoutMs) => sendTo(name, letter(), timeoutMs))
 })
 
-test('SendGrid says in which second it may be asked again', async () => {
+test("SendGrid's rate limit header tells when it may be called again", async () => {
   const waits = async (headers: Record<string, string>) => {
     await conduct('sendgrid-waits', { mode: 'say', status: 429, headers })
     const outcome = await sendTo('sendgrid-waits')

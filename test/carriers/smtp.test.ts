@@ -3,7 +3,7 @@ import { type SmtpSettings, type SmtpTimeouts, smtp } from '../../src/carriers/s
 import type { Outcome, OutgoingMessage } from '../../src/core/delivery/carrier.ts'
 import { arrived, fault, letter, peers, write } from '../support/peer-letter.ts'
 
-/** For servers that never answer; all others are given the time that a busy machine needs. */
+/** For servers that never answer. All others get the time that a busy machine needs. */
 const quick = { stepMs: 300, finalMs: 300, sessionMs: 1_000 }
 
 function relay(settings: Partial<SmtpSettings> & { port: number }) {
@@ -70,7 +70,7 @@ test('implicit TLS, AUTH LOGIN and AUTH PLAIN each carry a message', async () =>
   ])
 })
 
-test('a wrong password is the relay’s refusal, and what the server says about it is not kept', async () => {
+test("a wrong password is a refusal of the relay, and the server's words about it are not kept", async () => {
   const password = 'sesame-open'
   for (const port of [peers.smtp.starttls, peers.smtp.loginOnly]) {
     const outcome = await relay({ port, security: 'starttls', username: 'someone', password }).send(letter())
@@ -91,7 +91,7 @@ test('a certificate for another name is not trusted', async () => {
   expect(await arrived(message.recipient)).toEqual([])
 })
 
-test('nothing is said in clear when STARTTLS is missing, refused, forged or broken', async () => {
+test('nothing is sent unencrypted if STARTTLS is missing, refused, forged or broken', async () => {
   const message = letter()
   const settings = { security: 'starttls', ...peers.login } as const
   const silent = { stepMs: 3_000 }
@@ -112,7 +112,7 @@ test('nothing is said in clear when STARTTLS is missing, refused, forged or brok
     const { commands } = await fault(name)
     expect(commands.slice(0, 2)).toEqual(['EHLO moltpost.test', 'STARTTLS'])
     expect(commands.join('\n')).not.toMatch(/AUTH|MAIL/)
-    // A handshake that never ends is let go by workerd only when the invocation ends: close() waits for it.
+    // workerd ends an endless handshake only when the invocation ends: close() waits for it.
     if (attack !== 'hang')
       await expect.poll(async () => (await fault(name)).open, { message: name, timeout: 10_000 }).toBe(0)
   }
@@ -120,7 +120,7 @@ test('nothing is said in clear when STARTTLS is missing, refused, forged or brok
   expect(injected).toMatchObject({ detail: 'the server spoke before the handshake' })
 })
 
-test('each recipient gets an answer of its own', async () => {
+test('each recipient has an outcome of its own', async () => {
   const message = letter()
   const send = (recipients: string[], port = peers.smtp.plain) =>
     relay({ port }).send({ ...message, recipients })
@@ -169,7 +169,7 @@ test('dots, long bodies and missing line ends arrive untouched', async () => {
   }
 })
 
-test('what the server cannot carry is refused before the message leaves', async () => {
+test('a message that the server cannot carry is refused before it leaves', async () => {
   const message = letter()
   const send = (server: 'plain' | 'bare', change: Partial<OutgoingMessage>) =>
     relay({ port: peers.smtp[server] }).send({ ...message, ...change })
@@ -198,7 +198,7 @@ test('what the server cannot carry is refused before the message leaves', async 
   ])
 })
 
-/** What a conversation comes to that breaks in some way at some stage. */
+/** The outcome of a conversation that fails in some way at some stage. */
 const broken = ['cut', 'reset', 'hang', 'garbage', 'flood', 'drip']
 const all = (kind: Outcome['kind']) => Object.fromEntries(broken.map((action) => [action, kind]))
 const relayRefuses = {
@@ -226,7 +226,7 @@ const expected: Record<string, Record<string, string>> = {
   quit: { ...all('accepted'), '421': 'accepted', '451': 'accepted', '554': 'accepted', multi: 'accepted' },
 }
 
-/** Why, where only one reason will do. */
+/** The reason, if only one is right. */
 const reasons: Record<string, RegExp> = {
   extra: /answered what it was not asked|answered before the message ended/,
   flood: /the reply is too long/,
@@ -235,13 +235,13 @@ const reasons: Record<string, RegExp> = {
   hang: /no answer in time/,
 }
 
-/** Only the answer that never comes is given up quickly: after the final dot that is another limit than before. */
+/** Short limits only for the answer that never comes: after the final dot it is another limit than before. */
 function patience(stage: string, action: string): Partial<SmtpTimeouts> {
   if (!['hang', 'drip'].includes(action) || stage === 'quit') return {}
   return ['body', 'dot'].includes(stage) ? { finalMs: quick.finalMs } : quick
 }
 
-test('every fault at every stage is classified, promptly, and no definite refusal was ever taken', async () => {
+test('every fault at every stage is classified promptly, and no message called refused was accepted', async () => {
   const cases = Object.entries(expected).flatMap(([stage, actions]) =>
     Object.entries(actions).map(([action, kind]) => ({ stage, action, kind, name: `${stage}:${action}` })),
   )
@@ -256,7 +256,7 @@ test('every fault at every stage is classified, promptly, and no definite refusa
       return { name, stage, action, outcome, seen: await fault(name) }
     }),
   )
-  // A reset within the body may be noticed before the dot leaves, which makes it definite, or after.
+  // A reset within the body may be noticed before the dot is sent, which makes it definite, or after.
   const early = results.find(({ name, outcome }) => name === 'body:reset' && outcome.kind === 'refused_retry')
   if (early)
     cases.splice(
@@ -284,7 +284,7 @@ test('every fault at every stage is classified, promptly, and no definite refusa
   ])
 })
 
-test('a server that says it is closing is asked nothing more', async () => {
+test('a server that announces its closing gets no further command', async () => {
   const before = (await fault('rcpt:421')).commands.length
   const recipients = ['a@example.com', 'b@example.com']
   const outcome = await relay({ port: peers.faults['rcpt:421'] ?? 0 }).send(letter({ recipients }))
@@ -308,7 +308,7 @@ test('a hundred servers that hang up leave the Worker able to send', async () =>
   expect(await arrived(message.recipient)).toHaveLength(1)
 })
 
-test('no field carries a line end, a NUL or a space into a command, and a lone line end smuggles nothing', async () => {
+test('no field brings a line end, a NUL or a space into a command, and a lone line end smuggles nothing', async () => {
   const message = letter()
   const poisons = ['\r\nRCPT TO:<evil@example.com>', '\n', '\r', '\0', '\u2028', '\u0085']
   const address = (poison: string) => `a${poison}b@example.com`
@@ -340,7 +340,7 @@ test('no field carries a line end, a NUL or a space into a command, and a lone l
     ['recipients', { recipients: ['nobody'] }],
     ['recipients', { recipients: [`${'x'.repeat(250)}@example.com`] }],
   ]
-  // Nobody listens on port 1: had anything been opened, the refusal would be one of the connection.
+  // Nothing listens on port 1: if a connection had been opened, the refusal would be about the connection.
   for (const [field, change] of [...poisons.flatMap(changes), ...spaces]) {
     const outcome = await relay({ port: 1 }).send({ ...message, ...change })
     expect(outcome, JSON.stringify(change)).toMatchObject({
@@ -370,7 +370,7 @@ test('no field carries a line end, a NUL or a space into a command, and a lone l
     })
 })
 
-test('port 25 is refused by name, and a port where nobody listens is a refused connection', async () => {
+test('port 25 is refused by name, and a port without a listener is a refused connection', async () => {
   expect(await relay({ port: 25 }).send(letter())).toMatchObject({ kind: 'refused_retry', code: 'port_25' })
   expect(await relay({ port: 1 }).send(letter())).toMatchObject({ kind: 'refused_retry', code: 'connect' })
 })

@@ -1,7 +1,8 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { arrive, takeIn } from '../../src/core/arrivals/arrivals.ts'
+import { arrive } from '../../src/core/arrivals/arrive.ts'
+import { takeIn } from '../../src/core/arrivals/take-in.ts'
 import { sweep } from '../../src/core/overview/sweep.ts'
 import { returnPath } from '../../src/core/reading/bounces/return-path.ts'
 import type { Env } from '../../src/env.ts'
@@ -9,7 +10,7 @@ import { settings } from '../../src/env.ts'
 import worker from '../../src/index.ts'
 import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
 
-/** The environment with bells that nobody hears, so that a test takes mail in when it likes. */
+/** The environment without bells, so that the test decides when mail is read. */
 const muted = { ...env, JOBS: { send: async () => ({}), sendBatch: async () => ({}) } } as unknown as Env
 
 const all = async (sql: string, ...binds: unknown[]) =>
@@ -59,7 +60,7 @@ async function seen(tenant: Tenant) {
   })) as unknown as Record<string, never>[]
 }
 
-test('the same delivery ten times at once is one message, and a late or lost bell changes nothing', async () => {
+test('the same mail delivered ten times at once is one message, and a late or lost bell changes nothing', async () => {
   const tenant = await newTenant()
   const raw = letter({ To: tenant.address })
   const now = new Date()
@@ -75,7 +76,7 @@ test('the same delivery ten times at once is one message, and a late or lost bel
   const kept = await env.MAIL.get(String(arrival?.raw_key))
   expect(new Uint8Array((await kept?.arrayBuffer()) ?? [])).toEqual(raw)
 
-  // Nobody heard the bell: the sweep rings, and ten consumers work at once.
+  // The bell was lost: the sweep rings, and ten consumers work at once.
   const bell = { tenantId: tenant.id, arrivalId: String(arrival?.id) }
   expect(await seen(tenant)).toEqual([])
   await sweep(env, new Date(now.getTime() + 60_001))
@@ -91,7 +92,7 @@ test('the same delivery ten times at once is one message, and a late or lost bel
   ])
 })
 
-test('the Worker refuses in the dialogue what is for nobody, and takes what is for somebody', async () => {
+test('the Worker refuses mail for an unknown mailbox in the SMTP dialogue, and accepts mail for a known one', async () => {
   const tenant = await newTenant()
   const deliver = async (to: string, raw: Uint8Array) => {
     let rejected: string | null = null
@@ -123,7 +124,7 @@ test('the Worker refuses in the dialogue what is for nobody, and takes what is f
   await eventually(async () => ((await seen(tenant)).length === 1 ? true : undefined))
 })
 
-test('a reply finds its thread by what the mailbox itself has seen, whatever subject it bears', async () => {
+test('a reply finds its thread by the messages that its mailbox has seen, whatever its subject is', async () => {
   const tenant = await newTenant()
   const first = await takenIn(tenant, letter({ 'Message-ID': '<first@example.com>', Subject: 'Question' }))
   const second = await takenIn(
@@ -146,7 +147,7 @@ test('a reply finds its thread by what the mailbox itself has seen, whatever sub
   expect(deep).toMatchObject({ thread_id: first?.thread_id, in_reply_to: null })
   expect(stranger?.thread_id).not.toBe(first?.thread_id)
 
-  // What another mailbox has seen opens no thread here.
+  // A message that only another mailbox has seen opens no thread here.
   const other = await newTenant()
   const spied = await takenIn(other, letter({ 'In-Reply-To': '<first@example.com>' }))
   expect(spied?.thread_id).not.toBe(first?.thread_id)
@@ -157,7 +158,7 @@ test('a reply finds its thread by what the mailbox itself has seen, whatever sub
   })
   expect(overheard?.thread_id).not.toBe(first?.thread_id)
 
-  // An answer to what we sent, by our id and by the one that the carrier gave it.
+  // An answer to a message that we sent, by our id and by the carrier's.
   const { body } = await tenant.send('ann@example.com', 'to-ann')
   await tenant.settled(body.requestId)
   await env.DB.prepare("UPDATE sends SET carrier_message_id = '0100-ses' WHERE id = ?")
@@ -171,7 +172,7 @@ test('a reply finds its thread by what the mailbox itself has seen, whatever sub
   }
 })
 
-test('what arrives is shown clean, with what is new in it, its files, and what is to be thought of it', async () => {
+test('an arrival is shown sanitized, with its new text, its files and its risk', async () => {
   const tenant = await newTenant()
   const boundary = 'b1'
   const raw = letter(
@@ -222,7 +223,7 @@ test('what arrives is shown clean, with what is new in it, its files, and what i
   const { score } = hostile?.risk ?? { score: 0 }
   expect(score).toBeGreaterThan(0.5)
 
-  // What nobody can read is kept as it came and shown by its top fields.
+  // A mail that cannot be parsed is kept as it came, and its top fields are shown.
   const bomb = `${Array.from({ length: 600 }, () => '--x\r\nContent-Type: text/plain\r\n\r\na\r\n').join('')}--x--\r\n`
   const unread = await takenIn(
     tenant,
@@ -235,7 +236,7 @@ test('what arrives is shown clean, with what is new in it, its files, and what i
   })
 })
 
-test('a report to the bounce address of a send counts for it, and what proves no send counts for nothing', async () => {
+test("a report to a send's bounce address counts for the send, and a report without that proof counts for nothing", async () => {
   const { tokenSecret, mailDomain } = settings(env)
   const tenant = await newTenant()
   const { body } = await tenant.send('ann@example.com', 'bounces')
@@ -275,7 +276,7 @@ test('a report to the bounce address of a send counts for it, and what proves no
   await takenIn(tenant, dsn('somebody@else.example'), { from: '', to: address })
   expect(await state()).toBe('accepted')
 
-  // A note of absence to the bounce address is mail for whoever wrote.
+  // An out-of-office note to the bounce address is mail for the sender.
   const away = letter(
     { 'Auto-Submitted': 'auto-replied', Subject: 'Out of office' },
     'I am away until Monday.\r\n',
@@ -292,7 +293,7 @@ test('a report to the bounce address of a send counts for it, and what proves no
   ])
 })
 
-test('what keeps breaking its reader becomes a dead letter, and its replay is taken in', async () => {
+test('a mail that keeps breaking its reader becomes a dead letter, and its replay is read', async () => {
   const tenant = await newTenant()
   const raw = letter({ To: tenant.address })
   await arrive(muted, new Date(), { from: 'ann@example.com', to: tenant.address, raw })

@@ -1,12 +1,13 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { arrive, takeIn } from '../../src/core/arrivals/arrivals.ts'
+import { arrive } from '../../src/core/arrivals/arrive.ts'
 import { autoReplyTo } from '../../src/core/arrivals/auto-reply.ts'
+import { takeIn } from '../../src/core/arrivals/take-in.ts'
 import type { Env } from '../../src/env.ts'
 import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
 
 const DAY = 86_400_000
-/** The environment with bells that nobody hears: nothing answers but what the test calls. */
+/** The environment without bells: only what the test calls sends auto-replies. */
 const muted = { ...env, JOBS: { send: async () => ({}), sendBatch: async () => ({}) } } as unknown as Env
 
 const all = async <Row>(sql: string, ...binds: unknown[]) =>
@@ -21,7 +22,7 @@ const away = async (tenant: Tenant, change: Record<string, unknown> = {}) => {
   expect(await tenant.patch('/v1/inbox', { auto_reply })).toMatchObject({ status: 200, body: { auto_reply } })
 }
 
-/** Takes a letter in from outside and tells by what it may be answered. */
+/** Reads a mail from outside and returns the refs to answer it by. */
 async function fromOutside(
   tenant: Tenant,
   fields: Record<string, string> = {},
@@ -45,7 +46,7 @@ async function fromOutside(
     tenant.id,
   )
   await takeIn(muted, { tenantId: tenant.id, arrivalId: arrival?.id ?? '' }, now)
-  // What a sweep would publish meanwhile is published: nothing answers but what the test calls.
+  // Marks the events as published: only what the test calls sends auto-replies.
   await env.DB.prepare('UPDATE events SET next_at = NULL WHERE tenant_id = ?').bind(tenant.id).run()
   const [view] = await all<{ message_id: string }>(
     `SELECT message_id FROM views WHERE tenant_id = ? AND folder = 'inbox' ORDER BY at DESC LIMIT 1`,
@@ -60,7 +61,7 @@ const answers = (tenant: Tenant) =>
     tenant.id,
   )
 
-test('a sender is answered once in 24 h however many letters, callers and repeats, with the headers of RFC 3834', async () => {
+test('a sender is answered once in 24 h, whatever the number of messages, callers and repeats, with the header of RFC 3834', async () => {
   const bob = await newTenant()
   const [first, second] = [await fromOutside(bob), await fromOutside(bob)]
   await away(bob)
@@ -85,12 +86,12 @@ test('a sender is answered once in 24 h however many letters, callers and repeat
 
   expect(await autoReplyTo(env, new Date(now.getTime() + DAY - 1), bob.id, second)).toBe(0)
   expect(await autoReplyTo(env, new Date(now.getTime() + DAY), bob.id, second)).toBe(1)
-  // The same letter is never answered twice, however much later.
+  // The same message is never answered twice, however much later.
   expect(await autoReplyTo(env, new Date(now.getTime() + 3 * DAY), bob.id, second)).toBe(0)
   expect(await answers(bob)).toHaveLength(2)
 })
 
-test('it answers within its time only, and only while it is on', async () => {
+test('an auto-reply is sent only within its time, and only while it is on', async () => {
   const bob = await newTenant()
   const letter = await fromOutside(bob)
   const at = (iso: string) => autoReplyTo(env, new Date(iso), bob.id, letter)
@@ -104,7 +105,7 @@ test('it answers within its time only, and only while it is on', async () => {
   expect(await at('2027-01-01T00:00:00Z')).toBe(1)
 })
 
-test('no program is answered, no list, no bounce, nobody who cannot be told for certain, and not oneself', async () => {
+test('programs, lists, bounces, uncertain senders and the mailbox itself get no auto-reply', async () => {
   const bob = await newTenant()
   await away(bob)
   const unanswered: [string, Record<string, string>, { from?: string }?][] = [
@@ -137,13 +138,13 @@ test('no program is answered, no list, no bounce, nobody who cannot be told for 
     .run()
   expect(await autoReplyTo(env, new Date(), bob.id, forged ? [forged] : [])).toBe(0)
   expect(await all('SELECT * FROM auto_replies WHERE tenant_id = ?', bob.id)).toEqual([])
-  // Whoever it is in Cc, and in whatever case.
+  // The mailbox may be in Cc, and in any case.
   const named = await fromOutside(bob, { To: 'x@example.com', Cc: `Bob <${bob.address.toUpperCase()}>` })
   await autoReplyTo(env, new Date(), bob.id, named)
   expect(await answers(bob)).toMatchObject([{ recipients: expect.stringContaining('ann@example.com') }])
 })
 
-test('an answer passes the rules of every send: not from the sandbox, not to the suppressed, held for the supervised', async () => {
+test('an auto-reply obeys the rules of every send: not from the sandbox, not to suppressed addresses, held for supervised tenants', async () => {
   for (const [level, state] of [
     ['sandbox', 'blocked'],
     ['supervised', 'pending_approval'],
@@ -160,7 +161,7 @@ test('an answer passes the rules of every send: not from the sandbox, not to the
   expect(await answers(bob)).toMatchObject([{ state: 'blocked' }])
 })
 
-test('two mailboxes that both answer by themselves exchange one answer and no more', async () => {
+test('two mailboxes that both have an auto-reply exchange one answer and no more', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   await Promise.all([away(ann), away(bob)])
   const first = await ann.post('/v1/messages', { to: bob.address, subject: 'Plan', text: 'Hello' })

@@ -56,7 +56,7 @@ const mailbox = async (tenant: Tenant) =>
     )
   )[0]
 
-test('mail among ourselves is delivered by the batch that settles it: one message, and a view for each', async () => {
+test('internal mail is delivered by the batch that settles it: one message, and a view for each mailbox', async () => {
   const [ann, bob, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { env: watched, tally } = counted(env)
   const door = { ...(await doorFor(watched, ann.key)), name: 'moltbotden' as const }
@@ -97,7 +97,7 @@ test('mail among ourselves is delivered by the batch that settles it: one messag
   ])
 })
 
-test('to nobody here is bounced, to some is delivered, to oneself is two views, to others goes by a carrier', async () => {
+test('mail to unknown mailboxes bounces, to some known ones is delivered, to oneself is two views, to others goes to a carrier', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const nobody = `nobody-${crypto.randomUUID()}@moltpost.test`
   expect(await write(ann, written([nobody]))).toMatchObject({ status: 'bounced' })
@@ -119,7 +119,7 @@ test('to nobody here is bounced, to some is delivered, to oneself is two views, 
   await eventually(async () => ((await views(bob)).some((view) => view.message_id === id) ? true : undefined))
 })
 
-test('what is held, closed off at the last moment, or large still arrives by the queue, once', async () => {
+test('mail that is held, stopped at the last moment, or large still arrives through the queue, once', async () => {
   const [ann, bob] = await Promise.all([newTenant({ mailbox: { autonomy: 'review' } }), newTenant()])
   const held = await write(ann, written([bob.address]))
   expect(held).toMatchObject({ status: 'pending_approval' })
@@ -150,7 +150,7 @@ test('what is held, closed off at the last moment, or large still arrives by the
     text: 'x'.repeat(250_000),
   })
 
-  // A lease that somebody takes between the facts and the settlement stops what would have been delivered at once.
+  // A lease taken between reading the facts and settling stops a message that would have been delivered at once.
   await bob.owner.post('/v1/agent/register', { agentName: 'other' })
   const { env: watched } = counted(env)
   const racing = {
@@ -184,7 +184,7 @@ test('what is held, closed off at the last moment, or large still arrives by the
   expect(await views(ann)).toHaveLength(2)
 })
 
-test('two agents that answer whatever comes stop within twenty letters, and may go on when an hour has passed', async () => {
+test('two agents that answer every message are stopped within twenty, and may go on after an hour', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   await env.DB.prepare('UPDATE mailboxes SET hourly_limit = 1000, daily_limit = 1000 WHERE id IN (?, ?)')
     .bind(ann.mailboxId, bob.mailboxId)
@@ -213,7 +213,7 @@ test('two agents that answer whatever comes stop within twenty letters, and may 
     status: 'delivered',
   })
 
-  // Letters that nobody answers are no loop.
+  // Messages that are not answered are no loop.
   const carol = await newTenant({ mailbox: { hourly_limit: 1000, daily_limit: 1000 } })
   for (let nth = 0; nth < 15; nth++) {
     expect(await write(carol, written([ann.address]))).toMatchObject({ status: 'delivered' })

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { arrive } from '../../src/core/arrivals/arrivals.ts'
+import { arrive } from '../../src/core/arrivals/arrive.ts'
 import { readDecision } from '../../src/core/notices/answers.ts'
 import { letters, newPerson, post, visit } from '../support/portal.ts'
 import { call, eventually, newTenant } from '../support/tenant.ts'
@@ -20,7 +20,7 @@ async function asked() {
     const { body: shown } = await tenant.owner.get(`/v1/send/approvals/${body.approvalQueueId}`)
     return shown.status as string
   }
-  /** A letter as the mail exchanger hands it over, with the results that it wrote on top. */
+  /** A mail as the mail exchanger hands it over, with the results that it wrote on top. */
   const answer = async ({
     from = email,
     results = pass(from),
@@ -66,7 +66,7 @@ const pass = (from: string) =>
 const mailedTo = async (to: string) =>
   (await call('GET', `/dev/outbox?to=${encodeURIComponent(to)}`)).body.items as { subject: string }[]
 
-test('an answer by mail approves once, where DMARC passed at our own door for the address that was asked', async () => {
+test('an answer by mail approves once, if DMARC passed at our own receiving hop for the address that was asked', async () => {
   const { tenant, email, to, requestId, status, answer } = await asked()
   const forged: Answer[] = [
     { results: null },
@@ -83,11 +83,11 @@ test('an answer by mail approves once, where DMARC passed at our own door for th
     expect(await answer(each)).toEqual({ accepted: true })
     expect({ each, status: await status() }).toEqual({ each, status: 'pending' })
   }
-  // Nobody is told anything who has not proved who they are.
+  // A sender who has not proved who they are is told nothing.
   expect(await mailedTo('mallory@example.com')).toEqual([])
   expect((await mailedTo(email)).filter(({ subject }) => subject.startsWith('Your answer'))).toEqual([])
 
-  // Who has, and does not say plainly what they want, is told how to.
+  // A proven sender whose answer is not plain is told how to answer.
   await answer({ text: 'Approve? I am not sure.' })
   await answer({ text: 'approve\n\nbut only if she agrees' })
   expect(await status()).toBe('pending')
@@ -106,7 +106,7 @@ test('an answer by mail approves once, where DMARC passed at our own door for th
   await letters(email, 'Your answer decided nothing', 3)
 })
 
-test('an answer rejects with its reason; one to an address that has run out or was never given decides nothing', async () => {
+test('an answer rejects with its reason; one to an expired or unknown address decides nothing', async () => {
   const first = await asked()
   await first.answer({ text: 'Reject: too early for this contact\n' })
   expect(await first.status()).toBe('rejected')
@@ -133,7 +133,7 @@ test('an answer rejects with its reason; one to an address that has run out or w
   })
 })
 
-test('the link and the answer of one notice decide once between them, also at the same moment', async () => {
+test('the link and the answer of one notice decide once between them, even at the same moment', async () => {
   const first = await asked()
   expect(await post(first.link, { decision: 'reject', reason: 'by link' })).toMatchObject({ status: 200 })
   await first.answer({})
@@ -156,7 +156,7 @@ test('the link and the answer of one notice decide once between them, also at th
   expect(await mailedTo(third.to)).toHaveLength(1)
 })
 
-test('an answer says what it decides on its first line, or decides nothing', () => {
+test('an answer decides on its first line, or decides nothing', () => {
   const approves = [
     'approve',
     'Approve.',

@@ -5,7 +5,7 @@ import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
 
 const KINDS = ['accepted', 'delivered', 'soft_bounce', 'hard_bounce', 'complaint', 'rejected'] as const
 
-/** A send that a carrier has accepted and of which nothing more is known. */
+/** A send that a carrier has accepted, without further reports. */
 async function sent(tenant: Tenant, to: string, state: Record<string, unknown> = {}) {
   const { body } = await tenant.send(to, crypto.randomUUID())
   await tenant.settled(body.requestId)
@@ -83,7 +83,7 @@ function seeded(seed: number) {
   }
 }
 
-test('in whatever order and however often events are told, a send and its mailbox stand the same', async () => {
+test('reported events have the same effect in any order and with any repetition', async () => {
   const random = seeded(5)
   for (const kinds of [
     KINDS,
@@ -100,7 +100,7 @@ test('in whatever order and however often events are told, a send and its mailbo
           kinds.flatMap((kind) => Array.from({ length: 5 }, () => kind)),
           random,
         )
-        // Some one by one, some in one call, some at the same time.
+        // Some one by one, some in one call, some concurrently.
         const half = Math.floor(told.length / 2)
         for (const kind of told.slice(0, half))
           await recordReports(env, [report(tenant, sendId, kind)], new Date())
@@ -149,7 +149,7 @@ test('a report counts only for a send of that tenant, through that carrier, to t
   await recordReports(env, [report(tenant, sendId, 'delayed')], new Date())
   expect(await standing(tenant, sendId)).toEqual(before)
 
-  // A carrier that gives back only its own id is understood too.
+  // It also works for a carrier that returns only its own id.
   const row = await env.DB.prepare('SELECT carrier_message_id AS id FROM sends WHERE id = ?')
     .bind(sendId)
     .first<{ id: string }>()
@@ -176,7 +176,7 @@ test('three soft bounces of one address over different sends suppress it for a m
   expect(refused.body).toMatchObject({ status: 'blocked', reason: 'suppressed' })
 })
 
-test('whatever is heard of a send whose attempt had no clear answer settles it', async () => {
+test('any event reported for an ambiguous attempt resolves it', async () => {
   const tenant = await newTenant()
   for (const state of ['unknown', 'retry_wait']) {
     for (const kind of ['accepted', 'delivered', 'soft_bounce', 'hard_bounce'] as const) {
@@ -206,7 +206,7 @@ test('whatever is heard of a send whose attempt had no clear answer settles it',
   }
 })
 
-test('a mailbox below 0.500 is suspended, one above 0.900 trusted, and what it sends itself earns nothing', async () => {
+test('a mailbox below 0.500 is suspended, one above 0.900 trusted, and mail to itself earns nothing', async () => {
   const tenant = await newTenant({ mailbox: { reputation: 501 } })
   const { body } = await tenant.send(tenant.address, 'self')
   await eventually(async () => {

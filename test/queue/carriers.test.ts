@@ -39,7 +39,7 @@ async function deliverOver(
   return { tenant, sendId: bell.sendId, trace: body }
 }
 
-test('a send reaches a real SMTP server by STARTTLS and login, exactly as it was asked for', async () => {
+test('a send reaches a real SMTP server by STARTTLS and login, exactly as requested', async () => {
   const id = crypto.randomUUID()
   const to = [
     { kind: 'to' as const, email: `Ann.${id}@example.com`, name: 'Ann, die Erste' },
@@ -63,7 +63,7 @@ test('a send reaches a real SMTP server by STARTTLS and login, exactly as it was
   expect(mails).toHaveLength(1)
   const [mail] = mails
   expect(mail?.envelope).toMatchObject({
-    // Where it bounces to names the send and proves it.
+    // The bounce address names the send, with a proof.
     from: expect.stringMatching(new RegExp(`^bounce\\+${sendId}-[a-z2-7]{16}@moltpost\\.test$`)),
     to: to.map(({ email }) => email),
     user: peers.login.username,
@@ -83,7 +83,7 @@ test('a send reaches a real SMTP server by STARTTLS and login, exactly as it was
   expect(mail?.raw).not.toContain('bcc.')
 })
 
-test('a send reaches SES and Resend as they are emulated', async () => {
+test('a send reaches the emulators of SES and Resend', async () => {
   const id = crypto.randomUUID()
   const ses = await deliverOver(
     {
@@ -117,7 +117,7 @@ test('a send reaches SES and Resend as they are emulated', async () => {
   expect(await kept.json()).toMatchObject({ to: [`resend.${id}@example.com`], subject, html })
 })
 
-test('recipients in our own domain are served at once, the others by a carrier, and nobody twice', async () => {
+test('internal recipients are served at once, the others by a carrier, and none twice', async () => {
   const neighbour = await newTenant()
   const id = crypto.randomUUID()
   const { sendId, trace } = await deliverOver(
@@ -152,7 +152,7 @@ test('recipients in our own domain are served at once, the others by a carrier, 
   expect(mails.map((mail) => mail.envelope.to)).toEqual([[`out.${id}@example.com`]])
 })
 
-test('a blind copy is never seen by another, whatever the carrier, and each is served once', async () => {
+test('no blind copy is visible to another, whatever the carrier, and each is served once', async () => {
   const id = crypto.randomUUID()
   const hidden = ['b1', 'b2', 'b3'].map((name) => ({
     kind: 'bcc' as const,
@@ -170,7 +170,7 @@ test('a blind copy is never seen by another, whatever the carrier, and each is s
   expect(taken.map(({ body }) => body.to)).toEqual(hidden.map(({ email }) => [email]))
   expect(new Set(taken.map(({ key }) => key)).size).toBe(3)
 
-  // One whom Postmark no longer writes to does not stand in the way of the next.
+  // A recipient that Postmark suppresses does not stop the next one.
   const other = `${peers.http}/blind-${id}`
   const gone = { ErrorCode: 406, Message: `Found inactive addresses: ${hidden[0]?.email}. Inactive` }
   const conduct = async (body: object) => fetch(other, { method: 'PUT', body: JSON.stringify(body) })
@@ -184,7 +184,7 @@ test('a blind copy is never seen by another, whatever the carrier, and each is s
   expect(asked.taken.map(({ body }) => body.To)).toEqual(hidden.slice(1).map(({ email }) => email))
 })
 
-test('an answer that is lost between blind copies is made good by its own key, and the others follow', async () => {
+test('a lost answer between blind copies is recovered by its own key, and the others follow', async () => {
   const id = crypto.randomUUID()
   const hidden = ['b1', 'b2', 'b3'].map((name) => ({
     kind: 'bcc' as const,

@@ -18,7 +18,7 @@ async function deliverBatch(queue: string, ...bodies: unknown[]) {
   return await getQueueResult(batch, ctx)
 }
 
-/** A send that is queued while its bell stays silent. */
+/** A queued send whose bell was not rung. */
 async function queuedSend(tenant: Tenant, to: string) {
   const { env: muted } = counted(env, { mute: true })
   const [sent] = await requestSends(await doorFor(muted, tenant.key), [welcome(to, to)])
@@ -28,7 +28,7 @@ async function queuedSend(tenant: Tenant, to: string) {
 const kindsOf = async (tenant: Tenant, sendId: string) =>
   (await tenant.get(`/v1/agent/sends/${sendId}`)).body.trace.map((step: { kind: string }) => step.kind)
 
-test('a bell that rings twice, or for nobody, is acknowledged and works once', async () => {
+test('a bell that rings twice, or for an unknown send, is acknowledged and works once', async () => {
   const tenant = await newTenant()
   const bell = await queuedSend(tenant, 'ann@example.com')
   const nobody = { tenantId: tenant.id, sendId: 'req_unknown' }
@@ -41,7 +41,7 @@ test('a bell that rings twice, or for nobody, is acknowledged and works once', a
   expect(await kindsOf(tenant, bell.sendId)).toHaveLength(4)
 })
 
-test('what no consumer can read, and what a queue gave up on, is kept as a dead letter', async () => {
+test('a message that no consumer can read, or that a queue gave up on, becomes a dead letter', async () => {
   const tenant = await newTenant()
   const bell = await queuedSend(tenant, 'ann@example.com')
   for (const queue of ['render-dead', 'deliver-dead', 'webhook-dead', 'jobs-dead']) {
@@ -56,7 +56,7 @@ test('what no consumer can read, and what a queue gave up on, is kept as a dead 
   expect(body.items.every((letter: { requestId: string }) => letter.requestId === bell.sendId)).toBe(true)
 })
 
-test('a consumer that breaks gives its messages back, and the sweep rings for what the queue lost', async () => {
+test('a failing consumer returns its messages, and the sweep rings for those that the queue lost', async () => {
   const tenant = await newTenant()
   const bell = await queuedSend(tenant, 'ann@example.com')
   const broken = {
@@ -90,7 +90,7 @@ test('a consumer that breaks gives its messages back, and the sweep rings for wh
   expect(rung).toContainEqual(bell)
 })
 
-test('the ninth claim without progress makes a dead letter, and its replay goes on where it stopped', async () => {
+test('the ninth lock without progress makes a dead letter, and its replay goes on where it stopped', async () => {
   const tenant = await newTenant()
   const bell = await queuedSend(tenant, 'ann@example.com')
   await deliverBatch('render', bell)

@@ -11,17 +11,17 @@ import { upTo } from '../support/scale.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 import { counted } from '../support/waits.ts'
 
-/** Over a carrier that dies in one of six ways. */
+/** The six ways in which the carrier fails. */
 const SENDS = upTo(84, 24)
 const REST = "('accepted', 'delivered', 'bounced', 'failed', 'blocked', 'unknown')"
 
-/** An HTTP carrier and an SMTP relay of the test's own, the HTTP one asked nine times as often. */
+/** An HTTP carrier and an SMTP relay of this test; the HTTP one has nine times the weight. */
 function withCarriers(carrier: string, smtpPort: number, weights = 'resend:9, smtp:1'): Env {
   const { env: muted } = counted(env, { mute: true })
   const health = env.CARRIER_HEALTH
   return {
     ...muted,
-    // The circuits of this test alone: elsewhere one object watches a carrier for everybody.
+    // Circuits for this test only: in the Worker, one object watches a carrier for all sends.
     CARRIER_HEALTH: new Proxy(health, {
       get(_, name) {
         if (name === 'idFromName') return (of: string) => health.idFromName(`${carrier}:${of}`)
@@ -63,7 +63,7 @@ async function queue(tenant: Tenant, with_: Env, recipients: string[]): Promise<
   return ids
 }
 
-/** Delivers in rounds, eight at a time, moving the clock on between them, until all have come to rest. */
+/** Delivers in rounds, eight at a time, and moves the clock on between them, until no send waits. */
 async function deliverAll(
   with_: Env,
   tenantId: string,
@@ -92,7 +92,7 @@ async function deliverAll(
 
 const roomy = { tenant: { plan: 'enterprise' }, mailbox: { hourly_limit: 5_000, daily_limit: 5_000 } }
 
-test('of many sends over a carrier that dies in the middle none is lost and none leaves twice', async () => {
+test('when a carrier fails in the middle of many sends, none is lost and none leaves twice', async () => {
   const figures: Record<string, unknown> = {}
   for (const mode of ['refuse', '503-taken', 'hang', 'cut', 'garbage', '429']) {
     const tenant = await newTenant(roomy)
@@ -129,7 +129,7 @@ test('of many sends over a carrier that dies in the middle none is lost and none
   console.info(`failover of 6 x ${SENDS} sends, by carrier:`, JSON.stringify(figures))
 }, 240_000)
 
-test('a relay that takes the message and cuts the line leaves unknown sends, listed and never sent again', async () => {
+test('a relay that takes the message and cuts the connection leaves unknown sends, listed and never sent again', async () => {
   const tenant = await newTenant(roomy)
   const fault = 'dot:cut'
   const port = peers.faults[fault]
@@ -164,7 +164,7 @@ test('a relay that takes the message and cuts the line leaves unknown sends, lis
   })
 })
 
-test('the answer to a send never names the carrier; its trace does, attempt by attempt', async () => {
+test('the answer to a send does not name the carrier; its trace names it for each attempt', async () => {
   const tenant = await newTenant(roomy)
   const carrier = `refuse.${crypto.randomUUID()}`
   const with_ = withCarriers(carrier, peers.smtp.plain, 'resend:999999, smtp:1')
@@ -184,7 +184,7 @@ test('the answer to a send never names the carrier; its trace does, attempt by a
   ])
 })
 
-test('mail that was accepted is stopped at the door when the facts have changed', async () => {
+test('an accepted send is stopped before it leaves if the facts have changed', async () => {
   const changes: [reason: string, sql: string][] = [
     [
       'suppressed',

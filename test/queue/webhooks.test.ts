@@ -33,12 +33,12 @@ const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** So far off that no sweep of the Worker under test looks at it: here only the test moves time on. */
+/** So far in the future that no sweep of the Worker looks at it: only the test moves the clock. */
 const LATER = new Date(Date.now() + 400 * DAY)
 const at = (ms: number) => new Date(LATER.getTime() + ms)
 
 const deaf = { send: async () => undefined, sendBatch: async () => undefined } as unknown
-/** Nobody is rung for, so that nothing happens but by the test's own hand. */
+/** The environment without bells, so that nothing happens except what the test does. */
 const quiet = { ...env, JOBS: deaf, WEBHOOK: deaf } as Env
 
 const SUPPRESSED: Happening = {
@@ -48,7 +48,7 @@ const SUPPRESSED: Happening = {
 
 type Bell = { tenantId: string; deliveryId: string }
 
-/** What is rung for a tenant is written down, and nobody hears it but the test. */
+/** The bells of a tenant are recorded for the test and not delivered. */
 function recording(tenantId: string) {
   const bells: Bell[] = []
   const outboxes: unknown[] = []
@@ -63,7 +63,7 @@ function recording(tenantId: string) {
   return { env, bells, outboxes }
 }
 
-/** A tenant with a webhook, both as the core knows them. */
+/** A tenant with a webhook, as rows of the core. */
 async function newHook(url: string, request: Partial<WebhookRequest> = {}, when = LATER) {
   const tenant = await newTenant()
   const ctx = newCtx(quiet, when, tenant.id, { kind: 'system', name: 'test' })
@@ -72,7 +72,7 @@ async function newHook(url: string, request: Partial<WebhookRequest> = {}, when 
   return { tenant, ctx, webhook }
 }
 
-/** As many events as asked for, published; gives the bells of their deliveries, oldest first. */
+/** Publishes this many events and returns the bells of their deliveries, oldest first. */
 async function happen(tenantId: string, count: number, when: Date) {
   const happenings = Array.from({ length: count }, () => SUPPRESSED)
   await env.DB.batch(eventStatements(env, tenantId, happenings, when))
@@ -86,7 +86,7 @@ async function happen(tenantId: string, count: number, when: Date) {
   return results.map(({ id }) => ({ tenantId, deliveryId: id }))
 }
 
-/** One turn of the consumer at one moment. */
+/** One turn of the consumer at a given time. */
 async function work(bells: Bell[], when: Date, with_ = quiet) {
   const claimed = await lockDeliveries(with_, bells, when)
   return await Promise.all(
@@ -110,7 +110,7 @@ async function rowOf({ tenantId, deliveryId }: Bell) {
   return row
 }
 
-test('what happens is told to a webhook at once, in bytes that two libraries of receivers believe', async () => {
+test("an event reaches a webhook at once, with a signature that two receivers' libraries accept", async () => {
   const tenant = await newTenant()
   const endpoint = await newEndpoint()
   const { body: hook } = await tenant.post('/v1/webhooks', {
@@ -141,14 +141,14 @@ test('what happens is told to a webhook at once, in bytes that two libraries of 
   })
   const history = await tenant.get('/v1/agent/events?type=suppression.created')
   expect(history.body.items[0]).toEqual(event)
-  // Asked for again, the address is on the list already: nothing new has happened.
+  // Asked again, the address is already on the list, so there is no new event.
   await tenant.post('/v1/suppressions', { recipientEmail: 'ann@example.com', reasonCode: 'manual_dnc' })
   expect((await tenant.get('/v1/agent/events?type=suppression.created')).body.items).toHaveLength(
     history.body.items.length,
   )
 })
 
-test('every body is signed so that two independent verifiers take it, and no changed one', () => {
+test('every body has a signature that two independent verifiers accept, and a changed body does not', () => {
   const secrets = { secret: newWebhookSecret(), replacedSecrets: [] }
   expect(atob(secrets.secret.slice('whsec_'.length))).toHaveLength(32)
   fc.assert(
@@ -164,7 +164,7 @@ test('every body is signed so that two independent verifiers take it, and no cha
   )
 })
 
-test('ten publishers at once publish each event once, to those webhooks that want it', async () => {
+test('ten concurrent publishers publish each event once, to the webhooks that want it', async () => {
   const { tenant, ctx, webhook } = await newHook((await newEndpoint()).url)
   const hook = async (request: Partial<WebhookRequest>) => {
     const url = (await newEndpoint()).url
@@ -208,7 +208,7 @@ test('ten publishers at once publish each event once, to those webhooks that wan
   expect([off, ofOther, young].map(({ id }) => counts[id])).toEqual([undefined, undefined, undefined])
 })
 
-test('a failed delivery is tried again by the plan, under one id and with the same bytes, until it arrives', async () => {
+test('a failed delivery is repeated by the schedule, with the same id and bytes, until it arrives', async () => {
   const endpoint = await newEndpoint([500, 404, 302, 204], {
     headers: { location: `${(await newEndpoint()).url}` },
   })
@@ -248,7 +248,7 @@ test('a failed delivery is tried again by the plan, under one id and with the sa
   expect((await getWebhook(ctx, webhook.id)).webhook.failingSince).toBeNull()
 })
 
-test('after ten attempts in three days a delivery is dead and listed, and its replay begins anew under the same id', async () => {
+test('after ten attempts in three days a delivery is dead and listed, and its replay starts again with the same id', async () => {
   const endpoint = await newEndpoint([503])
   const { tenant, ctx, webhook } = await newHook(endpoint.url)
   const [bell] = await happen(tenant.id, 1, LATER)
@@ -280,7 +280,7 @@ test('after ten attempts in three days a delivery is dead and listed, and its re
   expect(attempts.map(({ attempt }) => attempt)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1))
 })
 
-test('410 switches a webhook off, and so do five days of nothing but failures; switched on it begins anew', async () => {
+test('410 or five days of only failures switch a webhook off; switched on again, it starts afresh', async () => {
   const gone = await newEndpoint([410])
   const { tenant, ctx, webhook } = await newHook(gone.url)
   const [first, second] = await happen(tenant.id, 2, LATER)
@@ -316,7 +316,7 @@ test('410 switches a webhook off, and so do five days of nothing but failures; s
   expect(history.items).toMatchObject([{ data: { webhook_id: failing.webhook.id, reason: 'failing' } }])
 })
 
-test('of a webhook that was switched off the others hear by event and the owners by mail, once a day', async () => {
+test('when a webhook is switched off, the others get an event and the owners a mail, once a day', async () => {
   const tenant = await newTenant()
   const { email } = await newPerson(tenant.id, 'owner')
   const { email: viewer } = await newPerson(tenant.id, 'viewer')
@@ -350,7 +350,7 @@ test('of a webhook that was switched off the others hear by event and the owners
   expect(results).toEqual([{ email }])
 })
 
-/** Lets the time of one replaced secret of a webhook be over. */
+/** Makes one replaced secret of a webhook expire. */
 async function endDayOf(webhookId: string, secret: string) {
   const { meta } = await env.DB.prepare(
     `UPDATE webhooks SET replaced_secrets = (SELECT json_group_array(json(
@@ -380,7 +380,7 @@ test('for a day after a rotation both secrets sign, and then the new one alone',
   expect(await endpoint.believed(rotated.secret, after)).toEqual(BELIEVED)
 })
 
-test('who rotates again, one after the other or at once, takes no secret from a consumer before its day is over', async () => {
+test('several rotations, in a row or at once, leave each old secret valid for its day', async () => {
   const tenant = await newTenant()
   const endpoint = await newEndpoint()
   const { body: hook } = await tenant.post('/v1/webhooks', { url: endpoint.url, event_types: ['ping'] })
@@ -398,14 +398,14 @@ test('who rotates again, one after the other or at once, takes no secret from a 
     return { believed, signatures: last.headers['webhook-signature']?.split(' ').length }
   }
   expect(await judged()).toEqual({ believed: Array(4).fill(BELIEVED), signatures: 4 })
-  // The day of the first alone is over.
+  // Only the first secret has expired.
   await endDayOf(hook.id, hook.secret)
   expect(await judged()).toMatchObject({ believed: [NOT_BELIEVED, BELIEVED, BELIEVED, BELIEVED] })
   for (let count = 0; count < 5; count++) await rotate()
   expect((await judged()).signatures).toBe(5)
 })
 
-test('a redirect is an answer and never followed, and what must not be called is a failed attempt without a call', async () => {
+test('a redirect is an answer and not followed, and a forbidden URL is a failed attempt without a call', async () => {
   const target = await newEndpoint()
   const redirecting = await newEndpoint([307], { headers: { location: target.url } })
   const { tenant, ctx, webhook } = await newHook(redirecting.url)
@@ -422,7 +422,7 @@ test('a redirect is an answer and never followed, and what must not be called is
   expect(attempts[1]).toMatchObject({ statusCode: null, error: refused?.error, response: null })
 })
 
-test('of ten consumers one gets a delivery; who comes back too late with an answer changes nothing', async () => {
+test('of ten consumers one gets a delivery; an answer that comes too late changes nothing', async () => {
   const endpoint = await newEndpoint([500, 200])
   const { tenant, ctx, webhook } = await newHook(endpoint.url)
   const [bell] = await happen(tenant.id, 1, LATER)
@@ -444,7 +444,7 @@ test('of ten consumers one gets a delivery; who comes back too late with an answ
   expect(attempts).toMatchObject([{ attempt: 1, statusCode: 200 }])
 })
 
-/** How many deliveries of a tenant wait for their webhook, and how many attempts were ever made for it. */
+/** How many deliveries of a tenant wait for their webhook, and how many attempts were made in all. */
 async function crowdOf(tenantId: string) {
   return await env.DB.prepare(
     `SELECT coalesce(sum(is_waiting), 0) AS waiting, coalesce(sum(attempts), 0) AS attempts,
@@ -455,7 +455,7 @@ async function crowdOf(tenantId: string) {
     .first()
 }
 
-test('twenty attempts of a webhook are under way at most; the others wait unasked, and each that ends brings the next, oldest first', async () => {
+test('at most twenty attempts of a webhook run at once; the others wait, and each that ends starts the next, oldest first', async () => {
   const endpoint = await newEndpoint()
   const { tenant } = await newHook(endpoint.url)
   const bells = await happen(tenant.id, 60, LATER)
@@ -463,7 +463,7 @@ test('twenty attempts of a webhook are under way at most; the others wait unaske
   const open = await lockDeliveries(heard, bells, LATER)
   expect(open).toHaveLength(20)
   expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 40 })
-  // Full as it is, what is new waits from the beginning.
+  // The webhook is full, so a new delivery waits from the start.
   expect(await happen(tenant.id, 1, at(1))).toHaveLength(1)
   expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 41 })
   expect(rung).toEqual([])
@@ -478,14 +478,14 @@ test('twenty attempts of a webhook are under way at most; the others wait unaske
   expect(await crowdOf(tenant.id)).toEqual({ waiting: 0, attempts: 61, delivered: 61, dead: 0 })
 })
 
-test('a webhook that only fails is tried one at a time while its others wait, and once it answers it is soon given all', async () => {
+test('a failing webhook gets one attempt at a time while its other deliveries wait, and once it answers it soon gets all', async () => {
   const endpoint = await newEndpoint([500])
   const { tenant } = await newHook(endpoint.url)
   const { env: heard, bells: rung } = recording(tenant.id)
   const healthy = await lockDeliveries(heard, await happen(tenant.id, 20, LATER), LATER)
   await Promise.all(healthy.map((each) => attemptDelivery(heard, each, { clock: () => LATER })))
   expect(rung.splice(0)).toHaveLength(20)
-  // After ten seconds of failures: one in hand, the others put off, and its failure releases none.
+  // After ten seconds of failures one is running, the others wait, and its failure releases none.
   const bells = await happen(tenant.id, 30, at(11 * SECOND))
   const alone = await lockDeliveries(heard, bells, at(11 * SECOND))
   expect(alone).toHaveLength(1)
@@ -515,13 +515,13 @@ test('a webhook that only fails is tried one at a time while its others wait, an
   expect(await crowdOf(tenant.id)).toMatchObject({ waiting: 0, delivered: 29 })
 })
 
-test('what waits outlives consumers that die, ends with a webhook that is switched off, and a replay of many goes the same way', async () => {
+test('waiting deliveries survive dying consumers, end when the webhook is switched off, and a replay of many works the same', async () => {
   const endpoint = await newEndpoint()
   const { tenant, ctx, webhook } = await newHook(endpoint.url)
   const { env: heard, bells: rung } = recording(tenant.id)
   const bells = await happen(tenant.id, 50, LATER)
   expect(await lockDeliveries(heard, bells, LATER)).toHaveLength(20)
-  // Nobody comes back: the claims end by themselves, and one attempt brings all others.
+  // No consumer comes back: the locks expire, and one attempt starts all others.
   const drain = async (when: Date) => {
     let made = 0
     for (let turn = rung.splice(0); turn.length > 0; turn = rung.splice(0)) {
@@ -551,7 +551,7 @@ test('what waits outlives consumers that die, ends with a webhook that is switch
   expect(await getWebhook(ctx, webhook.id)).toMatchObject({ webhook: { releaseAt: null } })
 })
 
-test('whoever hangs keeps nobody waiting, neither in its batch nor behind it', async () => {
+test('an endpoint that hangs delays no other, neither in its batch nor after it', async () => {
   const [hanging, healthy] = [await newEndpoint(['hang']), await newEndpoint()]
   const tenant = await newTenant()
   for (const { url } of [hanging, healthy]) {
@@ -573,7 +573,7 @@ test('whoever hangs keeps nobody waiting, neither in its batch nor behind it', a
   expect(new Set(heard.map(({ headers }) => headers['webhook-id'])).size).toBe(12)
 })
 
-test('the sweep rings for what is due, many waiting for one webhook leave room for others, and old events are forgotten', async () => {
+test('the sweep rings for due deliveries, many waiting for one webhook leave room for others, and old events are deleted', async () => {
   const { tenant, ctx, webhook } = await newHook((await newEndpoint()).url, {}, at(-40 * DAY))
   const { env: heard, bells, outboxes } = recording(tenant.id)
   await happen(tenant.id, 70, at(-31 * DAY))

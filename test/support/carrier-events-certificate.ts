@@ -1,4 +1,4 @@
-/** A key pair and the certificate that names its holder. */
+/** A key pair and a certificate for it. */
 export type Identity = { privateKey: CryptoKey; spki: Uint8Array }
 
 type Issue = { name: string; spki: Uint8Array; from: Date; to: Date; by: Identity }
@@ -30,7 +30,7 @@ export async function certify({ name, spki, from, to, by }: Issue): Promise<stri
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
 }
 
-/** An ECDSA signature as WebCrypto makes it, r and s side by side, in the DER form that everybody else wants. */
+/** An ECDSA signature of WebCrypto (r and s concatenated) in the DER form that other libraries use. */
 export function derSignature(raw: ArrayBuffer | Uint8Array, integer = positive): Uint8Array {
   const bytes = new Uint8Array(raw)
   const half = bytes.length / 2

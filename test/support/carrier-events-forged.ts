@@ -1,9 +1,9 @@
 import { NOW, type Pages, type Wire } from './carrier-events.ts'
 
-/** One report, and where a vendor's own library takes what we refuse, why. */
+/** One report; if a vendor's own library accepts what we refuse, the reason. */
 export type Row = { name: string; wire: Wire; libraryTakes?: string }
 
-/** The reports of one carrier, and what it answers when asked back. */
+/** The reports of one carrier, and its answers to our questions. */
 export type Table = { genuine: Row[]; forged: Row[]; pages: Pages }
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -21,9 +21,9 @@ export function without(wire: Wire, name: string): Wire {
   return { ...wire, headers }
 }
 export const textOf = ({ body }: Wire) => (typeof body === 'string' ? body : new TextDecoder().decode(body))
-/** Says everything twice: first as `wire` says it, then as `more` does, which is what a parser believes. */
+/** JSON with repeated keys: first the values of `wire`, then those of `more`, which a parser takes. */
 export const twice = (wire: Wire, more: string) => withBody(wire, textOf(wire).replace(/\}$/, `,${more}}`))
-/** Bytes that no UTF-8 text has, where a lenient reader sees U+FFFD. */
+/** Bytes that are not UTF-8; a lenient reader sees U+FFFD. */
 export function spoiled(wire: Wire): Wire {
   const [before = '', after = ''] = textOf(wire).split('\ufffd')
   return withBody(wire, Uint8Array.of(...bytes(before), 0xff, ...bytes(after)))

@@ -28,7 +28,7 @@ export const MAILGUN_BOUNCE = {
   'user-variables': { tenant_id: 'tenant_1', send_id: 'snd_1' },
 }
 
-/** Mailgun signs a time and a token; what happened is told by its API, which knows two events here. */
+/** Mailgun signs a time and a token only; its API has the events, two of them here. */
 export function mailgunTable(): Table {
   const delivered = {
     ...MAILGUN_BOUNCE,

@@ -15,7 +15,7 @@ export const POSTMARK_BOUNCE = {
   Metadata: { tenant_id: 'tenant_1', send_id: 'snd_1' },
 }
 
-/** Postmark proves itself by a password alone: nothing binds it to a body. */
+/** Postmark proves itself by a password only; no signature covers the body. */
 export function postmarkTable(): Table {
   const wire = postmarkWire(POSTMARK_BOUNCE)
   const [user = '', password = ''] = POSTMARK_LOGIN.split(':')

@@ -31,7 +31,7 @@ export const SENDGRID_BOUNCE = {
   send_id: 'snd_1',
 }
 
-/** Signed until the signature ends in padding, as three of four do: behind it the library reads no further. */
+/** Signed again until the signature ends in padding, as three of four do: the library reads no further than that. */
 async function signPadded(body: string, key: Carriers['keys']['sendgrid']): Promise<Wire> {
   for (;;) {
     const wire = await signSendgrid(body, key)

@@ -31,7 +31,7 @@ export const SES_BOUNCE = {
   },
 }
 
-/** Messages of SNS: the first three are genuine, though each of another kind. */
+/** Messages of SNS. The first three are genuine and each of another kind. */
 export async function snsTable({ keys, pages }: Carriers): Promise<Table> {
   const at = (name: string) =>
     `${SNS}/SimpleNotificationService-${Buffer.from(name.padEnd(16, '.')).toString('hex')}.pem`

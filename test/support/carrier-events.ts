@@ -2,12 +2,12 @@ import type { X509Certificate } from 'node:crypto'
 import { createHmac } from 'node:crypto'
 import { certify, derSignature, type Identity } from './carrier-events-certificate.ts'
 
-/** The moment at which every report of the tests arrives. */
+/** The time at which every report of the tests arrives. */
 export const NOW = new Date('2026-11-21T09:00:00.000Z')
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** A report as it comes over the wire. */
+/** A report as it arrives by HTTP. */
 export type Wire = { headers: Record<string, string>; body: string | Uint8Array }
 
 export const SECONDS = String(NOW.getTime() / 1000)
@@ -18,7 +18,7 @@ export const POSTMARK_LOGIN = 'postmark:a long and random wörd'
 const RESEND_SECRET = `whsec_${btoa('twenty-four bytes secret')}`
 const MAILGUN = { key: 'key-of-the-api', signingKey: 'key-that-signs', domain: 'mg.moltpost.test' }
 
-/** Everything the carriers know: their keys, what they answer when asked back, and what we were told of them. */
+/** The carriers of the tests: their keys, their answers to our questions, and our settings for them. */
 export async function newCarriers() {
   const signer = await rsa(2048)
   const [weak, stranger, ec, p384] = [
@@ -61,10 +61,10 @@ export async function newCarriers() {
 }
 export type Carriers = Awaited<ReturnType<typeof newCarriers>>
 
-/** What the far side answers at an address; whatever is not listed is 404. */
+/** The answers by address; any other address is 404. */
 export type Pages = Map<string, { status: number; body: string; location?: string }>
 
-/** A way to ask back that knows these pages only and remembers what was asked. */
+/** A network with these pages only. It remembers the requests. */
 export function newReach(pages: Pages) {
   const asked: { url: string; init: RequestInit }[] = []
   return {
@@ -119,7 +119,7 @@ export function envelopeOf(message: unknown, change: Envelope = {}): Envelope {
   }
 }
 
-/** A message that asks whether the subscription is wanted. */
+/** A message of SNS that asks to confirm a subscription. */
 export function subscriptionOf(change: Envelope = {}): Envelope {
   const query = new URLSearchParams({ Action: 'ConfirmSubscription', TopicArn: TOPIC, Token: 'a1b2c3' })
   return envelopeOf('You have chosen to subscribe to the topic.', {
@@ -131,7 +131,7 @@ export function subscriptionOf(change: Envelope = {}): Envelope {
   })
 }
 
-/** Signs an envelope as SNS does, by whatever key. */
+/** Signs an envelope as SNS does, with any key. */
 export async function signSns(envelope: Envelope, { privateKey }: Identity): Promise<Envelope> {
   const keys =
     envelope.Type === 'Notification'

@@ -12,7 +12,7 @@ export async function conduct(name: string, body: object) {
   await fetch(`${peers.http}/${name}`, { method: 'PUT', body: JSON.stringify(body) })
 }
 
-/** What the HTTP carrier of this name has heard and taken. */
+/** The requests that the HTTP carrier of this name got, and the messages it took. */
 export async function seen(name: string): Promise<Seen> {
   return (await fetch(`${peers.http}/${name}`)).json()
 }
@@ -27,7 +27,7 @@ export function crowd(recipients: string[], change: Partial<OutgoingMessage> = {
   return letter({ to: [party('to@example.com', 'To "T" \\ T')], ...copies, recipients, ...change })
 }
 
-/** The outcome of a carrier that is given this answer. */
+/** The outcome when a carrier gives this answer. */
 export async function told(
   send: (name: string) => Promise<Outcome>,
   status: number,
@@ -40,8 +40,8 @@ export async function told(
 }
 
 /**
- * Ways to lose the answer, the message taken or not: nobody can tell, and nobody waits longer than told. The other
- * ways to answer are waited for, however slow the machine is.
+ * Modes in which the answer is lost, whether or not the message was taken. Only these get a short time limit; the other modes
+ * are waited for, however slow the machine is.
  */
 export async function lostAnswers(
   carrier: string,

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 const stages = ['greeting', 'ehlo', 'auth', 'mail', 'rcpt', 'data', 'body', 'dot', 'quit'] as const
 type Stage = (typeof stages)[number]
 
-/** What happens instead of the usual answer; text beginning with a digit is said as it stands. */
+/** What happens instead of the usual answer. A text that begins with a digit is sent as it is. */
 const actions = {
   cut: '',
   reset: '',
@@ -33,8 +33,8 @@ const usual: Record<Exclude<Stage, 'body'>, string> = {
 }
 
 /**
- * SMTP servers that fail on purpose, one port per `stage:action`, and two that attack: `starttls:inject` says more than
- * it may before the handshake, `starttls:lie` offers STARTTLS and then does not speak TLS.
+ * SMTP servers that fail on purpose, one port per `stage:action`, and two that attack: `starttls:inject` sends more than is
+ * allowed before the handshake, `starttls:lie` offers STARTTLS and then does not speak TLS.
  * `taken` counts, by the same name, the messages whose final dot arrived.
  */
 export async function startFaultServers() {
@@ -152,13 +152,13 @@ function flood(socket: Socket) {
   go()
 }
 
-/** A reply that never ends, a byte at a time: no single read is slow, the reply is. */
+/** A reply that never ends, a byte at a time: no single read is slow, but the reply is. */
 function drip(socket: Socket) {
   const timer = setInterval(() => socket.write('2'), 50)
   socket.on('close', () => clearInterval(timer))
 }
 
-/** What is said to STARTTLS, and to the handshake that follows it; null hangs up. */
+/** The reply to STARTTLS, and to the handshake that follows it; null closes the connection. */
 const handshakes: Record<string, [string, string | null]> = {
   inject: ['220 go ahead\r\n250-fault.test\r\n250 AUTH PLAIN\r\n', ''],
   lie: ['220 go ahead\r\n', '250 still in clear\r\n'],

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 
 /**
- * `refuse` is a definite no that another carrier may still say yes to (403), `reject` is about the message (400, 422).
+ * `refuse` is a definite refusal after which another carrier may do (403), `reject` is about the message (400, 422).
  * `cut`, `hang`, `garbage`, `stall` and `503-taken` take the message and lose the answer; `503` takes nothing.
  */
 export const modes = [
@@ -41,10 +41,10 @@ type CarrierState = {
 }
 
 /**
- * An HTTP carrier whose conduct the test chooses. Its base is `/<name>`: a name that begins with a mode behaves so from
- * the start (`503`, `503.mine`), any other begins `ok`. `PUT /<name>` with `{mode, after?}` changes it, after that many
- * more requests; which API it speaks is told by the path. Mode `say` answers with the given `status`, `headers` and `body`. `GET /<name>` tells what it took,
- * `DELETE /<name>` forgets. It honours Idempotency-Key, so `taken` counts mails, not requests.
+ * An HTTP carrier whose behaviour the test chooses. Its base is `/<name>`: a name that begins with a mode starts in that mode
+ * (`503`, `503.mine`), any other in `ok`. `PUT /<name>` with `{mode, after?}` changes the mode after that many more requests.
+ * The path decides which API it speaks. Mode `say` answers with the given `status`, `headers` and `body`. `GET /<name>`
+ * returns what it took, `DELETE /<name>` deletes that. It honours Idempotency-Key, so `taken` counts mails, not requests.
  */
 export async function startHttpCarrier() {
   const carriers = new Map<string, CarrierState>()
@@ -82,7 +82,7 @@ function begin(name: string): CarrierState {
   return { conduct: { mode }, next: null, requests: 0, taken: [], keys: new Map() }
 }
 
-/** How a carrier's API spells acceptance and the refusal of a message. */
+/** The acceptance and the refusal of a message in each carrier's API. */
 type Shape = {
   path: RegExp
   accept: (response: ServerResponse, id: string) => void

@@ -3,10 +3,10 @@ import type { OutgoingMessage } from '../../src/core/delivery/carrier.ts'
 import type { Received } from './peer-smtp.ts'
 import type { Peers } from './peers.ts'
 
-/** Where the far sides listen. */
+/** The addresses of the test servers. */
 export const peers = (env as unknown as { PEERS: Peers }).PEERS
 
-/** A message to one recipient that no other test writes to, changed as the test wants. */
+/** A message to a recipient that no other test uses, with the test's changes. */
 export function letter(change: Partial<OutgoingMessage> = {}): OutgoingMessage & { recipient: string } {
   const id = crypto.randomUUID()
   const recipient = `ada-${id}@example.com`
@@ -56,17 +56,17 @@ export function letter(change: Partial<OutgoingMessage> = {}): OutgoingMessage &
   }
 }
 
-/** Lines as a message has them on the wire. */
+/** Lines with CRLF, as a mail has them. */
 export function write(lines: string[]) {
   return new TextEncoder().encode(lines.join('\r\n'))
 }
 
-/** What the SMTP servers took for this recipient. */
+/** The mails that the SMTP servers took for this recipient. */
 export async function arrived(recipient: string): Promise<Received[]> {
   return (await fetch(`${peers.inspector}/mail?recipient=${encodeURIComponent(recipient)}`)).json()
 }
 
-/** How many messages a faulty server took, which commands it heard, and how many connections stand. */
+/** How many messages a faulty server took, the commands it got, and how many connections are open. */
 export async function fault(name: string): Promise<{ taken: number; commands: string[]; open: number }> {
   return (await fetch(`${peers.inspector}/faults?name=${encodeURIComponent(name)}`)).json()
 }

@@ -3,7 +3,7 @@ import { simpleParser } from 'mailparser'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { certificate } from './tls.ts'
 
-/** What one SMTP server took responsibility for, as the inspector shows it. */
+/** The messages that one SMTP server accepted, as the inspector shows them. */
 export type Received = {
   server: string
   envelope: { from: string; to: string[]; user: string | null; secure: boolean; arguments: string[] }
@@ -23,7 +23,7 @@ export type Received = {
 
 export const login = { username: 'relay-user', password: 'relay pass: é+/=' }
 
-/** Real SMTP servers. `hard@` is answered 550, `soft@` 450, `full@` 452, everybody else is welcome. */
+/** Real SMTP servers. They answer 550 to `hard@`, 450 to `soft@` and 452 to `full@`, and accept any other recipient. */
 export async function startSmtpServers(received: Received[]) {
   const servers: SMTPServer[] = []
 
@@ -35,7 +35,7 @@ export async function startSmtpServers(received: Received[]) {
       ...options,
       onAuth(auth, _session, done) {
         const known = auth.username === login.username && auth.password === login.password
-        // The echo is a trap: what a server says about credentials must not be kept by a client.
+        // The server repeats the credentials on purpose: a client must not keep its words.
         done(known ? null : new Error(`unknown ${auth.username} ${auth.password}`), { user: auth.username })
       },
       onRcptTo({ address }, _session, done) {
