@@ -129,7 +129,7 @@ test('a report that cannot be checked is 503 and one that cannot be stored is 50
   const message = envelopeOf('{}', { Timestamp: new Date().toISOString() })
   expect(await door().post('ses', snsWire(await signSns(message, carriers.keys.signer)))).toEqual({
     status: 503,
-    body: { error: 'unavailable', message: 'The report cannot be checked now: send it again.' },
+    body: { error: 'unavailable', message: 'The report cannot be checked now. Send it again.' },
   })
   const full = door(carriers.settings, () => Promise.reject(new Error('the disk is full of ada@example.com')))
   expect(await full.post('postmark', postmarkWire(POSTMARK_BOUNCE))).toEqual({
