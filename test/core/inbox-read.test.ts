@@ -9,7 +9,7 @@ import { openFile } from '../../src/core/mail/files.ts'
 import { deleteMessage, markRead, toggleStar } from '../../src/core/mail/mark.ts'
 import { type FolderFilter, listFolder, readMessage, readThread } from '../../src/core/mail/read.ts'
 import { inboxStatements, type Letter, sentStatements } from '../../src/core/mail/store.ts'
-import { findReplied } from '../../src/core/sending/compose.ts'
+import { findReplied } from '../../src/core/sending/reply.ts'
 import { newTenant, type Tenant } from '../support/tenant.ts'
 
 const NOW = new Date('2026-11-21T10:00:00.123Z')

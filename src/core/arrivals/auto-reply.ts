@@ -6,8 +6,9 @@ import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { sanitizeHtml } from '../reading/text/html.ts'
-import { replyOf, replySubject, requestOf } from '../sending/compose.ts'
 import type { Door } from '../sending/door.ts'
+import { requestOf } from '../sending/letter.ts'
+import { replyOf, replySubject } from '../sending/reply.ts'
 import { requestSends } from '../sending/request.ts'
 
 /** A contact is answered at most once within this time, in ms. */
@@ -163,15 +164,17 @@ function answer(row: Row) {
   const { subject, text, html } = autoReplyOf({ autoReply: JSON.parse(row.auto_reply) })
   const original = { messageId: row.id, threadId: row.thread_id, rfcId: row.rfc_id }
   return {
-    ...requestOf({
-      mailboxId: row.mailbox_id,
-      ...{ to: [row.from_address], cc: [], bcc: [] },
-      ...{ subject: subject || replySubject(row.subject), text, html },
-      reply: replyOf({ ...original, references: JSON.parse(row.reference_ids) }),
-      headers: { 'Auto-Submitted': 'auto-replied', 'X-Auto-Response-Suppress': 'All' },
-      ...{ files: [], content: null },
-      key: `auto-reply:${row.mailbox_id}:${row.id}`,
-    }),
+    ...requestOf(
+      {
+        mailboxId: row.mailbox_id,
+        to: [{ kind: 'to', email: row.from_address }],
+        ...{ subject: subject || replySubject(row.subject), text, html },
+        reply: replyOf({ ...original, references: JSON.parse(row.reference_ids) }),
+        headers: { 'Auto-Submitted': 'auto-replied', 'X-Auto-Response-Suppress': 'All' },
+        key: `auto-reply:${row.mailbox_id}:${row.id}`,
+      },
+      { files: [], content: null },
+    ),
     humanize: false,
   }
 }

@@ -1,38 +1,15 @@
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
 import type { Sender } from '../../core/accounts/sender.ts'
-import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
-import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/mail/files.ts'
-import { messageIdOf, threadIdOf } from '../../core/mail/store.ts'
-import { countUrls } from '../../core/reading/text/links.ts'
-import {
-  barOf,
-  type Draft,
-  type FirstAnswer,
-  findOriginal,
-  findReplied,
-  firstAnswer,
-  foreignReferences,
-  replySubject,
-  requestOf,
-} from '../../core/sending/compose.ts'
-import type { Door } from '../../core/sending/door.ts'
-import { requestSends, type SendResult } from '../../core/sending/request.ts'
-import {
-  type App,
-  body,
-  createRoute,
-  type HttpContext,
-  headerKey,
-  invalid,
-  json,
-  keyHashOf,
-  z,
-} from '../http.ts'
+import { threadIdOf } from '../../core/mail/store.ts'
+import { barOf, type Letter, recipientsFrom, sendLetter } from '../../core/sending/letter.ts'
+import { findOriginal, findReplied, foreignReferences, replySubject } from '../../core/sending/reply.ts'
+import { letterDoor } from '../door.ts'
+import { type App, body, createRoute, type HttpContext, headerKey, invalid, json, z } from '../http.ts'
 import { filesOf } from '../letter-fields.ts'
 import { listOf, MessageBody, ReplyBody } from './draft.ts'
 import { me } from './me.ts'
-import { MessageParams, STATUS } from './messages.ts'
+import { MessageParams, STATUS, statusOf } from './messages.ts'
 import { PLAN_HEADERS, quota } from './plan.ts'
 import { ErrorView, refusalAnswer } from './refusals.ts'
 import { ERRORS, jsonOnly, stamp } from './words.ts'
@@ -154,71 +131,46 @@ send.openapi(
 
 type Wanted = Omit<z.infer<typeof ReplyBody>, 'to' | 'subject'>
 
-/** Sends what is wanted and answers what has become of it. */
+/** Sends the letter and answers with its message, or with the refusal. */
 async function sent(
   c: HttpContext,
   own: Sender,
   wanted: Wanted,
-  given: Pick<Draft, 'to' | 'subject' | 'reply' | 'headers'>,
+  given: Pick<Letter, 'subject' | 'reply' | 'headers'> & { to: string[] },
 ) {
-  const ctx = c.get('ctx')
-  mustBeAllowed(ctx, 'send', own.mailbox.id)
-  const attached = filesOf(wanted)
   const html = wanted.html || null
-  const text = wanted.text || (html === null ? '' : null)
-  const content = { urls: countUrls(text, html), urlsAtMost: null, blockedFile: blockedAmong(attached) }
-  const files = content.blockedFile === null ? await keepFiles(ctx, attached) : []
-  const draft: Draft = {
-    ...{ ...given, subject: given.subject.trim() === '' ? NO_SUBJECT : given.subject },
-    ...{ mailboxId: own.mailbox.id, cc: wanted.cc ?? [], bcc: wanted.bcc ?? [], text, html },
-    ...{ replyTo: wanted.reply_to ?? null, files, content, key: headerKey(c) },
+  const letter = {
+    ...given,
+    mailboxId: own.mailbox.id,
+    to: recipientsFrom({ to: given.to, cc: wanted.cc ?? [], bcc: wanted.bcc ?? [] }),
+    subject: given.subject.trim() === '' ? NO_SUBJECT : given.subject,
+    text: wanted.text || (html === null ? '' : null),
+    html,
+    replyTo: wanted.reply_to ?? null,
+    key: headerKey(c),
   }
-  const [result] = await requestSends(await doorOf(c, own), [requestOf(draft)])
-  if (!result) throw new Error('a request was given no result')
-  if (result.status === 'error' || result.status === 'blocked') await dropFiles(c.env, files)
-  else if (draft.key !== null || result.isKeyDerived)
-    await dropUnnamed(ctx, messageIdOf(result.requestId), files)
-  if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
-  const refusal = result.status === 'blocked' ? result.verdict?.refusal : null
-  if (refusal) return await refusalAnswer(c, own, refusal)
-  const { status, approvalId, subject, createdAt } = await answerOf(c, result)
+  const files = { files: filesOf(wanted), urlsAtMost: null }
+  const result = await sendLetter(c.get('ctx'), await doorOf(c, own), letter, files)
+  if (result.refusal) return await refusalAnswer(c, own, result.refusal)
+  const { requestId, isKeyDerived } = result
   return c.json(
     {
       message: {
-        id: messageIdOf(result.requestId),
-        thread_id: draft.reply?.threadId ?? threadIdOf(result.requestId),
-        status,
-        to: draft.to,
-        // What was struck out of it does not come back in the answer.
-        subject: subject ?? draft.subject,
-        created_at: stamp(createdAt),
+        id: result.messageId,
+        thread_id: given.reply?.threadId ?? threadIdOf(requestId),
+        status: statusOf(result.status),
+        to: given.to,
+        // The subject as it was kept: the answer does not repeat what was redacted.
+        subject: result.subject ?? letter.subject,
+        created_at: stamp(result.createdAt),
       },
-      request_id: result.requestId,
-      approval_queue_id: approvalId,
-      ...(result.isKeyDerived ? { dedupe: 'derived' as const } : {}),
-      ...(result.isKeyDerived && result.status === 'duplicate' ? { duplicate: true as const } : {}),
+      request_id: requestId,
+      approval_queue_id: result.approvalId,
+      ...(isKeyDerived ? { dedupe: 'derived' as const } : {}),
+      ...(isKeyDerived && result.isDuplicate ? { duplicate: true as const } : {}),
     },
     202,
   )
 }
 
-async function answerOf(
-  c: HttpContext,
-  result: Exclude<SendResult, { status: 'error' }>,
-): Promise<Omit<FirstAnswer, 'status'> & { status: FirstAnswer['status'] | 'failed' }> {
-  if (result.status === 'duplicate') return await firstAnswer(c.get('ctx'), result.requestId)
-  const { status, approvalId, subject } = result
-  const said = status === 'scheduled' ? 'queued' : status === 'blocked' ? 'failed' : status
-  return { status: said, approvalId, subject, createdAt: c.get('now') }
-}
-
-async function doorOf(c: HttpContext, { mailbox }: Sender): Promise<Door> {
-  return {
-    env: c.env,
-    now: c.get('now'),
-    name: c.get('errand')?.door ?? 'mailmolt',
-    credential: { keyHash: await keyHashOf(c) },
-    tenantId: null,
-    agent: mailbox.agentId === null ? null : { id: mailbox.agentId, name: null },
-  }
-}
+const doorOf = (c: HttpContext, own: Sender) => letterDoor(c, c.get('errand')?.door ?? 'mailmolt', own)

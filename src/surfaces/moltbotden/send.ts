@@ -1,14 +1,11 @@
-import type { Sender } from '../../core/accounts/sender.ts'
 import { parseAddress, safeHeaderText } from '../../core/ground/address.ts'
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import { Fault } from '../../core/ground/fault.ts'
-import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../core/mail/files.ts'
-import { messageIdOf, threadIdOf } from '../../core/mail/store.ts'
-import { countUrls } from '../../core/reading/text/links.ts'
-import { areOurs, barOf, findReplied, firstAnswer, requestOf } from '../../core/sending/compose.ts'
-import type { Door } from '../../core/sending/door.ts'
-import { requestSends, type SendResult } from '../../core/sending/request.ts'
-import { body, createRoute, type HttpContext, headerKey, json, keyHashOf, z } from '../http.ts'
+import { threadIdOf } from '../../core/mail/store.ts'
+import { areOurs, barOf, type LetterResult, recipientsFrom, sendLetter } from '../../core/sending/letter.ts'
+import { findReplied } from '../../core/sending/reply.ts'
+import { letterDoor } from '../door.ts'
+import { body, createRoute, headerKey, json, z } from '../http.ts'
 import { attachments, bodyText, filesOf } from '../letter-fields.ts'
 import { me } from './me.ts'
 import { STATUS, type Status } from './message.ts'
@@ -99,7 +96,7 @@ time. An Idempotency-Key makes a repeat safe: it is answered as the first one wa
     const { ctx } = c.var
     const own = await me(c)
     mustBeAllowed(ctx, 'send', own.mailbox.id)
-    const door = await doorOf(c, own)
+    const door = await letterDoor(c, 'moltbotden', own)
     const given = wanted.in_reply_to
     const reply = given ? await findReplied(ctx, own.mailbox.id, given) : null
 
@@ -111,35 +108,21 @@ time. An Idempotency-Key makes a repeat safe: it is answered as the first one wa
       return await refusalAnswer(c, own, wrong)
     }
 
-    const attached = filesOf(wanted)
-    const text = wanted.body_text || null
-    const html = wanted.body_html || null
-    const content = {
-      urls: countUrls(text, html),
-      urlsAtMost: URLS_AT_MOST,
-      blockedFile: blockedAmong(attached),
+    const recipients = { to: wanted.to, cc: wanted.cc ?? [], bcc: wanted.bcc ?? [] }
+    const letter = {
+      ...{ mailboxId: own.mailbox.id, to: recipientsFrom(recipients), subject: wanted.subject, reply },
+      ...{ text: wanted.body_text || null, html: wanted.body_html || null, key: headerKey(c) },
     }
-    const mayGo = content.blockedFile === null && content.urls <= URLS_AT_MOST
-    const files = mayGo ? await keepFiles(ctx, attached) : []
-    const draft = {
-      ...{ mailboxId: own.mailbox.id, subject: wanted.subject, text, html, reply, files, content },
-      ...{ to: wanted.to, cc: wanted.cc ?? [], bcc: wanted.bcc ?? [], key: headerKey(c) },
-    }
-    const [result] = await requestSends(door, [requestOf(draft)])
-    if (!result) throw new Error('a request was given no result')
-    if (result.status === 'error' || result.status === 'blocked') await dropFiles(c.env, files)
-    else if (draft.key !== null) await dropUnnamed(ctx, messageIdOf(result.requestId), files)
-    if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
-    const refusal = result.status === 'blocked' ? result.verdict?.refusal : null
+    const files = { files: filesOf(wanted), urlsAtMost: URLS_AT_MOST }
+    const { refusal, status, requestId, messageId } = await sendLetter(ctx, door, letter, files)
     if (refusal) return await refusalAnswer(c, own, refusal)
-    const { status } = result.status === 'duplicate' ? await firstAnswer(ctx, result.requestId) : result
-    const isInternal = areOurs(ctx, [...draft.to, ...draft.cc, ...draft.bcc])
+    const isInternal = areOurs(ctx, Object.values(recipients).flat())
     return c.json(
       {
-        message_id: messageIdOf(result.requestId),
+        message_id: messageId,
         ...outcomeOf(status),
         delivery_type: isInternal ? ('internal' as const) : ('external' as const),
-        thread_id: reply?.threadId ?? threadIdOf(result.requestId),
+        thread_id: reply?.threadId ?? threadIdOf(requestId),
       },
       200,
     )
@@ -149,7 +132,7 @@ time. An Idempotency-Key makes a repeat safe: it is answered as the first one wa
 const SENT = 'Email sent successfully'
 
 /** What became of a message as it was asked for; a repeat is told what the first one was. */
-function outcomeOf(status: Exclude<SendResult['status'], 'error' | 'duplicate'>): {
+function outcomeOf(status: LetterResult['status']): {
   status: Status
   message: string
 } {
@@ -181,14 +164,3 @@ function breachOf({ to, cc, bcc, subject }: Wanted) {
 
 const noSuchMessage = () =>
   new Fault('not_found', 'in_reply_to: Message not found.', { field: 'in_reply_to' })
-
-async function doorOf(c: HttpContext, { mailbox }: Sender): Promise<Door> {
-  return {
-    env: c.env,
-    now: c.get('now'),
-    name: 'moltbotden',
-    credential: { keyHash: await keyHashOf(c) },
-    tenantId: null,
-    agent: mailbox.agentId === null ? null : { id: mailbox.agentId, name: null },
-  }
-}

@@ -7,14 +7,12 @@ import { type Address, parseAddress } from '../../ground/address.ts'
 import type { Ctx } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { sha256 } from '../../ground/hash.ts'
-import { blockedAmong, dropFiles, dropUnnamed, keepFiles } from '../../mail/files.ts'
 import { messageIdOf } from '../../mail/store.ts'
 import type { Refusal } from '../../policy/judge.ts'
-import { countUrls } from '../../reading/text/links.ts'
-import { findReplied, firstAnswer, foreignReferences, requestOf } from '../compose.ts'
 import type { Door } from '../door.ts'
+import { type LetterResult, sendLetter } from '../letter.ts'
 import type { SendRequest } from '../prepare.ts'
-import { requestSends, type SendResult } from '../request.ts'
+import { findReplied, foreignReferences } from '../reply.ts'
 import { simulateSends } from '../simulate.ts'
 import { readSubmission, type Submitted } from './message.ts'
 
@@ -52,25 +50,17 @@ export async function submitMessage(
   if ('reason' in message) return { kind: 'refused', refusal: message }
   if (!(await isOwn(submitter, message.from.email))) return notOwn(account, 'From')
 
-  const { text, html, files: given } = message
-  const blockedFile = blockedAmong(given)
-  const content = { urls: countUrls(text, html), urlsAtMost: null, blockedFile }
-  const [thread, dedupeKey] = await Promise.all([
-    threadOf(ctx, account.mailbox.id, message),
-    key ?? dedupeKeyOf(account.mailbox.id, message, recipients),
+  const mailboxId = account.mailbox.id
+  const [thread, ownKey] = await Promise.all([
+    threadOf(ctx, mailboxId, message),
+    key === null ? dedupeKeyOf(mailboxId, message, recipients) : null,
   ])
-  const files = blockedFile === null ? await keepFiles(ctx, given) : []
-  const { headers, ...draft } = requestOf({
-    ...{ mailboxId: account.mailbox.id, to: [], cc: [], bcc: [], text, html, files, content },
-    ...{ subject: message.subject || NO_SUBJECT, replyTo: message.replyTo, key, ...thread },
-    headers: { ...message.headers, ...thread.headers },
-  })
-  const request = { ...draft, ...(headers ? { headers } : {}), to: partiesOf(message, recipients), dedupeKey }
-  const [result] = await requestSends(doorOf({ ctx, account }), [request])
-  if (!result) throw new Error('a request was given no result')
-  if (result.status === 'error' || result.status === 'blocked') await dropFiles(ctx.env, files)
-  else if (dedupeKey !== null) await dropUnnamed(ctx, messageIdOf(result.requestId), files)
-  return await submissionOf(ctx, result)
+  const { text, html, files, replyTo } = message
+  const letter = {
+    ...{ mailboxId, to: partiesOf(message, recipients), subject: message.subject || NO_SUBJECT, text, html },
+    ...{ reply: thread.reply, replyTo, headers: { ...message.headers, ...thread.headers }, key, ownKey },
+  }
+  return submissionOf(await sendLetter(ctx, doorOf({ ctx, account }), letter, { files, urlsAtMost: null }))
 }
 
 /**
@@ -200,17 +190,9 @@ async function dedupeKeyOf(
   return `${await stemOf(mailboxId, messageId)}${digest.slice(0, 32)}`
 }
 
-async function submissionOf(ctx: Ctx, result: SendResult): Promise<Submission> {
-  if (result.status === 'error') throw new Fault(result.code, result.message, result.details)
-  const { requestId } = result
-  if (result.status === 'duplicate') {
-    const { status, approvalId } = await firstAnswer(ctx, requestId)
-    return { kind: 'accepted', requestId, status, approvalId }
+function submissionOf({ requestId, status, refusal, approvalId }: LetterResult): Submission {
+  if (status === 'blocked') {
+    return { kind: 'refused', refusal: refusal ?? { reason: 'not_sent', detail: 'it was refused before' } }
   }
-  if (result.status === 'blocked') {
-    const unknown = { reason: 'not_sent', detail: 'it was refused before' }
-    return { kind: 'refused', refusal: result.verdict?.refusal ?? unknown }
-  }
-  const status = result.status === 'scheduled' ? 'queued' : result.status
-  return { kind: 'accepted', requestId, status, approvalId: result.approvalId }
+  return { kind: 'accepted', requestId, status: status === 'scheduled' ? 'queued' : status, approvalId }
 }
