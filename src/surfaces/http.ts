@@ -19,7 +19,7 @@ export type App = {
 }
 export type HttpContext = Context<App>
 
-/** How one published API says things went wrong: a status for every code, and the body around it with its schema. */
+/** How one published API reports errors: a status for every code, and the body with its schema. */
 export type Dialect = {
   status: Statuses
   error: { name: string; schema: z.ZodType }
@@ -31,18 +31,18 @@ export type Dialect = {
   }) => unknown
 }
 
-/** A request that a door of ours makes in-process on its caller's behalf, and what it learns beside the answer. */
+/** A request that MCP makes in-process for its caller, and what it learns beside the answer. */
 export type Errand = { door: 'mcp'; now: Date; requestId: string; refusal: Refusal | null }
 
 const errands = new WeakMap<Request, Errand>()
 
-/** Has the request go as an errand. No header can claim as much: only code of ours holds the object. */
+/** Marks a request as an errand. It is an object and not a header, so that no client can forge it. */
 export function sendOn(request: Request, errand: Errand): Request {
   errands.set(request, errand)
   return request
 }
 
-/** The error of doors that follow no published contract: the operator's, and where carriers report. */
+/** Errors on surfaces without a published contract: the operator's, and the addresses that carriers report to. */
 export const OWN_ERROR = {
   name: 'Failure',
   schema: z.object({ error: z.string().openapi({ example: 'not_found' }), message: z.string() }),
@@ -53,12 +53,12 @@ const BODY_AT_MOST = 10 * 1024 * 1024
 
 export { createRoute, z }
 
-/** A set of routes, to be mounted on a surface. Requests that do not fit their schema are the fault `invalid`. */
+/** A set of routes, to be mounted on a surface. A request that does not match its schema is the fault `invalid`. */
 export function router(): OpenAPIHono<App> {
   return new OpenAPIHono<App>({ defaultHook: refuseInvalid })
 }
 
-/** One published API: its routes, and its own way of answering every fault. */
+/** One published API: its routes and its dialect for faults. */
 export function surface(dialect: Dialect): OpenAPIHono<App> {
   const app = router()
   app.openAPIRegistry.register(dialect.error.name, dialect.error.schema)
@@ -83,14 +83,14 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
 
 const dialects = new WeakMap<OpenAPIHono<App>, Dialect>()
 
-/** The dialect that a surface was made with. */
+/** The dialect of a surface. */
 export function dialectOf(app: OpenAPIHono<App>): Dialect {
   const dialect = dialects.get(app)
   if (!dialect) throw new Error('only a surface has a dialect')
   return dialect
 }
 
-/** Before everything else: one moment and one request id for the whole request, and a bound on its body. */
+/** Runs first: sets the time and the id of the request, and limits its body. */
 export const opening: MiddlewareHandler<App> = async (c, next) => {
   const errand = errands.get(c.req.raw) ?? null
   c.set('errand', errand)
@@ -100,7 +100,7 @@ export const opening: MiddlewareHandler<App> = async (c, next) => {
   c.header('X-Request-Id', c.get('requestId'))
 }
 
-/** Refuses bodies above 10 MiB, also where the length is not told beforehand. */
+/** Refuses bodies above 10 MiB, also without a Content-Length. */
 export const limitBody: MiddlewareHandler<App> = bodyLimit({
   maxSize: BODY_AT_MOST,
   onError: () => {
@@ -108,13 +108,13 @@ export const limitBody: MiddlewareHandler<App> = bodyLimit({
   },
 })
 
-/** The key as it was presented, by `Authorization: Bearer` or `X-API-Key`, or null. */
+/** The key from `Authorization: Bearer` or `X-API-Key`, or null. */
 export function presentedKey(c: HttpContext): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
   return bearer ?? c.req.header('x-api-key')?.trim() ?? null
 }
 
-/** Every route below this needs a living key; the tenant that a request names must be the key's. */
+/** Every route below this needs a valid key. A tenant named in the request must be the key's. */
 export const bearer: MiddlewareHandler<App> = async (c, next) => {
   const ctx = await identify(c)
   c.set('ctx', ctx)
@@ -122,12 +122,12 @@ export const bearer: MiddlewareHandler<App> = async (c, next) => {
   await next()
 }
 
-/** Answers a repeated POST that bears an Idempotency-Key as it answered the first, for 24 h. */
+/** Replays the first answer to a repeated POST with the same Idempotency-Key, for 24 h. */
 export const idempotent: MiddlewareHandler<App> = async (c, next) => {
   const key = c.req.header('idempotency-key')
   if (c.req.method !== 'POST' || key === undefined) return await next()
   mustBeHeaderKey(key)
-  // Kept per caller too: what one key was told, or one agent, another may not be entitled to.
+  // Kept per caller: another key or agent may not be allowed to see the same answer.
   const caller = `${actorName(c.get('ctx').actor)} ${c.req.header('x-agent-id') ?? ''}`.trim()
   const route = `POST ${c.req.path} ${caller}`
   const request = { route, key, body: await c.req.text() }
@@ -144,12 +144,12 @@ export const idempotent: MiddlewareHandler<App> = async (c, next) => {
   }
 }
 
-/** Marks an answer that shows a secret: it is never kept, and a replay of it is refused. */
+/** Marks an answer that shows a secret. It is not stored, so a replay of the request is refused. */
 export function showsSecret(c: HttpContext) {
   c.set('showsSecret', true)
 }
 
-/** The hash of the presented key for routes that check it in their own first database call. */
+/** The hash of the request's key, for routes that check it in their own first database call. */
 export async function keyHashOf(c: HttpContext): Promise<string> {
   const secret = presentedKey(c)
   if (secret === null || (!settings(c.env).isLocal && !isWellFormed(secret))) throw noKey()
@@ -162,13 +162,13 @@ async function identify(c: HttpContext): Promise<Ctx> {
   return await authenticate(c.env, c.get('now'), secret)
 }
 
-/** For a door that needs a living key and judges nothing else. */
+/** Throws unless the request has a valid key; checks nothing else. */
 export const needsKey: MiddlewareHandler<App> = async (c, next) => {
   c.set('ctx', await identify(c))
   await next()
 }
 
-/** For routes that check the key themselves: a caller without a key learns that first, and not what is wrong with the body. */
+/** For routes that check the key themselves: a missing key is reported before errors in the body. */
 export const refuseUnknownFirst: Hook<unknown, App, string, unknown> = async (result, c) => {
   if (result.success) return
   const ctx = await identify(c as HttpContext)
@@ -176,7 +176,7 @@ export const refuseUnknownFirst: Hook<unknown, App, string, unknown> = async (re
   throw invalid(result.error)
 }
 
-/** The `Idempotency-Key` header where it is given: 1 to 256 printable characters. */
+/** The `Idempotency-Key` header, 1 to 256 printable characters, or null. */
 export function headerKey(c: HttpContext): string | null {
   const key = c.req.header('idempotency-key')
   if (key === undefined) return null
@@ -192,12 +192,12 @@ function mustBeHeaderKey(key: string) {
   }
 }
 
-/** Ends a surface: whatever matched no route is a 404 in that surface's own shape. */
+/** The last handler of a surface: a request without a route is a 404 in the surface's dialect. */
 export function noSuchRoute(c: HttpContext): never {
   throw new Fault('not_found', `There is no ${c.req.method} ${c.req.path}.`)
 }
 
-/** A JSON answer of this shape, for a route's `responses`; without an example one is made of the schema. */
+/** A JSON answer with this schema, for a route's `responses`. By default its example is made from the schema. */
 export function json<Schema extends z.ZodType>(
   schema: Schema,
   description = 'OK',
@@ -207,13 +207,13 @@ export function json<Schema extends z.ZodType>(
   return { description, content: { 'application/json': { schema, ...shown } } }
 }
 
-/** A JSON request body of this shape, for a route's `request`; without an example one is made of the schema. */
+/** A JSON request body with this schema, for a route's `request`. By default its example is made from the schema. */
 export function body<Schema extends z.ZodType>(schema: Schema, example?: z.input<Schema>) {
   const shown = example === undefined ? {} : { example }
   return { body: { required: true as const, content: { 'application/json': { schema, ...shown } } } }
 }
 
-/** A file that is made while it is read. What is wrong with the request is found before its first byte. */
+/** A file that is generated while it is read. Faults of the request are thrown before its first byte. */
 export async function fileOf(
   c: HttpContext,
   parts: AsyncGenerator<string>,
@@ -261,7 +261,7 @@ const refuseInvalid: Hook<unknown, App, string, unknown> = (result) => {
   if (!result.success) throw invalid(result.error)
 }
 
-/** The fault of a request that does not fit its schema: it names the first field and lists them all. */
+/** The fault of a request that does not match its schema: its message names the first field, its details all. */
 export function invalid(error: z.ZodError): Fault {
   const issues = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }))
   const [first] = issues
@@ -271,7 +271,7 @@ export function invalid(error: z.ZodError): Fault {
   })
 }
 
-/** What broke because the caller's key died under it, as where a tenant is erased, is answered as any later request. */
+/** If a request fails because its key was revoked meanwhile, as by an erasure, it is answered like any later request. */
 async function faultOfKey(c: HttpContext): Promise<Fault | null> {
   const secret = presentedKey(c)
   if (secret === null || isOperator(c.env, secret)) return null

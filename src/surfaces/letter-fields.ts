@@ -3,7 +3,7 @@ import { z } from './http.ts'
 
 const FILES_AT_MOST = 7 * 1024 * 1024
 
-/** A body as mail can hold it: well-formed, without NUL (RFC 5322, section 4); at most so many KB of UTF-8. */
+/** The schema of a letter's body: well-formed, without NUL (RFC 5322, section 4), with a limit in KB of UTF-8. */
 export function bodyText(kilobytes: number) {
   const size = kilobytes % 1024 === 0 ? `${kilobytes / 1024} MB` : `${kilobytes} KB`
   return z
@@ -30,7 +30,7 @@ const File = z.object({
 })
 type File = z.infer<typeof File>
 
-/** The files of a letter, so many at most and 7 MB in all. */
+/** The schema of a letter's files, with a limit on their number and 7 MB in all. */
 export function attachments(atMost: number) {
   return z
     .array(File)

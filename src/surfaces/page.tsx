@@ -19,7 +19,7 @@ const STYLE = `
   [role=alert] { border-left: .25rem solid; padding-left: .75rem; font-weight: 600 }
 `
 
-/** What every page for people is sent with: it tells nobody its address, is found by no search and is held by no other window. */
+/** The headers of every page for people: no referrer, no search index, no handle for other windows. */
 export const APART = {
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
@@ -27,7 +27,7 @@ export const APART = {
   'Cross-Origin-Opener-Policy': 'same-origin',
 }
 
-/** For pages whose address holds a token: it is told to nobody, kept nowhere and framed by no one. */
+/** The headers of pages with a token in their address: no referrer, no cache, no frames. */
 export const guarded: MiddlewareHandler<App> = async (c, next) => {
   await next()
   c.header('Cache-Control', 'no-store')
@@ -39,7 +39,7 @@ export const guarded: MiddlewareHandler<App> = async (c, next) => {
   )
 }
 
-/** One page of plain HTML for whoever follows a link; the nonce admits its style and nothing else. */
+/** One plain HTML page for a person who follows a link. Its nonce allows its own style and nothing else. */
 export function Page({ title, nonce, children }: { title: string; nonce: string; children: unknown }) {
   return (
     <>

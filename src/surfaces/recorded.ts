@@ -28,7 +28,7 @@ export function recorded(surfaceOf: (route: string) => string | null): Middlewar
   }
 }
 
-/** The route that answered, or that would have, had no middleware of its area refused before. */
+/** The route of the request, also if a middleware refused it first. */
 function answeredBy(c: HttpContext): { method: string; path: string } {
   const matched = matchedRoutes(c)
   const reached = matched.slice(c.req.routeIndex)

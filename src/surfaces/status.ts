@@ -1,10 +1,10 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { FaultCode } from '../core/ground/fault.ts'
 
-/** How one API answers each fault. */
+/** The status of each fault in one API. */
 export type Statuses = Record<FaultCode, ContentfulStatusCode>
 
-/** The HTTP status of each fault, where a published contract does not say otherwise. */
+/** The default HTTP status of each fault, for APIs whose contract has no other. */
 export const STATUS: Statuses = {
   unauthorized: 401,
   insufficient_scope: 403,

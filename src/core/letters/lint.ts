@@ -13,7 +13,7 @@ export type Finding = {
     | 'spam_phrase'
     | 'unused_variable'
     | 'system_variable_redeclared'
-  /** Null where the whole template is meant. */
+  /** Null for a finding about the whole template. */
   part: Part | null
   detail: string
 }
@@ -54,8 +54,8 @@ const INSECURE = /(?:^|[\s,"'])((?:http:\/\/|javascript:|vbscript:|ftp:\/\/)[^\s
 const INSECURE_TEXT = /\b(?:http|ftp):\/\/[^\s"'<>]+/gi
 
 /**
- * Findings about a template before it is published. Errors keep it from being sent, warnings do not. Variables are held
- * against the declared ones only where any are declared; an `insecure_url` is one a reader would load or follow.
+ * Findings about a template before it is published. Errors prevent publishing, warnings do not. Variables are checked
+ * against the declared ones only if any are declared. `insecure_url`: a URL that a reader would load or follow.
  */
 export function lintTemplate(request: LintRequest): { errors: Finding[]; warnings: Finding[] } {
   const errors: Finding[] = []
@@ -117,7 +117,7 @@ function spamPhrases(part: Part, source: string) {
   return SPAM_PHRASES.filter((phrase) => ` ${words} `.includes(` ${phrase} `))
 }
 
-/** Splits instead of matching tags: a pattern over 200,000 unclosed brackets would take minutes. */
+/** Splits instead of matching tags, because a pattern over 200,000 unclosed brackets would take minutes. */
 function withoutTags(html: string) {
   const [first = '', ...pieces] = html.split('<')
   const texts = pieces.map((piece) =>

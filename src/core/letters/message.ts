@@ -8,7 +8,7 @@ export type Attachment = {
   filename: string
   contentType: string
   content: Uint8Array
-  /** What the HTML names it by (`cid:`), without angle brackets: the file is shown there, and not beside the text. */
+  /** The name used in the HTML (`cid:`), without angle brackets. The file is shown there and not as an attachment. */
   contentId?: string
 }
 
@@ -24,12 +24,12 @@ export type Draft = {
   subject: string
   text: string | null
   html: string | null
-  /** Custom fields; the ones this file writes itself, and those that carriers obey, are refused. */
+  /** Custom fields. Fields that this file writes itself, and fields that carriers act on, are refused. */
   headers: Record<string, string>
   attachments?: Attachment[]
 }
 
-/** What went into the bytes, spelt as it went: addresses canonical, names and subject trimmed, bodies with LF. */
+/** The message as written into the bytes: addresses canonical, names and subject trimmed, bodies with LF. */
 export type Mail = Required<Omit<Draft, 'date'>> & { date: Date }
 
 export type Built = { ok: true; raw: Uint8Array; mail: Mail } | { ok: false; field: string; detail: string }
@@ -54,15 +54,15 @@ const PRINTABLE = /^[\u0020-\u007e]*$/
 const OWN_FIELDS = new RegExp(
   '^(?:from|sender|to|cc|bcc|reply-to|subject|date|message-id|mime-version|return-path|received(?:-.*)?|delivered-to|' +
     'envelope-to|apparently-to|errors-to|return-receipt-to|disposition-notification-to|authentication-results|' +
-    // A carrier would take these as orders: X-SMTPAPI alone can add recipients.
+    // Carriers act on these fields: X-SMTPAPI can even add recipients.
     'x-smtpapi|(?:content|resent|dkim|domainkey|arc|x-ses|x-mailgun|x-mc|x-pm|x-msys|x-mj|x-sib)-.*)$',
   'i',
 )
 
 /**
  * The bytes of one message in RFC 5322 form: pure ASCII, CRLF, lines of at most 998 octets (78 where a word allows),
- * no Bcc. The same draft gives the same bytes. Whatever cannot go out exactly as meant is refused, naming the field
- * (`to[1].email`, `headers.X-Ref`, `message` for what only reading the bytes back has shown).
+ * no Bcc. The same draft gives the same bytes. A draft that cannot be sent exactly as given is refused, naming the field
+ * (`to[1].email`, `headers.X-Ref`; `message` if the bytes read back differently).
  */
 export async function buildMessage(draft: Draft): Promise<Built> {
   const mail = normalise(draft)
@@ -150,7 +150,7 @@ const refuse = (field: string, detail: string): Refusal => ({ ok: false, field, 
 const tooLong = (text: string, limit: number) =>
   text.length > limit ? `is longer than ${limit} characters` : null
 
-/** Why a caller may not set a header field to this value, or null where they may. */
+/** Why a caller may not set a header field to this value, or null if it is allowed. */
 export function fieldFault(name: string, value: string): string | null {
   return faultInField(name, value, value.trim().replace(/ +/g, ' '))
 }
@@ -186,7 +186,7 @@ function writeFields(mail: Mail): Field[] {
   ].filter((field) => field.value !== '')
 }
 
-/** Joins words to lines of 76 octets: a line break stands where a space stood, so unfolding gives the space back. */
+/** Joins words to lines of 76 octets. Lines break at spaces only, so unfolding restores the text. */
 function fold(name: string, words: string[]) {
   let used = name.length + 1
   return words.reduce((value, word, index) => {
@@ -204,7 +204,7 @@ function foldParties(name: string, parties: Party[]) {
   return fold(name, words)
 }
 
-/** A display name: quoted where every reader agrees on its characters, else in encoded words. */
+/** A display name: quoted if all mail programs read its characters alike, else in encoded words. */
 function phraseOf(name: string) {
   const isPlain = /^[A-Za-z0-9 !#$%&'*+/?^_`{|}~.,;:()[\]-]{1,60}$/.test(name)
   return isPlain ? [`"${name}"`] : encodedWords(name)
@@ -217,7 +217,7 @@ function wordsOf(text: string) {
   return isPlain || text === '' ? words : encodedWords(text)
 }
 
-/** RFC 2047, section 2: base64 words of at most 64 octets, none of which cuts a character. */
+/** RFC 2047, section 2: base64 words of at most 64 octets. No word cuts a character. */
 function encodedWords(text: string) {
   const chunks: string[] = []
   let chunk = ''
@@ -231,7 +231,7 @@ function encodedWords(text: string) {
   return [...chunks, chunk].map((piece) => `=?utf-8?B?${Buffer.from(piece).toString('base64')}?=`)
 }
 
-/** mimetext lays out fields and parts that are already in their final ASCII form; it is handed nothing else. */
+/** mimetext only arranges fields and parts; they are in their final ASCII form before. */
 function assemble(mail: Mail, fields: Field[]) {
   const message = createMimeMessage()
   message.headers.fields = fields
@@ -261,7 +261,7 @@ function assemble(mail: Mail, fields: Field[]) {
   return `${message.asRaw()}\r\n`
 }
 
-/** Whether the HTML shows the file itself; without HTML nothing can. */
+/** Whether the file is shown inside the HTML. */
 function isInline({ html }: Mail, { contentId }: Attachment) {
   return html !== null && contentId !== undefined
 }
@@ -271,7 +271,7 @@ function base64Lines(content: string | Uint8Array) {
   return (octets.toString('base64').match(/.{1,76}/g) ?? []).join('\r\n')
 }
 
-/** RFC 2183, or RFC 2231 in numbered sections where the name is long or not plain. */
+/** RFC 2183, or RFC 2231 in numbered sections for a name that is long or not plain. */
 function dispositionOf(filename: string, disposition: 'inline' | 'attachment') {
   if (/^[A-Za-z0-9 _.,()+-]{1,50}$/.test(filename)) return `${disposition}; filename="${filename}"`
   const octets = [...Buffer.from(filename)].map(
@@ -300,7 +300,7 @@ function faultInBytes(raw: Uint8Array) {
   return start === raw.length ? null : 'the last line does not end'
 }
 
-/** What another reader makes of the bytes that was not meant, or null. */
+/** How the bytes, read by another parser, differ from the message; null if they do not. */
 function faultInMessage(read: Email, mail: Mail, fields: Field[]) {
   const written = fields.map(({ name, value }) => `${name}: ${value.replaceAll('\r\n', '')}`)
   const found = read.headers.map(({ originalKey, value }) => `${originalKey}: ${value}`)
@@ -344,7 +344,7 @@ function sameFiles(read: Email, mail: Mail) {
     const octets = typeof content === 'string' ? Buffer.from(content) : new Uint8Array(content)
     return label(mimeType, filename, contentId?.replace(/^<|>$/g, ''), octets)
   })
-  // Those that the HTML shows stand before those beside the text.
+  // Files shown in the HTML come before attachments.
   const inline = mail.attachments.filter((file) => isInline(mail, file))
   const beside = mail.attachments.filter((file) => !isInline(mail, file))
   const meant = [
@@ -354,7 +354,7 @@ function sameFiles(read: Email, mail: Mail) {
   return same(found, meant)
 }
 
-/** The reader rewrites the line ends of calendars; all else must come back to the octet. */
+/** The parser rewrites line ends of calendars. All other content must come back unchanged. */
 function digestible(type: string, content: Buffer) {
   const isCalendar = type === 'text/calendar' || type === 'application/ics'
   return isCalendar

@@ -11,12 +11,12 @@ import {
   type Template,
 } from './rendering.ts'
 
-/** How often what is still missing is filled in: a value may be what a branch with more values waits for. */
+/** Rounds of filling in missing values: a filled value may open a branch that needs more. */
 const ROUNDS = 5
 
 /**
- * What a send of this content with this payload would say. A sample stands for the link that is made for each recipient,
- * and for an address that is neither set nor in the payload. Throws `template_render_failed` where it would say nothing.
+ * What a send of this content with this payload would say. The unsubscribe link, which is made for each recipient, and an
+ * address that is not set are shown as samples. Throws `template_render_failed` if the content cannot be rendered.
  */
 export async function previewContent(
   ctx: Ctx,
@@ -49,7 +49,7 @@ export async function previewContent(
   return { subject, html, text }
 }
 
-/** A value for every variable without which the content cannot be rendered: its name in brackets, or a number. */
+/** A sample for every variable that rendering needs: its name in brackets, or a number. */
 export function samplePayload(content: Template & { variables: { name: string; type: string }[] }): Payload {
   const sample = new Map<string, unknown>()
   for (const { name, type } of content.variables) sample.set(name, type === 'number' ? 14 : `[${name}]`)

@@ -3,8 +3,8 @@ import type { StoredFile } from '../../schema/letters.ts'
 import type { Attachment, Mail } from './message.ts'
 
 /**
- * A rendered message as it is kept between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF; `files`
- * lie in R2 beside it, for carriers that want them apart.
+ * A rendered message, as stored between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF. `files`
+ * lie in R2, for carriers that take files separately.
  */
 export type Rendered = Omit<Mail, 'date' | 'attachments'> & {
   sha256: string
@@ -12,7 +12,7 @@ export type Rendered = Omit<Mail, 'date' | 'attachments'> & {
   files?: StoredFile[]
 }
 
-/** Keeps a rendered message in R2 under its own hash and returns the key. */
+/** Stores a rendered message in R2 under its own hash and returns the key. */
 export async function keepRendered(
   env: Env,
   { tenantId, id }: { tenantId: string; id: string },
@@ -23,14 +23,14 @@ export async function keepRendered(
   return key
 }
 
-/** The rendered message under a key, or null while none exists. */
+/** The rendered message under a key, or null. */
 export async function readRendered(env: Env, key: string | null): Promise<Rendered | null> {
   if (key === null) return null
   const object = await env.MAIL.get(key)
   return object ? await object.json<Rendered>() : null
 }
 
-/** The contents of stored files. Throws where one is gone: a message is not sent without a file that it names. */
+/** The contents of stored files. Throws if one is missing: a message is never sent without a file that it names. */
 export async function readFiles(env: Env, files: StoredFile[]): Promise<Attachment[]> {
   return await Promise.all(
     files.map(async ({ filename, contentType, contentId, key }) => {

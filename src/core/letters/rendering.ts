@@ -21,9 +21,9 @@ type Path = { name: string; segments: (string | number)[] }
 type CompiledPart = {
   part: Part
   nodes: Node[]
-  /** Top-level names the part reads, apart from those it assigns itself. */
+  /** Top-level names that the part reads and does not assign. */
   variables: string[]
-  /** What a payload must hold, where that can be told without rendering; null where branches or loops decide. */
+  /** The paths that a payload must have; null if only rendering can tell, because of branches or loops. */
   paths: Path[] | null
 }
 
@@ -37,15 +37,15 @@ export type Rendered =
   | { ok: true; subject: string; html: string | null; text: string | null }
   | { ok: false; missing: string[]; detail: string }
 
-/** Variables that the system fills in where it can; a payload cannot override what the system gives. */
+/** Variables that the system fills in. A payload cannot override them. */
 export const SYSTEM_VARIABLES = ['unsubscribe_url', 'physical_address'] as const
 
 export type SystemValues = Partial<Record<(typeof SYSTEM_VARIABLES)[number], string>>
 
-/** Longest part of a template, and longest rendered part, in characters. */
+/** The longest part of a template, and the longest rendered part, in characters. */
 export const MAX_TEMPLATE = 200_000
 const MAX_OUTPUT = 2_000_000
-/** Nodes one rendering may visit. Counted, not timed: the clock of a Worker stands still while it computes. */
+/** Nodes that one rendering may visit. Counted, not timed: a Worker's clock stands still while it computes. */
 const MAX_STEPS = 10_000
 const KEPT = 32
 
@@ -62,7 +62,7 @@ const engines: Record<Part, Liquid> = {
 const recent = new Map<string, Compiled>()
 
 /**
- * Parses a template once; the last few are kept by content. Includes, layouts and files do not exist. A syntax error
+ * Parses a template; the last few are cached by content. There are no includes, layouts or files. A syntax error
  * names its part and its line, counted from 1.
  */
 export function compileTemplate(template: Template): Compilation {
@@ -88,7 +88,7 @@ export function compileTemplate(template: Template): Compilation {
   return { ok: true, compiled }
 }
 
-/** Top-level names the template reads and does not assign, guarded ones included, the system's own left out. */
+/** Top-level names that the template reads and does not assign, with guarded ones and without the system's own. */
 export function variablesIn(compiled: Compiled): string[] {
   const system: readonly string[] = SYSTEM_VARIABLES
   return [...new Set(compiled.parts.flatMap((part) => part.variables))].filter(
@@ -97,8 +97,8 @@ export function variablesIn(compiled: Compiled): string[] {
 }
 
 /**
- * The variables without which this payload cannot be rendered, as dotted paths. Undefined is missing and null is not;
- * nor is what `default`, an `if` or an `assign` tests, nor what stands in a branch this payload does not take.
+ * The variables that rendering needs and this payload lacks, as dotted paths. Undefined is missing, null is not. Names
+ * that `default`, `if` or `assign` only test, and names in branches that are not taken, are not missing, either.
  */
 export function missingVariables(compiled: Compiled, payload: Payload, system: SystemValues = {}): string[] {
   const scope = { ...payload, ...system }
@@ -111,8 +111,8 @@ export function missingVariables(compiled: Compiled, payload: Payload, system: S
 }
 
 /**
- * Renders every part. Output is HTML-escaped in `html` unless the template says `raw`; the subject becomes one line and
- * refuses values that a header may not hold. More than 10,000 steps or 2,000,000 characters end in a refusal.
+ * Renders every part. Output is HTML-escaped in `html` unless the template says `raw`. The subject becomes one line and
+ * refuses values that are not allowed in a header. More than 10,000 steps or 2,000,000 characters are refused.
  */
 export function renderTemplate(compiled: Compiled, payload: Payload, system: SystemValues = {}): Rendered {
   const missing = missingVariables(compiled, payload, system)
@@ -157,7 +157,7 @@ function engineFor(outputEscape: 'escape' | ((value: unknown) => string)) {
   return engine
 }
 
-/** Gathers output and charges it to the memory limit, which liquidjs itself does for filters only. */
+/** Collects output and counts it against the memory limit, which liquidjs does for filters only. */
 function collect(context: Context): Emitter {
   const emitter = {
     buffer: '',
@@ -187,7 +187,7 @@ function compilePart(part: Part, source: string): CompiledPart {
   }
 }
 
-/** The paths one node cannot do without, or null where only rendering can tell. */
+/** The paths that one node needs, or null if only rendering can tell. */
 function pathsOf(node: Node): Path[] | null {
   if (!(node instanceof Output)) return node.arguments || node.children ? null : []
 

@@ -20,7 +20,7 @@ export type TemplateContent = {
 }
 
 export type TemplateRequest = Pick<Template, 'slug' | 'name' | 'type' | 'approvalRequired'> & {
-  /** The first version, where there is one already. */
+  /** The first version, or null. */
   content: TemplateContent | null
   publish: boolean
 }
@@ -28,12 +28,12 @@ export type TemplateRequest = Pick<Template, 'slug' | 'name' | 'type' | 'approva
 /** Versions shown with a template, newest first. */
 const SHOWN = 20
 
-/** A slug begins with a letter or digit, so that it is told from inline content, and is no id of ours. */
+/** A slug begins with a letter or digit, so it differs from inline content, and not with the prefix of our ids. */
 const SLUG = /^(?!tpl_)[a-z0-9][a-z0-9_-]{0,99}$/
 
 /**
- * Creates a template, with its first version where content is given. Published at once, the content must pass the lint,
- * and a template that needs approval waits for it; where the lint refuses, nothing is created.
+ * Creates a template, with its first version if content is given. To be published at once, the content must pass the
+ * lint; if it does not, nothing is created. If the template needs approval, the version waits for it.
  */
 export async function createTemplate(
   ctx: Ctx,
@@ -95,7 +95,7 @@ export async function listTemplates(
     .limit(page.limit)
 }
 
-/** One template by id or slug, with its newest versions; those up to one version where that is given. */
+/** One template by id or slug, with its newest versions, or the newest up to a given version. */
 export async function getTemplate(
   ctx: Ctx,
   ref: string,
@@ -116,8 +116,8 @@ export async function addVersion(ctx: Ctx, ref: string, content: TemplateContent
 }
 
 /**
- * Publishes a version that passes the lint, and archives the one before; an archived one may come back. Where the
- * template needs approval the version waits for it instead. Asked again, it is answered as it stands.
+ * Publishes a version that passes the lint, and archives the current one. An archived version may be published again. If
+ * the template needs approval, the version waits for it instead. Safe to repeat.
  */
 export async function publishVersion(ctx: Ctx, ref: string, version: number): Promise<TemplateVersion> {
   mustBeAllowed(ctx, 'manage')
@@ -132,7 +132,7 @@ export async function publishVersion(ctx: Ctx, ref: string, version: number): Pr
   return await mark(ctx, template, version, status, 'pending_approval')
 }
 
-/** Decides a version that waits for approval: published if approved, and never to be published if rejected. */
+/** Decides a version that waits for approval. A rejected version can never be published. */
 export async function decideVersion(
   ctx: Ctx,
   ref: string,
@@ -142,14 +142,14 @@ export async function decideVersion(
   mustBeAllowed(ctx, 'approve')
   const { template, standing } = await versionOf(ctx, ref, version)
   if (standing.status !== 'pending_approval') {
-    const message = `Version ${version} is ${standing.status}, and waits for no decision.`
+    const message = `Version ${version} is ${standing.status}; only a version in pending_approval can be decided.`
     throw new Fault('already_decided', message, { status: standing.status })
   }
   if (approve) return await goLive(ctx, template, version, 'pending_approval')
   return await mark(ctx, template, version, 'pending_approval', 'rejected')
 }
 
-/** What a send with this payload would say. Without a version, the published one, or the newest if none is. */
+/** Renders a version with this payload. Without a version: the published one, or the newest if none is published. */
 export async function previewTemplate(
   ctx: Ctx,
   ref: string,
@@ -160,7 +160,7 @@ export async function previewTemplate(
   return await previewContent(ctx, standing, payload)
 }
 
-/** What the lint finds in a version. Without one, the newest: the one that is about to be published. */
+/** Lints a version. Without one: the newest, which is the one to be published. */
 export async function lintVersion(ctx: Ctx, ref: string, version: number | null): Promise<Findings> {
   mustBeAllowed(ctx, 'read')
   const { template, standing } = await versionOf(ctx, ref, version, 'newest')
@@ -168,8 +168,8 @@ export async function lintVersion(ctx: Ctx, ref: string, version: number | null)
 }
 
 /**
- * Deletes a template: from now on it is unknown, and its slug is free. Versions that were published stay as the content
- * of sends already judged by them.
+ * Deletes a template and frees its slug. Published versions stay, because sends that were judged before still need their
+ * content.
  */
 export async function deleteTemplate(ctx: Ctx, ref: string): Promise<Template> {
   mustBeAllowed(ctx, 'manage')
@@ -235,7 +235,7 @@ async function versionOf(
   throw new Fault('not_found', message, { field: 'version' })
 }
 
-/** The number of a version is taken by the statement that writes it, so that two at once get two numbers. */
+/** The statement itself takes the next version number, so that two concurrent calls get two numbers. */
 function insertVersion(
   ctx: Ctx,
   templateId: string,

@@ -9,7 +9,7 @@ export const HumanOwner = z
   .object({
     email: z.string(),
     email_verified: z.boolean(),
-    x_handle: z.string().optional().openapi({ description: 'As the owner gave it: nobody has checked it.' }),
+    x_handle: z.string().optional().openapi({ description: 'As given by the owner. It is not verified.' }),
     plan_key: z.enum(['free', 'starter', 'growth', 'team', 'enterprise']),
   })
   .openapi('HumanOwner')
@@ -67,7 +67,7 @@ const TrustView = z
         z.object({
           term: z.string(),
           points: z.number(),
-          most: z.number().openapi({ description: 'What it can give, or take, at most.' }),
+          most: z.number().openapi({ description: 'The most that it can add or subtract.' }),
           why: z.string(),
         }),
       )
@@ -94,7 +94,7 @@ agents.openapi(
     method: 'get',
     path: '/agents/me/trust-score',
     tags: ['agents'],
-    summary: 'What the trust score of the agent is made of',
+    summary: 'The parts of the agent’s trust score',
     security: [{ bearer: [] }],
     responses: { 200: json(TrustView) },
   }),
@@ -114,8 +114,8 @@ agents.openapi(
     method: 'get',
     path: '/agents/heartbeat',
     tags: ['agents'],
-    summary: 'What to do next, what may still be sent, and the standing of the agent',
-    description: 'To be asked every 30 minutes. It keeps the agent active among the agents of its tenant.',
+    summary: 'The next steps, the budget and the standing of the agent',
+    description: 'Call it every 30 minutes. It counts as a heartbeat of the agent.',
     security: [{ bearer: [] }],
     responses: { 200: json(HeartbeatView) },
   }),

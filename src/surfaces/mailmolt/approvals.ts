@@ -20,7 +20,10 @@ const ApprovalRow = z
     message_id: z.string(),
     message_status: z.enum(MESSAGE_STATUS),
     to: z.array(z.string()),
-    sha256: z.string().nullable().openapi({ description: 'Of the message, once it has been made.' }),
+    sha256: z
+      .string()
+      .nullable()
+      .openapi({ description: 'SHA-256 of the rendered message; null until it is rendered.' }),
     expires_at: z.string(),
     created_at: z.string(),
     decided_at: z.string().nullable(),
@@ -41,7 +44,7 @@ const ApprovalView = ApprovalRow.extend({
       html: z.string().nullable(),
     })
     .nullable()
-    .openapi({ description: 'The message as it will leave; null while it is being made.' }),
+    .openapi({ description: 'The message as it will leave; null while it is being rendered.' }),
 }).openapi('HeldMessageWhole')
 
 const Decision = z
@@ -51,7 +54,10 @@ const Decision = z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be the sha256 of the message, in hex')
       .optional()
-      .openapi({ description: 'Of the message that was seen; the decision fails if it is another.' }),
+      .openapi({
+        description:
+          'The hash of the message that was reviewed. The decision fails if the message is no longer the same.',
+      }),
   })
   .openapi('HeldMessageDecision')
 
@@ -65,7 +71,7 @@ const Params = z.object({ id: z.string().min(1).max(100) })
 const common = { tags: ['oversight'], security: [{ bearer: [] }] }
 const decided = {
   200: json(ApprovalView),
-  403: json(ErrorView, 'Whoever asked for a send cannot approve it, nor can a key without "approve"'),
+  403: json(ErrorView, 'The key that asked for the send, or a key without "approve", cannot approve it'),
   404: json(ErrorView, 'Not found'),
   409: json(ErrorView, 'Decided already, not made yet, or another message than the one seen'),
   ...ERRORS,
@@ -79,7 +85,7 @@ approvals.openapi(
     ...common,
     method: 'get',
     path: '/oversight/approvals',
-    summary: 'List messages that wait for a person, and what was decided',
+    summary: 'List held messages and their decisions',
     request: { query: Page },
     responses: {
       200: json(
@@ -116,7 +122,7 @@ approvals.openapi(
     method: 'post',
     path: '/oversight/approvals/{id}/approve',
     summary: 'Approve a held message',
-    description: 'Exactly the message that was made leaves. The rules are judged again before it does.',
+    description: 'Exactly the reviewed message leaves. Policy judges it again first.',
     middleware: jsonIfAny,
     request: { params: Params, ...decision },
     responses: decided,

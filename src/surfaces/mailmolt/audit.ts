@@ -9,7 +9,7 @@ const EntryView = z.object({
   actor: z.string().openapi({ example: 'key:key_abc123' }),
   action: z.string().openapi({ example: 'suppression.created' }),
   target: z.string().nullable(),
-  /** Null once it is erased. */
+  /** Null after erasure. */
   detail: z.record(z.string(), z.unknown()).nullable(),
   seq: z.number().int(),
   hash: z.string().nullable(),
@@ -45,7 +45,7 @@ const LogQuery = z.object({
 const DESCRIPTION = `Newest first. \`format=ndjson\` gives the whole log, oldest first, with its chain and signed head, for \
 \`molted audit verify\`; \`format=csv\` the same for people. \`chain.unlinked\` counts the newest entries that are not chained yet.`
 
-/** Open to anybody: whoever verifies a log need not be one of ours. */
+/** Public: an auditor who verifies a log need not have an account. */
 export const auditKeys = router()
 
 auditKeys.openapi(

@@ -12,7 +12,7 @@ const Use = z.object({ used: z.int(), remaining: z.int() })
 const SubscriptionView = z
   .object({
     plan_key: PlanKey,
-    status: z.string().openapi({ description: 'In Stripe’s words; `active` where nothing is to be paid.' }),
+    status: z.string().openapi({ description: 'Stripe’s status; `active` for a plan that costs nothing.' }),
     provider: z.enum(['stripe', 'local', 'none']),
     limits: z.object({ daily: z.int(), monthly: z.int() }),
     usage_24h: z.object({ sent: z.int() }),
@@ -72,7 +72,7 @@ billing.openapi(
     path: '/billing/checkout',
     summary: 'Start a Stripe Checkout session',
     description:
-      'A person pays at `url`; the plan changes once they have. `free` ends a subscription with the period that is paid for, or at once where nothing is paid.',
+      'A person pays at `url`; then the plan changes. `free` ends the subscription at the end of the paid period, or at once if nothing is paid.',
     request: body(z.object({ plan_key: PlanKey })),
     responses: { 200: json(CheckoutView, 'Session URL returned') },
   }),

@@ -13,12 +13,12 @@ const BondView = z
     status: z.enum(['posted', 'captured', 'released', 'failed']).optional().openapi({
       description: 'Absent while `pending`.',
     }),
-    pending: z.boolean().openapi({ description: 'No card has been proved, or no money is held, yet.' }),
+    pending: z.boolean().openapi({ description: 'No card is verified yet, or no money is held yet.' }),
     provider: z.enum(['stripe', 'local']).openapi({
       description: '`local` under local development: a ledger without money.',
     }),
     next_reauth_at: z.string().nullable().openapi({ format: 'date-time' }),
-    reason: z.string().nullable().openapi({ description: 'Why it ended.' }),
+    reason: z.string().nullable().openapi({ description: 'Why the bond ended.' }),
     posted_at: z.string().nullable(),
     ended_at: z.string().nullable(),
     created_at: z.string(),
@@ -67,7 +67,7 @@ bonds.openapi(
     path: '/bonds',
     summary: 'Post a Verified Sender bond',
     description:
-      'The owner proves a card with `client_secret`, of a Stripe SetupIntent. The bond is posted once the money is held: held anew every seven days, taken only for abuse, let go in good standing. One lives at a time.',
+      'The owner verifies a card with `client_secret` of a Stripe SetupIntent. The bond is posted once the money is held. The hold is renewed every seven days, captured only for abuse, and released in good standing. An owner has one bond at a time.',
     request: body(z.object({ tier: Tier })),
     responses: {
       201: json(BondView.extend({ client_secret: z.string() }), 'Created'),

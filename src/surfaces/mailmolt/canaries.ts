@@ -8,7 +8,7 @@ const CanaryBody = z
     label: z.string().min(1).max(200).nullable().optional(),
     value: z.string().min(1).max(1_000).optional().openapi({
       description:
-        'What must never leave: 12 to 256 letters and digits, and whatever else. Left out, it is drawn.',
+        'The text that must never leave, with 12 to 256 letters and digits and any other characters. A random one by default.',
     }),
   })
   .openapi('CanaryRequest')
@@ -17,7 +17,7 @@ const CanaryView = z
   .object({
     id: z.string(),
     label: z.string().nullable(),
-    trips: z.int().openapi({ description: 'Messages that held it and were refused.' }),
+    trips: z.int().openapi({ description: 'Messages that contained it and were refused.' }),
     last_tripped_at: z.string().nullable(),
     created_at: z.string(),
   })
@@ -37,7 +37,7 @@ canaries.openapi(
     ...common,
     method: 'get',
     path: '/oversight/canaries',
-    summary: 'List canary tokens, without what they are',
+    summary: 'List canary tokens, without their texts',
     request: { query: Page },
     responses: {
       200: json(
@@ -64,8 +64,8 @@ canaries.openapi(
     method: 'post',
     path: '/oversight/canaries',
     summary: 'Plant a canary token',
-    description: `A text to lay where nobody has business. A message that holds it is refused at every door as
-\`canary_violation\`, whatever its case and whatever stands between its letters. \`value\` is shown once: only its hash is kept.`,
+    description: `A text to plant where nobody should read it. A message that contains it is refused on every surface as
+\`canary_violation\`, in any case and with any characters between its letters. \`value\` is shown once: only its hash is stored.`,
     middleware: jsonIfAny,
     request: { body: { content: { 'application/json': { schema: CanaryBody } }, required: false } },
     responses: {
@@ -88,7 +88,7 @@ canaries.openapi(
     ...common,
     method: 'delete',
     path: '/oversight/canaries/{id}',
-    summary: 'Lift a canary token',
+    summary: 'Remove a canary token',
     description: 'Needs a person, or a key with "approve".',
     request: { params: z.object({ id: z.string().min(1).max(100) }) },
     responses: { 204: { description: 'Deleted' }, 404: json(ErrorView, 'Not found'), ...ERRORS },

@@ -33,7 +33,7 @@ const VerifiedView = z
   .object({ email: z.string(), email_verified: z.literal(true), permission_level: Level })
   .openapi('Verified')
 
-/** What the pages behind claim_url and the mailed link do, for programs. */
+/** For programs: the same steps as the pages behind claim_url and the mailed link. */
 export const claims = router()
 
 claims.openapi(

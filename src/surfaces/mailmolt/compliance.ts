@@ -36,7 +36,7 @@ const ExportView = z
     created_at: z.string(),
     completed_at: z.string().nullable(),
     expires_at: z.string().nullable(),
-    /** Needs no key, and is good for an hour; reading the export gives a new one. */
+    /** Needs no key and is valid for an hour. Reading the export gives a new link. */
     download_url: z.string().nullable(),
     download_expires_at: z.string().nullable(),
   })
@@ -53,7 +53,7 @@ const ErasureView = z
   })
   .openapi('Deletion')
 
-/** Open to whoever holds a sealed link or a token: the keys of a tenant that is deleted are dead. */
+/** Opened by a sealed link or a status token instead of a key: all keys of a deleted tenant are revoked. */
 export const complianceLinks = router()
 
 complianceLinks.openapi(
@@ -86,8 +86,9 @@ complianceLinks.openapi(
     method: 'get',
     path: '/compliance/delete/{id}',
     tags,
-    summary: 'How far a deletion is',
-    description: 'By `Authorization: Bearer` with the status_token that the request was answered with.',
+    summary: 'The progress of a deletion',
+    description:
+      'Authorize with `Authorization: Bearer` and the status_token from the answer to the deletion request.',
     request: ByToken,
     responses: { 200: json(ErasureView), ...ERRORS },
   }),
@@ -114,8 +115,9 @@ complianceLinks.openapi(
     method: 'get',
     path: '/compliance/delete/{id}/audit-log',
     tags,
-    summary: 'What a deletion has left of the audit log, as lines with their chain and signed head',
-    description: 'By `Authorization: Bearer` with the status_token that the request was answered with.',
+    summary: 'The rest of the audit log after a deletion, as lines of JSON with their chain and signed head',
+    description:
+      'Authorize with `Authorization: Bearer` and the status_token from the answer to the deletion request.',
     request: ByToken,
     responses: { 200: { description: 'Lines of JSON' }, ...ERRORS },
   }),
@@ -153,7 +155,7 @@ compliance.openapi(
     path: '/compliance/export',
     tags,
     security,
-    summary: 'The exports, newest first',
+    summary: 'List exports, newest first',
     request: {
       query: z.object({
         limit: z.coerce.number().int().min(1).max(100).default(20),
@@ -184,7 +186,7 @@ compliance.openapi(
     path: '/compliance/export/{id}',
     tags,
     security,
-    summary: 'How far an export is, and where it can be downloaded',
+    summary: 'The progress of an export, and its download link',
     request: { params: z.object({ id: z.string() }) },
     responses: { 200: json(ExportView), ...ERRORS },
   }),
@@ -199,7 +201,7 @@ compliance.openapi(
     security,
     summary: 'Delete owner + all agents + all mail',
     description:
-      'All keys are dead at once; a job erases the rest. `status_token` opens the status, and is shown once.',
+      'All keys are revoked at once; a job erases everything else. `status_token` is shown once and gives access to the status.',
     request: body(z.object({ confirm: z.literal('DELETE') })),
     responses: {
       202: json(

@@ -32,16 +32,19 @@ const DomainView = z
     domain: z.string(),
     mode: z.enum(['managed', 'byoc']),
     status: z.enum(['pending', 'verified', 'failed']),
-    ns_records: z
-      .array(NsRecord)
-      .optional()
-      .openapi({ description: 'Where the mode is `managed`: set these at the registrar, and no others.' }),
+    ns_records: z.array(NsRecord).optional().openapi({
+      description: 'In mode `managed`: set these name servers at the registrar, and no other records.',
+    }),
     dns_records: z
       .array(z.object({ type: Type, name: z.string(), value: z.string(), purpose: Purpose }))
       .openapi({
-        description: 'To be set by the owner; where the mode is `managed`, what our name servers answer.',
+        description:
+          'The records that the owner must set; in mode `managed`, the records that our name servers answer.',
       }),
-    agent_id: z.string().nullable().openapi({ description: 'The agent it was last attached to.' }),
+    agent_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The agent that the domain was attached to last.' }),
     addresses: z.array(z.object({ agent_id: z.string().nullable(), address: z.string() })),
     verified_at: z.string().nullable(),
     checked_at: z.string().nullable(),
@@ -62,8 +65,8 @@ const VerifiedView = z
         problem: z
           .enum(['not_found', 'wrong_value', 'several_records', 'lookup_failed', 'held_by_another'])
           .openapi({
-            description: `\`lookup_failed\`: the resolver gave no clear answer, try again. \`held_by_another\`: another account
-has verified this domain, and its own record still stands in DNS: remove that one.`,
+            description: `\`lookup_failed\`: the resolver gave no clear answer; try again. \`held_by_another\`: another account
+has verified this domain, and its record is still in DNS; remove that record.`,
           }),
       }),
     ),
@@ -147,8 +150,9 @@ domains.openapi(
     ...common,
     method: 'delete',
     path: '/custom-domains/{id}',
-    summary: 'Give a domain up',
-    description: 'The addresses in it are gone at once; its agents write from their own addresses again.',
+    summary: 'Remove a domain',
+    description:
+      'The addresses in the domain stop working at once. Its agents write from their own addresses again.',
     request: { params: DomainParams },
     responses: { 204: { description: 'Deleted' }, ...ERRORS },
   }),
@@ -163,9 +167,9 @@ domains.openapi(
     ...common,
     method: 'post',
     path: '/custom-domains/{id}/verify',
-    summary: 'Verify domain delegation, or its records',
-    description: `Looks the records up now, and names each that is not as it must be. A domain belongs to at most one
-account: one that another has verified changes hands only once that account's own record is gone from DNS.`,
+    summary: 'Verify the delegation or the records of a domain',
+    description: `Looks up the records now, and names each record that is missing or wrong. A domain belongs to at most one
+account: if another account has verified it, that account's record must be removed from DNS first.`,
     request: { params: DomainParams },
     responses: { 200: json(VerifiedView, 'Verified, or what is missing'), ...ERRORS },
   }),

@@ -9,10 +9,10 @@ const Address = z
   .max(320)
   .refine((text) => parseAddress(text) !== null, 'is not an email address')
   .openapi({ type: 'string', format: 'email' })
-/** So many entries are read at all; more than fifty in all are refused by the rule that says so. */
+/** The parser's limit. More than fifty recipients in total are refused with a message that names that limit. */
 const Addresses = z.array(Address).max(1_000)
 
-/** What may stand in a Subject field, on one line of RFC 5322. */
+/** A subject that fits one header line of RFC 5322. */
 export const Subject = z
   .string()
   .max(MAX_SUBJECT)
@@ -34,7 +34,7 @@ const fields = {
   reply_to: Address.optional(),
   in_reply_to: z.string().max(1_000).optional().openapi({
     description:
-      'The id, or the RFC 5322 Message-ID, of a message. Where the mailbox sees it, its thread goes on.',
+      'The id or the RFC 5322 Message-ID of a message. If the mailbox has it, the new message joins its thread.',
   }),
   references: z.array(Id).max(1_000).optional(),
   attachments: attachments(20).optional(),
@@ -46,15 +46,15 @@ const few = (wanted: { to?: Recipients; cc?: Recipients; bcc?: Recipients }) =>
   [wanted.to, wanted.cc, wanted.bcc].flatMap(listOf).length <= RECIPIENTS_AT_MOST
 const TOO_MANY = { message: `are more than ${RECIPIENTS_AT_MOST} with cc and bcc`, path: ['to'] }
 
-/** A letter to be sent, as the published document has it. */
+/** The body of a send, as published. */
 export const MessageBody = z.object(fields).refine(few, TOO_MANY).openapi('Message')
-/** An answer: whom it is for and what it is called go without saying. */
+/** The body of a reply. Recipients and subject have defaults. */
 export const ReplyBody = z
   .object({ ...fields, to: fields.to.optional(), subject: Subject.optional() })
   .refine(few, TOO_MANY)
   .openapi('Reply')
 
-/** Addresses, whether one is given or several. */
+/** The addresses as a list: a field may hold one or several. */
 export function listOf(addresses: Recipients): string[] {
   return typeof addresses === 'string' ? [addresses] : (addresses ?? [])
 }

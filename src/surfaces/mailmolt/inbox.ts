@@ -20,7 +20,7 @@ const Moment = z
   })
   .openapi({ type: 'string', format: 'date-time' })
 
-/** Refused here already, so that a change is made as a whole or not at all. */
+/** Checked here, so that a change is made whole or not at all. */
 const DisplayName = z
   .string()
   .trim()
@@ -56,7 +56,9 @@ const InboxChange = z
     auto_reply: z
       .object({
         enabled: z.boolean().optional(),
-        subject: Subject.nullish().openapi({ description: 'Without one it is `Re:` and what is answered.' }),
+        subject: Subject.nullish().openapi({
+          description: 'By default `Re:` and the subject of the answered message.',
+        }),
         text: BodyText.nullish(),
         html: BodyText.nullish().openapi({ description: 'Sanitised before it is kept.' }),
         start_at: Moment.nullish(),
@@ -87,7 +89,7 @@ inbox.openapi(
     ...common,
     method: 'get',
     path: '/inbox/stats',
-    summary: 'How many messages the inbox holds',
+    summary: 'Count the messages of the inbox',
     responses: { 200: json(z.object({ stats: StatsView })), ...ERRORS },
   }),
   async (c) => c.json({ stats: await stats(c, await me(c)) }, 200),
@@ -100,8 +102,8 @@ inbox.openapi(
     path: '/inbox',
     middleware: jsonIfAny,
     summary: 'Update auto-reply / inbox settings',
-    description: `What is left out stays as it is; \`auto_reply: null\` turns it off and forgets it. Each sender is answered
-at most once in 24 hours, and never a program, a mailing list or whoever cannot be told for certain.`,
+    description: `Fields that are left out keep their values; \`auto_reply: null\` turns it off and deletes it. Each sender gets
+an answer at most once in 24 hours. Programs, mailing lists and senders that cannot be authenticated get none.`,
     request: body(InboxChange),
     responses: { 200: json(InboxView), ...ERRORS },
   }),

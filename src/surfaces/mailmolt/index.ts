@@ -23,7 +23,7 @@ import { smtpLogin, submission } from './submission.ts'
 import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
-/** Where this surface needs a key. */
+/** The paths of this surface that need a key. */
 const AREAS = [
   '/agents/me',
   '/agents/heartbeat',
@@ -37,7 +37,7 @@ const AREAS = [
   '/custom-domains',
 ]
 
-/** Its mail, where nothing but a send is asked for by POST. */
+/** The paths where every POST is a send. */
 const MAIL = ['/messages', '/threads', '/inbox']
 
 export const mailmolt = surface({
@@ -54,9 +54,9 @@ mailmolt.route('/', submission)
 mailmolt.all('/smtp/*', noSuchRoute)
 mailmolt.route('/', registry)
 mailmolt.route('/', complianceLinks)
-// `/x/*` matches `/x` too.
+// In Hono `/x/*` matches `/x`, too.
 for (const area of MAIL) mailmolt.use(`${area}/*`, bearer)
-// A send is known again by its own key, in the send path.
+// The send path recognises a repeated send by its own key.
 mailmolt.route('/', send)
 mailmolt.route('/', messages)
 mailmolt.route('/', threads)

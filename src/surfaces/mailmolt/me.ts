@@ -6,13 +6,13 @@ import type { HttpContext } from '../http.ts'
 const accounts = new WeakMap<Ctx, Promise<Sender>>()
 const windows = new WeakMap<Ctx, Promise<WindowUse[]>>()
 
-/** The mailbox that the caller calls its own, looked up once for each request. */
+/** The caller's own mailbox, looked up once per request. */
 export function me(c: HttpContext): Promise<Sender> {
   const ctx = c.get('ctx')
   return once(accounts, ctx, () => senderOf(ctx, c.req.header('x-agent-id') || null))
 }
 
-/** How far its windows are used, looked up once for each request: ask for it after what the request spends. */
+/** The use of the mailbox's windows, looked up once per request. Call it after the request has used them. */
 export function windowsOfMe(c: HttpContext, account: Sender): Promise<WindowUse[]> {
   const ctx = c.get('ctx')
   return once(windows, ctx, () => windowsOf(ctx, account))

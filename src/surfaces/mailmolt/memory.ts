@@ -15,7 +15,7 @@ import { body, createRoute, type HttpContext, json, router, z } from '../http.ts
 import { How, Q } from './search.ts'
 import { A_MOMENT } from './words.ts'
 
-/** A text of at most so many Unicode code points. */
+/** A text with a limit on its Unicode code points. */
 const text = (atMost: number, atLeast = 0) =>
   z
     .string()
@@ -137,7 +137,7 @@ memory.openapi(
     method: 'put',
     path: '/agents/me/memory/{key}',
     summary: 'Store a memory value (idempotent on key)',
-    description: 'The key in the path names the entry, whatever the body says.',
+    description: 'The key in the path names the entry; a key in the body is ignored.',
     request: { params: Key, ...body(MemoryBody) },
     responses: { 200: json(MemoryView) },
   }),
@@ -173,7 +173,7 @@ function me(c: HttpContext): string | null {
   return c.req.header('x-agent-id') || null
 }
 
-/** The key at the end of the path, percent-decoded once: the router's own parameter has been decoded by its rules. */
+/** The key at the end of the path, percent-decoded once. The router's own parameter is decoded by other rules. */
 function pathKey(c: HttpContext): string {
   const last = new URL(c.req.url).pathname.split('/').at(-1) ?? ''
   const parsed = text(KEY_AT_MOST, 1).safeParse(decoded(last))

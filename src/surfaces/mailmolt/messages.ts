@@ -40,32 +40,36 @@ export const MessageView = z
     cc: z.array(z.string()),
     subject: z.string(),
     text: z.string().nullable(),
-    html: z.string().nullable().openapi({ description: 'Sanitised: nothing in it runs or submits.' }),
-    text_body: z.string().nullable().openapi({ description: 'As `text`.' }),
-    html_body: z.string().nullable().openapi({ description: 'As `html`.' }),
+    html: z.string().nullable().openapi({ description: 'Sanitised: it contains no scripts and no forms.' }),
+    text_body: z.string().nullable().openapi({ description: 'Same as `text`.' }),
+    html_body: z.string().nullable().openapi({ description: 'Same as `html`.' }),
     preview: z.string(),
     direction: z.enum(['inbound', 'outbound']),
     status: z.enum(STATUS),
     is_read: z.boolean(),
     reply_to: z.string().nullable(),
-    in_reply_to: z.string().nullable().openapi({ description: 'The id of the message that it answers.' }),
+    in_reply_to: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The id of the message that this one answers.' }),
     references: z.array(z.string()).openapi({ description: 'Message-IDs of the thread so far.' }),
-    rfc_message_id: z.string().openapi({ description: 'Its own Message-ID.' }),
+    rfc_message_id: z.string().openapi({ description: 'The RFC 5322 Message-ID of this message.' }),
     reply_text: z.string().nullable().openapi({
-      description: 'What is new in an inbound text, without quotes and signature.',
+      description: 'The new text of an inbound message, without quotes and signature.',
     }),
     attachments: z.array(Attachment),
     authentication: z
       .object({ spf: z.string(), dkim: z.string(), dmarc: z.string(), from_authenticated: z.boolean() })
       .nullable()
-      .openapi({ description: 'Whether the sender is who the message says.' }),
+      .openapi({ description: 'Whether the message really comes from the sender that it names.' }),
     ambiguities: z.array(z.string()).openapi({
-      description: 'Why programs may read this message differently; act on none by itself that has any.',
+      description:
+        'Reasons why mail programs may read this message differently. If there are any, do not act on the message without a person.',
     }),
     injection_score: z.number().nullable().openapi({
-      description: 'How much the message looks as if it gave orders to its reader, 0 to 1.',
+      description: 'How likely the message tries to give orders to an AI reader (prompt injection), 0 to 1.',
     }),
-    automatic: z.boolean().openapi({ description: 'A program wrote it.' }),
+    automatic: z.boolean().openapi({ description: 'Whether a program wrote the message.' }),
     created_at: z.string(),
   })
   .openapi('StoredMessage')
@@ -80,7 +84,7 @@ const MessagesQuery = z.object({
 const MessagesView = z
   .object({
     data: z.array(MessageView),
-    total: z.int().openapi({ description: 'Messages that fit the filters, on whatever page.' }),
+    total: z.int().openapi({ description: 'Messages that match the filters, on all pages.' }),
     has_more: z.boolean(),
     next_cursor: z.string().nullable(),
   })
@@ -132,7 +136,7 @@ messages.openapi(
     method: 'get',
     path: '/messages/{id}',
     summary: 'Fetch a single message',
-    description: 'It stays unread: see PATCH /v1/threads/{id}.',
+    description: 'Does not mark the message read: see PATCH /v1/threads/{id}.',
     request: { params: MessageParams },
     responses: { 200: json(MessageView), 404: json(ErrorView, 'Not found'), ...ERRORS },
   }),
@@ -148,7 +152,8 @@ messages.openapi(
     method: 'delete',
     path: '/messages/{id}',
     summary: 'Delete a message',
-    description: 'From the mailbox’s own view, for good; nobody else’s is touched. May be repeated.',
+    description:
+      'Deletes the message for this mailbox, for good. Other mailboxes keep their copies. Safe to repeat.',
     request: { params: MessageParams },
     responses: { 204: { description: 'Deleted' }, ...ERRORS },
   }),

@@ -23,7 +23,7 @@ const DlpChange = z
       .array(z.string().max(100))
       .max(200)
       .optional()
-      .openapi({ description: 'All that are to be disabled, by name.' }),
+      .openapi({ description: 'The names of all rules to disable; replaces the current list.' }),
   })
   .openapi('DlpPolicyChange')
 
@@ -48,8 +48,8 @@ oversight.openapi(
     method: 'patch',
     path: '/oversight/dlp',
     summary: 'Update mode / disabled rules',
-    description: `What is left out stays. An agent's key may make the policy stricter; to be less strict, or to disable a rule,
-needs a person, or a key with "approve": 403 human_decision_required.`,
+    description: `Fields that are left out keep their values. An agent's key may make the policy stricter. To make it less strict, or to
+disable a rule, needs a person, or a key with "approve": 403 human_decision_required.`,
     middleware: jsonIfAny,
     request: { body: { content: { 'application/json': { schema: DlpChange } }, required: false } },
     responses: {

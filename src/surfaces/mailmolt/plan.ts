@@ -8,7 +8,7 @@ import { me, windowsOfMe } from './me.ts'
 
 const integer = (description: string) => ({ schema: { type: 'integer' as const }, description })
 
-/** How every answer to a send tells what the owner's plan still allows. */
+/** The headers that tell how much of the owner's plan is left. Every answer to a send has them. */
 export const PLAN_HEADERS = {
   'X-MailMolt-Plan': { schema: { type: 'string' as const }, description: 'The plan of the owner.' },
   'X-MailMolt-Plan-Daily-Limit': integer('Sends in a UTC day, over all of the owner’s mailboxes.'),
@@ -22,7 +22,7 @@ const NAMES: [unit: Unit, name: string][] = [
   ['month', 'Monthly'],
 ]
 
-/** Tells whoever asks for a send how far the plan is used once it has been answered, whatever it was answered. */
+/** Adds the plan-usage headers to every answer to a send. */
 export const quota: MiddlewareHandler<App> = async (c, next) => {
   await next()
   try {
@@ -37,7 +37,7 @@ export const quota: MiddlewareHandler<App> = async (c, next) => {
       c.header(`X-MailMolt-Plan-${name}-Remaining`, String(Math.max(0, window.limit - window.used)))
     }
   } catch (error) {
-    // A caller without a mailbox has been told so; and what is done must not be answered as if it had failed.
+    // A caller without a mailbox already has an error. And a send that succeeded must not be answered with an error.
     if (error instanceof Fault) return
     tellFailure('plan_headers_missing', error)
   }

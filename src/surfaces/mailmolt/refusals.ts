@@ -14,7 +14,7 @@ export const ErrorView = z
   })
   .openapi('MailMoltError')
 
-/** Reasons that have a status of their own; any other is 403 under its own name. */
+/** The refusal reasons with their own status. Any other is 403, with the reason as the code. */
 const STATUS: Record<string, 413 | 422 | 429> = {
   too_many_urls: 422,
   blocked_attachment_type: 422,
@@ -29,7 +29,7 @@ const STATUS: Record<string, 413 | 422 | 429> = {
   reply_loop: 429,
 }
 
-/** Answers a send that was refused. Whoever should come back later is told when; whom only a larger plan helps, that. */
+/** Answers a refused send: with Retry-After if it would pass later, with `upgrade_url` if it needs a larger plan. */
 export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Refusal) {
   const { reason, detail, retryAt, dlpRule } = refusal
   const errand = c.get('errand')
@@ -43,7 +43,7 @@ export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Re
 
 async function rateLimited(c: HttpContext, account: Sender, { window, detail, retryAt }: Refusal) {
   const windows = await windowsOfMe(c, account)
-  // Where the plan is used up too, no other window's turn would help.
+  // If the plan is used up, too, waiting for the other window would not help.
   const cap = [...windows.filter(({ used, limit }) => used >= limit), ...(window ? [window] : [])]
     .filter(({ scope }) => scope === 'plan')
     .sort((a, b) => b.resetsAt - a.resetsAt)[0]
@@ -51,7 +51,7 @@ async function rateLimited(c: HttpContext, account: Sender, { window, detail, re
     const { plan } = account
     const day = cap.unit === 'day' ? 'daily' : 'monthly'
     const until = new Date(cap.resetsAt).toISOString()
-    const message = `The ${day} limit of ${cap.limit} sends of the plan "${plan}" is reached. It starts anew at ${until}.`
+    const message = `The ${day} limit of ${cap.limit} sends of the plan "${plan}" is reached. It resets at ${until}.`
     const upgrade_url = `${settings(c.env).publicUrl}/portal/billing`
     return c.json({ error: 'plan_limit_exceeded', message, upgrade_url, plan }, 402)
   }
@@ -59,7 +59,7 @@ async function rateLimited(c: HttpContext, account: Sender, { window, detail, re
   return c.json({ error: 'rate_limited', message: `Not sent: ${detail}.` }, 429)
 }
 
-/** In whole seconds, at least one. */
+/** Whole seconds, at least one. */
 function retryAfter(c: HttpContext, until: number) {
   c.header('Retry-After', String(Math.max(1, Math.ceil((until - c.get('now').getTime()) / 1000))))
 }

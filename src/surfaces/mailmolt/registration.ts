@@ -32,7 +32,7 @@ registration.openapi(
     tags: ['agents'],
     summary: 'Register a new agent',
     description:
-      'No auth required. Opens a tenant with one agent, one mailbox and one key, which is shown once.',
+      'No authentication. Creates a tenant with one agent, one mailbox and one key. The key is shown once.',
     request: body(Registration),
     responses: { 201: json(RegisteredView, 'Created') },
   }),

@@ -10,7 +10,7 @@ const Moment = z
   .refine((text) => filterMoment(text) !== null, `${A_MOMENT}, or a date`)
   .transform((text) => filterMoment(text))
 
-/** What is looked for, in a query or a body. */
+/** The search fields, in the query or in the body. */
 export const Q = z
   .string()
   .refine((q) => q.trim() !== '', 'must not be blank')
@@ -18,7 +18,7 @@ export const Q = z
 
 const SearchQuery = z.object({
   q: Q.openapi({ example: 'invoice "net 30" from:acme after:2026-01-01' }),
-  /** The published document sets no bound: more than 100 are not given. */
+  /** The published document has no limit; at most 100 results are returned. */
   limit: z.coerce
     .number()
     .int()
@@ -33,7 +33,7 @@ const SearchQuery = z.object({
   has: z.enum(['attachment']).optional(),
 })
 
-/** How the answer was found: by words and vectors, made by what; `fallback` says why a configured model had no part in it. */
+/** How the results were found, and by which embedding. `fallback`: why a configured model was not used. */
 export const How = {
   mode: z.enum(['hybrid']),
   vectors: z.string(),
@@ -82,7 +82,7 @@ const ThreadSearchView = z
   .openapi('ThreadSearch')
 
 const DESCRIPTION = `Words, "phrases", beginnings of words (invo*) and the filters from:, to:, label:, before:, after: and \
-has:attachment, each also a query parameter. Everything else is taken for words.`
+has:attachment; each filter is also a query parameter. Everything else is searched as words.`
 
 export const search = router()
 

@@ -28,15 +28,15 @@ const SentView = z
     }),
     request_id: z
       .string()
-      .openapi({ description: 'For GET /v1/agent/sends/{requestId}, which tells its fate.' }),
+      .openapi({ description: 'For GET /v1/agent/sends/{requestId}, which shows the state of the send.' }),
     approval_queue_id: z.string().nullable().openapi({
-      description: 'For GET /v1/send/approvals/{approvalId}, where a person must decide first.',
+      description: 'For GET /v1/send/approvals/{approvalId}, if a person must decide first.',
     }),
     dedupe: z.enum(['derived']).optional().openapi({
-      description: 'The message itself was the key, for 60 s: over MCP, where none was given.',
+      description: 'Over MCP without a key: the key was derived from the message, and is taken for 60 s.',
     }),
     duplicate: z.literal(true).optional().openapi({
-      description: 'The same was sent within those 60 s: this is that send, and nothing new has left.',
+      description: 'The same message was sent within those 60 s. This is that send; nothing new was sent.',
     }),
   })
   .openapi('Sent')
@@ -63,11 +63,11 @@ const responses = {
   ...ERRORS,
 }
 
-const SENDING = `To addresses of this service alone a message is \`delivered\` at once, or \`bounced\` where no such address
-exists; any other is \`queued\`, or \`pending_approval\` until a person has decided. An Idempotency-Key makes a repeat safe:
-it is given the first answer again.`
+const SENDING = `A message to addresses of this service only is \`delivered\` at once, or \`bounced\` if no such address exists.
+Any other message is \`queued\`, or \`pending_approval\` until a person has decided. With an Idempotency-Key a repeat is safe:
+it gets the first answer again.`
 
-/** What speaks against the account itself is told before what is wrong with the body. */
+/** If the account may not send at all, that is reported before errors in the body. */
 const refuseAccountFirst: Hook<unknown, App, string, unknown> = async (result, c) => {
   if (result.success) return
   const own = await me(c as HttpContext)
@@ -108,8 +108,8 @@ send.openapi(
     method: 'post',
     path: '/messages/{id}/reply',
     summary: 'Reply to a message',
-    description: `Without \`to\` it goes to whoever is to be answered, or again to whom the mailbox itself has written; without
-\`subject\` it has that of the message. ${SENDING}`,
+    description: `By default \`to\` is the sender of the message (its Reply-To), or its recipients if the mailbox sent it itself.
+The default \`subject\` is that of the message, with \`Re:\`. ${SENDING}`,
     request: { params: MessageParams, ...body(ReplyBody) },
     responses,
   }),

@@ -15,9 +15,11 @@ const CredentialView = z
     name: z.string().nullable(),
     username: z.string().openapi({ example: 'research-bot@moltpost.test' }),
     host: z.string(),
-    ports: z.array(z.int()).openapi({ description: 'With STARTTLS, and with TLS from the start.' }),
+    ports: z
+      .array(z.int())
+      .openapi({ description: 'The port for STARTTLS, and the port for TLS from the start.' }),
     created_at: z.string(),
-    last_used_at: z.string().nullable().openapi({ description: 'To the minute.' }),
+    last_used_at: z.string().nullable().openapi({ description: 'Accurate to the minute.' }),
   })
   .openapi('SmtpCredential')
 
@@ -32,7 +34,7 @@ smtpCredentials.openapi(
     method: 'get',
     path: '/smtp-credentials',
     summary: 'List SMTP credentials',
-    description: 'Of the caller’s own mailbox, newest first; those that are revoked are left out.',
+    description: 'The credentials of the caller’s own mailbox, newest first, without revoked ones.',
     request: {
       query: z.object({
         limit: z.coerce.number().int().min(1).max(100).default(20),
@@ -73,8 +75,8 @@ smtpCredentials.openapi(
     method: 'post',
     path: '/smtp-credentials',
     summary: 'Issue a new SMTP credential',
-    description: `The \`password\` is shown once. It sends from the caller's own mailbox and does nothing else; what it sends
-passes the same rules as any other message.`,
+    description: `The \`password\` is shown once. It can only send, from the caller's own mailbox. Its messages
+pass the same rules as any other.`,
     middleware: [jsonOnly],
     request: body(
       z.object({ name: z.string().trim().min(1).max(100).optional() }).openapi('SmtpCredentialRequest'),
@@ -102,7 +104,7 @@ smtpCredentials.openapi(
     method: 'delete',
     path: '/smtp-credentials/{id}',
     summary: 'Revoke an SMTP credential',
-    description: 'Open sessions can do nothing more with it either.',
+    description: 'Sessions that are open can no longer use it, either.',
     request: { params: z.object({ id: Id }) },
     responses: { 204: { description: 'Revoked' }, ...ERRORS },
   }),

@@ -11,7 +11,7 @@ import { ERRORS } from './words.ts'
 
 const submitters = new WeakMap<Ctx, Submitter>()
 
-/** Lets in whoever presents an address and its SMTP password, by HTTP Basic: the bridge has no rights of its own. */
+/** Authenticates an address and its SMTP password by HTTP Basic. The bridge itself has no rights. */
 export const smtpLogin: MiddlewareHandler<App> = async (c, next) => {
   const submitter = await authenticateSmtp(c.env, c.get('now'), {
     ...presented(c),
@@ -43,7 +43,7 @@ function submitterOf(c: HttpContext): Submitter {
   return submitter
 }
 
-/** Addresses as a header can hold them: each percent-encoded, separated by commas. */
+/** Addresses in a header: each percent-encoded, separated by commas. */
 const Addresses = z
   .string()
   .max(60_000)
@@ -80,7 +80,7 @@ submission.openapi(
     ...common,
     method: 'get',
     path: '/smtp/session',
-    summary: 'Whether an address and its SMTP password are good, and what may be handed in',
+    summary: 'Check an address and its SMTP password, and show the limits of a submission',
     responses: {
       200: json(z.object({ address: z.string(), max_message_bytes: z.int(), max_recipients: z.int() })),
       ...ERRORS,
@@ -98,9 +98,9 @@ submission.openapi(
     ...common,
     method: 'post',
     path: '/smtp/recipients',
-    summary: 'Whether mail to this recipient could go out now, whatever it says',
+    summary: 'Check whether mail to this recipient could be sent now',
     description:
-      'Writes nothing. A refusal has the status and the code that the message itself would be answered with.',
+      'Writes nothing. A refusal has the status and code that a message to this recipient would get.',
     request: body(z.object({ recipient: z.string().min(1).max(1_000) })),
     responses: { 200: json(z.object({ accepted: z.literal(true) })), ...ERRORS },
   }),
@@ -117,9 +117,9 @@ submission.openapi(
     ...common,
     method: 'post',
     path: '/smtp/submissions',
-    summary: 'Hand in a whole message in RFC 5322 form',
-    description: `For the SMTP bridge. The envelope travels in header fields. The same message to the same recipients, known by
-its Message-ID and what it says, is sent once and answered as the first time.`,
+    summary: 'Submit a message in RFC 5322 form',
+    description: `For the SMTP bridge. The envelope is in header fields. The same message to the same recipients, recognised by
+its Message-ID and content, is sent once; a repeat gets the first answer.`,
     request: {
       headers: z.object({
         'x-envelope-from': Addresses.openapi({

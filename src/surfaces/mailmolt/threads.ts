@@ -53,22 +53,22 @@ const WholeView = z
   .object({
     thread: ThreadView,
     messages: z.array(MessageView).openapi({ description: 'Oldest first.' }),
-    has_more: z.boolean().openapi({ description: 'There are older ones than these.' }),
+    has_more: z.boolean().openapi({ description: 'Whether there are older messages.' }),
     next_cursor: z.string().nullable(),
   })
   .openapi('WholeThread')
 
 const ThreadChange = z
   .object({
-    read: z.boolean().optional().openapi({ description: 'Of all its messages.' }),
-    is_read: z.boolean().optional().openapi({ description: 'As `read`.' }),
+    read: z.boolean().optional().openapi({ description: 'Marks all messages of the thread.' }),
+    is_read: z.boolean().optional().openapi({ description: 'Same as `read`.' }),
     archived: z.boolean().optional(),
     starred: z.boolean().optional(),
     labels: z
       .array(Label)
       .max(LABELS_AT_MOST)
       .optional()
-      .openapi({ description: 'In place of those it has.' }),
+      .openapi({ description: 'Replaces the current labels.' }),
   })
   .openapi('ThreadChange')
 
@@ -94,7 +94,7 @@ threads.openapi(
     path: '/threads',
     summary: 'List threads',
     description:
-      'The one with the newest message first; archived ones too, unless the filter says otherwise.',
+      'The thread with the newest message comes first. Archived threads are included unless a filter excludes them.',
     request: { query: ThreadsQuery },
     responses: { 200: json(ThreadsView), ...ERRORS },
   }),
@@ -128,8 +128,7 @@ threads.openapi(
     method: 'get',
     path: '/threads/{id}',
     summary: 'Fetch a thread with all messages',
-    description:
-      'Its newest 500 messages or 8 MB. Where has_more says so, next_cursor leads to the older ones.',
+    description: 'The newest 500 messages or 8 MB. If has_more is true, next_cursor gives the older ones.',
     request: { params: ThreadParams, query: z.object({ cursor: Older.optional() }) },
     responses: { 200: json(WholeView), ...ERRORS },
   }),
@@ -159,7 +158,8 @@ threads.openapi(
     path: '/threads/{id}',
     middleware: jsonOnly,
     summary: 'Update thread state (read / archived / starred / labels)',
-    description: 'What is left out stays as it is. A new message takes a thread out of the archive.',
+    description:
+      'Fields that are left out keep their values. A new message takes a thread out of the archive.',
     request: { params: ThreadParams, ...body(ThreadChange) },
     responses: { 200: json(z.object({ thread: ThreadView })), ...ERRORS },
   }),

@@ -1,5 +1,4 @@
 import {
-  type Attempt,
   DELIVERY_STATES,
   type Delivery,
   getDelivery,
@@ -19,16 +18,28 @@ import {
   type Webhook,
 } from '../../core/publishing/webhooks/webhooks.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
+import {
+  attemptFields,
+  attemptOf,
+  changeOf,
+  deliveryFields,
+  deliveryOf,
+  progressFields,
+  progressOf,
+  snakeCase,
+  webhookDescription,
+  webhookUrl,
+} from '../webhooks.ts'
 import { ErrorView } from './refusals.ts'
 
-/** As many as any tenant has. */
+/** More webhooks than a tenant can have, so that one page lists all. */
 const ALL = 1_000
 
 const Fields = {
-  url: z.string().min(1).openapi({ format: 'uri', example: 'https://hooks.example.com/moltpost' }),
+  url: webhookUrl,
   event_types: z.array(z.enum(EVENT_TYPES)).min(1).max(100),
   is_active: z.boolean(),
-  description: z.string().max(500).nullable(),
+  description: webhookDescription,
 }
 
 const WebhookBody = z
@@ -58,34 +69,10 @@ const WebhookView = z
   .openapi('Webhook')
 
 const DeliveryView = z
-  .object({
-    id: z.string(),
-    event: z.string(),
-    event_id: z.string(),
-    state: z.enum(DELIVERY_STATES),
-    ok: z.boolean(),
-    status_code: z.number().nullable(),
-    error: z.string().nullable(),
-    attempts: z.number(),
-    attempted_at: z.string().nullable(),
-    next_attempt_at: z.string().nullable().openapi({
-      description: 'Null where it has ended, or waits for other attempts of the webhook to end.',
-    }),
-    created_at: z.string(),
-  })
+  .object({ ...snakeCase(deliveryFields), ok: z.boolean(), ...snakeCase(progressFields) })
   .openapi('WebhookDelivery')
 
-const AttemptView = z
-  .object({
-    attempt: z.number(),
-    attempted_at: z.string(),
-    duration_ms: z.number(),
-    status_code: z.number().nullable(),
-    error: z.string().nullable(),
-    request: z.string(),
-    response: z.string().nullable(),
-  })
-  .openapi('WebhookAttempt')
+const AttemptView = z.object(snakeCase(attemptFields)).openapi('WebhookAttempt')
 
 const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ data: z.array(item), has_more: z.boolean(), next_cursor: z.string().nullable() })
@@ -119,7 +106,7 @@ webhooks.openapi(
     path: '/webhooks',
     summary: 'Register a webhook (egress-guarded)',
     description:
-      'Signed by the Standard Webhooks scheme with the `secret` of this answer, which is shown once. URLs that are not public HTTPS are refused.',
+      'Requests are signed by the Standard Webhooks scheme with the `secret` of this answer, which is shown once. A URL that is not public HTTPS is refused.',
     request: body(WebhookBody),
     responses: {
       201: json(WebhookView.extend({ secret: z.string() }), 'Created'),
@@ -166,12 +153,8 @@ webhooks.openapi(
   }),
   async (c) => {
     const { url, event_types, is_active, description } = c.req.valid('json')
-    const changed = await updateWebhook(c.var.ctx, c.req.valid('param').id, {
-      ...(url === undefined ? {} : { url }),
-      ...(event_types === undefined ? {} : { eventTypes: event_types }),
-      ...(is_active === undefined ? {} : { isActive: is_active }),
-      ...(description === undefined ? {} : { description }),
-    })
+    const change = changeOf({ url, eventTypes: event_types, description, isActive: is_active })
+    const changed = await updateWebhook(c.var.ctx, c.req.valid('param').id, change)
     return c.json(view(changed), 200)
   },
 )
@@ -197,7 +180,7 @@ webhooks.openapi(
     method: 'post',
     path: '/webhooks/{id}/test',
     summary: 'Fire a synthetic ping event',
-    description: 'One attempt, made before this is answered; 200 also where the target fails.',
+    description: 'Makes one attempt before it answers. The status is 200 even if the target fails.',
     request: { params: Params },
     responses: {
       200: json(
@@ -221,7 +204,7 @@ webhooks.openapi(
     method: 'post',
     path: '/webhooks/{id}/rotate-secret',
     summary: 'Rotate the HMAC secret',
-    description: 'The new `secret` is shown once. For 24 hours the old one signs beside it.',
+    description: 'The new `secret` is shown once. For 24 hours requests are signed with the old secret, too.',
     request: { params: Params },
     responses: { 200: json(z.object({ id: z.string(), secret: z.string() }), 'New secret returned') },
   }),
@@ -274,14 +257,17 @@ webhooks.openapi(
     method: 'get',
     path: '/webhooks/{id}/deliveries/{deliveryId}',
     summary: 'One delivery with its attempts',
-    description: 'Of what was sent and what came back, the beginning is kept.',
+    description: 'Only the beginning of each request and response is kept.',
     request: { params: DeliveryParams },
     responses: { 200: json(DeliveryView.extend({ attempt_log: z.array(AttemptView) })) },
   }),
   async (c) => {
     const { id, deliveryId } = c.req.valid('param')
     const { delivery, attempts } = await getDelivery(c.var.ctx, id, deliveryId)
-    return c.json({ ...deliveryView(delivery), attempt_log: attempts.map(attemptView) }, 200)
+    return c.json(
+      { ...deliveryView(delivery), attempt_log: attempts.map((row) => snakeCase(attemptOf(row))) },
+      200,
+    )
   },
 )
 
@@ -290,7 +276,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/webhooks/{id}/deliveries/{deliveryId}/replay',
-    summary: 'Send an event to a webhook once more, under the same id',
+    summary: 'Send an event to a webhook again, with the same event id',
     request: { params: DeliveryParams },
     responses: { 200: json(DeliveryView) },
   }),
@@ -305,7 +291,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/webhooks/{id}/replay',
-    summary: 'Send all that was given up since a time once more',
+    summary: 'Send all deliveries again that were given up since a time',
     request: {
       params: Params,
       ...body(
@@ -341,29 +327,6 @@ function view(row: Webhook): z.infer<typeof WebhookView> {
 }
 
 function deliveryView(row: Delivery): z.infer<typeof DeliveryView> {
-  return {
-    id: row.id,
-    event: row.eventType,
-    event_id: row.eventId,
-    state: row.state,
-    ok: row.state === 'delivered',
-    status_code: row.statusCode,
-    error: row.error,
-    attempts: row.attempts,
-    attempted_at: row.attempts > 0 ? row.updatedAt.toISOString() : null,
-    next_attempt_at: row.nextAt?.toISOString() ?? null,
-    created_at: row.createdAt.toISOString(),
-  }
-}
-
-function attemptView(row: Attempt): z.infer<typeof AttemptView> {
-  return {
-    attempt: row.attempt,
-    attempted_at: row.at.toISOString(),
-    duration_ms: row.durationMs,
-    status_code: row.statusCode,
-    error: row.error,
-    request: row.request,
-    response: row.response,
-  }
+  const ok = row.state === 'delivered'
+  return { ...snakeCase(deliveryOf(row)), ok, ...snakeCase(progressOf(row)) }
 }

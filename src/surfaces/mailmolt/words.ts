@@ -5,10 +5,10 @@ import type { Place } from '../../core/mail/messages.ts'
 import { type App, json, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 
-/** Errors that every route may answer, for its `responses`. */
+/** The errors of every route, for its `responses`. */
 export const ERRORS = { default: json(ErrorView, 'An error') }
 
-/** For routes whose every field may be left out: a body of another type must not pass for an empty one. */
+/** For routes without required fields: without it a body of another content type would count as empty. */
 export const jsonOnly: MiddlewareHandler<App> = async (c, next) => {
   if (!/^\s*application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(c.req.header('content-type') ?? '')) {
     throw new Fault('malformed_json', 'The request body must be JSON, with content type application/json.', {
@@ -18,16 +18,16 @@ export const jsonOnly: MiddlewareHandler<App> = async (c, next) => {
   await next()
 }
 
-/** For a route that the published document gives no body: one may come all the same, and must be JSON. */
+/** For a route that has no body in the published document: if a request has one, it must be JSON. */
 export const jsonIfAny: MiddlewareHandler<App> = async (c, next) => {
   if (c.req.header('content-type') === undefined) await next()
   else await jsonOnly(c, next)
 }
 
-/** What a time must be, as the end of a sentence. */
+/** The format of a time, for an error message. */
 export const A_MOMENT = 'must be a time with its zone, as in 2026-04-17T14:32:00Z'
 
-/** A place in a list, as `next_cursor` of the page before gave it. Empty is none. */
+/** A position in a list: `next_cursor` of the page before. Empty counts as none. */
 export const Cursor = z
   .string()
   .max(300)
@@ -42,7 +42,7 @@ export const Cursor = z
 
 export const cursorText = ({ at, id }: Place) => `${at}.${id}`
 
-/** A time of the database, in ms, as this API prints times. */
+/** A time in ms, in the format of this API. */
 export function stamp(time: Date | number): string {
   return momentText((typeof time === 'number' ? time : time.getTime()) * 1000)
 }

@@ -35,7 +35,7 @@ account.openapi(
     method: 'get',
     path: '/email/account',
     tags: ['email'],
-    summary: 'The email account of the caller, its standing and what it may still send',
+    summary: 'The email account of the caller, with its standing and budget',
     security: [{ bearer: [] }],
     responses: { 200: { ...json(AccountView), headers: RATE_HEADERS }, ...ERRORS },
   }),

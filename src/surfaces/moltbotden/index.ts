@@ -8,7 +8,7 @@ import { registration } from './registration.ts'
 import { send } from './send.ts'
 import { ErrorView, errorBody } from './words.ts'
 
-/** Codes that this API has other names for. */
+/** Error codes with other names in this API. */
 const CODES: Record<string, string> = { invalid: 'validation_error' }
 
 export const moltbotden = surface({
@@ -30,7 +30,7 @@ export const moltbotden = surface({
 for (const area of ['/agents/*', '/email/*', '/admin/email/*']) moltbotden.use(area, limitBody)
 moltbotden.route('/', registration)
 moltbotden.use('/email/*', metered, bearer)
-// A send is known again by its own key, in the send path.
+// The send path recognises a repeated send by its own key.
 moltbotden.route('/', send)
 moltbotden.use('/email/*', idempotent)
 moltbotden.route('/', account)

@@ -15,19 +15,19 @@ import type { App, HttpContext } from '../http.ts'
 const accounts = new WeakMap<Ctx, Promise<Sender>>()
 const windows = new WeakMap<Ctx, Promise<WindowUse[]>>()
 
-/** The mailbox that the caller calls its own, looked up once for each request. */
+/** The caller's own mailbox, looked up once per request. */
 export function me(c: HttpContext): Promise<Sender> {
   const ctx = c.get('ctx')
   return once(accounts, ctx, () => senderOf(ctx, c.req.header('x-agent-id') || null))
 }
 
-/** How far its windows are used, looked up once for each request: ask for it after what the request spends. */
+/** The use of the mailbox's windows, looked up once per request. Call it after the request has used them. */
 export function windowsOfMe(c: HttpContext, account: Sender): Promise<WindowUse[]> {
   const ctx = c.get('ctx')
   return once(windows, ctx, () => windowsOf(ctx, account))
 }
 
-/** Tells every caller that has shown its key what it may still send, whatever else it is answered. */
+/** Adds the rate-limit headers to every answer to a caller with a valid key. */
 export const metered: MiddlewareHandler<App> = async (c, next) => {
   await next()
   if (!('ctx' in c.var)) return
@@ -43,7 +43,7 @@ export const metered: MiddlewareHandler<App> = async (c, next) => {
     c.header('X-RateLimit-Remaining', String(remaining))
     c.header('X-RateLimit-Reset', String(resetsAt.getTime() / 1000))
   } catch (error) {
-    // A caller without a mailbox has been told so; and what is done must not be answered as if it had failed.
+    // A caller without a mailbox already has an error. And a send that succeeded must not be answered with an error.
     if (error instanceof Fault) return
     tellFailure('rate_headers_missing', error)
   }

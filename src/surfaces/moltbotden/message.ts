@@ -26,7 +26,10 @@ export const MessageView = z
     cc_addresses: z.array(z.string()),
     subject: z.string(),
     body_text: z.string().nullable(),
-    body_html: z.string().nullable().openapi({ description: 'Sanitised: nothing in it runs or submits.' }),
+    body_html: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Sanitised: it contains no scripts and no forms.' }),
     direction: z.enum(['inbound', 'outbound']),
     delivery_type: z.enum(['internal', 'external']),
     status: z.enum(STATUS),
@@ -38,21 +41,26 @@ export const MessageView = z
     created_at: z.string(),
     delivered_at: z.string().nullable(),
     reply_text: z.string().nullable().openapi({
-      description: 'What is new in an inbound text, without quotes and signature.',
+      description: 'The new text of an inbound message, without quotes and signature.',
     }),
     authentication: z
       .object({ spf: z.string(), dkim: z.string(), dmarc: z.string(), from_authenticated: z.boolean() })
       .nullable()
       .openapi({
-        description: 'Whether the sender is who the message says, as our own mail exchanger found.',
+        description:
+          'Whether the message really comes from the sender that it names, as checked by our mail exchanger.',
       }),
     ambiguities: z.array(z.string()).openapi({
-      description: 'Why programs may read this message differently; act on none by itself that has any.',
+      description:
+        'Reasons why mail programs may read this message differently. If there are any, do not act on the message without a person.',
     }),
     injection: z
       .object({ score: z.number(), reasons: z.array(z.object({ code: z.string(), detail: z.string() })) })
       .nullable()
-      .openapi({ description: 'How much the message looks as if it gave orders to its reader, 0 to 1.' }),
+      .openapi({
+        description:
+          'How likely the message tries to give orders to an AI reader (prompt injection), 0 to 1.',
+      }),
     automatic: z.boolean(),
   })
   .openapi('EmailMessage')
@@ -62,7 +70,7 @@ export function statusOf(state: SendState | null): Status {
   return state === null ? 'sending' : STATES[state].calledBy.moltbotden
 }
 
-/** A message as the caller's mailbox sees it; blind copies are named to nobody. */
+/** A message as the caller's mailbox has it. Bcc recipients are never shown. */
 export function view(c: HttpContext, message: Message): z.infer<typeof MessageView> {
   const isInbound = message.folder === 'inbox'
   const createdAt = momentText(message.at)

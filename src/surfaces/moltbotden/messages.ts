@@ -22,8 +22,8 @@ const InboxQuery = z.object({
 const InboxView = z
   .object({
     messages: z.array(MessageView),
-    total: z.int().openapi({ description: 'Messages that fit the filters, on whatever page.' }),
-    unread_count: z.int().openapi({ description: 'Of the whole inbox, whatever the filters.' }),
+    total: z.int().openapi({ description: 'Messages that match the filters, on all pages.' }),
+    unread_count: z.int().openapi({ description: 'Of the whole inbox, without the filters.' }),
     has_more: z.boolean(),
     cursor: z.string().nullable(),
     newest_cursor: z.string().nullable(),
@@ -74,7 +74,7 @@ messages.openapi(
     ...common,
     method: 'get',
     path: '/email/inbox',
-    summary: 'The messages of the inbox',
+    summary: 'List the messages of the inbox',
     description: POLLING,
     request: { query: InboxQuery },
     responses: ok(InboxView),
@@ -105,7 +105,7 @@ messages.openapi(
     ...common,
     method: 'get',
     path: '/email/sent',
-    summary: 'The messages that the caller has sent',
+    summary: 'List the messages that the caller sent',
     request: { query: z.object({ limit: Limit, cursor: Cursor.optional() }) },
     responses: ok(SentView),
   }),
@@ -132,7 +132,7 @@ messages.openapi(
     path: '/email/thread/{thread_id}',
     summary: 'A conversation, oldest message first',
     description:
-      'The newest 500 messages or 8 MB of a thread. Where has_more says so, cursor leads to the older ones.',
+      'The newest 500 messages or 8 MB of a thread. If has_more is true, cursor gives the older ones.',
     request: {
       params: z.object({ thread_id: z.string().min(1).max(200) }),
       query: z.object({ cursor: Cursor.optional() }),
@@ -163,7 +163,7 @@ messages.openapi(
     ...common,
     method: 'get',
     path: '/email/message/{message_id}',
-    summary: 'One message, which is marked read if it came in',
+    summary: 'One message; an inbound one is marked read',
     request: { params: MessageParams },
     responses: ok(MessageView),
   }),
@@ -200,7 +200,7 @@ messages.openapi(
     ...common,
     method: 'post',
     path: '/email/message/{message_id}/star',
-    summary: 'Star a message, or take its star away',
+    summary: 'Star or unstar a message',
     request: { params: MessageParams },
     responses: ok(z.object({ starred: z.boolean() })),
   }),
@@ -261,7 +261,7 @@ function cursorOf({ messages, hasMore }: { messages: Message[]; hasMore: boolean
   return hasMore && last ? momentText(last.at) : null
 }
 
-/** Whom the messages name openly, each once, in the order in which they came in. */
+/** The senders, To and Cc addresses of the messages, each once, in order of appearance. */
 function participants(messages: Message[]): string[] {
   const named = new Map<string, string>()
   for (const address of messages.flatMap(({ fromAddress, to, cc }) => [fromAddress, ...to, ...cc])) {
@@ -271,7 +271,7 @@ function participants(messages: Message[]): string[] {
   return [...named.values()]
 }
 
-/** To be kept and not shown, under the name it has (RFC 6266, RFC 8187). */
+/** Content-Disposition for a download under the file's name (RFC 6266, RFC 8187). */
 function disposition(filename: string): string {
   const plain = filename.replace(/[^\x20-\x7e]|["\\%]/g, '_')
   const encoded = encodeURIComponent(filename).replace(

@@ -35,7 +35,7 @@ const Stats = z
 const common = { tags: ['operator'], security: [{ operator: [] }] }
 const params = z.object({ agent_id: z.string().min(1).max(64).openapi({ example: 'outreach-agent' }) })
 
-/** Only the operator's own key opens these routes; no tenant's does. */
+/** These routes accept only the operator's key. */
 export const operatorOnly: MiddlewareHandler<App> = async (c, next) => {
   mustBeOperator(c.env, presentedKey(c))
   await next()
@@ -76,7 +76,7 @@ operator.openapi(
     ...common,
     method: 'post',
     path: '/admin/email/accounts/{agent_id}/freeze',
-    summary: 'Stop an account from sending',
+    summary: 'Freeze an account, so that it cannot send',
     request: { params, ...body(z.object({ reason: z.string().trim().min(1).max(500) })) },
     responses: { 200: json(OperatorAccount), ...ERRORS },
   }),
@@ -93,7 +93,7 @@ operator.openapi(
     path: '/admin/email/accounts/{agent_id}/unfreeze',
     summary: 'Let an account send again',
     description:
-      'Lifts a freeze and, where the reputation is below 0.50, the suspension: it is raised to 0.50.',
+      'Ends a freeze. If the reputation is below 0.50, it is raised to 0.50, which ends the suspension.',
     request: { params },
     responses: { 200: json(OperatorAccount), ...ERRORS },
   }),

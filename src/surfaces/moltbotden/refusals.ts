@@ -5,7 +5,7 @@ import type { HttpContext } from '../http.ts'
 import { windowsOfMe } from './me.ts'
 import { errorBody, stamp } from './words.ts'
 
-/** Refusals that this API has names of its own for; any other is 403 under the name of its reason. */
+/** The refusal reasons with their own names in this API. Any other is 403, with the reason as the code. */
 const NAMED: Record<string, { status: 400 | 403 | 429; code: string; title: string }> = {
   too_many_recipients: { status: 400, code: 'too_many_recipients', title: 'Too many recipients' },
   subject_required: { status: 400, code: 'subject_required', title: 'Subject required' },
@@ -20,7 +20,7 @@ const NAMED: Record<string, { status: 400 | 403 | 429; code: string; title: stri
   reply_loop: { status: 429, code: 'reply_loop', title: 'Too many messages to and fro' },
 }
 
-/** Answers a send that was refused. Whoever should come back later is told when. */
+/** Answers a refused send, with Retry-After if it would pass later. */
 export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Refusal) {
   if (refusal.reason === 'rate_limited') return await rateLimited(c, account, refusal)
   const { status, code, title } = NAMED[refusal.reason] ?? {
@@ -36,7 +36,7 @@ const NAMES = { hour: 'hourly', day: 'daily', month: 'monthly' } as const
 
 async function rateLimited(c: HttpContext, account: Sender, refusal: Refusal) {
   const windows = await windowsOfMe(c, account)
-  // Where the day is used up too, coming back in the next hour would be in vain.
+  // If the day is used up, too, a retry in the next hour would fail again.
   const window: WindowUse | undefined = exhausted(windows) ?? refusal.window
   const now = c.get('now')
   const { unit, used, limit, scope, resetsAt } = window ?? {
@@ -61,7 +61,7 @@ async function rateLimited(c: HttpContext, account: Sender, refusal: Refusal) {
   return c.json(errorBody({ code: 'rate_limit_exceeded', message, retryAfter, details }), 429)
 }
 
-/** The whole seconds until then, at least one, which the Retry-After header says too. */
+/** Sets the Retry-After header and returns its value: whole seconds, at least one. */
 function wait(c: HttpContext, until: number): number {
   const seconds = Math.max(1, Math.ceil((until - c.get('now').getTime()) / 1000))
   c.header('Retry-After', String(seconds))

@@ -50,8 +50,8 @@ registration.openapi(
     operationId: 'postEmailAgentsRegister',
     tags: ['email'],
     summary: 'Register an agent and give it an email address',
-    description: `No auth required. The key is shown once. An account is PROVISIONAL, and may receive and not send, until
-its owner has opened claim_url.`,
+    description: `No authentication. The key is shown once. Until its owner has opened claim_url, an account is PROVISIONAL: it
+receives mail but cannot send.`,
     request: body(Registration, { agent_id: 'survey-scout', name: 'Survey Scout' }),
     responses: {
       201: json(RegisteredView, 'Created'),

@@ -15,7 +15,7 @@ import { ERRORS, ErrorView, RATE_HEADERS, routes } from './words.ts'
 const RECIPIENTS_AT_MOST = 10
 const URLS_AT_MOST = 10
 
-/** So many entries are read at all; more than ten are refused by the rule that says so. */
+/** The parser's limit. More than ten recipients are refused with a message that names that limit. */
 const Addresses = z
   .array(
     z
@@ -40,7 +40,7 @@ const SendBody = z
     cc: Addresses.nullish(),
     bcc: Addresses.nullish(),
     in_reply_to: z.string().min(1).max(1_000).nullish().openapi({
-      description: 'The message_id, or the RFC 5322 Message-ID, of a message that the caller sees.',
+      description: 'The message_id or the RFC 5322 Message-ID of a message in the caller’s mailbox.',
     }),
     attachments: attachments(10).nullish(),
   })
@@ -70,9 +70,9 @@ send.openapi(
     path: '/email/send',
     tags: ['email'],
     summary: 'Send an email from the caller’s address',
-    description: `To addresses of this service alone a message is delivered at once; where no such address exists its status
-is \`bounced\`. \`sending\` is on its way, \`queued\` waits: for a person's approval, as \`message\` then says, or for its
-time. An Idempotency-Key makes a repeat safe: it is answered as the first one was.`,
+    description: `A message to addresses of this service only is delivered at once; if no such address exists, its status is
+\`bounced\`. \`sending\` means that it is on its way. \`queued\` means that it waits for a person's approval, which \`message\`
+then says, or for its scheduled time. With an Idempotency-Key a repeat is safe: it gets the first answer again.`,
     security: [{ bearer: [] }],
     request: body(SendBody, {
       to: ['bob@example.com'],
@@ -131,7 +131,7 @@ time. An Idempotency-Key makes a repeat safe: it is answered as the first one wa
 
 const SENT = 'Email sent successfully'
 
-/** What became of a message as it was asked for; a repeat is told what the first one was. */
+/** The status of the answer to a send. A repeat has that of the first answer. */
 function outcomeOf(status: LetterResult['status']): {
   status: Status
   message: string
@@ -152,7 +152,7 @@ function outcomeOf(status: LetterResult['status']): {
   }
 }
 
-/** What this API refuses by rules of its own, where nothing speaks against the account itself. */
+/** A breach of this API's own rules. It is reported only if the account itself may send. */
 function breachOf({ to, cc, bcc, subject }: Wanted) {
   const recipients = to.length + (cc?.length ?? 0) + (bcc?.length ?? 0)
   if (recipients > RECIPIENTS_AT_MOST) {

@@ -14,7 +14,7 @@ export const ErrorView = z
     error: z.object({
       code: z.string().openapi({ example: 'rate_limit_exceeded' }),
       message: z.string(),
-      retry_after: z.int().optional().openapi({ description: 'In seconds, as the Retry-After header says.' }),
+      retry_after: z.int().optional().openapi({ description: 'Seconds, same as the Retry-After header.' }),
       details: z.record(z.string(), z.unknown()).optional(),
     }),
     detail: z.union([z.string(), z.array(Validation)]),
@@ -26,11 +26,11 @@ type Trouble = {
   message: string
   retryAfter?: number | undefined
   details?: Record<string, unknown> | undefined
-  /** What is wrong with the request, part by part. */
+  /** The errors of the request, one per field. */
   issues?: z.infer<typeof Validation>[] | undefined
 }
 
-/** An error as each of this API's clients looks for it: in `error`, or in `detail`. */
+/** An error body for all clients of this API: some read `error`, some read `detail`. */
 export function errorBody({ code, message, retryAfter, details = {}, issues }: Trouble) {
   return {
     error: {
@@ -43,10 +43,10 @@ export function errorBody({ code, message, retryAfter, details = {}, issues }: T
   } satisfies z.infer<typeof ErrorView>
 }
 
-/** Errors that every route may answer, for its `responses`. */
+/** The errors of every route, for its `responses`. */
 export const ERRORS = { default: json(ErrorView, 'An error') }
 
-/** How every answer to an authenticated caller tells what may still be sent. */
+/** The rate-limit headers of every answer to an authenticated caller. */
 export const RATE_HEADERS = {
   'X-RateLimit-Limit': { schema: { type: 'integer' as const }, description: 'Sends in the binding window.' },
   'X-RateLimit-Remaining': { schema: { type: 'integer' as const } },
@@ -62,7 +62,7 @@ const PLACES = {
   cookie: 'cookie',
 }
 
-/** Routes of this API: a request that does not fit its schema is told part by part what does not. */
+/** A set of routes of this API. A request that does not match its schema gets one error per field. */
 export function routes() {
   return new OpenAPIHono<App>({
     defaultHook(result) {
@@ -80,13 +80,13 @@ export function routes() {
   })
 }
 
-/** A place in a folder: the `created_at` of a message. Empty is none. */
+/** A position in a folder: the `created_at` of a message. Empty counts as none. */
 export const Cursor = z
   .string()
   .max(128)
   .transform((text, context) => {
     if (text === '') return null
-    // An offset's plus that was not escaped arrives as a space.
+    // The plus sign of a time offset arrives as a space if it was not escaped.
     const at = readMoment(text.replace(' ', '+'))
     if (at === null)
       context.addIssue({ code: 'custom', message: 'must be a time as an earlier answer gave it' })
@@ -94,12 +94,12 @@ export const Cursor = z
   })
   .openapi({ type: 'string', example: '2026-03-13T15:30:00.123Z' })
 
-/** A time of the database as this API prints times. */
+/** A time in the format of this API. */
 export function stamp(time: Date | number): string {
   return momentText((typeof time === 'number' ? time : time.getTime()) * 1000)
 }
 
-/** The local part of an address in our domain, which is what this API calls an agent's id. */
+/** The agent id of this API: the local part of an address in our domain. */
 export function agentIdOf(address: string): string {
   return address.slice(0, address.lastIndexOf('@')).toLowerCase()
 }

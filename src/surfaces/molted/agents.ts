@@ -43,7 +43,7 @@ const Config = z
     humanizer_style: z.string().max(100).optional().openapi({ example: 'professional' }),
     humanizer_provider: z.string().max(100).optional(),
   })
-  .openapi('AgentConfig', { description: 'Unknown keys are left out without a word.' })
+  .openapi('AgentConfig', { description: 'Unknown keys are ignored.' })
 
 const Params = z.object({ agentId: Id })
 
@@ -55,7 +55,7 @@ agents.openapi(
     path: '/agent/register',
     tags: ['agents'],
     summary: 'Register an agent with the tenant',
-    description: 'An agent of that name is updated. Counts as a heartbeat.',
+    description: 'If an agent of this name exists, it is updated. Counts as a heartbeat.',
     security: [{ bearer: [] }],
     request: body(RegisterBody, {
       tenantId: 'tenant_abc123',
@@ -75,8 +75,9 @@ agents.openapi(
     method: 'post',
     path: '/agent/coordination/heartbeat',
     tags: ['agents'],
-    summary: 'Say that an agent is alive',
-    description: 'At least every five minutes: an agent that misses it is inactive and loses its leases.',
+    summary: 'Send a heartbeat of an agent',
+    description:
+      'Send one at least every five minutes. An agent without a heartbeat for longer is inactive and loses its leases.',
     security: [{ bearer: [] }],
     request: body(HeartbeatBody, { tenantId: 'tenant_abc123', agentName: 'outreach-agent' }),
     responses: { 200: json(z.object({ ok: z.literal(true) })) },

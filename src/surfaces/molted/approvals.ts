@@ -63,7 +63,8 @@ const Decision = z
       .nullable()
       .default(null)
       .openapi({
-        description: 'The hash of the message that was seen; the decision fails if it is another.',
+        description:
+          'The hash of the message that was reviewed. The decision fails if the message is no longer the same.',
       }),
   })
   .openapi('ApprovalDecision')

@@ -33,7 +33,7 @@ const Wording = {
   humanizeStyle: z.enum(HUMANIZER_STYLES).optional(),
 }
 
-/** One item of a batch. It is checked by itself, so that a bad one spoils no other. */
+/** One item of a batch. Each is checked alone, so that an invalid item does not stop the others. */
 const Item = z.object({
   recipientEmail: z.string().min(1).max(320),
   dedupeKey: z.string().max(500),
@@ -60,7 +60,7 @@ const BatchBody = z
             sendReason: { type: 'string', maxLength: 1000 },
             campaignId: { type: 'string', maxLength: 200 },
             scheduledAt: { type: 'string', format: 'date-time' },
-            humanize: { type: 'boolean', description: 'Goes before that of the batch.' },
+            humanize: { type: 'boolean', description: 'Overrides the value of the batch.' },
             humanizeStyle: { type: 'string', enum: [...HUMANIZER_STYLES] },
           },
         }),
@@ -98,7 +98,9 @@ const Refusal = {
 const ItemView = z
   .object({
     recipientEmail: z.string(),
-    requestId: z.string().openapi({ description: 'Empty where an item was too bad to become a request.' }),
+    requestId: z
+      .string()
+      .openapi({ description: 'Empty if the item was invalid and did not become a request.' }),
     status: z.enum(['queued', 'delivered', 'bounced', 'blocked', 'error', 'pending_approval', 'scheduled']),
     ...Refusal,
     approvalQueueId: z.string().optional(),
@@ -111,10 +113,10 @@ const BatchView = z
     batchId: z.string(),
     total: z.number(),
     queued: z.number(),
-    blocked: z.number().openapi({ description: 'Refused by policy, repeated keys among them.' }),
+    blocked: z.number().openapi({ description: 'Refused by policy, including items with a repeated key.' }),
     pendingApproval: z.number(),
     scheduled: z.number().optional(),
-    duplicates: z.number().openapi({ description: 'Those of the blocked that repeat a key.' }),
+    duplicates: z.number().openapi({ description: 'How many of the blocked items repeat a key.' }),
     errors: z.number(),
     results: z.array(ItemView),
   })
@@ -154,10 +156,10 @@ const StandingView = z
   })
   .openapi('Batch')
 
-/** Sending and simulating: these check the key in their own first database call. */
+/** Routes that send and simulate. They check the key in their own first database call. */
 export const batch = new OpenAPIHono<App>({ defaultHook: refuseUnknownFirst })
 
-/** Looking at a batch, for callers who are known. */
+/** Routes that read a batch. The caller's key has been checked before. */
 export const batches = router()
 
 batch.openapi(
@@ -167,7 +169,7 @@ batch.openapi(
     tags: ['batch'],
     summary: 'Send up to 500 messages, each judged by itself in the order given',
     description:
-      'A refused or bad item is told in its result and stops no other. The same request again answers the same batchId, sends what had not been sent and repeats nothing.',
+      'A refused or invalid item has its reason in its result and does not stop the others. A repeat of the same request has the same batchId, sends the items that were not sent before and sends none twice.',
     security: [{ bearer: [] }],
     request: body(BatchBody, {
       tenantId: 'tenant_abc123',
@@ -202,7 +204,7 @@ batch.openapi(
     tags: ['batch'],
     summary: 'Preview the decisions on up to 500 recipients without sending',
     description:
-      'Each recipient is judged alone; with `sequential=true` as if those before had been sent, windows and cooldown included. Writes and spends nothing.',
+      'Each recipient is judged alone. With `sequential=true` each is judged as if the sends before it had been made, including windows and cooldown. Writes nothing and uses no limits.',
     security: [{ bearer: [] }],
     request: {
       query: z.object({ tenantId: Id.optional(), sequential: z.enum(['true', 'false']).optional() }),
@@ -241,7 +243,7 @@ batches.openapi(
     method: 'get',
     path: '/agent/batch/{batchId}',
     tags: ['batch'],
-    summary: 'Where a batch stands: its counts, and its sends in pages',
+    summary: 'The state of a batch: its counts, and its sends in pages',
     description: 'Items that never became a request (an error without requestId) are not counted here.',
     security: [{ bearer: [] }],
     request: { params: z.object({ batchId: Id }), query: Page },
@@ -255,7 +257,7 @@ batches.openapi(
   },
 )
 
-/** Refuses a list that does not fit; a caller who is not known, or may not send, learns that first. */
+/** Throws if the list is empty or too long. A missing key or missing permission is reported first. */
 async function mustFitOnceKnown(items: unknown[], field: string, known: () => Promise<unknown>) {
   try {
     mustFit(field, items)
@@ -300,7 +302,7 @@ function checked(item: unknown, wanted: z.infer<typeof BatchBody>, batchId: stri
   }
 }
 
-/** Why an item is bad, in one word. */
+/** The reason code of an invalid item. */
 function reasonOf(code: string, field: unknown, isMissing = false): string {
   if (code !== 'invalid') return code
   if (field === 'recipientEmail') return isMissing ? 'recipient_email_required' : 'invalid_recipient'

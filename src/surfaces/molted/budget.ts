@@ -35,9 +35,9 @@ budget.openapi(
     method: 'get',
     path: '/agent/budget',
     tags: ['settings'],
-    summary: 'Tell what a mailbox may still send',
+    summary: 'Show what a mailbox may still send',
     description:
-      "Windows are calendar windows in UTC. Without mailboxId the default mailbox is meant; `plan` counts all mailboxes together. A mailbox with no limit of its own in a window shows the plan's as limit, and `remaining` is what both still leave.",
+      'Windows are calendar windows in UTC. Without mailboxId the answer is about the default mailbox. `plan` counts all mailboxes together. If a mailbox has no limit for a window, `limit` is that of the plan. `remaining` is what both limits still allow.',
     security: [{ bearer: [] }],
     request: { query: z.object({ tenantId: Id.optional(), mailboxId: Id.optional() }) },
     responses: { 200: json(BudgetView) },

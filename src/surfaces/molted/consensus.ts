@@ -61,7 +61,7 @@ const VoteView = CastView.extend({ consensusRequestId: z.string(), consensusStat
 
 const Params = z.object({ consensusId: Id })
 
-/** The creation time of the last request of a page and its id: several may be created in one millisecond. */
+/** Creation time and id of a page's last request: several requests may be created in one millisecond. */
 const Cursor = z
   .string()
   .regex(/^\d{1,15}~[0-9a-f-]{36}$/, 'is not a cursor of this list')
@@ -77,7 +77,7 @@ consensus.openapi(
     method: 'post',
     path: '/agent/coordination/consensus',
     tags: ['coordination'],
-    summary: 'Put a shared decision to the vote',
+    summary: 'Start a vote on a shared decision',
     description:
       'Decided when more than half of the active agents vote the same way; a tie waits for the timeout.',
     security: [{ bearer: [] }],

@@ -27,7 +27,7 @@ const ConsentView = z
     id: z.string(),
     tenantId: z.string(),
     recipientEmail: z.string(),
-    hasConsent: z.boolean().openapi({ description: 'Granted by now, and not revoked.' }),
+    hasConsent: z.boolean().openapi({ description: 'True if consent is granted now and not revoked.' }),
     basis: Basis,
     source: z.string().nullable(),
     jurisdiction: z.string().nullable(),
@@ -48,7 +48,7 @@ consents.openapi(
     tags: ['consent'],
     summary: 'Record what a contact has agreed to',
     description:
-      'There is one record per contact; a later one replaces it. Revoke by a record with revokedAt.',
+      'There is one record per contact; a later one replaces it. To revoke consent, write a record with revokedAt.',
     security: [{ bearer: [] }],
     request: body(ConsentBody, {
       recipientEmail: 'alice@example.com',
@@ -71,7 +71,7 @@ consents.openapi(
     tags: ['consent'],
     summary: 'Read the consent of a contact, or list all records',
     description:
-      'With recipientEmail the answer is its record, or hasConsent false; without, a page of records.',
+      'With recipientEmail the answer is the record of that contact, or hasConsent false. Without it, the answer is a page of records.',
     security: [{ bearer: [] }],
     request: {
       query: Page.extend({ recipientEmail: Email.optional(), cursor: z.string().min(1).max(320).optional() }),

@@ -29,7 +29,8 @@ events.openapi(
     path: '/agent/events',
     tags: ['events'],
     summary: 'What happened in the last 30 days, newest first',
-    description: 'The very payloads that webhooks are sent. `type` may name several, separated by commas.',
+    description:
+      'The same payloads that webhooks receive. `type` may name several event types, separated by commas.',
     security: [{ bearer: [] }],
     request: {
       query: Page.extend({

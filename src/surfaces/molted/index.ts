@@ -22,7 +22,7 @@ import { templates } from './templates.ts'
 import { webhooks } from './webhooks.ts'
 import { ErrorView } from './words.ts'
 
-/** Where this surface lives below /v1; MailMolt has the rest. */
+/** The paths of this surface below /v1. All others belong to MailMolt. */
 const AREAS = ['/agent', '/ops', '/send', '/templates', '/suppressions', '/consent']
 
 export const molted = surface({
@@ -40,7 +40,7 @@ export const molted = surface({
 
 molted.route('/', send)
 molted.route('/', batch)
-// `/x/*` matches `/x` too.
+// In Hono `/x/*` matches `/x`, too.
 for (const area of AREAS) molted.use(`${area}/*`, bearer, idempotent)
 molted.route('/', sends)
 molted.route('/', batches)

@@ -43,7 +43,7 @@ const IntentView = z
     fallbackReason: z
       .enum(['model_timeout', 'model_busy', 'model_garbage', 'model_failed'])
       .optional()
-      .openapi({ description: 'Why the embedded classifier answered although a model is configured.' }),
+      .openapi({ description: 'Why the embedded classifier was used although a model is configured.' }),
   })
   .openapi('Intent')
 
@@ -54,8 +54,8 @@ intent.openapi(
     method: 'post',
     path: '/agent/classify-intent',
     tags: ['inbound'],
-    summary: 'Tell what an inbound message wants',
-    description: 'Judges what its sender wrote: quoted mail and signatures do not count.',
+    summary: 'Classify what an inbound message wants',
+    description: 'Only the text that the sender wrote counts: quoted mail and signatures are ignored.',
     security: [{ bearer: [] }],
     request: body(ClassifyBody),
     responses: { 200: json(IntentView) },
@@ -72,8 +72,9 @@ intent.openapi(
     method: 'post',
     path: '/agent/batch/classify-intent',
     tags: ['inbound'],
-    summary: 'Tell what up to 500 inbound messages want',
-    description: 'Answers in the order of the messages. Above 500 nothing is judged and the answer is 400.',
+    summary: 'Classify what up to 500 inbound messages want',
+    description:
+      'Results are in the order of the messages. With more than 500 messages none is classified and the answer is 400.',
     security: [{ bearer: [] }],
     request: body(ClassifyBatchBody, {
       tenantId: 'tenant_abc123',

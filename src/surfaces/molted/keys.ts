@@ -129,7 +129,7 @@ keys.openapi(
     method: 'delete',
     path: '/agent/keys/{keyId}',
     tags: ['keys'],
-    summary: 'Revoke a key from the next request on',
+    summary: 'Revoke a key; it takes effect with the next request',
     security: [{ bearer: [] }],
     request: { params: Params },
     responses: { 200: json(KeyView) },

@@ -63,7 +63,8 @@ leases.openapi(
     path: '/agent/coordination/lease',
     tags: ['coordination'],
     summary: 'Acquire a contact lease',
-    description: 'Asking again renews it under the same id. A conflict is an answer, not an error.',
+    description:
+      'A repeated request renews the lease under the same id. A conflict is an answer with status 200, not an error.',
     security: [{ bearer: [] }],
     request: body(LeaseBody, {
       tenantId: 'tenant_abc123',
@@ -88,7 +89,7 @@ leases.openapi(
     path: '/agent/coordination/lease/{leaseId}',
     tags: ['coordination'],
     summary: 'Release a contact lease',
-    description: 'False where it is already over.',
+    description: '`released` is false if the lease had ended before.',
     security: [{ bearer: [] }],
     request: { params: z.object({ leaseId: Id }) },
     responses: { 200: json(z.object({ released: z.boolean() })) },
@@ -101,9 +102,9 @@ leases.openapi(
     method: 'get',
     path: '/agent/coordination/leases',
     tags: ['coordination'],
-    summary: 'List the leases that stand now',
+    summary: 'List the live leases',
     description:
-      'A bare array, in the order of the contacts; where more follow, X-Next-Cursor says where to go on.',
+      'A bare array, in the order of the contacts. If more follow, the X-Next-Cursor header is the cursor of the next page.',
     security: [{ bearer: [] }],
     request: {
       query: Page.extend({
@@ -129,7 +130,7 @@ leases.openapi(
     tags: ['coordination'],
     summary: 'What happened to the leases of one contact, newest first',
     description:
-      'Grants, renewals, releases, expiries and refusals with their epochs. An expiry is written when the next grant or heartbeat finds it.',
+      'Grants, renewals, releases, expiries and refusals with their epochs. An expiry is written when the next grant or heartbeat notices it.',
     security: [{ bearer: [] }],
     request: { query: Page.extend({ contactEmail: Email }) },
     responses: { 200: json(listOf(EventView)) },

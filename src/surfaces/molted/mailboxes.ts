@@ -17,7 +17,8 @@ const MINUTE_MS = 60_000
 const AutonomyName = z.enum(['review', 'first_contact', 'auto'])
 
 const AutonomyLevel = z.union([z.literal(1), z.literal(2), z.literal(3)]).openapi({
-  description: '1: a person approves every send. 2: until the contact is known. 3: no send is held.',
+  description:
+    '1: a person approves every send. 2: a person approves sends to contacts that are not known yet. 3: no send is held.',
 })
 
 const LEVELS: Record<Autonomy, z.infer<typeof AutonomyLevel>> = { review: 1, first_contact: 2, auto: 3 }
@@ -39,9 +40,9 @@ const ConfigFields = z
       .min(0)
       .max(1440)
       .nullable()
-      .openapi({ description: "Per contact; 0 turns it off, null takes the tenant's." }),
+      .openapi({ description: 'Per contact. 0 turns the cooldown off, null uses that of the tenant.' }),
     hourlyLimit: Limit.openapi({
-      description: 'Sends in a UTC hour; null takes what the tier and plan allow.',
+      description: 'Sends in a UTC hour. Null uses what the tier and plan allow.',
     }),
     dailyLimit: Limit,
     monthlyLimit: Limit,
@@ -71,10 +72,10 @@ const ConfigFields = z
       )
       .nullable(),
     onUnknown: z.enum(['hold', 'resend']).openapi({
-      description: 'What becomes of a send that may or may not have been delivered.',
+      description: 'What to do with a send that may or may not have been delivered.',
     }),
     humanizerEnabled: z.boolean().openapi({
-      description: 'Reword what leaves, where neither the send nor its agent says otherwise.',
+      description: 'Reword messages before they leave, unless the send or its agent has its own setting.',
     }),
     humanizerStyle: z.enum(HUMANIZER_STYLES),
     agentId: Id.nullable(),
@@ -87,7 +88,7 @@ const MailboxFields = {
   status: z.enum(['active', 'paused']).optional(),
   ...ConfigFields.shape,
   config: ConfigFields.optional().openapi({
-    description: 'The same fields as answers carry them, in `config`.',
+    description: 'The same fields in the form that answers have.',
   }),
 }
 
@@ -105,7 +106,7 @@ const NewMailbox = z
       .min(1)
       .max(100)
       .optional()
-      .openapi({ description: 'Makes the address where none is given, and the displayName likewise.' }),
+      .openapi({ description: 'The default for an address and a displayName that are not given.' }),
   })
   .refine((wanted) => wanted.address !== undefined || slug(wanted.name ?? '') !== '', {
     path: ['address'],
@@ -147,7 +148,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Open a mailbox',
     description:
-      "Starts with the tenant's cooldown and the autonomy of its default mailbox. A taken address is 409; names that speak for the domain (postmaster, abuse, support …) are refused.",
+      "The mailbox starts with the tenant's cooldown and the autonomy of its default mailbox. An address that is taken is 409. Names of official roles (postmaster, abuse, support …) are refused.",
     security: [{ bearer: [] }],
     request: body(NewMailbox),
     responses: { 200: json(MailboxView) },
@@ -203,7 +204,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Change a mailbox',
     description:
-      'What is left out stays. A higher autonomyLevel needs a person, or a key with "approve": 403 human_decision_required.',
+      'Fields that are left out keep their values. A higher autonomyLevel needs a person, or a key with "approve": 403 human_decision_required.',
     security: [{ bearer: [] }],
     request: { params: Params, ...body(ChangedMailbox) },
     responses: { 200: json(MailboxView) },
@@ -220,7 +221,7 @@ mailboxes.openapi(
     path: '/agent/mailboxes/{mailboxId}',
     tags: ['mailboxes'],
     summary: 'Remove a mailbox',
-    description: '409 for the default mailbox, and while sends of this one are still on their way.',
+    description: '409 for the default mailbox, and while sends of this mailbox are not finished.',
     security: [{ bearer: [] }],
     request: { params: Params },
     responses: { 200: json(z.object({ id: z.string(), deleted: z.literal(true) })) },
@@ -252,7 +253,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Change how much review the sends of a mailbox need',
     description:
-      'Every key with "manage" may lower the level. Raising it needs a person, or a key with "approve".',
+      'A key with "manage" may lower the level. Raising it needs a person, or a key with "approve".',
     security: [{ bearer: [] }],
     request: { params: Params, ...body(AutonomyBody) },
     responses: { 200: json(AutonomyView) },

@@ -32,13 +32,13 @@ const SendBody = z
     campaignId: z.string().min(1).max(200).optional(),
     scheduledAt: Stamp.optional(),
     humanize: z.boolean().optional().openapi({
-      description: 'Reword the message before it leaves, or not, whatever agent and mailbox are set to.',
+      description:
+        'Whether to reword the message before it leaves. Overrides the settings of agent and mailbox.',
     }),
     humanizeStyle: z.enum(HUMANIZER_STYLES).optional(),
-    humanizeProvider: z
-      .enum(['anthropic', 'openai'])
-      .optional()
-      .openapi({ description: 'Checked and otherwise ignored: which model rewords is a setting.' }),
+    humanizeProvider: z.enum(['anthropic', 'openai']).optional().openapi({
+      description: 'Checked and otherwise ignored: the operator chooses the model that rewords.',
+    }),
     agentId: Id.optional(),
     agentName: z.string().min(1).max(200).optional(),
   })
@@ -78,7 +78,7 @@ const SendView = z
     scheduledAt: z.string().optional(),
     leaseHolder: LeaseHolder.optional(),
     dedupe: z.enum(['derived']).optional().openapi({
-      description: 'The message itself was the key, for 60 s: over MCP, where none was given.',
+      description: 'Over MCP without a key: the key was derived from the message, and is taken for 60 s.',
     }),
   })
   .openapi('SendResponse')
@@ -130,7 +130,7 @@ send.openapi(
     tags: ['sending'],
     summary: 'Send one message through policy, delivery and trace',
     description:
-      'A block is not an error: the answer is 200 with status "blocked" and the rule that refused. The same dedupeKey again answers "duplicate" with the first requestId.',
+      'A block is not an error: the answer is 200 with status "blocked" and the rule that refused. A repeated dedupeKey is answered "duplicate" with the first requestId.',
     security: [{ bearer: [] }],
     request: body(SendBody, {
       ...SENDING,
@@ -152,7 +152,7 @@ send.openapi(
     path: '/agent/simulate-send',
     tags: ['sending'],
     summary: 'Preview the decision on a send without sending',
-    description: 'Writes nothing and spends nothing. Without a payload, variables are not checked.',
+    description: 'Writes nothing and uses no limits. Without a payload, variables are not checked.',
     security: [{ bearer: [] }],
     request: body(SendBody, SENDING),
     responses: { 200: json(SimulationView, 'What would be decided') },
@@ -264,7 +264,7 @@ function verdictView(verdict: Verdict | null) {
   return verdict ? { ...refusalView(verdict), policyTrace: traceView(verdict) } : {}
 }
 
-/** Why a send was refused and what would lift it, where it was. */
+/** The reason of a refusal, and when or how the send would pass. */
 export function refusalView({ refusal }: Verdict) {
   if (!refusal) return {}
   const retryAt = refusal.retryAt === undefined ? undefined : new Date(refusal.retryAt).toISOString()

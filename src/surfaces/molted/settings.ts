@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000
 const Settings = z.object({
   cooldownMinutes: z.number().int().min(0).max(1440).openapi({
     description:
-      'Between two sends of a mailbox to one contact, where the mailbox sets none; 0 turns it off.',
+      'The time between two sends of a mailbox to one contact, for mailboxes without a cooldown of their own. 0 turns it off.',
   }),
   physicalAddress: z
     .string()
@@ -16,11 +16,11 @@ const Settings = z.object({
     .min(1)
     .max(500)
     .nullable()
-    .openapi({ description: 'Stands in for {{physical_address}} in templates.' }),
+    .openapi({ description: 'The value of {{physical_address}} in templates.' }),
   requireConsentForMarketing: z.boolean(),
-  defaultMailboxId: Id.openapi({ description: 'The mailbox of sends that name none.' }),
+  defaultMailboxId: Id.openapi({ description: 'The mailbox of sends that do not name one.' }),
   dedupeWindowDays: z.number().int().min(1).max(365).openapi({
-    description: 'How long a dedupeKey stays taken. A change is for the sends that come after it.',
+    description: 'How long a dedupeKey stays taken. A change applies to later sends only.',
   }),
   status: z.enum(['active', 'paused']).openapi({ description: 'A paused tenant sends nothing.' }),
 })
@@ -70,7 +70,7 @@ settings.openapi(
     tags: ['settings'],
     summary: 'Change settings of the tenant',
     description:
-      'What is left out stays. While status is "paused" every send is blocked, with reason tenant_paused.',
+      'Fields that are left out keep their values. While status is "paused" every send is blocked, with reason tenant_paused.',
     security: [{ bearer: [] }],
     request: body(SettingsChange),
     responses: { 200: json(SettingsView) },
@@ -94,7 +94,7 @@ settings.openapi(
     method: 'post',
     path: '/agent/whoami',
     tags: ['settings'],
-    summary: 'Tell whose key this is and what it may do',
+    summary: 'Show the tenant, agent and permissions of this key',
     security: [{ bearer: [] }],
     responses: { 200: json(Whoami) },
   }),

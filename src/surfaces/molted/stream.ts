@@ -7,7 +7,7 @@ import { listenerFor, missed, stillLives } from '../../core/publishing/stream.ts
 import { createRoute, type HttpContext, router, z } from '../http.ts'
 import { Id } from './words.ts'
 
-/** How often a silent stream says that it lives, and asks whether its key does, in ms. */
+/** How often an idle stream sends a keep-alive and checks that its key is still valid, in ms. */
 const PULSE_MS = 15_000
 /** How long a client waits before it connects again, in ms. */
 const RETRY_MS = 3_000
@@ -18,18 +18,18 @@ const Wishes = z.object({
     .string()
     .max(1_000)
     .optional()
-    .openapi({ description: 'Event types, separated by commas; all where not given.' }),
+    .openapi({ description: 'Event types, separated by commas. Without it: all types.' }),
   follow: z
     .enum(['true', 'false'])
     .default('true')
     .openapi({
-      description: 'With "false" the stream ends once what was missed is told.',
+      description: 'With "false" the stream ends after the missed events.',
       param: { example: 'false' },
     }),
   mailboxId: Id.optional(),
   agentId: Id.optional(),
   lastEventId: Id.optional().openapi({
-    description: 'As the Last-Event-ID header, for clients that cannot set it.',
+    description: 'Same as the Last-Event-ID header, for clients that cannot set it.',
   }),
 })
 
@@ -93,8 +93,8 @@ async function socket(c: HttpContext, listener: Listener, last: string | null): 
 }
 
 /**
- * The live stream is opened before the backlog is read, so that nothing falls between the two. Both are read no faster than
- * the client reads.
+ * The live stream is opened before the backlog is read, so that no event is lost between the two. Both are read no
+ * faster than the client reads.
  */
 async function eventsFor(c: HttpContext, listener: Listener, last: string | null, isFollowing: boolean) {
   const ctx = c.get('ctx')

@@ -22,7 +22,7 @@ const SuppressionBody = z
     source: z.string().min(1).max(200).nullable().default(null),
     campaignId: CampaignId.nullable()
       .default(null)
-      .openapi({ description: 'Required with scope "campaign": a campaignId or templateId of sends.' }),
+      .openapi({ description: 'Required with scope "campaign": the campaignId or templateId of the sends.' }),
     expiresAt: Stamp.nullable().default(null),
   })
   .openapi('SuppressionRequest')
@@ -62,7 +62,7 @@ suppressions.openapi(
     tags: ['suppressions'],
     summary: 'Put an address on a suppression list',
     description:
-      'Safe to repeat: one row per address, scope and campaign. Scope "global" is 403: bounces and complaints alone write it.',
+      'Safe to repeat: there is one row per address, scope and campaign. Scope "global" is 403: only bounces and complaints write it.',
     security: [{ bearer: [] }],
     request: body(SuppressionBody, { recipientEmail: 'bob@example.com', reasonCode: 'manual_dnc' }),
     responses: { 200: json(SuppressionView) },
@@ -99,9 +99,9 @@ suppressions.openapi(
     method: 'get',
     path: '/suppressions/check',
     tags: ['suppressions'],
-    summary: 'Tell whether an address may not be mailed, and why',
+    summary: 'Show whether an address is suppressed, and why',
     description:
-      'Looks at the global list, then the tenant list, then that of the campaign, if one is named.',
+      'Looks at the global list, then at the tenant’s list, then at the campaign’s list if a campaign is given.',
     security: [{ bearer: [] }],
     request: {
       query: z.object({ tenantId: Id.optional(), recipientEmail: Email, campaignId: CampaignId.optional() }),
@@ -127,7 +127,7 @@ suppressions.openapi(
     method: 'delete',
     path: '/suppressions/{suppressionId}',
     tags: ['suppressions'],
-    summary: 'Take an address off a suppression list',
+    summary: 'Remove an address from a suppression list',
     description: 'A global row needs a person, or a key with "approve": 403 human_decision_required.',
     security: [{ bearer: [] }],
     request: { params: z.object({ suppressionId: Id }) },

@@ -42,7 +42,7 @@ const TemplateBody = z
   .object({
     tenantId: Id.optional(),
     slug: z.string().min(1).max(100).openapi({
-      description: 'a-z, 0-9, "-" and "_"; begins with a letter or digit, and not with "tpl_".',
+      description: 'a-z, 0-9, "-" and "_"; it begins with a letter or digit, but not with "tpl_".',
       example: 'onboarding-welcome',
     }),
     name: z.string().min(1).max(200),
@@ -71,7 +71,7 @@ const Status = z.enum(['draft', 'pending_approval', 'published', 'rejected', 'ar
 
 const VersionView = z
   .object({
-    id: z.string().openapi({ description: 'Names the version where its approval is decided.' }),
+    id: z.string().openapi({ description: 'The id to use when the approval of the version is decided.' }),
     templateId: z.string(),
     version: z.number(),
     status: Status,
@@ -112,7 +112,7 @@ const VersionNumber = z.number().int().min(1)
 
 const Ref = z.object({ idOrSlug: z.string().min(1).max(100) })
 
-/** A body that may be left out altogether. */
+/** An optional request body. */
 const optional = <Schema extends z.ZodType>(schema: Schema) => ({
   body: { required: false as const, content: { 'application/json': { schema } } },
 })
@@ -126,7 +126,7 @@ templates.openapi(
     tags: ['templates'],
     summary: 'Create a template',
     description:
-      'With content its first version is written too, and published if autoPublish is set. Lint errors refuse that: 400 template_lint_failed, and nothing is created.',
+      'With content the first version is written, too, and published if autoPublish is set. If the lint finds errors, the answer is 400 template_lint_failed and nothing is created.',
     security: [{ bearer: [] }],
     request: body(TemplateBody, { slug: 'trial-ending', name: 'Trial ending', type: 'transactional' }),
     responses: { 200: json(WholeTemplate) },
@@ -181,7 +181,8 @@ templates.openapi(
     path: '/templates/{idOrSlug}',
     tags: ['templates'],
     summary: 'Delete a template',
-    description: 'New sends of it are blocked as template_not_found. What was judged before still leaves.',
+    description:
+      'New sends of this template are blocked as template_not_found. Sends that passed policy before still leave.',
     security: [{ bearer: [] }],
     request: { params: Ref },
     responses: { 200: json(TemplateView.extend({ deleted: z.literal(true) })) },
@@ -226,9 +227,9 @@ templates.openapi(
     method: 'post',
     path: '/templates/{idOrSlug}/versions/{version}/publish',
     tags: ['templates'],
-    summary: 'Publish a version in place of the one before',
+    summary: 'Publish a version in place of the current one',
     description:
-      'Lint errors refuse it: 400 template_lint_failed with the findings. Where the template needs approval the version becomes pending_approval. An archived version may be published again.',
+      'If the lint finds errors, the answer is 400 template_lint_failed with the findings. If the template needs approval, the version becomes pending_approval. An archived version may be published again.',
     security: [{ bearer: [] }],
     request: { params: Ref.extend({ version: z.coerce.number().pipe(VersionNumber) }) },
     responses: { 200: json(VersionView) },
@@ -268,7 +269,8 @@ templates.openapi(
     path: '/templates/{idOrSlug}/render',
     tags: ['templates'],
     summary: 'Render a template without sending',
-    description: 'The published version unless one is named; the newest if none is published.',
+    description:
+      'Renders the given version. Without one: the published version, or the newest if none is published.',
     security: [{ bearer: [] }],
     request: {
       params: Ref,
@@ -299,8 +301,8 @@ templates.openapi(
     method: 'post',
     path: '/templates/{idOrSlug}/lint',
     tags: ['templates'],
-    summary: 'Tell what would keep a version from being published',
-    description: 'The newest version unless one is named. Errors refuse publishing; warnings do not.',
+    summary: 'Show what would prevent a version from being published',
+    description: 'Checks the given version, or the newest. Errors prevent publishing; warnings do not.',
     security: [{ bearer: [] }],
     request: {
       params: Ref,

@@ -1,5 +1,4 @@
 import {
-  type Attempt,
   DELIVERY_STATES,
   type Delivery,
   getDelivery,
@@ -19,15 +18,26 @@ import {
   type Webhook,
 } from '../../core/publishing/webhooks/webhooks.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
+import {
+  attemptFields,
+  attemptOf,
+  changeOf,
+  deliveryFields,
+  deliveryOf,
+  progressFields,
+  progressOf,
+  webhookDescription,
+  webhookUrl,
+} from '../webhooks.ts'
 import { Id, listOf, Page, page, Stamp } from './words.ts'
 
-/** How much of a secret tells it from others. */
+/** Characters of a secret that are shown, so that an owner can tell it from others. */
 const PREFIX = 16
 
 const Fields = {
-  url: z.string().min(1).openapi({ format: 'uri', example: 'https://hooks.example.com/moltpost' }),
+  url: webhookUrl,
   events: z.array(z.enum(EVENT_TYPES)).max(100),
-  description: z.string().max(500).nullable(),
+  description: webhookDescription,
   enabled: z.boolean(),
 }
 
@@ -65,34 +75,9 @@ const WebhookView = z
 
 const WithSecret = WebhookView.extend({ secret: z.string() })
 
-const DeliveryView = z
-  .object({
-    id: z.string(),
-    event: z.string(),
-    eventId: z.string(),
-    state: z.enum(DELIVERY_STATES),
-    statusCode: z.number().nullable(),
-    error: z.string().nullable(),
-    attempts: z.number(),
-    attemptedAt: z.string().nullable(),
-    nextAttemptAt: z.string().nullable().openapi({
-      description: 'Null where it has ended, or waits for other attempts of the webhook to end.',
-    }),
-    createdAt: z.string(),
-  })
-  .openapi('AgentWebhookDelivery')
+const DeliveryView = z.object({ ...deliveryFields, ...progressFields }).openapi('AgentWebhookDelivery')
 
-const AttemptView = z
-  .object({
-    attempt: z.number(),
-    attemptedAt: z.string(),
-    durationMs: z.number(),
-    statusCode: z.number().nullable(),
-    error: z.string().nullable(),
-    request: z.string(),
-    response: z.string().nullable(),
-  })
-  .openapi('AgentWebhookAttempt')
+const AttemptView = z.object(attemptFields).openapi('AgentWebhookAttempt')
 
 const Params = z.object({ webhookId: Id })
 const DeliveryParams = z.object({ webhookId: Id, deliveryId: Id })
@@ -108,7 +93,7 @@ webhooks.openapi(
     path: '/agent/webhooks',
     summary: 'Register a webhook',
     description:
-      'No `events` means all of them. What is sent is signed by the Standard Webhooks scheme with `secret`, which is shown once.',
+      'Without `events` the webhook receives all events. Requests are signed by the Standard Webhooks scheme with `secret`, which is shown once.',
     request: body(WebhookBody),
     responses: { 200: json(WithSecret, 'The webhook, with its secret') },
   }),
@@ -161,18 +146,14 @@ webhooks.openapi(
     ...common,
     method: 'patch',
     path: '/agent/webhooks/{webhookId}',
-    summary: 'Change a webhook; enabling it again forgets its failures',
+    summary: 'Change a webhook; enabling it clears its failures',
     request: { params: Params, ...body(WebhookChange) },
     responses: { 200: json(WebhookView) },
   }),
   async (c) => {
     const { url, events, description, enabled } = c.req.valid('json')
-    const changed = await updateWebhook(c.var.ctx, c.req.valid('param').webhookId, {
-      ...(url === undefined ? {} : { url }),
-      ...(events === undefined ? {} : { eventTypes: events }),
-      ...(description === undefined ? {} : { description }),
-      ...(enabled === undefined ? {} : { isActive: enabled }),
-    })
+    const change = changeOf({ url, eventTypes: events, description, isActive: enabled })
+    const changed = await updateWebhook(c.var.ctx, c.req.valid('param').webhookId, change)
     return c.json(view(changed), 200)
   },
 )
@@ -182,7 +163,7 @@ webhooks.openapi(
     ...common,
     method: 'delete',
     path: '/agent/webhooks/{webhookId}',
-    summary: 'Delete a webhook with its deliveries',
+    summary: 'Delete a webhook and its deliveries',
     request: { params: Params },
     responses: { 200: json(z.object({ deleted: z.literal(true) })) },
   }),
@@ -197,7 +178,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/agent/webhooks/{webhookId}/test',
-    summary: 'Send a ping at once, and say what came of it',
+    summary: 'Send a ping now and answer with its result',
     request: { params: Params },
     responses: {
       200: json(
@@ -218,7 +199,7 @@ webhooks.openapi(
     method: 'post',
     path: '/agent/webhooks/{webhookId}/rotate-secret',
     summary: 'Rotate the signing secret',
-    description: 'The new `secret` is shown once. For 24 hours the old one signs beside it.',
+    description: 'The new `secret` is shown once. For 24 hours requests are signed with the old secret, too.',
     request: { params: Params },
     responses: { 200: json(WithSecret, 'The webhook, with its new secret') },
   }),
@@ -255,14 +236,14 @@ webhooks.openapi(
     method: 'get',
     path: '/agent/webhooks/{webhookId}/deliveries/{deliveryId}',
     summary: 'One delivery with its attempts',
-    description: 'Of what was sent and what came back, the beginning is kept.',
+    description: 'Only the beginning of each request and response is kept.',
     request: { params: DeliveryParams },
     responses: { 200: json(DeliveryView.extend({ attemptLog: z.array(AttemptView) })) },
   }),
   async (c) => {
     const { webhookId, deliveryId } = c.req.valid('param')
     const { delivery, attempts } = await getDelivery(c.var.ctx, webhookId, deliveryId)
-    return c.json({ ...deliveryView(delivery), attemptLog: attempts.map(attemptView) }, 200)
+    return c.json({ ...deliveryView(delivery), attemptLog: attempts.map(attemptOf) }, 200)
   },
 )
 
@@ -271,7 +252,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/agent/webhooks/{webhookId}/deliveries/{deliveryId}/replay',
-    summary: 'Send an event to a webhook once more, under the same id',
+    summary: 'Send an event to a webhook again, with the same event id',
     request: { params: DeliveryParams },
     responses: { 200: json(DeliveryView) },
   }),
@@ -286,7 +267,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/agent/webhooks/{webhookId}/replay',
-    summary: 'Send all that was given up since a time once more',
+    summary: 'Send all deliveries again that were given up since a time',
     request: {
       params: Params,
       ...body(z.object({ tenantId: Id.optional(), since: Stamp, state: z.literal('dead').default('dead') })),
@@ -316,22 +297,4 @@ function view(row: Webhook): z.infer<typeof WebhookView> {
   }
 }
 
-function deliveryView(row: Delivery): z.infer<typeof DeliveryView> {
-  return {
-    id: row.id,
-    event: row.eventType,
-    eventId: row.eventId,
-    state: row.state,
-    statusCode: row.statusCode,
-    error: row.error,
-    attempts: row.attempts,
-    attemptedAt: row.attempts > 0 ? row.updatedAt.toISOString() : null,
-    nextAttemptAt: row.nextAt?.toISOString() ?? null,
-    createdAt: row.createdAt.toISOString(),
-  }
-}
-
-function attemptView(row: Attempt): z.infer<typeof AttemptView> {
-  const { attempt, at, durationMs, statusCode, error, request, response } = row
-  return { attempt, attemptedAt: at.toISOString(), durationMs, statusCode, error, request, response }
-}
+const deliveryView = (row: Delivery) => ({ ...deliveryOf(row), ...progressOf(row) })

@@ -2,7 +2,7 @@ import type { HumanizerStyle } from '../../../schema/accounts.ts'
 import { fixedPlaces, type Wording } from './guard.ts'
 import { readMarkup, writeMarkup } from './markup.ts'
 
-/** Rewrites one text; `pick` chooses among variants, always the same for the same send and rule. */
+/** Rewrites one text. `pick` chooses a variant: always the same for the same send and rule. */
 type Rule = { name: string; pattern: RegExp; to: Partial<Record<HumanizerStyle, string[]>> }
 
 const ALL = (...variants: string[]) => ({ casual: variants, friendly: variants, professional: variants })
@@ -16,7 +16,7 @@ const GREETING: Rule = {
   to: { casual: ['Hi', 'Hey'], friendly: ['Hi', 'Hello'], professional: ['Hello'] },
 }
 
-/** A closing that stands on a line of its own. */
+/** A closing on a line of its own. */
 const CLOSING: Rule = {
   name: 'closing',
   pattern:
@@ -71,7 +71,7 @@ const PHRASES: Rule[] = [
   { name: 'shouting', pattern: /!{2,}/g, to: { professional: ['.'], ...EASY('!') } },
 ]
 
-/** Contractions that read well wherever a lower-case word follows. */
+/** Contractions that read well before any lower-case word. */
 const SHORT: [long: string, short: string][] = [
   ['do not', "don't"],
   ['does not', "doesn't"],
@@ -116,7 +116,7 @@ const EXPANSIONS: Rule[] = withCapitals.map(([long, short]) => ({
 
 const INLINE = [...PHRASES, ...CONTRACTIONS, ...EXPANSIONS]
 
-/** Small words by which a language shows itself. */
+/** Frequent small words that identify a language. */
 const SMALL_WORDS = {
   en: 'the and you your is are for with this that have will our we from please thank thanks hello hi hey dear been would can has it not be of to welcome was if any here i',
   other:
@@ -127,13 +127,13 @@ const WORDS_OF = {
   other: new Set(SMALL_WORDS.other.split(' ')),
 }
 
-/** The marks that stand for what must not be touched: taken from where Unicode promises to put nothing. */
+/** Placeholders for text that must not change, from the Unicode private-use area. */
 const MARK = /\ue000(\d+)\ue001/g
 const MARKS = /[\ue000\ue001]/
 
 /**
  * Rewords a message in a style by fixed rules: greeting, closing, stock phrases, contractions. The same send gives the
- * same wording every time. English only: a message in another language, and each part that is, comes back as it was.
+ * same wording every time. English only: messages and parts in other languages are returned unchanged.
  */
 export function reword(wording: Wording, style: HumanizerStyle, seed: string, values: string[]): Wording {
   const markup = wording.html === null ? null : readMarkup(wording.html)
@@ -154,7 +154,7 @@ export function reword(wording: Wording, style: HumanizerStyle, seed: string, va
   }
 }
 
-/** Whether a text is English, as far as its small words tell. */
+/** Whether a text is English, judged by its small words. */
 export function isEnglish(text: string): boolean {
   const { words, english, other } = smallWords(text)
   return english > 0 && english / words >= 0.12 && english > 2 * other
@@ -225,7 +225,7 @@ function mask(text: string, values: string[]): { masked: string; kept: string[] 
   return { masked: masked + text.slice(done), kept }
 }
 
-/** FNV-1a, and its upper bits stirred in, since the lowest alone only counts odd letters. Keeps no secret. */
+/** FNV-1a with its upper bits mixed in: its lowest bit alone only counts odd characters. Not for secrets. */
 function hash(text: string): number {
   let value = 0x811c9dc5
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193) >>> 0

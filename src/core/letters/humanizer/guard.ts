@@ -26,10 +26,10 @@ const CURRENCY =
 const MONTH =
   '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)'
 
-/** What a fact of each kind looks like. The lists overlap on purpose: a fact is safe once one of them has seen it. */
+/** The pattern of each kind of fact. They overlap on purpose: one match is enough to protect a fact. */
 const FACTS: [Kind, RegExp][] = [
   ['link', /(?:\b[a-z][a-z0-9+.-]*:\/\/|\bmailto:|\btel:|\bwww\.)[^\s<>"“”]+/giu],
-  // What a mail program would make a link of by itself, whatever dot it is written with.
+  // Text that a mail program would turn into a link, with any kind of dot.
   ['link', /[\p{L}\p{N}_-]+(?:[.。．｡][\p{L}\p{N}_-]+)+(?::\d+)?(?:[/?#][^\s<>"“”]*)?/giu],
   ['address', /[^\s<>()"“”,;:]+@[^\s<>()"“”,;:]+/giu],
   [
@@ -75,9 +75,9 @@ const COURTESIES = new Set(
 )
 
 /**
- * Whether a rewriting changed wording only: every fact, value and system line of the original stands in the rewriting,
- * in its order, no other has come in, and outside its text the HTML is the same to the byte. What was lost is told by
- * kind, never by content.
+ * Whether a rewriting changed wording only: every fact, value and system line of the original is in the rewriting, in
+ * the same order; no fact is new; outside its text the HTML is unchanged. Lost facts are reported by kind, never by
+ * content.
  */
 export function survives(original: Wording, rewritten: Wording, payload: unknown): Survival {
   const lost = new Set<Kind>()
@@ -107,7 +107,7 @@ export function survives(original: Wording, rewritten: Wording, payload: unknown
   return lost.size === 0 ? { ok: true } : { ok: false, lost: [...lost].sort() }
 }
 
-/** The values of a payload that stand in a message, the longest first; of markup, the texts between its tags. */
+/** The payload values that occur in a message, longest first. Of a value with markup: the texts between its tags. */
 export function valuesIn(payload: unknown, ...wordings: Wording[]): string[] {
   const whole = wordings.map(wholeText).join('\n').toLowerCase()
   const values = new Set<string>()
@@ -129,22 +129,22 @@ export function valuesIn(payload: unknown, ...wordings: Wording[]): string[] {
     .sort((left, right) => right.length - left.length)
 }
 
-/** All that a reader sees of a message and that may be reworded. */
+/** The visible text of a message that may be reworded. */
 export function wholeText({ subject, text, html }: Wording): string {
   const spans = html === null ? [] : readMarkup(html).spans.map((span) => span.text)
   return [subject, text ?? '', ...spans].join('\n')
 }
 
-/** Whether a text can be searched in reasonable time: no book, and no word of a thousand letters. */
+/** Whether a text is short enough to search, and has no word of a thousand letters. */
 export function isSearchable(text: string): boolean {
   return text.length <= LONGEST && !ENDLESS_WORD.test(text)
 }
 
-/** Where the values stand in a text, whatever their case, from left to right and none within another. */
+/** The positions of the values in a text, ignoring case, from left to right and without overlaps. */
 export function standing(text: string, values: string[]): { start: number; end: number }[] {
   const found: { start: number; end: number }[] = []
   const folded = text.toLowerCase()
-  // Case folding that changes lengths would shift every place after it.
+  // Case folding can change lengths, which would shift all later positions.
   const isAligned = folded.length === text.length
   const taken = new Uint8Array(text.length)
   for (const value of values) {
@@ -161,7 +161,7 @@ export function standing(text: string, values: string[]): { start: number; end: 
   return found.sort((left, right) => left.start - right.start)
 }
 
-/** The places that no rewriting may touch: facts, quoted words and the values themselves. */
+/** The positions that a rewriting must keep: facts, quoted words and payload values. */
 export function fixedPlaces(text: string, values: string[]): { start: number; end: number }[] {
   const facts = FACTS.flatMap(([, pattern]) =>
     [...text.matchAll(pattern)].map((match) => ({ start: match.index, end: match.index + match[0].length })),
@@ -215,7 +215,7 @@ function facts(text: string, pattern: RegExp): string[] {
 
 const wordsOf = (text: string) => text.match(/\p{L}+(?:['’-]\p{L}+|\p{M}+)*['’]?/gu) ?? []
 
-/** Words with a capital where no sentence begins, and lines of such words alone, as a signature is. */
+/** Capitalised words inside sentences, and lines of only such words, such as signatures. */
 function namesIn(text: string): string[] {
   return text.split(/\r?\n/).flatMap((line) => {
     const words = line.trim().split(/\s+/)

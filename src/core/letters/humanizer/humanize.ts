@@ -12,7 +12,7 @@ export type Fallback =
   | 'too_long'
   | 'failed'
 
-/** What the trace keeps of a rewriting: who did it or why nobody did, and by kind what a refused one would have lost. */
+/** What the trace keeps of a rewriting: who did it or why not, and the kinds of facts that a refused one lost. */
 export type HumanizerNote = {
   used: 'model' | 'embedded' | 'off'
   style: HumanizerStyle
@@ -21,8 +21,8 @@ export type HumanizerNote = {
 }
 
 /**
- * Another wording of a message that is about to leave: by the model where one is configured, else by the embedded rules,
- * else as it was. No rewriting passes that the guard does not let through, and none of this ever fails or stays long.
+ * Rewords a message that is about to leave: by the model if one is configured, else by the embedded rules. If the guard
+ * refuses a rewriting, the message stays as it was. Never throws, and takes a limited time.
  */
 export async function humanize(
   env: Env,

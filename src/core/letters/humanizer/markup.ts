@@ -7,15 +7,15 @@ export type Markup = {
   html: string
   /** The runs whose wording may change, in order. */
   spans: { start: number; end: number; text: string }[]
-  /** Everything else to the byte, with a mark where each run stands. */
+  /** Everything else, unchanged, with a mark in place of each run. */
   skeleton: string
 }
 
-/** Lines that the law or the recipient depends on: they stay as they are, word for word. */
+/** Lines that the law or the recipient depends on: they are never reworded. */
 export const SYSTEM_LINE =
   /unsubscrib|opt[- ]?(?:ing[- ])?out|(?:email|mail|notification|your) preferences|(?:stop|no longer|are|were|not) (?:wish(?:ing)? to |want to )?(?:receiv|get)\w* (?:this|these|such|our|any)|(?:received|receiving|getting|got) (?:this|these)\b|abmelden|abbestellen|d[ée]sinscri|cancelar (?:la )?suscripci/i
 
-/** What a link or a button says, and what is not prose, stays. */
+/** Elements whose text is not reworded: links, buttons and text that is no prose. */
 const FIXED = new Set(
   'a button code kbd noscript option pre samp script style svg template textarea title xmp'.split(' '),
 )
@@ -25,7 +25,7 @@ const BLOCK = new Set(
   ),
 )
 
-/** Finds the text of a document that may be reworded. Blocks that hold a system line, or a link of one, may not. */
+/** Finds the text of a document that may be reworded. Blocks with a system line, or with its link, are left out. */
 export function readMarkup(html: string): Markup {
   const found: Span[] = []
   const blocks: string[] = ['']
@@ -65,7 +65,7 @@ export function readMarkup(html: string): Markup {
   return { html, spans, skeleton: pieces(html, spans).join('\0') }
 }
 
-/** The document with its runs replaced, as many as there are; those that say the same keep their bytes. */
+/** The document with its runs replaced. Runs with equal text keep their bytes. */
 export function writeMarkup({ html, spans }: Markup, texts: string[]): string {
   const between = pieces(html, spans)
   return between

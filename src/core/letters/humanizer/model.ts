@@ -5,7 +5,7 @@ import { languageModel } from '../../ground/model.ts'
 import type { Wording } from './guard.ts'
 import { readMarkup, writeMarkup } from './markup.ts'
 
-/** Longest a model may take, in ms, whatever the settings allow: a claim on a send must outlive it several times. */
+/** The longest time for a model, in ms, above any setting: a lock on a send must last several times as long. */
 export const MODEL_AT_MOST_MS = 20_000
 
 export type Asked =
@@ -25,8 +25,8 @@ const VOICES: Record<HumanizerStyle, string> = {
 }
 
 /**
- * Asks the configured model for another wording, once; null where none is configured. HTML travels as the list of its
- * texts, so that a model has no say in markup. What comes back is not to be trusted: the guard judges it.
+ * Asks the configured model for another wording, once; null if none is configured. HTML is sent as the list of its
+ * texts, so that a model cannot change markup. The answer is not trusted: the guard checks it.
  */
 export async function askModel(
   env: Env,
@@ -92,7 +92,7 @@ async function ask(
       'Keep the language, the meaning and the order. Copy unchanged every name, link, address, amount, number, date, time, phone number, code and quotation, and every line about unsubscribing or about who sent this.',
       'Add no facts, no links, no promises and no names.',
     ].join('\n'),
-    // Escaped, so that nothing in the message can close the fence.
+    // Escaped, so that the message cannot close the fence.
     prompt: `<${fence}>\n${JSON.stringify(content).replaceAll('<', '\\u003c')}\n</${fence}>`,
     output: Output.object({ schema: Answer }),
     maxRetries: 0,
@@ -111,7 +111,7 @@ function parsed(text: string): unknown {
 
 const trimmedText = (text: string) => text.trim()
 
-/** The new text with the white space that the old one began and ended with. */
+/** The new text with the leading and trailing white space of the old one. */
 function withEnds(before: string | null, after: string | null): string | null {
   if (before === null || after === null) return after
   const core = before.trim()

@@ -2,15 +2,15 @@ import { HUMANIZER_STYLES, type HumanizerStyle } from '../../../schema/accounts.
 
 export { HUMANIZER_STYLES } from '../../../schema/accounts.ts'
 
-/** What one place says about rewriting; undefined and null say nothing. A style of no known name says nothing either. */
+/** One setting about rewriting. Undefined, null and unknown styles count as not set. */
 export type HumanizerWish = {
   enabled?: boolean | null | undefined
   style?: string | null | undefined
 }
 
 /**
- * The style to rewrite in, or null for not at all. The first of the wishes that says yes or no decides, and so, on its
- * own account, does the first that names a style.
+ * The style to rewrite in, or null for no rewriting. The first setting that says yes or no decides; independently, the
+ * first setting that names a style decides the style.
  */
 export function chosenStyle(wishes: HumanizerWish[]): HumanizerStyle | null {
   const isWanted = wishes.map((wish) => wish.enabled).find((enabled) => typeof enabled === 'boolean')

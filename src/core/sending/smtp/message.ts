@@ -5,9 +5,9 @@ import { type IncomingFile, type IncomingMail, readMail } from '../../reading/mi
 import { readStructured } from '../../reading/mime/parts.ts'
 import type { Party } from '../../reading/party.ts'
 
-/** A message as a mail program has handed it in, read and found fit to be sent. */
+/** A message that a mail program submitted, parsed and checked. */
 export type Submitted = {
-  /** Without angle brackets, null where the program gave none. */
+  /** Without angle brackets; null if the program set none. */
   messageId: string | null
   from: Party
   to: Party[]
@@ -17,35 +17,35 @@ export type Submitted = {
   text: string | null
   html: string | null
   files: GivenFile[]
-  /** Fields of the program's own that travel on. */
+  /** The program's own header fields that are kept. */
   headers: Record<string, string>
   inReplyTo: string | null
   references: string[]
 }
 
-/** Why a message is not taken, in a word and in a sentence. */
+/** Why a message is refused: a code and a sentence. */
 export type Unfit = { reason: string; detail: string }
 
-/** The largest message that is taken, in bytes: what a request body holds, less the room for its envelope. */
+/** The largest message, in bytes: the limit of a request body, less room for the envelope. */
 export const MESSAGE_AT_MOST = 10 * 1024 * 1024 - 64 * 1024
 
 const FILES_AT_MOST = 50
-/** Of all files together once decoded, in bytes, as at the other doors. */
+/** The limit of all files together, decoded, in bytes: the same as on the other surfaces. */
 const CONTENT_AT_MOST = 7 * 1024 * 1024
 const OWN_FIELDS_AT_MOST = 50
 const OWN_FIELD_LENGTH = 2_000
 
-/** What cannot be taken apart and put together again without breaking what it promises. */
+/** Types that would break if the message were taken apart and rebuilt: signatures, encryption, reports. */
 const SEALED =
   /^(?:multipart\/(?:signed|encrypted|report)|application\/(?:x-)?pkcs7-(?:mime|signature)|message\/.*)$/
-/** Fields of a program's own that other programs act upon. Those by which we speak ourselves are ours. */
+/** A program's own fields that are kept. Our own `X-Moltpost-`, `X-MailMolt-` and `X-MoltbotDen-` fields are not. */
 const KEPT =
   /^(?:x-(?!moltpost-|mailmolt-|moltbotden-).+|list-(?:id|help|subscribe|unsubscribe|unsubscribe-post|post|owner|archive)|auto-submitted|precedence|importance|priority|sensitivity|keywords|comments|organization|feedback-id)$/
 const CONTENT_ID = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,250}$/
 
 /**
- * Reads a message within the budgets of inbound mail. What two readers would read differently is not taken: it could say
- * one thing to our rules and another to whoever gets it.
+ * Reads a message within the limits of inbound mail. An ambiguous message is refused: our rules could read one text and
+ * its recipient another.
  */
 export async function readSubmission(raw: Uint8Array): Promise<Submitted | Unfit> {
   if (raw.byteLength > MESSAGE_AT_MOST) return tooLarge(`it is above ${MESSAGE_AT_MOST} bytes`)
@@ -85,7 +85,7 @@ function unfitness(mail: IncomingMail, fields: Field[]): Unfit | null {
   return size > CONTENT_AT_MOST ? tooLarge('its files are above 7 MB in all') : null
 }
 
-/** A message inside the message travels as a file: carriers take no other. */
+/** A message inside the message becomes a plain file, because carriers accept nothing else. */
 function fileOf(
   { filename, contentType, content, contentId, isInline }: IncomingFile,
   hasHtml: boolean,
@@ -95,7 +95,7 @@ function fileOf(
   return { filename, contentType: type, content, ...(isShown ? { contentId } : {}) }
 }
 
-/** The first of each name, as far as its value may stand in a header. */
+/** The first field of each name, if its value is allowed in a header. */
 function ownFields(fields: Field[]): [name: string, value: string][] {
   const kept = new Map<string, [string, string]>()
   for (const { name, value } of fields) {

@@ -16,12 +16,12 @@ import { findReplied, foreignReferences } from '../reply.ts'
 import { simulateSends } from '../simulate.ts'
 import { readSubmission, type Submitted } from './message.ts'
 
-/** Recipients of one message, as at every door. */
+/** The most recipients of one message, the same on every surface. */
 export const RECIPIENTS_AT_MOST = 50
 
 const NO_SUBJECT = '(no subject)'
 
-/** What a mail program said in MAIL FROM and RCPT TO. An empty sender is the null reverse-path. */
+/** The addresses of MAIL FROM and RCPT TO. An empty sender is the null reverse-path. */
 export type Envelope = { from: string; to: string[] }
 
 export type Submission =
@@ -34,9 +34,9 @@ export type Submission =
     }
 
 /**
- * Hands a whole message to the one send path. The same message to the same recipients, known by its Message-ID and what it
- * says, is sent once and answered as the first time; without a Message-ID each is a message of its own. Recipients that
- * neither To nor Cc names get blind copies.
+ * Sends a submitted message. The same message to the same recipients, recognised by its Message-ID and content, is sent
+ * once and answered as the first time. Without a Message-ID each submission is a new message. Recipients that are in
+ * neither To nor Cc get blind copies.
  */
 export async function submitMessage(
   { ctx, account }: Submitter,
@@ -64,8 +64,8 @@ export async function submitMessage(
 }
 
 /**
- * Why a message from the mailbox to this one recipient would be refused whatever it said, or null. Nothing is written: a
- * program learns before it hands in the message which of its recipients are out of the question.
+ * Why any message from the mailbox to this recipient would be refused, or null. Writes nothing. A mail program calls it
+ * for each recipient before it submits the message.
  */
 export async function refusalOf(submitter: Submitter, recipient: string): Promise<Refusal | null> {
   const address = parseAddress(recipient)
@@ -85,7 +85,7 @@ export async function refusalOf(submitter: Submitter, recipient: string): Promis
 
 async function exists({ env }: Ctx, { contact, domain }: Address): Promise<boolean> {
   if (domain !== settings(env).mailDomain) return true
-  // Whose mailbox it is stays untold, as in any dialogue with a mail server.
+  // Looks in all tenants, as any mail server does, and does not say whose mailbox it is.
   const row = await env.DB.prepare('SELECT 1 FROM mailboxes WHERE contact = ?1').bind(contact).first()
   return row !== null
 }
@@ -98,7 +98,7 @@ function doorOf({ ctx, account: { mailbox } }: Submitter): Door {
   }
 }
 
-/** The mailbox's own address, or one that it has in an attached domain; it writes from its newest, whichever is named. */
+/** Whether this is the mailbox's own address or one in an attached domain. It writes from its newest in any case. */
 async function isOwn({ ctx, account: { mailbox } }: Submitter, address: string): Promise<boolean> {
   const contact = parseAddress(address)?.contact
   if (contact === undefined || contact === mailbox.contact) return contact !== undefined
@@ -134,7 +134,7 @@ function recipientsOf({ to }: Envelope): Address[] {
   return [...found.values()]
 }
 
-/** The recipients of the envelope as To and Cc name them; whoever neither names gets a blind copy. */
+/** The recipients of the envelope by To and Cc. A recipient in neither gets a blind copy. */
 function partiesOf({ to, cc }: Submitted, recipients: Address[]): SendRequest['to'] {
   const open = new Map(recipients.map((address) => [address.contact, address]))
   const named = [...to.map((party) => ['to', party] as const), ...cc.map((party) => ['cc', party] as const)]
@@ -145,7 +145,7 @@ function partiesOf({ to, cc }: Submitted, recipients: Address[]): SendRequest['t
   return [...parties, ...[...open.values()].map(({ email }) => ({ kind: 'bcc' as const, email }))]
 }
 
-/** What the message answers: one that the mailbox sees, also by the Message-ID that a mail program once gave it. */
+/** The message that is answered, if the mailbox has it, also by the Message-ID that a mail program gave it. */
 async function threadOf(ctx: Ctx, mailboxId: string, { inReplyTo, references }: Submitted) {
   const named = [...references, ...(inReplyTo === null ? [] : [inReplyTo])]
   if (named.length === 0) return { reply: null }
@@ -154,7 +154,7 @@ async function threadOf(ctx: Ctx, mailboxId: string, { inReplyTo, references }: 
   return reply ? { reply } : { reply: null, headers: foreignReferences(inReplyTo, references) }
 }
 
-/** Our ids of the messages that came in over SMTP under these Message-IDs: their readers know them by others. */
+/** Our ids of messages submitted over SMTP with these Message-IDs. Their recipients see Message-IDs of ours. */
 async function sentUnder(ctx: Ctx, mailboxId: string, messageIds: string[]): Promise<Map<string, string>> {
   const stems = await Promise.all(messageIds.map((id) => stemOf(mailboxId, id)))
   const { results } = await ctx.env.DB.prepare(
@@ -166,14 +166,14 @@ async function sentUnder(ctx: Ctx, mailboxId: string, messageIds: string[]): Pro
   return new Map(results.map(({ position, id }) => [messageIds[position] ?? '', messageIdOf(id)]))
 }
 
-/** What the keys of all messages under one Message-ID begin with; hexadecimal digits follow. */
+/** The common prefix of the dedupe keys of one Message-ID; hexadecimal digits follow. */
 async function stemOf(mailboxId: string, messageId: string): Promise<string> {
   return `smtp:${(await sha256(`${mailboxId} ${messageId}`)).slice(0, 32)}:`
 }
 
 /**
- * The key by which a message handed in again is known: of its Message-ID, its recipients and what it says. A program may
- * write the same message anew, with other boundaries and another Date, or send it to others under the same Message-ID.
+ * The dedupe key of a submission: made from Message-ID, recipients and content, since a program may submit the same
+ * message with new boundaries and a new Date, or send it to others under the same Message-ID.
  */
 async function dedupeKeyOf(
   mailboxId: string,
