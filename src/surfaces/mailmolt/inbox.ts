@@ -6,8 +6,8 @@ import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import { readMoment } from '../../core/ground/cursor.ts'
 import { countUnread } from '../../core/mail/messages.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { me } from '../me.ts'
 import { BodyText, Subject } from './draft.ts'
-import { me } from './me.ts'
 import { A_MOMENT, ERRORS, jsonIfAny, stamp } from './words.ts'
 
 const Moment = z

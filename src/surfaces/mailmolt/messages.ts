@@ -6,7 +6,7 @@ import type { Message } from '../../core/mail/read.ts'
 import { type SendState, STATES } from '../../core/policy/states.ts'
 import { settings } from '../../env.ts'
 import { createRoute, type HttpContext, json, router, z } from '../http.ts'
-import { me } from './me.ts'
+import { me } from '../me.ts'
 import { ErrorView } from './refusals.ts'
 import { Cursor, cursorText, ERRORS } from './words.ts'
 

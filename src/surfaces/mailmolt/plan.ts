@@ -4,7 +4,7 @@ import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
 import type { Unit } from '../../core/policy/windows.ts'
 import type { App } from '../http.ts'
-import { me, windowsOfMe } from './me.ts'
+import { me, windowsOfMe } from '../me.ts'
 
 const integer = (description: string) => ({ schema: { type: 'integer' as const }, description })
 

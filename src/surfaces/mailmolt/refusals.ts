@@ -1,9 +1,9 @@
-import { exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
+import { exhausted, type Sender } from '../../core/accounts/sender.ts'
 import { settings } from '../../env.ts'
 import type { HttpContext } from '../http.ts'
 import { z } from '../http.ts'
-import { windowsOfMe } from './me.ts'
+import { windowsOfMe } from '../me.ts'
 
 export const ErrorView = z
   .object({
@@ -30,25 +30,25 @@ const STATUS: Record<string, 413 | 422 | 429> = {
 }
 
 /** Answers a refused send: with Retry-After if it would pass later, with `upgrade_url` if it needs a larger plan. */
-export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Refusal) {
+export async function refusalAnswer(c: HttpContext, sender: Sender, refusal: Refusal) {
   const { reason, detail, retryAt, dlpRule } = refusal
   const errand = c.get('errand')
   if (errand) errand.refusal = refusal
-  if (reason === 'rate_limited') return await rateLimited(c, account, refusal)
+  if (reason === 'rate_limited') return await rateLimited(c, sender, refusal)
   const status = STATUS[reason] ?? 403
   if (dlpRule !== undefined) c.header('X-MailMolt-DLP-Blocked', dlpRule)
   if (status === 429 && retryAt !== undefined) retryAfter(c, retryAt)
   return c.json({ error: reason, message: `Not sent: ${detail}.` }, status)
 }
 
-async function rateLimited(c: HttpContext, account: Sender, { window, detail, retryAt }: Refusal) {
-  const windows = await windowsOfMe(c, account)
+async function rateLimited(c: HttpContext, sender: Sender, { window, detail, retryAt }: Refusal) {
+  const windows = await windowsOfMe(c, sender)
   // If the plan is used up, too, waiting for the other window would not help.
   const cap = [...windows.filter(({ used, limit }) => used >= limit), ...(window ? [window] : [])]
     .filter(({ scope }) => scope === 'plan')
     .sort((a, b) => b.resetsAt - a.resetsAt)[0]
   if (cap) {
-    const { plan } = account
+    const { plan } = sender
     const day = cap.unit === 'day' ? 'daily' : 'monthly'
     const until = new Date(cap.resetsAt).toISOString()
     const message = `The ${day} limit of ${cap.limit} sends of the plan "${plan}" is reached. It resets at ${until}.`

@@ -2,7 +2,7 @@ import { momentText } from '../../core/ground/cursor.ts'
 import { searchMessages, searchThreads } from '../../core/mail/search/messages.ts'
 import { type Filters, filterMoment, QUERY_AT_MOST } from '../../core/mail/search/query.ts'
 import { createRoute, json, router, z } from '../http.ts'
-import { me } from './me.ts'
+import { me } from '../me.ts'
 import { A_MOMENT } from './words.ts'
 
 const Moment = z

@@ -6,7 +6,7 @@ import {
 } from '../../core/accounts/smtp-credentials.ts'
 import { settings } from '../../env.ts'
 import { body, createRoute, type HttpContext, json, router, showsSecret, z } from '../http.ts'
-import { me } from './me.ts'
+import { me } from '../me.ts'
 import { ERRORS, jsonOnly, stamp } from './words.ts'
 
 const CredentialView = z

@@ -2,7 +2,7 @@ import { momentText, readMoment } from '../../core/ground/cursor.ts'
 import { readThread } from '../../core/mail/read.ts'
 import { changeThread, listThreads, seeThread, type ThreadSummary } from '../../core/mail/threads.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
-import { me } from './me.ts'
+import { me } from '../me.ts'
 import { MessageView, messageView } from './messages.ts'
 import { Cursor, cursorText, ERRORS, Flag, jsonOnly } from './words.ts'
 

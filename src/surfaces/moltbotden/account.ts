@@ -2,7 +2,7 @@ import { allowance, type Sender, senderStatus, sendTier } from '../../core/accou
 import { mustBeAllowed } from '../../core/ground/ctx.ts'
 import type { Unit } from '../../core/policy/windows.ts'
 import { createRoute, json, z } from '../http.ts'
-import { me, windowsOfMe } from './me.ts'
+import { me, windowsOfMe } from '../me.ts'
 import { ERRORS, RATE_HEADERS, routes, stamp } from './words.ts'
 
 const Allowance = z.object({ used: z.int(), limit: z.int(), remaining: z.int() })

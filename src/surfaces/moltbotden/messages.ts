@@ -3,7 +3,7 @@ import { openFile } from '../../core/mail/files.ts'
 import { deleteMessage, markRead, toggleStar } from '../../core/mail/mark.ts'
 import { listFolder, type Message, readMessage, readThread } from '../../core/mail/read.ts'
 import { createRoute, json, z } from '../http.ts'
-import { me } from './me.ts'
+import { me } from '../me.ts'
 import { MessageView, view } from './message.ts'
 import { Cursor, ERRORS, RATE_HEADERS, routes } from './words.ts'
 

@@ -1,8 +1,8 @@
-import { allowance, exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
+import { allowance, exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { HttpContext } from '../http.ts'
-import { windowsOfMe } from './me.ts'
+import { windowsOfMe } from '../me.ts'
 import { errorBody, stamp } from './words.ts'
 
 /** The refusal reasons with their own names in this API. Any other is 403, with the reason as the code. */
@@ -21,8 +21,8 @@ const NAMED: Record<string, { status: 400 | 403 | 429; code: string; title: stri
 }
 
 /** Answers a refused send, with Retry-After if it would pass later. */
-export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Refusal) {
-  if (refusal.reason === 'rate_limited') return await rateLimited(c, account, refusal)
+export async function refusalAnswer(c: HttpContext, sender: Sender, refusal: Refusal) {
+  if (refusal.reason === 'rate_limited') return await rateLimited(c, sender, refusal)
   const { status, code, title } = NAMED[refusal.reason] ?? {
     status: 403 as const,
     code: refusal.reason,
@@ -34,8 +34,8 @@ export async function refusalAnswer(c: HttpContext, account: Sender, refusal: Re
 
 const NAMES = { hour: 'hourly', day: 'daily', month: 'monthly' } as const
 
-async function rateLimited(c: HttpContext, account: Sender, refusal: Refusal) {
-  const windows = await windowsOfMe(c, account)
+async function rateLimited(c: HttpContext, sender: Sender, refusal: Refusal) {
+  const windows = await windowsOfMe(c, sender)
   // If the day is used up, too, a retry in the next hour would fail again.
   const window: WindowUse | undefined = exhausted(windows) ?? refusal.window
   const now = c.get('now')
@@ -46,7 +46,7 @@ async function rateLimited(c: HttpContext, account: Sender, refusal: Refusal) {
   const name = NAMES[unit]
   const whose = scope === 'plan' ? " by all of the plan's mailboxes" : ''
   const message = `${name[0]?.toUpperCase()}${name.slice(1)} send limit reached. ${used} of ${limit} sends used this ${unit}${whose}.`
-  const [hour, day] = [allowance(account, windows, 'hour', now), allowance(account, windows, 'day', now)]
+  const [hour, day] = [allowance(sender, windows, 'hour', now), allowance(sender, windows, 'day', now)]
   const details = {
     limit_type: name,
     scope,
