@@ -1,5 +1,5 @@
-import type { Refusal } from '../../core/policy/judge.ts'
 import { exhausted, type Sender } from '../../core/accounts/sender.ts'
+import type { Refusal } from '../../core/policy/judge.ts'
 import { settings } from '../../env.ts'
 import type { HttpContext } from '../http.ts'
 import { z } from '../http.ts'

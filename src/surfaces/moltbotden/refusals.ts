@@ -1,6 +1,6 @@
+import { allowance, exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { Refusal } from '../../core/policy/judge.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
-import { allowance, exhausted, type Sender } from '../../core/accounts/sender.ts'
 import type { HttpContext } from '../http.ts'
 import { windowsOfMe } from '../me.ts'
 import { errorBody, stamp } from './words.ts'
