@@ -3,7 +3,7 @@ import { call, eventually } from './tenant.ts'
 
 let count = 0
 
-/** An agent that has registered and that nobody has claimed: what AUTO_CLAIM has done for it is undone. */
+/** Registers an agent that nobody has claimed; undoes what AUTO_CLAIM did for it. */
 export async function newUnclaimed(more: Record<string, unknown> = {}) {
   const name = `Unclaimed ${Date.now().toString(36)} ${count++}`
   const { body } = await call('POST', '/v1/agents/register', { body: { name, ...more } })
@@ -25,14 +25,14 @@ export async function newUnclaimed(more: Record<string, unknown> = {}) {
     token: token as string,
     url: url as string,
     get: (path: string, headers?: Record<string, string>) => call('GET', path, { key, headers }),
-    /** Asks for one message to be sent, by the path of MoltbotDen. */
+    /** Requests one send through MoltbotDen's path. */
     send: (to: string) =>
       call('POST', '/email/send', { key, body: { to: [to], subject: 'Hello', body_text: 'Hello' } }),
     claim: (email: string) => call('POST', `/v1/claim/${token}`, { body: { email } }),
   }
 }
 
-/** A form as a browser posts it from a page of ours. */
+/** Posts a form as a browser does from our own page. */
 export const post = (
   path: string,
   fields: Record<string, string> = {},
@@ -43,7 +43,7 @@ export const post = (
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
   })
 
-/** The tokens of all links that were mailed to an address to verify it, oldest first, once there are so many. */
+/** The tokens of all verification links that were mailed to an address, oldest first. Waits until there are `many`. */
 export async function mailedTokens(to: string, many = 1): Promise<string[]> {
   return await eventually(async () => {
     const { body } = await call('GET', `/dev/outbox?to=${encodeURIComponent(to)}`)
@@ -54,5 +54,5 @@ export async function mailedTokens(to: string, many = 1): Promise<string[]> {
   })
 }
 
-/** An address of a person's, of the test's own. */
+/** A new address of a person. */
 export const someone = () => `owner-${crypto.randomUUID()}@example.com`

@@ -4,10 +4,10 @@ import { call, eventually } from './tenant.ts'
 
 export type Role = 'owner' | 'approver' | 'viewer'
 
-/** A page asked for, or a form posted, as a browser does it. */
+/** The answer to a page that was requested or a form that was posted. */
 export type Asked = { status: number; body: string; headers: Headers; location: string | null }
 
-/** One request as a browser makes it, except that it follows no redirect. */
+/** Makes one request as a browser does, but follows no redirect. */
 export async function browse(
   method: string,
   path: string,
@@ -44,7 +44,7 @@ export const post = (
 
 let count = 0
 
-/** A person of a tenant, with an address of their own. */
+/** Adds a person with a new address to a tenant. */
 export async function newPerson(tenantId: string, role: Role, more: { email?: string } = {}) {
   const email = more.email ?? `person-${Date.now().toString(36)}-${count++}@example.com`
   const id = `own_${crypto.randomUUID().replaceAll('-', '')}`
@@ -56,7 +56,7 @@ export async function newPerson(tenantId: string, role: Role, more: { email?: st
   return { id, email }
 }
 
-/** The texts of the letters to an address whose subject begins so, oldest first, once there are so many. */
+/** The letters to an address whose subject begins with `subject`, oldest first. Waits until there are `many`. */
 export async function letters(to: string, subject: string, many = 1) {
   return await eventually(async () => {
     const { body } = await call('GET', `/dev/outbox?to=${encodeURIComponent(to)}`)
@@ -67,23 +67,23 @@ export async function letters(to: string, subject: string, many = 1) {
   })
 }
 
-/** The path of the link that was mailed last to sign in with. */
+/** The path of the newest mailed link to sign in. */
 export async function mailedLink(email: string, many = 1): Promise<string> {
   const found = await letters(email, 'Your link to sign in', many)
   return /\/portal\/enter\/[A-Za-z0-9_-]+/.exec(found.at(-1)?.text ?? '')?.[0] ?? ''
 }
 
-/** The path of a page for what a tenant of the matrix holds. A parameter that nothing is known of is an error. */
+/** The path of a route with the ids of a matrix tenant filled in. Throws if the matrix has no value for a parameter. */
 export function pathOf(pattern: string, ids: Ids, more: { ownerId: string }): string {
   const values: Record<string, string> = { ...ids, ...more, sendId: ids.heldId, version: '1' }
   return `/portal${pattern.replace(/:([A-Za-z]+)/g, (_, name: string) => {
     const value = values[name]
-    if (value === undefined) throw new Error(`${pattern}: the matrix holds no ${name}`)
+    if (value === undefined) throw new Error(`${pattern}: the matrix has no ${name}`)
     return value
   })}`
 }
 
-/** The forms of a page that post, with the fields that a browser sends of them unasked: what is hidden or chosen. */
+/** The forms of a page that post, with the values of their hidden and selected fields. */
 export function formsOf(body: string): { action: string; fields: Record<string, string> }[] {
   return [...body.matchAll(/<form method="post"([^>]*)>(.*?)<\/form>/gs)].map(
     ([, attributes = '', inside = '']) => ({
@@ -101,13 +101,14 @@ export function formsOf(body: string): { action: string; fields: Record<string, 
   )
 }
 
-/** Signs a person in by the mailed link, and gives the browser's cookie and the token of its forms. */
+/** Signs a person in by the mailed link; gives a browser with its cookie and the token of its forms. */
 export async function signIn(email: string) {
   await post('/portal/sign-in', { email })
   const entered = await post(await mailedLink(email))
   return await opened(entered)
 }
 
+/** A browser with the session that an answer has started. */
 export async function opened(entered: Asked) {
   const cookie = /__Host-moltpost=[^;]+/.exec(entered.headers.get('set-cookie') ?? '')?.[0] ?? ''
   const { body } = await visit('/portal/accounts', cookie)

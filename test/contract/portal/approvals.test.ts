@@ -5,7 +5,7 @@ import { call, eventually, newTenant, type Tenant } from '../../support/tenant.t
 
 const MARKED = '<b>bold</b><script>parent.broken = 1</script>'
 
-/** A send that is held, once its bytes exist: its approval, and the hash of what would leave. */
+/** Makes a held send and waits until it is rendered: its approval, and the hash of the message. */
 async function held(tenant: Tenant, to: string, firstName = 'Ann') {
   const { body } = await tenant.send(to, crypto.randomUUID(), { payload: { firstName } })
   expect(body.status).toBe('pending_approval')
@@ -24,7 +24,7 @@ const received = async (to: string) =>
     html: string
   }[]
 
-test('a person reads a held message as it will leave, and approves exactly that; of two at once one counts', async () => {
+test('a person reads a held message as it will be sent and approves exactly that; of two decisions at once one counts', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const { email } = await newPerson(tenant.id, 'approver')
   const browser = await signIn(email)
@@ -39,7 +39,7 @@ test('a person reads a held message as it will leave, and approves exactly that;
   expect(page.body).toContain(sha256)
   expect(page.body).not.toContain('<b>bold</b>')
 
-  // The message itself stands in a frame of no origin, which runs nothing and loads nothing.
+  // The message is shown in a frame without an origin, which runs nothing and loads nothing.
   const frame = await browser.get(`/portal/approvals/${id}/message`)
   expect(frame.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none';/)
   expect(page.body).toContain('sandbox=""')
@@ -61,7 +61,7 @@ test('a person reads a held message as it will leave, and approves exactly that;
   expect(over.body).not.toContain('value="approve"')
 })
 
-test('an edit makes a new message with an approval of its own; the old one decides nothing any more', async () => {
+test('an edit makes a new message with an approval of its own; the old approval can no longer be decided', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const browser = await signIn((await newPerson(tenant.id, 'owner')).email)
   const to = reader()
@@ -106,7 +106,7 @@ test('an edit makes a new message with an approval of its own; the old one decid
   expect(await tenant.settled(other.requestId)).toMatchObject({ status: 'rejected' })
 })
 
-test('only whoever may decide decides: not a viewer, another tenant, another site, or a form of another session', async () => {
+test('a viewer, another tenant, another site and a form of another session cannot decide', async () => {
   const [tenant, strangers] = [await newTenant({ mailbox: { autonomy: 'review' } }), await newTenant()]
   const people = await Promise.all([
     newPerson(tenant.id, 'approver'),
@@ -114,7 +114,7 @@ test('only whoever may decide decides: not a viewer, another tenant, another sit
     newPerson(strangers.id, 'owner'),
   ])
   const [approver, viewer, stranger] = await Promise.all(people.map(({ email }) => signIn(email)))
-  if (!approver || !viewer || !stranger) throw new Error('somebody is missing')
+  if (!approver || !viewer || !stranger) throw new Error('a person could not sign in')
   const { id, sha256 } = await held(tenant, reader())
   const path = `/portal/approvals/${id}/decide`
   const fields = { decision: 'approve', sha256 }
@@ -143,7 +143,7 @@ test('only whoever may decide decides: not a viewer, another tenant, another sit
   expect((await approver.post(path, fields)).status).toBe(303)
 })
 
-test('a notice is mailed to those who may decide; its link only shows, its button decides once, and then no more', async () => {
+test('a notice is mailed to those who may decide; its link only shows the message, and its button decides once', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const [approver, viewer] = [await newPerson(tenant.id, 'approver'), await newPerson(tenant.id, 'viewer')]
   const to = reader()
@@ -169,7 +169,7 @@ test('a notice is mailed to those who may decide; its link only shows, its butto
   expect((await visit(link)).status).toBe(410)
   expect((await call('GET', `/dev/outbox?to=${viewer.email}`)).body.items).toEqual([])
 
-  // Those that come within five minutes wait for the next letter, and more than three share one.
+  // Messages held within five minutes wait for the next letter, and more than three share one letter.
   const others = [
     await held(tenant, reader()),
     await held(tenant, reader()),
@@ -191,7 +191,7 @@ test('a notice is mailed to those who may decide; its link only shows, its butto
       .all<{ status: string }>()
     return results.map(({ status }) => status)
   }
-  // A link that has run out, one whose message was edited since, and one of somebody who may not decide any more.
+  // An expired link, one whose message was edited since, and one of a person who may no longer decide.
   const [first = '', second = '', third = '', fourth = ''] = links
   const set = (statement: string, ...binds: unknown[]) =>
     env.DB.prepare(statement)

@@ -5,7 +5,7 @@ import { newTenant } from '../../support/tenant.ts'
 
 const SCRIPT = '<script>boom()</script>'
 
-test('the log is read in pages, by what was done, by whom and to what, and exported as it stands', async () => {
+test('the audit log is read in pages, filtered by action, actor and target, and exported', async () => {
   const tenant = await newTenant()
   const person = await newPerson(tenant.id, 'owner')
   const owner = await signIn(person.email)
@@ -54,7 +54,7 @@ test('the log is read in pages, by what was done, by whom and to what, and expor
   expect(table.body.trimEnd().split('\r\n')).toHaveLength(61)
 })
 
-test('the chain is verified on the page, which names the first entry that has been changed or is missing', async () => {
+test('the audit log is verified on its page, which names the first entry that has been changed or is missing', async () => {
   const tenant = await newTenant()
   const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
   for (let nth = 0; nth < 5; nth++) {
@@ -73,7 +73,7 @@ test('the chain is verified on the page, which names the first entry that has be
     env.DB.prepare(statement)
       .bind(tenant.id, ...binds)
       .run()
-  // Whoever has the database can take its triggers away and write past them; the chain tells.
+  // Somebody with access to the database can drop the triggers and change entries; verification finds it.
   const { results: triggers } = await env.DB.prepare(
     `SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit\\_%\\_refuse\\_replace' ESCAPE '\\'`,
   ).all<{ name: string; sql: string }>()
@@ -105,18 +105,18 @@ test('the chain is verified on the page, which names the first entry that has be
   await entry('action, target', 5, 4)
   expect(await verify()).toContain('Entry 4 has been changed or is missing')
   const other = await newTenant()
-  const theirs = await signIn((await newPerson(other.id, 'owner')).email)
-  expect((await theirs.get('/portal/audit/verify')).body).toContain('Entries 1 to 3')
+  const otherOwner = await signIn((await newPerson(other.id, 'owner')).email)
+  expect((await otherOwner.get('/portal/audit/verify')).body).toContain('Entries 1 to 3')
   for (const signature of ['AAAA', btoa('\0'.repeat(64))]) {
     await env.DB.prepare('UPDATE audit_heads SET signature = ?2 WHERE tenant_id = ?1')
       .bind(other.id, signature)
       .run()
-    expect((await theirs.get('/portal/audit/verify')).body).toContain(
+    expect((await otherOwner.get('/portal/audit/verify')).body).toContain(
       'The signature of the last entry is wrong',
     )
   }
   await env.DB.prepare('UPDATE audit_heads SET seq = 9 WHERE tenant_id = ?1').bind(other.id).run()
-  expect((await theirs.get('/portal/audit/verify')).body).toContain(
+  expect((await otherOwner.get('/portal/audit/verify')).body).toContain(
     'Entry 4 has been changed or is missing: the log ends',
   )
 })

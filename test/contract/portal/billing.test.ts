@@ -5,7 +5,7 @@ import { newTenant } from '../../support/tenant.ts'
 
 const SCRIPT = '<script>boom()</script>'
 
-test('an owner sees how far the plan is used, changes it on a page of whoever collects the money, and ends it', async () => {
+test('an owner sees the usage of the plan, changes the plan on a page of the payment provider, and ends it', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
@@ -18,7 +18,7 @@ test('an owner sees how far the plan is used, changes it on a page of whoever co
 
   expect((await owner.post('/portal/billing/plan', { plan: 'golden' })).status).toBe(422)
   const offered = await owner.post('/portal/billing/plan', { plan: 'growth' })
-  // A form that led there itself would be stopped by the policy of our pages; a link is not.
+  // The content security policy lets no form lead to another site; a link may.
   expect(offered.status).toBe(200)
   const url = new URL(/class="button primary" href="([^"]+)"/.exec(offered.body)?.[1] ?? '')
   expect(url.pathname).toMatch(/^\/dev\/checkout\/cs_local_/)
@@ -47,7 +47,7 @@ test('an owner sees how far the plan is used, changes it on a page of whoever co
   }
 })
 
-test('a bond is posted once, however often it is asked for; one without its money yet is withdrawn, and no other', async () => {
+test('a bond is posted once even if its form is sent twice; only a bond without its money can be withdrawn', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   expect((await owner.get('/portal/billing')).body).toContain('No bond has been posted.')

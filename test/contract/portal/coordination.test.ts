@@ -5,7 +5,7 @@ import { newTenant } from '../../support/tenant.ts'
 
 const MINUTE_MS = 60_000
 
-test('an agent’s page tells when it was alive: a time goes on with each heartbeat, and a silence begins another', async () => {
+test('an agent’s page shows when it was alive: each heartbeat extends a period, and a silence starts a new one', async () => {
   const tenant = await newTenant()
   const browser = await signIn((await newPerson(tenant.id, 'viewer')).email)
   const { body: agent } = await tenant.owner.post('/v1/agent/register', { agentName: 'scout' })
@@ -33,7 +33,7 @@ test('an agent’s page tells when it was alive: a time goes on with each heartb
     await ago(minutes * MINUTE_MS - 2_000)
     await beat()
   }
-  // 4 and 5 minutes are no silence; 6 are.
+  // A gap of 4 or 5 minutes extends the period; a gap of 6 minutes starts a new one.
   expect(await spells()).toEqual([
     [3, 9],
     [2, 1],
@@ -44,17 +44,17 @@ test('an agent’s page tells when it was alive: a time goes on with each heartb
   expect(page.body.split('<tr role="row"><td')).toHaveLength(3)
   expect((await browser.get('/portal/agents')).body).toContain(`/portal/agents/${agent.id}`)
 
-  // What is older than 14 days is dropped by the next heartbeat.
+  // The next heartbeat deletes periods older than 14 days.
   await ago(15 * 24 * 60 * MINUTE_MS)
   await beat()
   expect(await spells()).toEqual([[1, 0]])
 })
 
-test('a vote shows who voted what and why; an owner casts the vote of a living agent, an approver none', async () => {
+test('a vote shows who voted what and why; an owner may cast the vote of an agent that is alive, an approver may not', async () => {
   const tenant = await newTenant()
   const people = await Promise.all([newPerson(tenant.id, 'owner'), newPerson(tenant.id, 'approver')])
   const [owner, approver] = await Promise.all(people.map(({ email }) => signIn(email)))
-  if (!owner || !approver) throw new Error('somebody is missing')
+  if (!owner || !approver) throw new Error('a person could not sign in')
   const [first, second, third] = await Promise.all(
     ['one', 'two', 'three'].map(
       async (agentName) => (await tenant.owner.post('/v1/agent/register', { agentName })).body.id as string,
@@ -97,7 +97,7 @@ test('a vote shows who voted what and why; an owner casts the vote of a living a
   expect(late.body).toContain('Voting is over')
 })
 
-test('an open page hears that something has happened, of its own account only, and nothing but of what kind', async () => {
+test('an open page receives the types of events, of its own tenant only, and nothing else', async () => {
   const [tenant, other] = [await newTenant(), await newTenant()]
   const browser = await signIn((await newPerson(tenant.id, 'viewer')).email)
   const response = await exports.default.fetch('http://moltpost.test/portal/live', {
@@ -106,7 +106,7 @@ test('an open page hears that something has happened, of its own account only, a
   expect(response.headers.get('content-type')).toBe('text/event-stream')
   const reader = response.body?.getReader()
   if (!reader) throw new Error('there is no stream')
-  await other.owner.post('/v1/suppressions', { recipientEmail: 'theirs@example.com' })
+  await other.owner.post('/v1/suppressions', { recipientEmail: 'other@example.com' })
   await tenant.owner.post('/v1/suppressions', { recipientEmail: 'ours@example.com' })
   await tenant.send('reader@example.com', 'live')
   let heard = ''

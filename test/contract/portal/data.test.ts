@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { newPerson, post, signIn, visit } from '../../support/portal.ts'
 import { call, eventually, newTenant } from '../../support/tenant.ts'
 
-test('an owner has an export made, sees how far it is, and downloads it; nobody else does', async () => {
+test('only an owner makes an export, sees its progress and downloads it', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const approver = await signIn((await newPerson(tenant.id, 'approver')).email)
@@ -33,7 +33,7 @@ test('an owner has an export made, sees how far it is, and downloads it; nobody 
   })
 })
 
-test('an account is erased by an owner who writes so, and from then on only the token tells of it', async () => {
+test('an owner erases the account by typing DELETE; from then on only the token shows the progress', async () => {
   const tenant = await newTenant()
   const { email } = await newPerson(tenant.id, 'owner')
   const owner = await signIn(email)

@@ -7,7 +7,7 @@ import { newTenant } from '../../support/tenant.ts'
 const SCRIPT = '<script>boom()</script>'
 const secret = secretsOf(1).stripe_secret_key?.secret ?? ''
 
-test('an owner says what must not leave, lays canaries, and reads what was found but never what it was', async () => {
+test('an owner sets the DLP policy, plants canaries, and sees the kind of each finding but never its text', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
@@ -26,7 +26,7 @@ test('an owner says what must not leave, lays canaries, and reads what was found
   expect(noted.body).toMatch(/data-label="Found"><div[^>]*>stripe secret key, 3 times</)
   expect(noted.body).not.toContain(secret)
 
-  // What the form says is the policy from then on; without its ticks every rule is looked for.
+  // The form sets the policy; a rule without a tick is switched on.
   expect((await owner.post('/portal/dlp', { mode: 'nothing' })).status).toBe(422)
   expect((await owner.post('/portal/dlp', { mode: 'block', 'off-no_rule': 'on' })).status).toBe(422)
   expect(await policy()).toMatchObject({ mode: 'monitor', disabled_rules: [] })
@@ -38,7 +38,7 @@ test('an owner says what must not leave, lays canaries, and reads what was found
   expect(await policy()).toMatchObject({ mode: 'block', disabled_rules: [] })
   expect((await send(secret)).body).toMatchObject({ status: 'blocked' })
 
-  // A canary is shown once; what is too short is said at its field, where the words stay.
+  // A canary is shown once. A text that is too short is refused at its field, which keeps the typed value.
   const short = await owner.post('/portal/dlp/canaries', { label: SCRIPT, value: '"><script>a()' })
   expect(short.status).toBe(422)
   expect(short.body).toMatch(/id="value"[^>]*aria-invalid="true" value="&quot;&gt;&lt;script&gt;a\(\)"/)
@@ -70,7 +70,7 @@ test('an owner says what must not leave, lays canaries, and reads what was found
   }
 })
 
-test('what was found long ago is reached page by page, past sends in which there was nothing', async () => {
+test('old findings are reached page by page, past sends without findings', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   await tenant.send('old@example.com', 'old', { payload: { firstName: secret } })
@@ -81,7 +81,7 @@ test('what was found long ago is reached page by page, past sends in which there
   const values = names.map((name) =>
     name === 'id' ? "'req_z' || n" : ['dedupe_key', 'burned_key', 'next_at'].includes(name) ? 'NULL' : name,
   )
-  // They have no trace: in none of them was anything found.
+  // These sends have no trace, so nothing was found in them.
   await env.DB.prepare(
     `WITH RECURSIVE count(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM count WHERE n < 1599)
      INSERT INTO sends (${names}) SELECT ${values} FROM sends CROSS JOIN count WHERE tenant_id = ?1`,

@@ -4,14 +4,14 @@ import { newTenant } from '../../support/tenant.ts'
 
 const SCRIPT = '"><script>boom()</script>.example.com'
 
-test('an owner adds a domain, is shown its records to copy, and removes it; a viewer reads along', async () => {
+test('an owner adds a domain, sees the records to copy, and removes it; a viewer may only read', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const viewer = await signIn((await newPerson(tenant.id, 'viewer')).email)
   const domain = `mail-${crypto.randomUUID().slice(0, 8)}.example.org`
   expect((await owner.get('/portal/domains')).body).toContain('Agents send from our domain.')
 
-  // What is no domain is said at its field, which keeps what was typed and runs nothing of it.
+  // An invalid domain is refused at its field, which keeps the typed value as text.
   for (const typed of ['no domain', 'co.uk', SCRIPT]) {
     const refused = await owner.post('/portal/domains', { domain: typed })
     expect(refused.status).toBe(422)

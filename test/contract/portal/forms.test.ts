@@ -15,7 +15,7 @@ import {
 
 const MARK = 'sent-twice'
 
-/** Every form that makes something: what is written in it, and where the rows stand that come of it. */
+/** Every form that creates something: the values to fill in, and the page that lists what was created. */
 const MAKES: Record<string, { fields: Record<string, string>; counted: string }> = {
   '/keys': { fields: { label: MARK, read: 'on' }, counted: '/keys' },
   '/webhooks': { fields: { url: `${peers.webhooks}/${MARK}`, description: MARK }, counted: '/webhooks' },
@@ -35,7 +35,7 @@ const MAKES: Record<string, { fields: Record<string, string>; counted: string }>
     counted: '/approvals?status=superseded',
   },
 }
-/** Forms by which the same, done again, is the same. */
+/** Forms that have the same effect if they are sent twice. */
 const SAME_AGAIN = [
   '/accounts',
   '/sign-out',
@@ -75,10 +75,10 @@ const SAME_AGAIN = [
   '/people/:ownerId/remove',
 ]
 
-/** Open to whoever holds a mailed secret, or to anybody. */
+/** Routes without a session. */
 const OPEN = /^\/(?:assets|sign-in|enter|decide|erased)(?:\/|$)/
 
-test('every page leads to pages that are there; every form bears a token and an id, and sent twice makes one thing', async () => {
+test('every link leads to a page; every form has a token and an id, and creates one thing even if it is sent twice', async () => {
   const { ids, tenant } = await newWorld()
   const draft = { subjectTemplate: 'Hello', textTemplate: 'Hello' }
   await tenant.owner.post(`/v1/templates/${ids.templateId}/versions`, draft)
@@ -96,13 +96,13 @@ test('every page leads to pages that are there; every form bears a token and an 
   const routes = (await portalRoutes()).filter(({ method, path }) => method === 'POST' && !OPEN.test(path))
   const routeOf = (action: string) => routes.find(({ path }) => isAt(path, action))?.path
   for (const { path, action, fields } of forms) {
-    if (routeOf(action) === undefined) wrong.push(`${path}: a form posts to ${action}, which is no route`)
+    if (routeOf(action) === undefined) wrong.push(`${path}: a form posts to ${action}, which is not a route`)
     if (fields.csrf !== owner.csrf) wrong.push(`${path}: the form to ${action} has no token`)
     if (!fields.once) wrong.push(`${path}: the form to ${action} has no id`)
   }
   expect(wrong).toEqual([])
   expect(new Set(forms.map(({ fields }) => fields.once)).size).toBe(forms.length)
-  // A form that nobody has thought about is a mistake, and so is a route that no page leads to.
+  // Every form must be in one of the two lists above, and every route must have a page with its form.
   const known = [...Object.keys(MAKES), ...SAME_AGAIN]
   expect(routes.map(({ path }) => path).filter((path) => !known.includes(path))).toEqual([])
   const used = [...forms.map(({ action }) => action), ...elsewhere].map(routeOf)
@@ -128,7 +128,7 @@ test('every page leads to pages that are there; every form bears a token and an 
   }
   expect(wrong).toEqual([])
   await letters(`${MARK}@example.com`, 'You are invited', 1)
-  // A page that is asked for again has new ids, so that another thing can be made.
+  // A new request for the page gives new ids, so that another thing can be created.
   const [anew] = formsOf((await owner.get('/portal/keys')).body).filter(
     ({ action }) => action === '/portal/keys',
   )
@@ -137,7 +137,7 @@ test('every page leads to pages that are there; every form bears a token and an 
   })
 }, 120_000)
 
-/** Every page that can be reached from the first one by links. */
+/** Every page that links lead to from the first page on. */
 async function walk(browser: Browser) {
   const pages: { path: string; body: string }[] = []
   const wrong: string[] = []

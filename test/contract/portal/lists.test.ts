@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type Browser, newPerson, signIn } from '../../support/portal.ts'
 import { newTenant, type Tenant } from '../../support/tenant.ts'
 
-/** Copies the one row of a table so often that there are `count`; `change` says by SQL what differs, `n` is 2 and more. */
+/** Copies the one row of a table until there are `count`. `change` gives SQL for columns that differ; `n` counts from 2. */
 async function fill(
   table: string,
   where: string,
@@ -27,7 +27,7 @@ async function fill(
 
 const numbered = (text: string) => `'${text}' || substr('0000' || n, -5)`
 
-/** Every page of a list, from the newest on, by the link that leads further in it. */
+/** Every page of a list, from the newest on, by the link to its next page. */
 async function walk(browser: Browser, from: string, by = 'before') {
   const pages: string[] = []
   for (let path: string | undefined = from; path !== undefined; ) {
@@ -42,7 +42,7 @@ async function walk(browser: Browser, from: string, by = 'before') {
         new URL(link, 'http://x').searchParams.get(by) !==
         new URL(path ?? '', 'http://x').searchParams.get(by),
     )
-    if (pages.length > 20) throw new Error(`${from} never ends`)
+    if (pages.length > 20) throw new Error(`${from} has no last page`)
   }
   return pages
 }
@@ -56,7 +56,7 @@ async function newWorld(): Promise<{ tenant: Tenant; owner: Browser; email: stri
   return { tenant, email, owner: await signIn(email) }
 }
 
-test('leases are read page by page, by their contacts, each once, beside the votes, and never another tenant’s', async () => {
+test('leases are listed page by page in the order of their contacts, each once, and only those of the tenant', async () => {
   const [{ tenant, owner }, other] = [await newWorld(), await newWorld()]
   for (const each of [tenant, other.tenant]) {
     const { body } = await each.post('/v1/agent/coordination/lease', {
@@ -92,7 +92,7 @@ test('leases are read page by page, by their contacts, each once, beside the vot
   expect((await owner.get('/portal/coordination?leases=%00&before=x')).status).toBe(200)
 })
 
-test('no list of the portal stops without a word: unknown sends, sessions, touches, versions and files go on to their end', async () => {
+test('every list can be read to its end: unknown sends, sessions, history, template versions and CSV exports', async () => {
   const { tenant, owner, email } = await newWorld()
   const { body: send } = await tenant.send('first@example.com', 'one')
   await tenant.settled(send.requestId)
@@ -115,7 +115,7 @@ test('no list of the portal stops without a word: unknown sends, sessions, touch
   const sessions = await walk(owner, '/portal/sessions')
   expect(found(sessions, /sessions\/(ses_0\d+)\/end/g)).toHaveLength(59)
 
-  // A hundred touches of one and the same moment, and one that is older.
+  // Many entries of one and the same moment, and one that is older.
   await tenant.post('/v1/agent/coordination/lease', {
     agentId: tenant.agentId,
     contactEmail: 'Busy@example.com',

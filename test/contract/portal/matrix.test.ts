@@ -3,16 +3,16 @@ import { newWorld } from '../../support/matrix.ts'
 import { portalRoutes } from '../../support/matrix-routes.ts'
 import { type Browser, newPerson, pathOf, post, signIn, visit } from '../../support/portal.ts'
 
-/** Open to whoever holds a mailed secret, or to anybody; told of in sign-in.test.ts, approvals.test.ts and data.test.ts. */
+/** Routes without a session; sign-in.test.ts, approvals.test.ts and data.test.ts test them. */
 const OPEN = /^\/(?:assets|sign-in|enter|decide|erased)(?:\/|$)/
-/** About a person and not about a tenant. */
+/** Routes about a person, not about a tenant. */
 const PERSONAL = /^\/(?:accounts|sign-out|sessions)(?:\/|$)/
-/** Told of in coordination.test.ts. */
+/** This answer never ends; coordination.test.ts tests it. */
 const ENDLESS = '/live'
-/** What an approver may do more than look. */
+/** Routes by which an approver decides. */
 const DECIDES = /^\/approvals\/|\/decide$/
 
-test('every page and form of the portal refuses whoever has no session, no role or another tenant', async () => {
+test('every page and form of the portal refuses requests without a session, without the role, or of another tenant', async () => {
   const [a, b] = await Promise.all([newWorld(), newWorld()])
   const owner = await newPerson(a.ids.tenantId, 'owner')
   const viewer = await signIn((await newPerson(a.ids.tenantId, 'viewer')).email)

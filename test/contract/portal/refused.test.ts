@@ -5,7 +5,7 @@ import { newTenant } from '../../support/tenant.ts'
 const TYPED = 'kept "as" <typed>'
 const SHOWN = 'kept &quot;as&quot; &lt;typed&gt;'
 
-test('a form that is refused is shown again: its fault first and at the field, and what was typed in the others', async () => {
+test('a refused form is shown again, with its fault at the top and at the field, and with the values that were typed', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const mailbox = `/portal/mailboxes/${tenant.mailboxId}`
@@ -41,14 +41,14 @@ test('a form that is refused is shown again: its fault first and at the field, a
   expect(await again('/portal/people', { email: 'nobody', role: 'approver' })).toContain(
     '<option value="approver" selected="">approver: reads and decides',
   )
-  // What is no choice is none, and what stood there stands there.
+  // A value that is not an option is ignored, and the stored value is selected.
   expect(await again('/portal/dlp', { mode: TYPED })).toContain('<option value="monitor" selected="">')
   const ticks = /name="(?:read|approve)"( checked="")?/g
   expect((await again('/portal/keys', { label: TYPED })).match(ticks)).toEqual([
     'name="read"',
     'name="approve"',
   ])
-  // The page that is asked for afterwards knows nothing of it.
+  // A later request for the page shows nothing of the refused form.
   expect((await owner.get('/portal/webhooks')).body).not.toContain(SHOWN)
   expect((await owner.get(mailbox)).body).not.toMatch(/role="alert"|Not done/)
 })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { letters, mailedLink, newPerson, opened, post, signIn, visit } from '../../support/portal.ts'
 import { newTenant } from '../../support/tenant.ts'
 
-test('a person signs in by a mailed link, which works once, by its button only, and under a secret of its own', async () => {
+test('a person signs in by a mailed link, which works once, only by its button, and gives a new session secret', async () => {
   const tenant = await newTenant()
   const { email } = await newPerson(tenant.id, 'owner')
 
@@ -19,14 +19,14 @@ test('a person signs in by a mailed link, which works once, by its button only, 
     body: expect.stringContaining('aria-invalid="true"'),
   })
 
-  // Scanners follow links; the link still works after them, and then no more.
+  // Scanners open links: the link still works afterwards, until it is used.
   const link = await mailedLink(email)
   for (let times = 0; times < 2; times++) {
     const seen = await visit(link)
     expect(seen).toMatchObject({ status: 200, body: expect.stringContaining(email) })
     expect(seen.headers.get('set-cookie')).toBeNull()
   }
-  // A secret that somebody else has put into the browser beforehand is not taken over.
+  // A session secret that somebody planted in the browser is not used (session fixation).
   const planted = `__Host-moltpost=${'A'.repeat(43)}`
   const [entered, late] = await Promise.all([post(link, {}, { cookie: planted }), post(link)])
   expect([entered.status, late.status].sort()).toEqual([303, 410])
@@ -55,11 +55,11 @@ test('a person signs in by a mailed link, which works once, by its button only, 
   ] as const) {
     expect(page.headers.get(name)).toBe(value)
   }
-  // No inline script, style or handler, and neither secret nor hash of it on the page.
+  // No inline script, style or handler, and the page holds neither the secret nor its hash.
   expect(page.body).not.toMatch(/<script(?![^>]*src=)|<style|style="| on[a-z]+="/)
   expect(page.body).not.toContain(cookie.slice(16, 59))
 
-  // Signing in again ends the session that the browser had; signing out ends this one.
+  // Signing in again ends the browser's earlier session; signing out ends the present one.
   await post('/portal/sign-in', { email })
   const again = await opened(await post(await mailedLink(email, 2), {}, { cookie: browser.cookie }))
   expect(again.cookie).not.toBe(browser.cookie)
@@ -74,7 +74,7 @@ test('a person signs in by a mailed link, which works once, by its button only, 
   expect(JSON.stringify(stored.results)).not.toContain(link.slice(14))
 })
 
-test('a link runs out after 15 minutes, a session after 12 hours idle or 7 days, and others are ended from a list', async () => {
+test('a link expires after 15 minutes, a session after 12 idle hours or 7 days, and a person can end other sessions', async () => {
   const tenant = await newTenant()
   const { email } = await newPerson(tenant.id, 'owner')
   const set = (column: string, table: string, ms: number) =>
@@ -108,7 +108,7 @@ test('a link runs out after 15 minutes, a session after 12 hours idle or 7 days,
   await set('expires_at', 'sessions', 7.1 * 86_400_000)
   expect((await third.get('/portal')).status).toBe(303)
 
-  // One address is mailed five times an hour, whoever asks; what nobody has is counted alike.
+  // An address is mailed at most five times an hour. Unknown addresses are counted in the same way.
   expect((await post('/portal/sign-in', { email })).status).toBe(200)
   const sixth = await post('/portal/sign-in', { email })
   expect(sixth.status).toBe(429)
@@ -116,7 +116,7 @@ test('a link runs out after 15 minutes, a session after 12 hours idle or 7 days,
   await letters(email, 'Your link to sign in', 5)
 })
 
-test('who has several accounts chooses one; who is removed or given another role is it from the next request on', async () => {
+test('a person with several accounts chooses one; a removal or a new role takes effect with the next request', async () => {
   const [a, b, c] = [await newTenant(), await newTenant(), await newTenant()]
   const { email, id } = await newPerson(a.id, 'owner')
   await newPerson(b.id, 'viewer', { email })

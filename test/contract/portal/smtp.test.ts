@@ -5,13 +5,13 @@ import { call, newTenant } from '../../support/tenant.ts'
 
 const SCRIPT = '<script>boom()</script>'
 
-/** Whether a program that presents this is let in. */
+/** The status of a login with these credentials. */
 async function session(username: string, password: string) {
   const authorization = `Basic ${btoa(`${username}:${password}`)}`
   return (await call('GET', '/v1/smtp/session', { headers: { authorization } })).status
 }
 
-test('an owner makes an SMTP password, which is shown once and works until it is revoked; nobody else sees them', async () => {
+test('an owner creates an SMTP password, which is shown once and works until it is revoked; nobody else sees it', async () => {
   const tenant = await newTenant()
   const owner = await signIn((await newPerson(tenant.id, 'owner')).email)
   const approver = await signIn((await newPerson(tenant.id, 'approver')).email)
@@ -54,7 +54,7 @@ test('an owner makes an SMTP password, which is shown once and works until it is
     { action: 'smtp_credential.created', target: id, detail: { name: SCRIPT } },
   ])
 
-  // Twenty to a mailbox: the next is refused at its field, and what was typed stays.
+  // A mailbox has at most twenty passwords: the next is refused at its field, and the typed values stay.
   const insert = env.DB.prepare(
     `INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, created_at)
      VALUES (?1, ?2, ?3, NULL, ?2, ?2, 'test', 1)`,
@@ -68,7 +68,7 @@ test('an owner makes an SMTP password, which is shown once and works until it is
   expect(full.body).toContain('value="one too many"')
   expect(full.body).toContain(`<option value="${other.id}" selected="">`)
 
-  // Fifty to a page, and the one that is left.
+  // Fifty on the first page, and the last one on the second.
   const first = await owner.get('/portal/smtp')
   const older = /href="(\/portal\/smtp\?before=[^"]+)"/.exec(first.body)?.[1] ?? ''
   const count = (body: string) => body.match(/\/revoke"/g)?.length

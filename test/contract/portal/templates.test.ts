@@ -5,18 +5,18 @@ import { newTenant } from '../../support/tenant.ts'
 const WORDS = { name: 'Offer', slug: 'offer', type: 'marketing', variables: 'firstName, days:number' }
 const TEXT = 'Hello {{ firstName }}, {{ days }} days. {{ unsubscribe_url }}'
 
-/** The part of a page about one field: its label, what stands in it, and what is said of it. */
+/** The part of a page about one field: its label, its value and its remarks. */
 const fieldOf = (body: string, name: string) =>
   body.split('<div class="field">').find((part) => part.includes(`<label for="${name}">`)) ?? ''
 
-test('a template is written as a draft with the lint beside its fields, shown with sample values, approved and published', async () => {
+test('a template is written as a draft with lint remarks at its fields, previewed with sample values, approved and published', async () => {
   const tenant = await newTenant()
   const people = await Promise.all([newPerson(tenant.id, 'owner'), newPerson(tenant.id, 'approver')])
   const [owner, approver] = await Promise.all(people.map(({ email }) => signIn(email)))
-  if (!owner || !approver) throw new Error('somebody is missing')
+  if (!owner || !approver) throw new Error('a person could not sign in')
   expect((await approver.get('/portal/templates/new')).status).toBe(403)
 
-  // Checked, it is only looked at: nothing is kept, and what was written stands there still.
+  // Checking saves nothing, and keeps the typed values in the form.
   const bad = {
     ...WORDS,
     subject: 'Hi {{ nobody }}',
@@ -53,7 +53,7 @@ test('a template is written as a draft with the lint beside its fields, shown wi
   expect((await owner.get(path)).body).not.toContain('/publish"')
   expect((await owner.post(`${path}/versions/1/publish`)).status).toBe(422)
 
-  // The second version starts from the first, and says what its sample values make of it.
+  // The form for the second version starts with the content of the first.
   const writing = await owner.get(`${path}/edit`)
   expect(fieldOf(writing.body, 'variables')).toContain('value="firstName, days:number"')
   expect(fieldOf(writing.body, 'subject')).toContain('undeclared variable')
@@ -77,7 +77,7 @@ test('a template is written as a draft with the lint beside its fields, shown wi
   const send = { templateId: 'offer', payload: { firstName: 'Ann', days: 3 } }
   expect((await tenant.send('reader@example.com', 'offer', send)).body.status).toBe('queued')
 
-  // A value that the template does not declare has a sample all the same, also one inside another.
+  // A variable that the template does not declare has a sample value, too, and so has a nested one.
   const nested = { ...good, variables: '', text: '{{ user.name }} of {{ user.firm.city }}' }
   expect((await owner.post('/portal/templates/preview', nested)).body).toContain(
     '[user.name] of [user.firm.city]',
