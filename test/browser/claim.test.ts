@@ -1,21 +1,14 @@
-import { existsSync } from 'node:fs'
-import { type BrowserContext, chromium } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import type { BrowserContext } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { openBrowser } from '../support/browser.ts'
 import { sleep } from '../support/program.ts'
 import { sharedDev } from '../support/shared-dev.ts'
 
-const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
-
-test('an agent registers, is claimed by a person in a browser, has a send held, is verified by mail, and sends', async ({
+test('an agent registers, a person claims it in a browser, its send is held, the person confirms by mail, and it sends', async ({
   skip,
 }) => {
-  if (!existsSync(CHROMIUM)) skip(`There is no browser at ${CHROMIUM}: set CHROMIUM to the path of one.`)
+  const browser = await openBrowser(skip)
   const server = await sharedDev('plain')
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  })
-  onTestFinished(() => browser.close())
 
   for (const javaScriptEnabled of [true, false]) {
     const context = await browser.newContext({ javaScriptEnabled })
@@ -25,7 +18,7 @@ test('an agent registers, is claimed by a person in a browser, has a send held, 
     const owner = `owner-${crypto.randomUUID()}@example.com`
     const reader = `reader-${crypto.randomUUID()}@example.com`
 
-    // A sandbox: it may not send, and is told who could change that.
+    // In the sandbox it may not send, and the answer names who can change that.
     expect(await agent.level()).toBe('sandbox')
     expect(await agent.send(reader)).toMatchObject({
       status: 403,
@@ -46,7 +39,7 @@ test('an agent registers, is claimed by a person in a browser, has a send held, 
     expect(await page.getByText(owner).count()).toBe(1)
     expect(page.url()).toBe(agent.claimUrl)
 
-    // Supervised: what goes outside waits for a person.
+    // Supervised: a message to an outside address waits for a person.
     expect((await agent.get('/v1/agents/me')).body).toMatchObject({
       status: 'active',
       permission_level: 'supervised',
@@ -58,7 +51,7 @@ test('an agent registers, is claimed by a person in a browser, has a send held, 
     })
     expect((await agent.get('/v1/agents/heartbeat')).body.activity.pending_approvals).toBe(1)
 
-    // The mailed link: whoever only follows it, as scanners do, changes nothing.
+    // Opening the mailed link, as scanners do, changes nothing.
     const [letter = ''] = await mailed(server.address, owner)
     const link = /http\S+\/verify\/\S+/.exec(letter)?.[0] ?? ''
     expect(link).toMatch(new RegExp(`^${server.address}/verify/`))
@@ -69,7 +62,7 @@ test('an agent registers, is claimed by a person in a browser, has a send held, 
     await page.getByRole('button', { name: `Confirm ${owner}` }).click()
     await page.getByRole('heading', { name: 'Your address is confirmed' }).waitFor()
 
-    // Trusted: it sends, and the reader has the message; the one that is held still waits.
+    // Trusted: it sends, and the reader gets the message. The held message still waits.
     expect((await agent.get('/v1/agents/me')).body).toMatchObject({
       permission_level: 'trusted',
       trust_score: 55,
@@ -82,12 +75,12 @@ test('an agent registers, is claimed by a person in a browser, has a send held, 
     expect(trouble).toEqual([])
     await context.close()
 
-    // Both links are spent, and say so.
+    // Both links are used up, and their pages say so.
     for (const spent of [agent.claimUrl, link]) expect((await fetch(spent)).status).toBe(409)
   }
 }, 240_000)
 
-/** Collects what must not happen on a page: an error in the console, a script that breaks, a request to elsewhere. */
+/** Collects what must not happen on a page: console errors, script errors, requests to other sites. */
 function watch(context: BrowserContext, address: string): string[] {
   const trouble: string[] = []
   context.on('console', (message) => {
@@ -127,10 +120,10 @@ async function register(address: string, name: string) {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
+// biome-ignore lint/suspicious/noExplicitAny: a test reads any JSON
 const read = (response: Response): Promise<any> => response.json()
 
-/** The texts of what was sent to somebody, once there is any; an empty list after 20 s. */
+/** The texts of the messages sent to an address. Waits for the first one; an empty list after 20 s. */
 async function mailed(address: string, to: string): Promise<string[]> {
   for (let left = 100; left > 0; left--) {
     const { items } = await read(await fetch(`${address}/dev/outbox?to=${encodeURIComponent(to)}`))

@@ -1,17 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
 import { demoKey } from '../../src/core/local/demo-world.ts'
+import { openBrowser } from '../support/browser.ts'
 import { ROOT } from '../support/program.ts'
 import { sharedDev } from '../support/shared-dev.ts'
 
-const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
 const AXE = join(ROOT, 'node_modules/axe-core/axe.min.js')
-/** Build output, which git does not keep. */
+/** Ignored by git. */
 const SCREENSHOTS = join(ROOT, '.moltpost/screenshots')
-/** An operation that the page of each API must show. */
+/** Operations that the page of each API must show. */
 const SHOWN = {
   '': ['/v1/agent/request-send', '/email/send', '/v1/messages', '/events/ses', '/admin/bonds'],
   '/molted': ['/agent/request-send', '/agent/coordination/lease'],
@@ -19,16 +19,11 @@ const SHOWN = {
   '/mailmolt': ['/messages', '/agents/me/memory/{key}'],
 }
 
-test('offline, the reference shows the operations of each API under a policy without anything inline, and one is opened and tried', async ({
+test('the API reference works offline and without inline scripts, shows the operations of each API, and calls one', async ({
   skip,
 }) => {
-  if (!existsSync(CHROMIUM)) skip(`There is no browser at ${CHROMIUM}: set CHROMIUM to the path of one.`)
+  const browser = await openBrowser(skip)
   const server = await sharedDev('plain')
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  })
-  onTestFinished(() => browser.close())
   const page = await browser.newPage()
   const trouble: string[] = []
   page.on('console', (message) => {
@@ -52,7 +47,7 @@ test('offline, the reference shows the operations of each API under a policy wit
     await page.waitForSelector('.opblock-summary-path')
     expect(await violations(page)).toEqual([])
     await page.screenshot({ path: join(SCREENSHOTS, `docs${api.replace('/', '-')}.png`) })
-    // Only what is near the window is drawn: the filter finds what is not.
+    // The page draws only what is near the window, so the filter is used to find an operation.
     for (const path of paths) {
       await page.getByPlaceholder('Filter by tag or path').fill(path)
       await page.locator('.opblock-summary-path', { hasText: path }).first().waitFor()
@@ -77,9 +72,9 @@ test('offline, the reference shows the operations of each API under a policy wit
   expect(trouble).toEqual([])
 }, 240_000)
 
-/** What axe calls serious or critical, by rule and element. */
+/** The serious and critical violations that axe finds, by rule and element. */
 async function violations(page: Page): Promise<string[]> {
-  // The policy of the page forbids foreign scripts; the debugger may evaluate.
+  // The policy of the page forbids other scripts; the debugger may run them.
   await page.evaluate(readFileSync(AXE, 'utf8'))
   return await page.evaluate(async () => {
     const { axe, document } = globalThis as unknown as {

@@ -1,17 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
 import { DEMO, DEMO_OWNER_KEY, demoKey } from '../../src/core/local/demo-world.ts'
+import { openBrowser } from '../support/browser.ts'
 import { ROOT, sleep, startDev } from '../support/program.ts'
 
-const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
 const AXE = join(ROOT, 'node_modules/axe-core/axe.min.js')
-/** Build output, which git does not keep. */
+/** Ignored by git. */
 const SCREENSHOTS = join(ROOT, '.moltpost/screenshots')
-/** Every page of the menu. */
+/** Every page of the menu, and some below it. */
 const MENU = [
   '',
   '/approvals',
@@ -41,7 +41,7 @@ const MENU = [
   '/erased',
   '/sessions',
 ]
-/** PORTAL_SWEEP=1 looks at each page on every screen; else these few are looked at on all, and the rest on one. */
+/** The pages that are checked on every screen; the others on one screen only, unless PORTAL_SWEEP=1. */
 const EVERYWHERE = ['', '/sends']
 const SCREENS = [
   { width: 1280, height: 900, colorScheme: 'light' },
@@ -49,16 +49,16 @@ const SCREENS = [
   { width: 390, height: 844, colorScheme: 'light' },
   { width: 1280, height: 900, colorScheme: 'dark' },
 ] as const
-/** What Chromium says when a frame keeps a vector from running or loading, and of forms that are refused. */
+/** Console messages that are expected: a sandboxed frame blocked a script or a picture, or a form was refused. */
 const KEPT_OUT =
   /Blocked script execution in .* frame is sandboxed|Loading the image .* "img-src data:"|status of 4(?:09|22)|cannot be parsed, or is out of range/
 const DEMO_ADDRESS = 'demo@moltpost.test'
 const VECTOR = '<img src=x onerror=boom()>"\'><script>boom()</script><svg onload=boom()>'
 
-test('in a browser: every page passes axe and runs nothing of what agents wrote; held mail is decided by keyboard alone', async ({
+test('in a browser, every page passes axe and runs no script that agents wrote; held messages are decided by keyboard', async ({
   skip,
 }) => {
-  if (!existsSync(CHROMIUM)) skip(`There is no browser at ${CHROMIUM}: set CHROMIUM to the path of one.`)
+  const browser = await openBrowser(skip)
   const state = await mkdtemp(join(tmpdir(), 'moltpost-'))
   onTestFinished(() => rm(state, { recursive: true, force: true }))
   const server = await startDev(state)
@@ -66,11 +66,6 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   const api = caller(server.address)
   const more = await fillWithVectors(api, server.address)
 
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  })
-  onTestFinished(() => browser.close())
   const page = await browser.newPage()
   const trouble: string[] = []
   page.on('console', (message) => {
@@ -84,7 +79,7 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   await page.keyboard.press('Enter')
   await page.waitForURL(`${server.address}/portal`)
 
-  // What is decided, by keyboard alone.
+  // Deciding by keyboard alone.
   const approved = await api.held('approved@example.com')
   await decide(page, `${server.address}/portal/approvals/${approved}`, 'a')
   const rejected = await api.held('rejected@example.com')
@@ -106,7 +101,7 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   expect(await api.outbox('rejected@example.com')).toEqual([])
   expect(trouble).toEqual([])
 
-  // Two people press the button at the same moment, from two pages that each has open.
+  // Eight browsers with the same page open press the button at the same moment.
   const [contested, cookie] = [await api.held('contested@example.com'), await cookieOf(page)]
   const answers = await Promise.all(
     (await Promise.all(Array.from({ length: 8 }, () => formOf(server.address, contested, cookie)))).map(
@@ -146,7 +141,7 @@ test('in a browser: every page passes axe and runs nothing of what agents wrote;
   expect(await api.mailed('contested@example.com')).toHaveLength(1)
 }, 900_000)
 
-/** Fills every form of every page with vectors, one form of a kind, and looks at every page that can be reached. */
+/** Fills one form of each kind with script vectors, and opens every page that links lead to. */
 async function walk(page: Page, address: string) {
   const [filled, seen] = [new Set<string>(), new Set(['/portal'])]
   const kindOf = (path: string) => path.replace(/\/(?:[a-z]+_[^/]+|[0-9a-f-]{36}|\d+)(?=\/|$)/g, '/:id')
@@ -163,12 +158,12 @@ async function walk(page: Page, address: string) {
       await page.goto(address + path)
     }
     for (const link of await page.evaluate<string[]>(LINKS)) seen.add(link)
-    if (seen.size > 400) throw new Error('there are more pages than anybody can read')
+    if (seen.size > 400) throw new Error('there are more than 400 pages')
   }
   return { pages: seen.size, forms: filled.size }
 }
 
-/** What runs in the page: the forms that have something to be written in and ask nothing, and where links lead. */
+/** Scripts that run in the page: find forms with text fields and without a confirmation, fill one, find links. */
 const FORMS = `[...document.querySelectorAll('main form[method=post]')]
   .filter((form) => !form.querySelector('[data-confirm]'))
   .filter((form) => [...form.elements].some((each) => each.matches('textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])')))
@@ -193,7 +188,7 @@ async function cookieOf(page: Page) {
   return cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
 }
 
-/** The fields of the form that decides, as the page has them. */
+/** The fields of a page's decision form. */
 async function formOf(address: string, approval: string, cookie: string) {
   const html = await (await fetch(`${address}/portal/approvals/${approval}`, { headers: { cookie } })).text()
   const form = /<form method="post" action="[^"]*\/decide".*?<\/form>/s.exec(html)?.[0] ?? ''
@@ -217,7 +212,7 @@ async function decide(page: Page, url: string, key: 'a' | 'r') {
   await page.getByRole('status').waitFor()
 }
 
-/** Makes by its form one of each thing that only a person makes, and copies what is there to be copied. */
+/** Creates one of each thing that only a person can create, and uses the copy buttons. */
 async function fillForms(page: Page, address: string): Promise<string> {
   const read = () => page.evaluate('navigator.clipboard.readText()')
   await page.goto(`${address}/portal/smtp`)
@@ -262,7 +257,7 @@ async function look(
     const file = `portal${name}-${width}-${colorScheme}.png`
     await page.screenshot({ path: join(SCREENSHOTS, file), fullPage: true })
   }
-  // The policy of the page forbids foreign scripts; the debugger may evaluate.
+  // The policy of the page forbids other scripts; the debugger may run them.
   await page.evaluate(readFileSync(AXE, 'utf8'))
   const { broken, tooWide } = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
@@ -301,7 +296,7 @@ function caller(address: string) {
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
+    // biome-ignore lint/suspicious/noExplicitAny: a test reads any JSON
     return (await response.json()) as any
   }
   const outbox = async (to: string) => (await ask('GET', `/dev/outbox?to=${encodeURIComponent(to)}`)).items
@@ -324,7 +319,7 @@ function caller(address: string) {
         if (message) return id
         await sleep(100)
       }
-      throw new Error('the held message was never written')
+      throw new Error('the held message was not rendered within 10 s')
     },
     async mailed(to: string) {
       for (let left = 100; left > 0; left--) {
@@ -338,7 +333,7 @@ function caller(address: string) {
   }
 }
 
-/** Script vectors in every field that an agent, a contact or a person can write; further pages that show them. */
+/** Writes script vectors into every field that an agent, a contact or a person can fill; gives further pages that show them. */
 async function fillWithVectors({ ask, send, held: hold }: ReturnType<typeof caller>, address: string) {
   const agent = await ask('POST', '/v1/agent/register', { agentName: `agent ${VECTOR}`, role: VECTOR })
   const contactEmail = 'vector@example.com'
@@ -398,7 +393,7 @@ async function fillWithVectors({ ask, send, held: hold }: ReturnType<typeof call
   ]
 }
 
-/** Mail from outside, by the local inbound door, with vectors in its subject, its sender's name and both its bodies. */
+/** Receives a mail from outside with vectors in its subject, its sender's name and its body. */
 async function receive(address: string, from: string) {
   const encoded = `=?utf-8?B?${Buffer.from(VECTOR).toString('base64')}?=`
   const mail = [
