@@ -2,7 +2,7 @@ import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party } from '../
 import { ambiguous } from './http.ts'
 import { addressed, bareId, carrierOf, inactive, namedIn, quote } from './message.ts'
 
-export type CloudflareSettings = { email: SendEmail; timeoutMs?: number | undefined }
+type CloudflareSettings = { email: SendEmail; timeoutMs?: number | undefined }
 
 /**
  * Cloudflare's own Email Service, through the `send_email` binding. It knows no idempotency key. It writes Message-ID and the

@@ -2,7 +2,7 @@ import type { Carrier, Outcome, OutgoingMessage } from '../core/delivery/carrier
 import { type Answer, classify, httpCarrier, under } from './http.ts'
 import { bareId, base64 } from './message.ts'
 
-export type MailgunSettings = {
+type MailgunSettings = {
   apiKey: string
   /** The sending domain, as it is set up at Mailgun. */
   domain: string

@@ -2,7 +2,7 @@ import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party } from '../
 import { type Answer, classify, httpCarrier, under } from './http.ts'
 import { addressed, base64, inactive, mailbox, namedIn } from './message.ts'
 
-export type PostmarkSettings = {
+type PostmarkSettings = {
   serverToken: string
   baseUrl?: string | undefined
   /** The message stream that mail leaves by. */

@@ -2,7 +2,7 @@ import type { AttachedFile, Carrier, Outcome, OutgoingMessage } from '../core/de
 import { type Answer, classify, httpCarrier, under } from './http.ts'
 import { addressed, base64, mailbox } from './message.ts'
 
-export type ResendSettings = { apiKey: string; baseUrl?: string | undefined; timeoutMs?: number | undefined }
+type ResendSettings = { apiKey: string; baseUrl?: string | undefined; timeoutMs?: number | undefined }
 
 /**
  * Resend. It answers a repeat with the same key as it answered the first, and 409 if the repeat differs: after a definite

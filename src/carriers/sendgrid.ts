@@ -2,7 +2,7 @@ import type { AttachedFile, Carrier, Outcome, OutgoingMessage, Party } from '../
 import { type Answer, classify, httpCarrier, under } from './http.ts'
 import { addressed, base64 } from './message.ts'
 
-export type SendgridSettings = {
+type SendgridSettings = {
   apiKey: string
   baseUrl?: string | undefined
   timeoutMs?: number | undefined

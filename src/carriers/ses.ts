@@ -3,7 +3,7 @@ import type { Carrier, Outcome, OutgoingMessage } from '../core/delivery/carrier
 import { type Answer, classify, httpCarrier, under } from './http.ts'
 import { base64, stillToServe, unsigned } from './message.ts'
 
-export type SesSettings = {
+type SesSettings = {
   region: string
   accessKeyId: string
   secretAccessKey: string

@@ -19,7 +19,7 @@ export type WindowRequest = {
   cooldownMs: number
 }
 
-export type WindowAnswer = { sendId: string; spent: boolean; snapshot: WindowSnapshot }
+type WindowAnswer = { sendId: string; spent: boolean; snapshot: WindowSnapshot }
 
 type Usage = Record<Unit, { start: number; used: number }>
 type Stored = {

@@ -16,7 +16,7 @@ import { BUDGET } from '../reading/mime/budget.ts'
 /** How long a worker has to read an arrival before the sweep rings again, in ms. */
 export const READ_WITHIN_MS = 60_000
 
-export type Reception = { accepted: true } | { accepted: false; reason: string }
+type Reception = { accepted: true } | { accepted: false; reason: string }
 
 /**
  * Accepts one mail from the mail exchanger for one envelope recipient: the raw bytes go to R2, then a row is written, then a

@@ -43,7 +43,7 @@ export function chosenCarriers(
   return names
 }
 
-export type Choice = {
+type Choice = {
   weights: Weights
   healthy: ReadonlySet<CarrierName>
   /** The carriers that have definitely refused this message in this round. */

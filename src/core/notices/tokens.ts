@@ -12,7 +12,7 @@ type At = { env: Env; now: Date }
 type Door = (typeof approvalTokens.$inferSelect)['door']
 
 /** What a token lets one person decide: one approval, for the rendered bytes that the notice showed. */
-export type Entitlement = {
+type Entitlement = {
   ctx: Ctx
   approvalId: string
   sha256: string
