@@ -1,10 +1,10 @@
-import { z } from 'zod'
 import type { JobBell, SendBell, WebhookBell } from './core/journal/bells.ts'
 import type { CarrierHealth } from './objects/carrier-health.ts'
 import type { ConsensusRequest } from './objects/consensus-request.ts'
 import type { ContactLease } from './objects/contact-lease.ts'
 import type { EventStream } from './objects/event-stream.ts'
 import type { RateWindow } from './objects/rate-window.ts'
+import { checkedVariables, type Variables } from './variables.ts'
 
 export interface Env {
   DB: D1Database
@@ -18,37 +18,37 @@ export interface Env {
   CONTACT_LEASE: DurableObjectNamespace<ContactLease>
   CONSENSUS_REQUEST: DurableObjectNamespace<ConsensusRequest>
   EVENT_STREAM: DurableObjectNamespace<EventStream>
-  /** The files of the API reference's library, shown at /docs/assets alone. */
+  /** The files of the library that shows the API reference. Served below /docs/assets only. */
   ASSETS: Fetcher
 
   MAIL_DOMAIN: string
   /**
-   * The names by which our own receiving hop signs its Authentication-Results (RFC 8601), separated by commas. Without
-   * any, no verdict on inbound mail is believed.
+   * The authserv-ids of our own receiving mail server in Authentication-Results (RFC 8601), separated by commas. Without
+   * any, authentication results of received mail are ignored.
    */
   AUTHSERV_IDS?: string
   PUBLIC_URL: string
-  /** Other hosts by whose name /mcp may be called, or whose pages may call it, separated by commas. */
+  /** Other host names under which /mcp may be called, or whose pages may call it, separated by commas. */
   MCP_HOSTS?: string
   CARRIERS: string
   /**
-   * Seals the links of mail that leaves, such as those to unsubscribe: 32 characters or more, a secret of the Worker
-   * (`wrangler secret put TOKEN_SECRET`). Without it such links are not given, and what needs one is refused; changed,
-   * it voids the links of mail already sent. Where LOCAL is "1" and none is set, a well-known value stands in for it.
+   * Signs the links in sent mail, such as unsubscribe links. A secret of the Worker with 32 characters or more
+   * (`wrangler secret put TOKEN_SECRET`). Without it there are no such links, and sends that need one are refused. Changing
+   * it breaks the links of mail already sent. If LOCAL is "1", a well-known value is the default.
    */
   TOKEN_SECRET?: string | undefined
-  /** Opens /admin to whoever runs this Worker: 32 characters or more, a secret. Without it, or shorter, /admin is closed. */
+  /** The operator's key for /admin. A secret with 32 characters or more. Without it, or if it is shorter, /admin is closed. */
   OPERATOR_KEY?: string | undefined
-  /** How long an HTTP carrier may take to answer, in ms; 20,000 where not given. */
+  /** How long an HTTP carrier may take to answer, in ms. Default: 20,000. */
   CARRIER_TIMEOUT_MS?: string
-  /** Signs the heads of audit logs: 32 random bytes in base64, a secret. Without it they are chained and not signed. */
+  /** Signs the heads of audit logs. A secret of 32 random bytes in base64. Without it, logs are chained but not signed. */
   AUDIT_SIGNING_KEY?: string | undefined
   SMTP_HOST?: string
   SMTP_PORT?: string
   SMTP_SECURITY?: string
   SMTP_USERNAME?: string
   SMTP_PASSWORD?: string
-  /** Where the SMTP bridge of this installation is reached: host name and ports (STARTTLS, implicit TLS). */
+  /** The address of the SMTP bridge, as shown to people: host name, port for STARTTLS, port for implicit TLS. */
   SMTP_SUBMISSION_HOST?: string
   SMTP_SUBMISSION_PORT?: string
   SMTP_SUBMISSION_TLS_PORT?: string
@@ -57,191 +57,137 @@ export interface Env {
   SES_SECRET_ACCESS_KEY?: string
   SES_ENDPOINT?: string
   SES_CONFIGURATION_SET?: string
-  /** The SNS topics that may tell of SES's events, by ARN, separated by commas. */
+  /** The ARNs of the SNS topics that SES events may come from, separated by commas. */
   SES_TOPIC_ARNS?: string
   RESEND_API_KEY?: string
   RESEND_BASE_URL?: string
-  /** What Resend signs its events with, `whsec_…`. */
+  /** The secret with which Resend signs its events, `whsec_…`. */
   RESEND_WEBHOOK_SECRET?: string
   POSTMARK_SERVER_TOKEN?: string
   POSTMARK_BASE_URL?: string
-  /** The message stream that mail leaves by; Postmark's `outbound` where not given. */
+  /** The Postmark message stream for sent mail. Default: `outbound`. */
   POSTMARK_STREAM?: string
-  /** `user:password` that Postmark presents with its events, by HTTP basic authentication. */
+  /** `user:password` with which Postmark authenticates its events (HTTP basic authentication). */
   POSTMARK_WEBHOOK_SECRET?: string
   SENDGRID_API_KEY?: string
   SENDGRID_BASE_URL?: string
-  /** The public key that SendGrid's signed events are verified by: base64 of its DER form, as the dashboard shows it. */
+  /** The public key that verifies SendGrid's events: base64 of its DER form, as the dashboard shows it. */
   SENDGRID_WEBHOOK_KEY?: string
   MAILGUN_API_KEY?: string
   MAILGUN_DOMAIN?: string
   MAILGUN_BASE_URL?: string
-  /** What Mailgun signs its events with. */
+  /** The key with which Mailgun signs its events. */
   MAILGUN_SIGNING_KEY?: string
-  /** Cloudflare's own sending, where the binding is configured. */
+  /** Cloudflare Email Sending, if the binding is configured. */
   EMAIL?: SendEmail
   /**
-   * A language model behind any OpenAI-compatible address, Workers AI's included, and its name there. Without it what
-   * could ask a model does without. The key is a secret of the Worker (`wrangler secret put MODEL_API_KEY`).
+   * A language model at an OpenAI-compatible address (Workers AI has one), and its name there. Without it the embedded
+   * defaults are used. The key is a secret of the Worker (`wrangler secret put MODEL_API_KEY`).
    */
   MODEL_BASE_URL?: string
   MODEL_NAME?: string
   MODEL_API_KEY?: string
-  /** How long the model may take to answer one question, in ms; 10,000 where not given. */
+  /** How long the model may take for one answer, in ms. Default: 10,000. */
   MODEL_TIMEOUT_MS?: string
 
-  /** Who is asked where a webhook leads: a DNS resolver's URL (RFC 8484); Cloudflare's where not given. */
+  /** The URL of the DNS resolver (RFC 8484) that looks up the hosts of webhooks. Default: Cloudflare's. */
   DNS_RESOLVER?: string
   /**
-   * The name servers that a managed domain is delegated to, each domain by names below them (`<token>.ns1…`), separated
-   * by commas. Without any, managed domains are refused; where LOCAL is "1" they are ns1 and ns2 of MAIL_DOMAIN.
+   * The name servers that managed domains are delegated to, separated by commas. Each domain gets names below them
+   * (`<token>.ns1…`). Without any, managed domains are refused. If LOCAL is "1", the default is ns1 and ns2 of MAIL_DOMAIN.
    */
   NAMESERVERS?: string
-  /** What the SPF record of a domain must include; `_spf.` and MAIL_DOMAIN where not given. */
+  /** The name that the SPF record of a domain must include. Default: `_spf.` and MAIL_DOMAIN. */
   SPF_INCLUDE?: string
-  /** What webhooks may call although it is not public: `host:port`, separated by commas. Honoured only where LOCAL is "1". */
+  /** Private addresses that webhooks may call: `host:port`, separated by commas. Used only if LOCAL is "1". */
   EGRESS_ALLOW?: string
 
   /**
-   * What search reads mail with beside the embedded vectors: Workers AI where `AI` is bound, else the model of this name
-   * at MODEL_BASE_URL. Its vectors lie in D1, or in Vectorize where `VECTORS` is bound, an index of as many dimensions as
-   * the model gives and the metric `cosine`.
+   * The model for search by meaning, in addition to the embedded vectors: Workers AI if `AI` is bound, otherwise the
+   * model EMBEDDING_MODEL at MODEL_BASE_URL. Its vectors are stored in Vectorize if `VECTORS` is bound, otherwise in D1. The
+   * Vectorize index needs the dimensions of the model and the metric `cosine`.
    */
   AI?: Ai
   VECTORS?: Vectorize
   EMBEDDING_MODEL?: string
 
   /**
-   * The secret key of the Stripe account that plans and bonds are paid to. Without it, nothing can be paid for on a
-   * deployed Worker, and local development keeps a ledger of its own.
+   * The secret key of the Stripe account that receives payments for plans and bonds. Without it, a deployed Worker takes no
+   * payments, and local development uses its own ledger.
    */
   STRIPE_SECRET_KEY?: string | undefined
-  /** What Stripe signs its events with, `whsec_…`. */
+  /** The secret with which Stripe signs its events, `whsec_…`. */
   STRIPE_WEBHOOK_SECRET?: string | undefined
-  /** Where Stripe's API is, for an emulator; Stripe itself where not given. */
+  /** The address of Stripe's API, to use an emulator. Default: Stripe. */
   STRIPE_BASE_URL?: string | undefined
-  /** The recurring price of each paid plan, `price_…`. */
+  /** The recurring Stripe price of each paid plan, `price_…`. */
   STRIPE_PRICE_STARTER?: string | undefined
   STRIPE_PRICE_GROWTH?: string | undefined
   STRIPE_PRICE_TEAM?: string | undefined
   STRIPE_PRICE_ENTERPRISE?: string | undefined
 
-  /** How many agents may register from one network (an IPv4 /24, an IPv6 /48) in a UTC hour and day; 10 and 30 where not given. */
+  /** How many agents may register from one network (IPv4 /24, IPv6 /48) per UTC hour and day. Defaults: 10 and 30. */
   REGISTRATIONS_PER_HOUR?: string
   REGISTRATIONS_PER_DAY?: string
 
-  /** "1" under local development only; comes from .dev.vars, never from wrangler.toml. */
+  /** "1" in local development only. It comes from .dev.vars, never from wrangler.toml. */
   LOCAL?: string
-  /** "1" makes registration open agents already claimed and verified. Honoured only where LOCAL is "1". */
+  /** If "1", new agents are already claimed and verified. Used only if LOCAL is "1". */
   AUTO_CLAIM?: string
-  /** Replaces the demo tenant's well-known key. Honoured only where LOCAL is "1". */
+  /** Replaces the demo tenant's well-known key. Used only if LOCAL is "1". */
   DEMO_KEY?: string | undefined
 }
-
-const atLeastOne = (name: string) =>
-  z.coerce
-    .number({ error: `${name} must be a number` })
-    .int()
-    .min(1, `${name} must be 1 or more`)
-
-const port = (name: string) => atLeastOne(name).max(65_535, `${name} must be a port number`)
-
-const Settings = z.object({
-  MAIL_DOMAIN: z
-    .string()
-    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'MAIL_DOMAIN must be a lower-case domain name'),
-  PUBLIC_URL: z.url({ error: 'PUBLIC_URL must be the address this Worker is reached at' }),
-  CARRIERS: z.string().min(1, 'CARRIERS must name at least one carrier, as in "capture:1"'),
-  AUTHSERV_IDS: z.string().default(''),
-  MCP_HOSTS: z.string().default(''),
-  TOKEN_SECRET: z.string().min(32, 'TOKEN_SECRET must be 32 characters or more').optional(),
-  AUDIT_SIGNING_KEY: z
-    .base64('AUDIT_SIGNING_KEY must be base64')
-    .transform((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)))
-    .refine((seed) => seed.length === 32, 'AUDIT_SIGNING_KEY must be 32 bytes')
-    .optional(),
-  OPERATOR_KEY: z.string().min(32).optional().catch(undefined),
-  MODEL_BASE_URL: z
-    .url({ error: 'MODEL_BASE_URL must be the address of an OpenAI-compatible API' })
-    .optional(),
-  MODEL_NAME: z.string().min(1).optional(),
-  MODEL_API_KEY: z.string().min(1).optional(),
-  EMBEDDING_MODEL: z.string().min(1).optional(),
-  MODEL_TIMEOUT_MS: z.coerce
-    .number({ error: 'MODEL_TIMEOUT_MS must be a number of milliseconds' })
-    .int()
-    .min(1)
-    .max(120_000)
-    .default(10_000),
-  DNS_RESOLVER: z
-    .url({ protocol: /^https?$/, error: 'DNS_RESOLVER must be the URL of an RFC 8484 resolver' })
-    .default('https://cloudflare-dns.com/dns-query'),
-  NAMESERVERS: z.string().default(''),
-  SPF_INCLUDE: z.string().optional(),
-  EGRESS_ALLOW: z.string().default(''),
-  SMTP_SUBMISSION_HOST: z.string().min(1).optional(),
-  SMTP_SUBMISSION_PORT: port('SMTP_SUBMISSION_PORT').default(587),
-  SMTP_SUBMISSION_TLS_PORT: port('SMTP_SUBMISSION_TLS_PORT').default(465),
-  REGISTRATIONS_PER_HOUR: atLeastOne('REGISTRATIONS_PER_HOUR').default(10),
-  REGISTRATIONS_PER_DAY: atLeastOne('REGISTRATIONS_PER_DAY').default(30),
-  STRIPE_SECRET_KEY: z.string().min(1).optional(),
-  STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
-  STRIPE_BASE_URL: z.url({ error: 'STRIPE_BASE_URL must be the address of a Stripe API' }).optional(),
-  STRIPE_PRICE_STARTER: z.string().min(1).optional(),
-  STRIPE_PRICE_GROWTH: z.string().min(1).optional(),
-  STRIPE_PRICE_TEAM: z.string().min(1).optional(),
-  STRIPE_PRICE_ENTERPRISE: z.string().min(1).optional(),
-})
 
 export type Settings = {
   mailDomain: string
   publicUrl: string
-  /** Host names beside that of `publicUrl`. */
+  /** Host names in addition to that of `publicUrl`. */
   mcpHosts: string[]
   authservIds: string[]
-  /** Null where production has none. */
+  /** Null if production has none. */
   tokenSecret: string | null
-  /** The seed of the Ed25519 key that signs audit logs; null where production has none. */
+  /** The seed of the Ed25519 key that signs audit logs. Null if production has none. */
   auditSeed: Uint8Array | null
-  /** Null where /admin is closed. */
+  /** Null if /admin is closed. */
   operatorKey: string | null
-  /** The URL of the resolver that webhooks' hosts are looked up at. */
+  /** The URL of the DNS resolver for the hosts of webhooks. */
   dnsResolver: string
-  /** Empty where managed domains are not offered. */
+  /** Empty if managed domains are not offered. */
   nameservers: string[]
   spfInclude: string
-  /** `host:port` each, empty in production. */
+  /** Each is `host:port`. Empty in production. */
   egressAllow: string[]
-  /** Where mail is handed in over SMTP. */
+  /** The SMTP bridge, as shown to people. */
   smtpSubmission: { host: string; ports: number[] }
-  /** Null where none is configured. `prices` names the recurring price of a plan, where it has one. */
+  /** Null if Stripe is not configured. `prices` has the recurring price of each plan that has one. */
   stripe: {
     secretKey: string
     webhookSecret: string | null
     baseUrl: URL | null
     prices: Partial<Record<'starter' | 'growth' | 'team' | 'enterprise', string>>
   } | null
-  /** From one network, in a UTC hour and day. */
+  /** The most registrations from one network per UTC hour and day. */
   registrations: { hour: number; day: number }
   isLocal: boolean
   autoClaim: boolean
-  /** Null where none is configured. */
+  /** Null if none is configured. */
   model: { baseUrl: string; name: string; apiKey: string | null; timeoutMs: number } | null
-  /** The embedding model at the same address. Null where none is configured. */
+  /** The embedding model at the same address. Null if none is configured. */
   embeddingModel: string | null
 }
 
-/** Known to everybody. */
+/** Well-known values for local development. */
 const LOCAL_AUDIT_SEED = new TextEncoder().encode('local development only, 32 bytes')
 const LOCAL_TOKEN_SECRET = 'local development only, known to everybody'
 
 const parsed = new WeakMap<object, Settings>()
 
-/** The settings that are not bindings, checked once per isolate. Throws with the name of the setting that is wrong. */
+/** The settings from the environment, checked once per isolate. Throws an error that names the wrong setting. */
 export function settings(env: Env): Settings {
   const known = parsed.get(env)
   if (known) return known
-  const { MAIL_DOMAIN, PUBLIC_URL, AUTHSERV_IDS, TOKEN_SECRET, OPERATOR_KEY, ...given } = checked(env)
+  const { MAIL_DOMAIN, PUBLIC_URL, AUTHSERV_IDS, TOKEN_SECRET, OPERATOR_KEY, ...given } =
+    checkedVariables(env)
   const isLocal = env.LOCAL === '1'
   const value = {
     mailDomain: MAIL_DOMAIN,
@@ -270,12 +216,6 @@ export function settings(env: Env): Settings {
   return value
 }
 
-function checked(env: Env) {
-  const { success, data, error } = Settings.safeParse(env)
-  if (success) return data
-  throw new Error(error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
-}
-
 function nameserversOf(given: string, localDomain: string | null): string[] {
   const named = listOf(given.toLowerCase()).map((name) => name.replace(/\.$/, ''))
   if (named.length > 0 || localDomain === null) return named
@@ -284,7 +224,7 @@ function nameserversOf(given: string, localDomain: string | null): string[] {
 
 const listOf = (text: string) => text.split(/[\s,]+/).filter((entry) => entry !== '')
 
-type GivenStripe = Pick<z.infer<typeof Settings>, Extract<keyof z.infer<typeof Settings>, `STRIPE_${string}`>>
+type GivenStripe = Pick<Variables, Extract<keyof Variables, `STRIPE_${string}`>>
 
 function stripeOf(given: GivenStripe): Settings['stripe'] {
   if (given.STRIPE_SECRET_KEY === undefined) return null
@@ -302,10 +242,7 @@ function stripeOf(given: GivenStripe): Settings['stripe'] {
   }
 }
 
-type GivenModel = Pick<
-  z.infer<typeof Settings>,
-  'MODEL_BASE_URL' | 'MODEL_NAME' | 'MODEL_API_KEY' | 'MODEL_TIMEOUT_MS'
->
+type GivenModel = Pick<Variables, 'MODEL_BASE_URL' | 'MODEL_NAME' | 'MODEL_API_KEY' | 'MODEL_TIMEOUT_MS'>
 
 function modelOf(given: GivenModel): Settings['model'] {
   if (given.MODEL_BASE_URL === undefined) return null

@@ -1,6 +1,6 @@
 import createClient, { type Client } from 'openapi-fetch'
 
-/** Where the API is, and the key that its calls bear. `agentId` is whom a tenant's key speaks for. */
+/** The address of the API, and the key for its calls. `agentId` names the agent that a tenant's key speaks for. */
 export type Connecting = {
   baseUrl: string
   key?: string | undefined
@@ -9,8 +9,8 @@ export type Connecting = {
 }
 
 /**
- * A client whose paths, parameters, bodies, answers and errors are those of the OpenAPI document. A call throws only where
- * no answer came: a refusal is `error`, by the status of `response`.
+ * A client with the paths, parameters, bodies, answers and errors of the OpenAPI document. A call throws only if there is no
+ * answer. An error status gives `error`; the status is in `response`.
  */
 export function connect<Paths extends object>(connecting: Connecting): Client<Paths> {
   const { baseUrl, key, agentId, fetch } = connecting

@@ -18,13 +18,13 @@ type Operation = {
   requestBody?: { required?: boolean; content: Record<string, { schema?: Schema }> }
   responses: Record<string, Answer>
 }
-/** What of an OpenAPI document becomes types. */
+/** The parts of an OpenAPI document that become types. */
 export type Described = {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, Schema>; responses: Record<string, Answer> }
 }
 
-/** The types `paths` and `components` of a document, in the form that openapi-fetch reads. */
+/** Writes the types `paths` and `components` of a document, as openapi-fetch expects them. */
 export function typesOf({ paths, components }: Described): string {
   const answerOf = ({ $ref, ...answer }: Answer) =>
     $ref ? (components.responses[$ref.split('/').at(-1) ?? ''] ?? {}) : answer
@@ -58,7 +58,7 @@ export function typesOf({ paths, components }: Described): string {
   const schemas = Object.entries(components.schemas).map(
     ([name, schema]) => `    ${JSON.stringify(name)}: ${typeOf(schema)}`,
   )
-  return `// Made of the OpenAPI document by npm run build.
+  return `// Generated from the OpenAPI document by npm run build.
 export interface paths {
 ${routes.join('\n')}
 }

@@ -1,15 +1,15 @@
-/** Who has logged in. The password is kept as long as the session lasts, to hand in mail in the client's own name. */
+/** The credential of a logged-in client. The password is kept for the session, because each call to the API needs it. */
 export type Login = { username: string; password: string }
 
-/** What Moltpost answered; null where it did not answer in time, or not as Moltpost does. */
+/** The answer of Moltpost. Null if there was no answer in time, or it was not a JSON object. */
 export type Answer = { status: number; body: Record<string, unknown>; retryAfterS: number | null } | null
 
 export type Api = ReturnType<typeof apiAt>
 
-const ASKING_MS = 20_000
-const SUBMITTING_MS = 60_000
+const SESSION_TIMEOUT_MS = 20_000
+const SUBMISSION_TIMEOUT_MS = 60_000
 
-/** Moltpost at an address. Each call bears the client's own credential. */
+/** The calls to Moltpost. Each is made with the credential of the client. */
 export function apiAt(base: URL) {
   const call = async (
     login: Login,
@@ -21,7 +21,7 @@ export function apiAt(base: URL) {
       const response = await fetch(new URL(path, base), {
         ...request,
         headers: { ...request.headers, authorization: basic(login) },
-        // Whoever redirects would be given the password.
+        // Following a redirect would send the password to another address.
         redirect: 'error',
         signal: AbortSignal.timeout(withinMs),
       })
@@ -33,7 +33,7 @@ export function apiAt(base: URL) {
     }
   }
   return {
-    session: (login: Login) => call(login, '/v1/smtp/session', {}, ASKING_MS),
+    session: (login: Login) => call(login, '/v1/smtp/session', {}, SESSION_TIMEOUT_MS),
     recipient: (login: Login, recipient: string) =>
       call(
         login,
@@ -43,7 +43,7 @@ export function apiAt(base: URL) {
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify({ recipient }),
         },
-        ASKING_MS,
+        SESSION_TIMEOUT_MS,
       ),
     submission: (login: Login, envelope: { from: string; to: string[] }, raw: Buffer) =>
       call(
@@ -58,7 +58,7 @@ export function apiAt(base: URL) {
           },
           body: new Uint8Array(raw),
         },
-        SUBMITTING_MS,
+        SUBMISSION_TIMEOUT_MS,
       ),
   }
 }

@@ -13,7 +13,7 @@ if (process.argv.includes('--help') || process.argv.includes('-h')) {
   process.stdout.write(`${HELP}\n`)
 } else {
   await start().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : 'It cannot be started.')
+    console.error(error instanceof Error ? error.message : 'The bridge could not start.')
     process.exitCode = 2
   })
 }
@@ -21,8 +21,8 @@ if (process.argv.includes('--help') || process.argv.includes('-h')) {
 async function start() {
   const settings = settingsOf(process.env)
   const certificate = await certificateOf(settings.certificate, settings.host)
-  const told = { api: apiAt(settings.api), clients: clientsWithin(settings), log }
-  const servers = [false, true].map((secure) => bridge(settings, certificate, secure, told))
+  const context = { api: apiAt(settings.api), clients: clientsWithin(settings), log }
+  const servers = [false, true].map((secure) => bridge(settings, certificate, secure, context))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(servers))
   await Promise.all(servers.map((each, index) => listen(each, settings, index === 1)))
   log('listening', {
@@ -36,7 +36,7 @@ async function listen({ server }: Bridge, { port, tlsPort, listen }: Settings, s
   const listening = server.listen(wanted, listen)
   await once(listening, 'listening').catch((error: NodeJS.ErrnoException) => {
     const setting = secure ? 'SMTP_SUBMISSION_TLS_PORT' : 'SMTP_SUBMISSION_PORT'
-    console.error(`Port ${wanted} cannot be listened at (${error.code}). Choose another: ${setting}=`)
+    console.error(`Cannot listen on port ${wanted} (${error.code}). Set ${setting} to another port.`)
     process.exit(1)
   })
 }

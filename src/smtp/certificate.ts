@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 export type Certificate = { cert: string; key: string }
 
-/** The certificate in these files or, where there are none, one made for this run that nobody trusts. */
+/** Reads the certificate from its files. Without files, makes a self-signed certificate for this run. */
 export async function certificateOf(files: Certificate | null, host: string): Promise<Certificate> {
   if (!files) return await selfSigned(host)
   const [cert, key] = await Promise.all([readFile(files.cert, 'utf8'), readFile(files.key, 'utf8')])
@@ -42,7 +42,7 @@ async function selfSigned(host: string): Promise<Certificate> {
     ])
     return await certificateOf({ cert, key }, host)
   } catch {
-    throw new Error('openssl made no certificate: give SMTP_SUBMISSION_CERT and SMTP_SUBMISSION_KEY.')
+    throw new Error('openssl could not make a certificate. Set SMTP_SUBMISSION_CERT and SMTP_SUBMISSION_KEY.')
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

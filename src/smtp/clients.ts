@@ -1,9 +1,9 @@
-/** How long a failed login counts, in ms. */
+/** How long a failed login counts, in ms: ten minutes. */
 const REMEMBERED_MS = 600_000
 
 export type Clients = ReturnType<typeof clientsWithin>
 
-/** Counts what each client address has open and how often it has failed to log in. An IPv6 client is its /64. */
+/** Counts open connections and failed logins per client address. IPv6 addresses count by their /64 network. */
 export function clientsWithin({ perClient, failures }: { perClient: number; failures: number }) {
   const open = new Map<string, Set<string>>()
   const failed = new Map<string, number[]>()
@@ -14,7 +14,7 @@ export function clientsWithin({ perClient, failures }: { perClient: number; fail
     return times
   }
   return {
-    /** Whether one more connection of this client is let in; it is open until `leave`. */
+    /** Opens a connection for this client, until `leave`. False if the client has too many already. */
     enter(address: string, sessionId: string): boolean {
       const client = clientOf(address)
       const sessions = open.get(client) ?? new Set()

@@ -3,8 +3,8 @@ import type { Answer } from './api.ts'
 /** A reply of RFC 5321 with its enhanced status code (RFC 3463). */
 export type Reply = { code: number; enhanced: string; text: string }
 
-/** Refusals that pass with time; any other of the policy stands until somebody changes something. */
-const PASSING = [
+/** Refusals that end by themselves after some time. Any other refusal lasts until somebody changes something. */
+const TEMPORARY = [
   'cooldown',
   'rate_limited',
   'plan_limit_exceeded',
@@ -25,14 +25,14 @@ const BY_REASON: Record<string, [code: number, enhanced: string]> = {
   payload_too_large: [552, '5.3.4'],
 }
 
-/** Moltpost cannot be asked now: the client keeps the message and comes back. */
+/** Moltpost does not answer. The client keeps the message and tries again later. */
 export const UNAVAILABLE: Reply = {
   code: 451,
   enhanced: '4.3.0',
   text: 'Moltpost cannot be reached. Try again later.',
 }
 
-/** What a client that logs in is told, or null where it is let in. */
+/** The reply to a failed login. Null if the login succeeded. */
 export function loginReply(answer: Answer): Reply | null {
   if (answer?.status === 200) return null
   if (answer?.status === 401) {
@@ -41,7 +41,7 @@ export function loginReply(answer: Answer): Reply | null {
   return { code: 454, enhanced: '4.7.0', text: 'The login cannot be checked now. Try again later.' }
 }
 
-/** Why a recipient or a message is not taken, or null where it is. */
+/** The reply that refuses a recipient or a message. Null if it was accepted. */
 export function refusalReply(answer: Answer): Reply | null {
   if (answer === null || answer.status >= 500) return UNAVAILABLE
   if (answer.status < 300) return null
@@ -56,18 +56,18 @@ export function refusalReply(answer: Answer): Reply | null {
 function codesOf(status: number, reason: string): [code: number, enhanced: string] {
   const known = BY_REASON[reason]
   if (known) return known
-  if (status === 402 || status === 429 || PASSING.includes(reason)) return [451, '4.7.1']
+  if (status === 402 || status === 429 || TEMPORARY.includes(reason)) return [451, '4.7.1']
   return status === 403 || status === 422 ? [550, '5.7.1'] : [451, '4.3.0']
 }
 
-/** What a client is told of a message that Moltpost has answered for. */
+/** The reply to a submitted message. */
 export function messageReply(answer: Answer): Reply {
   const refusal = refusalReply(answer)
   if (refusal || answer === null) return refusal ?? UNAVAILABLE
   const { request_id, approval_queue_id, message } = answer.body
   const { status } = (message ?? {}) as { status?: string }
   if (status === 'bounced') {
-    return { code: 550, enhanced: '5.1.1', text: `${request_id}: none of its recipients exists.` }
+    return { code: 550, enhanced: '5.1.1', text: `${request_id}: none of the recipients exists.` }
   }
   const held = `Ok: held for approval as ${request_id} (${approval_queue_id})`
   const taken = status === 'delivered' ? 'delivered' : 'queued'
@@ -75,7 +75,7 @@ export function messageReply(answer: Answer): Reply {
   return { code: 250, enhanced: '2.0.0', text }
 }
 
-/** The words of a reply, fit for one line: printable ASCII and no longer than a reply may be (RFC 5321, 4.5.3.1.5). */
+/** The text of a reply in one line: printable ASCII, shorter than the limit of RFC 5321, section 4.5.3.1.5. */
 export function lineOf({ enhanced, text }: Reply): string {
   return `${enhanced} ${text.replace(/[^\x20-\x7e]/g, '?').slice(0, 400)}`
 }

@@ -6,34 +6,34 @@ import type { Clients } from './clients.ts'
 import { lineOf, loginReply, messageReply, type Reply, refusalReply } from './replies.ts'
 import type { Settings } from './settings.ts'
 
-/** What is told of a session: neither addresses nor words of the mail. */
+/** Writes one line to the log. It must contain no addresses and no text of the mail. */
 export type Log = (event: string, about: Record<string, string | number | boolean>) => void
 
 export type Bridge = {
   server: SMTPServer
-  /** Lets the messages that are being handed in be answered, and then ends every session. */
+  /** Waits until the messages in progress are answered, then ends every session. */
   stop: () => Promise<void>
 }
 
-type Told = { api: Api; clients: Clients; log: Log }
+type Context = { api: Api; clients: Clients; log: Log }
 
-/** Recipients of one message, as many as Moltpost takes. */
+/** The most recipients of one message that Moltpost accepts. */
 const RECIPIENTS_AT_MOST = 50
 /** How long a client may be silent, in ms (RFC 5321, section 4.5.3.2). */
 const SILENT_MS = 300_000
-/** How long messages on their way may take when the server stops, in ms. */
+/** How long the server waits for messages in progress when it stops, in ms. */
 const STOPPING_MS = 30_000
 
 const TOO_LARGE: Reply = {
   code: 552,
   enhanced: '5.3.4',
-  text: 'message_too_large: it is above the size that is taken.',
+  text: 'message_too_large: the message is larger than the limit in the SIZE reply to EHLO.',
 }
 const IS_ENHANCED = /^[245]\.\d{1,3}\.\d{1,3} /
 
 /**
- * Lets a reply that brings its own enhanced status code keep it, since the library knows one for each reply code only, and
- * names AUTH only where a password may be said (RFC 4954, section 4).
+ * Changes two things in the library's replies. A reply that already has an enhanced status code keeps it. AUTH is offered
+ * only on an encrypted connection (RFC 4954, section 4).
  */
 class SubmissionServer extends SMTPServer {
   override connect(...given: Parameters<SMTPServer['connect']>) {
@@ -49,9 +49,14 @@ class SubmissionServer extends SMTPServer {
   }
 }
 
-/** A server for mail programs, with STARTTLS or with TLS from the start. Every answer is Moltpost's, in SMTP's words. */
-export function bridge(settings: Settings, certificate: Certificate, secure: boolean, told: Told): Bridge {
-  const { api, clients, log } = told
+/** An SMTP server for mail programs, with STARTTLS or with TLS from the start. Moltpost decides; this translates to SMTP. */
+export function bridge(
+  settings: Settings,
+  certificate: Certificate,
+  secure: boolean,
+  context: Context,
+): Bridge {
+  const { api, clients, log } = context
   const pending = new Set<string>()
   const server = new SubmissionServer({
     ...certificate,
@@ -82,7 +87,7 @@ export function bridge(settings: Settings, certificate: Certificate, secure: boo
     onAuth({ method, username, password }, { id, remoteAddress }, done) {
       answer(done, async () => {
         const login: Login = { username: username ?? '', password: password ?? '' }
-        // A colon cannot stand in an address, and would shift the password where HTTP carries both.
+        // No mailbox address has a colon, and HTTP basic authentication would read it as the start of the password.
         const found = login.username.includes(':')
           ? { status: 401, body: {}, retryAfterS: null }
           : await api.session(login)
@@ -100,7 +105,7 @@ export function bridge(settings: Settings, certificate: Certificate, secure: boo
         refusal({
           code: 550,
           enhanced: '5.7.1',
-          text: 'sender_not_allowed: not the address that has logged in.',
+          text: 'sender_not_allowed: MAIL FROM must be the address that you logged in with.',
         }),
       )
     },
@@ -156,7 +161,7 @@ function loginOf({ user }: SMTPServerSession): Login | null {
   return (user as Login | undefined) ?? null
 }
 
-/** The library reads the reply code from the error, and its message is the line. */
+/** A refusal as the library expects it: an error with the reply code, whose message is the line. */
 function refusal(reply: Reply): Error {
   return Object.assign(new Error(lineOf(reply)), { responseCode: reply.code })
 }
@@ -169,7 +174,7 @@ function answer<Value>(done: (error: Error | null, value?: Value) => void, work:
   )
 }
 
-/** The message, or null where it is larger than is taken: the rest is read and dropped. */
+/** Reads the message. Null if it is larger than `size`; the rest is read and dropped. */
 async function read(stream: SMTPServerDataStream, size: number): Promise<Buffer | null> {
   const chunks: Buffer[] = []
   let length = 0

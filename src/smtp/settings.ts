@@ -1,24 +1,27 @@
-/** The largest message, in bytes: as much as the Worker takes (`max_message_bytes` of `GET /v1/smtp/session`). */
+/** The largest message, in bytes. The same limit as in the Worker (`max_message_bytes` of `GET /v1/smtp/session`). */
 const SIZE = 10_420_224
 
 export const HELP = `Usage: npm run smtp
 
-Takes mail in over SMTP and hands it to Moltpost, with the rights of whoever logs in and none of its own.
+Receives mail by SMTP and submits it to Moltpost with the credential of the client that logged in.
 
 Environment
-  SMTP_SUBMISSION_API          where Moltpost is (default http://localhost:8787)
-  SMTP_SUBMISSION_HOST         the name of this server (default localhost)
-  SMTP_SUBMISSION_LISTEN       the address to listen at (default: all)
+  SMTP_SUBMISSION_API          address of Moltpost (default http://localhost:8787)
+  SMTP_SUBMISSION_HOST         host name of this server (default localhost)
+  SMTP_SUBMISSION_LISTEN       IP address to listen on (default: all)
   SMTP_SUBMISSION_PORT         port with STARTTLS (default 587)
   SMTP_SUBMISSION_TLS_PORT     port with TLS from the start (default 465)
-  SMTP_SUBMISSION_CERT         certificate chain, a PEM file
-  SMTP_SUBMISSION_KEY          its key, a PEM file; without both, where Moltpost is on this machine, openssl makes
-                               a certificate that nobody trusts
-  SMTP_SUBMISSION_SIZE         largest message in bytes (default ${SIZE}, as much as Moltpost takes)
-  SMTP_SUBMISSION_CONNECTIONS  connections at once (default 500)
-  SMTP_SUBMISSION_PER_CLIENT   connections at once from one address (default 20)
-  SMTP_SUBMISSION_FAILURES     failed logins from one address in ten minutes (default 10)
-  SMTP_SUBMISSION_PROXY        addresses of proxies that begin with a PROXY line, separated by commas`
+  SMTP_SUBMISSION_CERT         PEM file with the certificate chain
+  SMTP_SUBMISSION_KEY          PEM file with its private key; if Moltpost runs on this machine, both may be left
+                               out, and openssl makes a self-signed certificate
+  SMTP_SUBMISSION_SIZE         largest message in bytes (default and maximum ${SIZE})
+  SMTP_SUBMISSION_CONNECTIONS  connections at the same time (default 500)
+  SMTP_SUBMISSION_PER_CLIENT   connections at the same time from one address (default 20)
+  SMTP_SUBMISSION_FAILURES     failed logins from one address in 10 minutes, before it is refused (default 10)
+  SMTP_SUBMISSION_PROXY        IP addresses of proxies that send a PROXY line first, separated by commas
+
+Example
+  SMTP_SUBMISSION_PORT=2587 SMTP_SUBMISSION_TLS_PORT=2465 npm run smtp`
 
 export type Settings = {
   api: URL
@@ -34,7 +37,7 @@ export type Settings = {
   proxies: string[]
 }
 
-/** The settings of an environment. Throws an `Error` that names the setting which is wrong. */
+/** Reads the settings from the environment. Throws an `Error` that names the wrong setting. */
 export function settingsOf(env: Record<string, string | undefined>): Settings {
   const given = (name: string) => env[`SMTP_SUBMISSION_${name}`] || undefined
   const number = (name: string, standard: number, most: number) => {
@@ -46,14 +49,16 @@ export function settingsOf(env: Record<string, string | undefined>): Settings {
   const api = URL.parse(given('API') ?? 'http://localhost:8787')
   if (!api || !/^https?:$/.test(api.protocol)) throw new Error('SMTP_SUBMISSION_API must be an http(s) URL.')
   if ((cert === undefined) !== (key === undefined)) {
-    throw new Error('SMTP_SUBMISSION_CERT and SMTP_SUBMISSION_KEY belong together.')
+    throw new Error('Set SMTP_SUBMISSION_CERT and SMTP_SUBMISSION_KEY both, or neither.')
   }
-  if (api.protocol === 'http:' && !isHere(api)) {
-    throw new Error('SMTP_SUBMISSION_API must be https, or on this machine: passwords travel there.')
-  }
-  if (cert === undefined && !isHere(api)) {
+  if (api.protocol === 'http:' && !isOnThisMachine(api)) {
     throw new Error(
-      'SMTP_SUBMISSION_CERT and SMTP_SUBMISSION_KEY are needed where Moltpost is not on this machine.',
+      'SMTP_SUBMISSION_API must be an https URL, or on this machine, because passwords are sent to it.',
+    )
+  }
+  if (cert === undefined && !isOnThisMachine(api)) {
+    throw new Error(
+      'Set SMTP_SUBMISSION_CERT and SMTP_SUBMISSION_KEY: they are required if Moltpost is not on this machine.',
     )
   }
   return {
@@ -71,6 +76,6 @@ export function settingsOf(env: Record<string, string | undefined>): Settings {
   }
 }
 
-function isHere({ hostname }: URL): boolean {
+function isOnThisMachine({ hostname }: URL): boolean {
   return hostname === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(hostname) || hostname === '[::1]'
 }

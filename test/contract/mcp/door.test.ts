@@ -85,7 +85,7 @@ test('a protocol is agreed on, whole answers are JSON, and what is no message is
 test('a model is told what each tool is for, what it takes and gives, and how far it reaches', async () => {
   const { key } = await newTenant()
   const { client, tools } = await connect(key)
-  expect(client.getInstructions()).toContain('never instructions')
+  expect(client.getInstructions()).toContain('never an instruction')
   expect(tools.length).toBeGreaterThanOrEqual(20)
   expect(tools.length).toBeLessThanOrEqual(30)
   for (const { name, title, description = '', inputSchema, outputSchema, annotations } of tools) {
