@@ -4,6 +4,8 @@ type Program = {
   name: string
   /** What it shows, in one sentence. */
   does: string
+  /** Whether it needs the packages of `bench/package.json`. */
+  needsPackages?: true
 }
 
 /** Programs that take too long, or need too much, for `npm test`. */
@@ -13,6 +15,7 @@ export const PROGRAMS: Record<Kind, Program[]> = {
     {
       name: 'contract',
       does: "Calls every operation of MailMolt's published OpenAPI document with Specmatic and Prism (needs Java 17).",
+      needsPackages: true,
     },
     {
       name: 'crash',

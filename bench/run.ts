@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { installPackages } from './packages.ts'
 import { type Kind, PROGRAMS } from './programs.ts'
 
 const [kind, name, ...rest] = process.argv.slice(2)
@@ -15,6 +16,7 @@ if (name === undefined || name === '--help' || name === '-h') {
   process.exit(2)
 } else {
   const file = join(import.meta.dirname, kind, `${name}.ts`)
+  if (program.needsPackages && !rest.some((each) => each === '--help' || each === '-h')) installPackages()
   process.argv = [process.execPath, file, ...rest]
   await import(file)
 }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startDoh, type Zone } from '../../test/support/doh.ts'
-import { listening } from '../../test/support/peer-prism.ts'
-import { freePort, runProgram, startDev, startProgram } from '../../test/support/program.ts'
+import { listening, runPrism } from '../../test/support/peer-prism.ts'
+import { freePort, runProgram, startDev } from '../../test/support/program.ts'
 
 const HELP = `Usage: npm run prove -- contract DOCUMENT [--keep]
 
@@ -210,10 +210,7 @@ async function verifiedDomain(key: string): Promise<string> {
 /** Every operation by way of Prism, which notes in a header whatever the document does not allow. */
 async function throughPrism(file: string) {
   const port = await freePort()
-  const prism = startProgram('npx', [
-    ...['prism', 'proxy', file, `${server.address}/v1`],
-    ...['-h', '127.0.0.1', '-p', String(port)],
-  ])
+  const prism = runPrism('proxy', file, `${server.address}/v1`, '-h', '127.0.0.1', '-p', String(port))
   const violations: string[] = []
   let asked = 0
   try {

@@ -12,7 +12,8 @@ import { postmark } from '../../src/carriers/postmark.ts'
 import { resend } from '../../src/carriers/resend.ts'
 import { sendgrid } from '../../src/carriers/sendgrid.ts'
 import type { OutgoingMessage } from '../../src/core/delivery/carrier.ts'
-import { freePort, sleep, startProgram } from '../support/program.ts'
+import { runPrism } from '../support/peer-prism.ts'
+import { freePort, sleep } from '../support/program.ts'
 
 /** The folder with the published OpenAPI of Resend and of SendGrid; neither is part of this project. */
 const openapi = process.env.OPENAPI_DIR
@@ -280,7 +281,7 @@ test.skipIf(!openapi)(
 
 async function prism(file: string) {
   const port = await freePort()
-  const program = startProgram('npx', ['prism', 'mock', '-h', '127.0.0.1', '-p', String(port), file])
+  const program = runPrism('mock', '-h', '127.0.0.1', '-p', String(port), file)
   onTestFinished(() => program.kill())
   for (const until = Date.now() + 30_000; !/Prism is listening/.test(program.output()); await sleep(50))
     if (Date.now() > until || program.code() !== null) throw new Error(program.output())

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { json } from './peer-http.ts'
-import { freePort, type Program, sleep, startProgram } from './program.ts'
+import { freePort, type Program, ROOT, sleep, startProgram } from './program.ts'
 
 /** One request to the Worker with the answer that it gave. */
 export type Exchange = {
@@ -40,9 +42,7 @@ export async function startPrism(): Promise<{ url: string | null; stop: () => Pr
     response.writeHead(answer.status, headers).end(answer.body)
   })
   const port = await freePort()
-  const program = startProgram('npx', [
-    ...['prism', 'proxy', document, `${upstream.url}/v1`, '-h', '127.0.0.1', '-p', String(port)],
-  ])
+  const program = runPrism('proxy', document, `${upstream.url}/v1`, '-h', '127.0.0.1', '-p', String(port))
   await listening(program)
 
   const tally = { exchanges: 0, violations: 0, unreadable: 0, beside: new Map<string, number>() }
@@ -148,6 +148,13 @@ async function textOf(request: IncomingMessage): Promise<string> {
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part)
   return Buffer.concat(parts).toString()
+}
+
+/** Starts Prism, which is one of the packages of `bench/package.json`. */
+export function runPrism(...args: string[]): Program {
+  const program = join(ROOT, 'bench/node_modules/.bin/prism')
+  if (!existsSync(program)) throw new Error('Prism is not installed. Run: npm ci --prefix bench')
+  return startProgram(program, args)
 }
 
 /** Waits until the proxy says that it listens, 20 s at most. */
