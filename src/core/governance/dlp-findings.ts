@@ -1,8 +1,9 @@
 import type { SendState } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { statement } from '../ground/sql.ts'
 import type { DlpFacts } from '../reading/dlp/facts.ts'
 
-/** What was found in a message that was to leave, by kind and place. What it said is kept nowhere. */
+/** What DLP found in an outgoing message, by kind and place. The text that was found is stored nowhere. */
 export type Finding = {
   sendId: string
   at: Date
@@ -11,7 +12,7 @@ export type Finding = {
   reason: string | null
 } & Pick<DlpFacts, 'mode' | 'found' | 'canaries'>
 
-/** Sends whose decisions one look goes through. */
+/** Sends that one call looks at. */
 const SENDS_AT_ONCE = 500
 
 type Row = {
@@ -24,41 +25,43 @@ type Row = {
 }
 
 /**
- * The finds in the tenant's newest sends, newest first. Only so many sends are looked at: `next`, where there are older
- * ones, is what to give as `before` to go on, whether or not anything was found.
+ * The findings in the tenant's newest sends, newest first. One call looks at a limited number of sends. If there are older
+ * sends, `next` is the value of `before` for the next call, even if this call found nothing.
  */
 export async function listFindings(
   ctx: Ctx,
   page: { before: string | null; limit: number },
 ): Promise<{ findings: Finding[]; next: string | null }> {
   mustBeAllowed(ctx, 'read')
-  const { DB } = ctx.env
-  const binds = [ctx.tenantId, page.before, page.limit + 1] as const
-  const [found, looked] = (await DB.batch([
-    DB.prepare(FOUND).bind(...binds),
-    DB.prepare(LOOKED).bind(ctx.tenantId, page.before),
-  ])) as [D1Result<Row>, D1Result<{ sends: number; last: string | null }>]
-  const findings = found.results.slice(0, page.limit).map(({ send_id, at, dlp, ...row }): Finding => {
+  const sends = { tenant: ctx.tenantId, before: page.before }
+  const [foundResult, lookedResult] = await ctx.env.DB.batch([
+    findDecisions.bind(ctx.env, { ...sends, limit: page.limit + 1 }),
+    countSends.bind(ctx.env, sends),
+  ])
+  const found = findDecisions.rows(foundResult)
+  const findings = found.slice(0, page.limit).map(({ send_id, at, dlp, ...row }): Finding => {
     const { mode, found, canaries } = JSON.parse(dlp) as DlpFacts
     return { ...row, sendId: send_id, at: new Date(at), mode, found, canaries }
   })
-  if (found.results.length > page.limit) return { findings, next: findings.at(-1)?.sendId ?? null }
-  const [{ sends, last } = { sends: 0, last: null }] = looked.results
-  return { findings, next: sends === SENDS_AT_ONCE ? last : null }
+  if (found.length > page.limit) return { findings, next: findings.at(-1)?.sendId ?? null }
+  const [{ count, oldest } = { count: 0, oldest: null }] = countSends.rows(lookedResult)
+  return { findings, next: count === SENDS_AT_ONCE ? oldest : null }
 }
 
 const NEWEST = `
   SELECT s.id, s.state, s.reason, s.recipients FROM sends s
-  WHERE s.tenant_id = ?1 AND (?2 IS NULL OR s.id < ?2) ORDER BY s.id DESC LIMIT ${SENDS_AT_ONCE}`
+  WHERE s.tenant_id = :tenant AND (:before IS NULL OR s.id < :before) ORDER BY s.id DESC LIMIT ${SENDS_AT_ONCE}`
 
-/** A send that was decided more than once is told of as it was decided last. */
-const FOUND = `
+/** Of a send with several decisions, the last one counts. */
+const findDecisions = statement<Row>(`
   WITH newest AS MATERIALIZED (${NEWEST})
   SELECT t.send_id, t.at, max(t.seq), t.body -> '$.facts.dlp' AS dlp, n.state, n.reason,
     n.recipients ->> '$[0].email' AS recipient
-  FROM newest n CROSS JOIN traces t ON t.tenant_id = ?1 AND t.send_id = n.id
+  FROM newest n CROSS JOIN traces t ON t.tenant_id = :tenant AND t.send_id = n.id
   WHERE t.kind = 'decision' AND (json_array_length(t.body, '$.facts.dlp.found') > 0
     OR json_array_length(t.body, '$.facts.dlp.canaries') > 0)
-  GROUP BY t.send_id ORDER BY t.send_id DESC LIMIT ?3`
+  GROUP BY t.send_id ORDER BY t.send_id DESC LIMIT :limit`)
 
-const LOOKED = `SELECT count(*) AS sends, min(n.id) AS last FROM (${NEWEST}) n`
+const countSends = statement<{ count: number; oldest: string | null }>(
+  `SELECT count(*) AS count, min(n.id) AS oldest FROM (${NEWEST}) n`,
+)

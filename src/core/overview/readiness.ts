@@ -1,17 +1,20 @@
 import { type Env, settings } from '../../env.ts'
 import { tellFailure } from '../ground/log.ts'
 import { isMigrated } from '../ground/migrations.ts'
+import { statement } from '../ground/sql.ts'
 
 export type Check = { name: 'settings' | 'database' | 'schema' | 'carriers'; ok: boolean }
 
+const readAnything = statement('SELECT 1 FROM tenants LIMIT 1')
+
 /**
- * Whether this Worker can do its work: its settings make sense, the database answers and has the newest schema, and every
- * carrier that is chosen is described in full. Names what is not so; why, only the log says.
+ * Whether this Worker can do its work: the settings are valid, the database answers and has the newest schema, and every
+ * chosen carrier is fully configured. Names the checks that failed; only the log says why they failed.
  */
 export async function readiness(env: Env, carriersOf: (env: Env) => unknown): Promise<Check[]> {
   const checks: [Check['name'], () => unknown][] = [
     ['settings', () => settings(env)],
-    ['database', async () => await env.DB.prepare('SELECT 1 FROM tenants LIMIT 1').run()],
+    ['database', async () => await readAnything.first(env, {})],
     ['schema', async () => await mustBeMigrated(env)],
     ['carriers', () => carriersOf(env)],
   ]

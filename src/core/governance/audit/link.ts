@@ -2,15 +2,16 @@ import { and, asc, eq, gt } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
 import { auditEntries, auditHeads } from '../../../schema/journal.ts'
 import { type Db, database, prepared } from '../../ground/ctx.ts'
+import { statement } from '../../ground/sql.ts'
 import { GENESIS, linkHash } from './chain.ts'
 import { signHead } from './key.ts'
 
-/** Entries that one turn links; there are as many turns as are needed. */
+/** Entries that one turn links. */
 const AT_ONCE = 500
 
 /**
- * Chains whatever entries of a tenant are not chained yet, in their order, and signs the new head. Who comes first moves
- * the head on by compare-and-set, and whoever comes second finds nothing left to do. Returns how many it linked.
+ * Links all audit entries of a tenant that are not linked yet, in order, and signs the new head. Several callers may run at
+ * once: a compare-and-set on the head lets one of them win. Returns the number of entries that this call linked.
  */
 export async function linkEntries(env: Env, now: Date, tenantId: string): Promise<number> {
   const db = database(env)
@@ -53,13 +54,14 @@ async function linkSome(env: Env, db: Db, now: Date, tenantId: string): Promise<
           setWhere: eq(auditHeads.hash, from),
         }),
     ),
-    env.DB.prepare(LINK).bind(tenantId, JSON.stringify(links)),
+    linkThem.bind(env, { tenant: tenantId, links: JSON.stringify(links) }),
   ])
   return moved && moved.meta.changes > 0 ? links.length : 0
 }
 
-const LINK = `
+/** Directly after the update of the head: it links only if that moved. */
+const linkThem = statement(`
   WITH l AS MATERIALIZED (
-    SELECT value ->> 'seq' AS seq, value ->> 'prevHash' AS prev_hash, value ->> 'hash' AS hash FROM json_each(?2))
+    SELECT value ->> 'seq' AS seq, value ->> 'prevHash' AS prev_hash, value ->> 'hash' AS hash FROM json_each(:links))
   UPDATE audit_entries SET prev_hash = l.prev_hash, hash = l.hash FROM l
-  WHERE changes() > 0 AND audit_entries.tenant_id = ?1 AND audit_entries.seq = l.seq`
+  WHERE changes() > 0 AND audit_entries.tenant_id = :tenant AND audit_entries.seq = l.seq`)

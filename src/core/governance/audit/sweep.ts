@@ -1,17 +1,20 @@
 import type { Env } from '../../../env.ts'
+import { statement } from '../../ground/sql.ts'
 import { ringJobs } from '../../journal/bells.ts'
 
 /** Tenants that one sweep rings for. */
 const AT_ONCE = 500
 
-/** Rings for every tenant that has entries which are not chained yet. Returns how many bells. */
+const findTenants = statement<{ tenant_id: string }>(
+  `SELECT DISTINCT tenant_id FROM audit_entries WHERE hash IS NULL LIMIT ${AT_ONCE}`,
+)
+
+/** Rings for every tenant with audit entries that are not linked yet. Returns the number of bells. */
 export async function sweepAudit(env: Env): Promise<number> {
-  const { results } = await env.DB.prepare(
-    `SELECT DISTINCT tenant_id FROM audit_entries WHERE hash IS NULL LIMIT ${AT_ONCE}`,
-  ).all<{ tenant_id: string }>()
+  const found = await findTenants.all(env, {})
   await ringJobs(
     env,
-    results.map(({ tenant_id }) => ({ tenantId: tenant_id, audit: true })),
+    found.map(({ tenant_id }) => ({ tenantId: tenant_id, audit: true })),
   )
-  return results.length
+  return found.length
 }

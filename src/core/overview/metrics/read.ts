@@ -1,29 +1,37 @@
 import type { Env } from '../../../env.ts'
+import { statement } from '../../ground/sql.ts'
 import type { Health } from '../../policy/circuit.ts'
 import { statesIn } from '../../policy/states.ts'
 import { RING_AGAIN_MS } from '../../sending/settle.ts'
 import { type Family, metricsText, type Sample } from './text.ts'
 
-// Whoever runs the Worker looks at all tenants at once: alone among the verbs, this names no tenant on purpose.
+// For the operator: these statements read all tenants, so they name none.
 
-/** Rows of one kind of work that are counted; beyond that it is "as many, or more". */
+/** Rows of one kind of work that are counted. This number means "this many or more". */
 const COUNTED = 1_000
-/** Lines of counts: far more than there are codes of ours. */
+/** Rows of `counts` that are read: far more than there are state and reason codes. */
 const LINES = 500
-/** How long an answer serves for all who ask, in ms. */
+/** How long an answer is reused, in ms. */
 const KEPT_MS = 5_000
 
-const COUNTS = `SELECT kind, state, reason, count FROM counts WHERE kind IN ('send', 'inbound') ORDER BY kind, state, reason LIMIT ${LINES}`
+type Count = { kind: 'send' | 'inbound'; state: string; reason: string; count: number }
+type Waiting = { work: string; count: number; since: number | null }
+type DeadLetters = { queue: string; count: number; since: number }
+type CarrierHealth = Health & { carrier: string }
+
+const readCounts = statement<Count>(
+  `SELECT kind, state, reason, count FROM counts WHERE kind IN ('send', 'inbound') ORDER BY kind, state, reason LIMIT ${LINES}`,
+)
 
 const RENDERED = statesIn(({ movedBy }) => movedBy.includes('render'))
 const DECIDED = statesIn(({ movedBy }) => movedBy.includes('decide') && !movedBy.includes('render'))
 const TIMED = statesIn(({ waitsFor }) => waitsFor === 'time')
 
 /**
- * What sends wait for. A send that time alone moves on waits since its time came; another since its state last changed,
- * and is looked for as far ahead as a bell that was rung for it may be under way.
+ * The work that sends wait for. A send that waits for a time is due since that time. Any other send is due since its state
+ * last changed; its `next_at` may lie as far ahead as the last bell for it has put it.
  */
-const SENDS_DUE = `
+const readSendsDue = statement<Waiting>(`
   SELECT CASE WHEN state IN ${DECIDED} OR (state = 'pending_approval' AND rendered) THEN 'decide'
       WHEN state IN ${RENDERED} THEN 'render' ELSE 'deliver' END AS work,
     count(*) AS count, min(iif(by_time, next_at, updated_at)) AS since
@@ -31,19 +39,22 @@ const SENDS_DUE = `
     SELECT state, next_at, updated_at, rendered_key IS NOT NULL AS rendered, state IN ${TIMED}
       OR (state = 'pending_approval' AND rendered_key IS NOT NULL) AS by_time
     FROM sends INDEXED BY sends_due
-    WHERE next_at IS NOT NULL AND next_at <= ?1 + ${RING_AGAIN_MS} ORDER BY next_at LIMIT ${COUNTED})
-  WHERE NOT by_time OR next_at <= ?1
-  GROUP BY 1`
+    WHERE next_at IS NOT NULL AND next_at <= :now + ${RING_AGAIN_MS} ORDER BY next_at LIMIT ${COUNTED})
+  WHERE NOT by_time OR next_at <= :now
+  GROUP BY 1`)
 
-const waiting = (work: string, since: string, from: string) => `
-  SELECT '${work}' AS work, count(*) AS count, min(since) AS since FROM (SELECT ${since} AS since FROM ${from} LIMIT ${COUNTED})`
+/** Counts the rows of one kind of work, and finds the oldest. */
+const waiting = (work: string, since: string, from: string) =>
+  statement<Waiting>(`
+  SELECT '${work}' AS work, count(*) AS count, min(since) AS since
+  FROM (SELECT ${since} AS since FROM ${from} LIMIT ${COUNTED})`)
 
-const WAITING = [
+const OTHERS_WAITING = [
   waiting('publish', 'created_at', 'events INDEXED BY events_due WHERE next_at IS NOT NULL ORDER BY next_at'),
   waiting(
     'webhook',
     'next_at',
-    'webhook_deliveries INDEXED BY webhook_deliveries_due WHERE next_at IS NOT NULL AND next_at <= ?1 ORDER BY next_at',
+    'webhook_deliveries INDEXED BY webhook_deliveries_due WHERE next_at IS NOT NULL AND next_at <= :now ORDER BY next_at',
   ),
   waiting(
     'inbound',
@@ -59,65 +70,78 @@ const WAITING = [
   waiting('approval', 'created_at', `approvals INDEXED BY approvals_pending WHERE status = 'pending'`),
 ]
 
-const DEAD_LETTERS = `
+const readDeadLetters = statement<DeadLetters>(`
   SELECT queue, count(*) AS count, min(created_at) AS since FROM (
     SELECT queue, created_at FROM dead_letters INDEXED BY dead_letters_open WHERE replayed_at IS NULL
     ORDER BY created_at LIMIT ${COUNTED})
-  GROUP BY queue`
-
-type Row = {
-  count: number
-  since: number | null
-  kind: 'send' | 'inbound'
-  state: string
-  reason: string
-  work: string
-  queue: string
-}
+  GROUP BY queue`)
 
 const kept = new WeakMap<Env['DB'], { at: number; text: string }>()
 
 /**
- * How all tenants' mail fares, in the text format of Prometheus. Every statement reads a bounded number of rows by an
- * index, and an answer serves for five seconds. `carriers` are those whose health is watched.
+ * The metrics of all tenants together, in the text format of Prometheus. Every statement reads a bounded number of rows by
+ * an index. An answer is reused for five seconds. `carriers` are the carriers whose health is shown.
  */
 export async function readMetrics(env: Env, now: Date, carriers: string[]): Promise<string> {
-  const standing = kept.get(env.DB)
-  if (standing && Math.abs(now.getTime() - standing.at) < KEPT_MS) return standing.text
-  const text = metricsText(await gather(env, now, carriers))
+  const recent = kept.get(env.DB)
+  if (recent && Math.abs(now.getTime() - recent.at) < KEPT_MS) return recent.text
+  const [{ counts, dead, work }, health] = await Promise.all([
+    readRows(env, now.getTime()),
+    Promise.all(carriers.map((carrier) => healthOf(env, carrier, now.getTime()))),
+  ])
+  const families = [
+    ...countFamilies(counts),
+    ...waitingFamilies(work, now.getTime()),
+    gauge(
+      'moltpost_dead_letters',
+      `Dead letters that nobody has replayed, by the queue that gave up, counted up to ${COUNTED}.`,
+      dead.map(({ queue, count }) => ({ labels: { queue }, value: count })),
+    ),
+    ...carrierFamilies(health),
+  ]
+  const text = metricsText(families)
   kept.set(env.DB, { at: now.getTime(), text })
   return text
 }
 
-async function gather(env: Env, now: Date, carriers: string[]): Promise<Family[]> {
-  const at = now.getTime()
-  const [answers, health] = await Promise.all([
-    env.DB.batch<Row>([
-      env.DB.prepare(COUNTS),
-      env.DB.prepare(SENDS_DUE).bind(at),
-      env.DB.prepare(DEAD_LETTERS),
-      ...WAITING.map((sql) => env.DB.prepare(sql).bind(...(sql.includes('?1') ? [at] : []))),
-    ]),
-    Promise.all(carriers.map(async (carrier) => ({ carrier, ...(await healthOf(env, carrier, at)) }))),
+async function readRows(env: Env, now: number) {
+  const [counts, due, dead, ...others] = await env.DB.batch([
+    readCounts.bind(env, {}),
+    readSendsDue.bind(env, { now }),
+    readDeadLetters.bind(env, {}),
+    ...OTHERS_WAITING.map((each) => each.bind(env, each.text.includes(':now') ? { now } : {})),
   ])
-  const [counts = [], due = [], dead = [], ...others] = answers.map(({ results }) => results)
-  const secondsSince = (since: number | null) => (since === null ? 0 : Math.max(0, at - since) / 1000)
-  const of = (wanted: Row['kind']) => counts.filter(({ kind }) => kind === wanted)
-  const work = [
-    ...WORK.map((name) => due.find((row) => row.work === name) ?? nothing(name)),
-    ...others.flat(),
-  ]
+  const sendsDue = readSendsDue.rows(due)
+  const nothing = (work: string): Waiting => ({ work, count: 0, since: null })
+  return {
+    counts: readCounts.rows(counts),
+    dead: readDeadLetters.rows(dead),
+    work: [
+      ...SEND_WORK.map((name) => sendsDue.find(({ work }) => work === name) ?? nothing(name)),
+      ...OTHERS_WAITING.flatMap((each, position) => each.rows(others[position])),
+    ],
+  }
+}
+
+function countFamilies(counts: Count[]): Family[] {
+  const ofKind = (wanted: Count['kind']) => counts.filter(({ kind }) => kind === wanted)
   return [
     counter(
       'moltpost_sends_total',
       'How often a send has come to this state, and the code that says why.',
-      of('send').map(({ state, reason, count }) => ({ labels: { status: state, reason }, value: count })),
+      ofKind('send').map(({ state, reason, count }) => ({ labels: { status: state, reason }, value: count })),
     ),
     counter(
       'moltpost_inbound_total',
       'How often a message that came in has come to this state.',
-      of('inbound').map(({ state, count }) => ({ labels: { status: state }, value: count })),
+      ofKind('inbound').map(({ state, count }) => ({ labels: { status: state }, value: count })),
     ),
+  ]
+}
+
+function waitingFamilies(work: Waiting[], now: number): Family[] {
+  const secondsSince = (since: number | null) => (since === null ? 0 : Math.max(0, now - since) / 1000)
+  return [
     gauge(
       'moltpost_waiting',
       `Work that is due, or waits for somebody, counted up to ${COUNTED}.`,
@@ -128,11 +152,11 @@ async function gather(env: Env, now: Date, carriers: string[]): Promise<Family[]
       'How long the oldest of it has been due.',
       work.map(({ work, since }) => ({ labels: { work }, value: secondsSince(since) })),
     ),
-    gauge(
-      'moltpost_dead_letters',
-      `Dead letters that nobody has replayed, by the queue that gave up, counted up to ${COUNTED}.`,
-      dead.map(({ queue, count }) => ({ labels: { queue }, value: count })),
-    ),
+  ]
+}
+
+function carrierFamilies(health: CarrierHealth[]): Family[] {
+  return [
     gauge(
       'moltpost_carrier_circuit',
       'Whether the circuit of a carrier is in this state: closed is well, open is not asked.',
@@ -151,10 +175,9 @@ async function gather(env: Env, now: Date, carriers: string[]): Promise<Family[]
   ]
 }
 
-const WORK = ['decide', 'render', 'deliver']
+/** The kinds of work that `readSendsDue` tells apart. */
+const SEND_WORK = ['decide', 'render', 'deliver']
 const STATES = ['closed', 'open', 'half_open']
-
-const nothing = (work: string) => ({ work, count: 0, since: null })
 
 const counter = (name: string, help: string, samples: Sample[]): Family => ({
   name,
@@ -169,6 +192,7 @@ const gauge = (name: string, help: string, samples: Sample[]): Family => ({
   samples,
 })
 
-async function healthOf(env: Env, carrier: string, at: number): Promise<Health> {
-  return await env.CARRIER_HEALTH.get(env.CARRIER_HEALTH.idFromName(carrier)).health(at)
+async function healthOf(env: Env, carrier: string, now: number): Promise<CarrierHealth> {
+  const health = await env.CARRIER_HEALTH.get(env.CARRIER_HEALTH.idFromName(carrier)).health(now)
+  return { carrier, ...health }
 }

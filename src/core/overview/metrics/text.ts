@@ -1,7 +1,7 @@
-/** One number and what it is of. */
+/** One value with its labels. */
 export type Sample = { labels?: Record<string, string>; value: number }
 
-/** All samples of one name. A counter only grows; a gauge stands as it stands. */
+/** All samples of one metric. A counter only grows; a gauge goes up and down. */
 export type Family = { name: string; type: 'counter' | 'gauge'; help: string; samples: Sample[] }
 
 /** The families in the text format of Prometheus, version 0.0.4. */

@@ -3,6 +3,7 @@ import { type Env, settings } from '../../../env.ts'
 import { type Actor, database, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { tell } from '../../ground/log.ts'
+import { statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
 import { PLANS, type Plan } from '../../policy/plans.ts'
 import { type Subscription, subscriptionOf } from './customer.ts'
@@ -48,15 +49,14 @@ export async function settle(
     const row = await subscriptionOf({ db: database(env), tenantId })
     if (!row) return
     const standing = await learn(row)
+    const read = { tenant: tenantId, version: row.version, now: now.getTime() }
     const changed = await env.DB.batch([
-      ...(report
-        ? [env.DB.prepare(COUNT).bind(tenantId, row.version, report.id, report.type, now.getTime())]
-        : []),
+      ...(report ? [countReport.bind(env, { ...read, ...report })] : []),
       ...(standing?.checkoutId === undefined
         ? []
-        : [env.DB.prepare(USE_UP).bind(tenantId, row.version, standing.checkoutId, now.getTime())]),
-      change({ env, now }, row, standing ?? row),
-      env.DB.prepare(FOLLOW).bind(tenantId),
+        : [useUpCheckout.bind(env, { ...read, checkout: standing.checkoutId })]),
+      changeSubscription.bind(env, { ...read, ...valuesOf(standing ?? row) }),
+      planFollows.bind(env, { tenant: tenantId }),
       ...audited({ db: database(env), now, tenantId, actor }, [
         { action: 'plan.changed', target: standing?.subscriptionId ?? null, detail: planDetail(standing) },
       ]).map((query) => prepared(env, query)),
@@ -85,17 +85,14 @@ export async function endSubscription(at: At, tenantId: string): Promise<void> {
 const planDetail = (standing: Standing | null) =>
   standing === null ? {} : { plan: standing.plan, status: standing.status }
 
-function change({ env, now }: Omit<At, 'actor'>, row: Subscription, standing: Standing): D1PreparedStatement {
-  return env.DB.prepare(CHANGE).bind(
-    row.tenantId,
-    row.version,
-    standing.subscriptionId,
-    standing.plan,
-    standing.status,
-    standing.currentPeriodEnd?.getTime() ?? null,
-    standing.cancelAtPeriodEnd ? 1 : 0,
-    now.getTime(),
-  )
+function valuesOf({ subscriptionId, plan, status, currentPeriodEnd, cancelAtPeriodEnd }: Standing) {
+  return {
+    subscription: subscriptionId,
+    plan,
+    status,
+    periodEnd: currentPeriodEnd?.getTime() ?? null,
+    ends: cancelAtPeriodEnd ? 1 : 0,
+  }
 }
 
 /** What Stripe says the customer pays for now; null where it is for none of our plans. */
@@ -141,21 +138,24 @@ function standingOf(subscription: Stripe.Subscription, plan: Plan): Standing {
   }
 }
 
-const COUNT = `
+/** The version of the subscription is still the one that was read. */
+const IS_UNCHANGED = 's.tenant_id = :tenant AND s.version = :version'
+
+const countReport = statement(`
   INSERT INTO billing_events (tenant_id, id, type, received_at)
-  SELECT ?1, ?3, ?4, ?5 FROM subscriptions s WHERE s.tenant_id = ?1 AND s.version = ?2
-  ON CONFLICT DO NOTHING`
+  SELECT :tenant, :id, :type, :now FROM subscriptions s WHERE ${IS_UNCHANGED}
+  ON CONFLICT DO NOTHING`)
 
-const USE_UP = `
-  UPDATE checkouts SET completed_at = ?4
-  WHERE tenant_id = ?1 AND id = ?3 AND completed_at IS NULL
-    AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant_id = ?1 AND s.version = ?2)`
+const useUpCheckout = statement(`
+  UPDATE checkouts SET completed_at = :now
+  WHERE tenant_id = :tenant AND id = :checkout AND completed_at IS NULL
+    AND EXISTS (SELECT 1 FROM subscriptions s WHERE ${IS_UNCHANGED})`)
 
-const CHANGE = `
-  UPDATE subscriptions SET subscription_id = ?3, plan = ?4, status = ?5, current_period_end = ?6,
-    cancel_at_period_end = ?7, version = version + 1, updated_at = ?8
-  WHERE tenant_id = ?1 AND version = ?2 RETURNING tenant_id`
+const changeSubscription = statement(`
+  UPDATE subscriptions AS s SET subscription_id = :subscription, plan = :plan, status = :status,
+    current_period_end = :periodEnd, cancel_at_period_end = :ends, version = version + 1, updated_at = :now
+  WHERE ${IS_UNCHANGED} RETURNING tenant_id`)
 
-const FOLLOW = `
+const planFollows = statement(`
   UPDATE tenants SET plan = s.plan FROM subscriptions s
-  WHERE s.tenant_id = tenants.id AND tenants.id = ?1 AND tenants.plan <> s.plan`
+  WHERE s.tenant_id = tenants.id AND tenants.id = :tenant AND tenants.plan <> s.plan`)
