@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
 
-/** From the least strict to the most: look on, strike out, refuse. */
+/** From least to most strict: report findings, strike them out, refuse the message. */
 export const DLP_MODES = ['monitor', 'redact', 'block'] as const
 export type DlpMode = (typeof DLP_MODES)[number]
 
-/** An owner's account: everything below belongs to exactly one. */
+/** A tenant: an owner's account. Every row of the other tables belongs to exactly one. */
 export const tenants = sqliteTable('tenants', {
   id: text().primaryKey(),
   name: text().notNull(),
@@ -24,13 +24,13 @@ export const tenants = sqliteTable('tenants', {
   cooldownMs: integer().notNull().default(600_000),
   requireConsentForMarketing: flag().notNull().default(false),
   physicalAddress: text(),
-  /** What becomes of outgoing content that a rule of DLP finds something in. */
+  /** What happens to an outgoing message in which DLP finds something. */
   dlpMode: text({ enum: DLP_MODES }).notNull().default('monitor'),
   dlpDisabled: text({ mode: 'json' }).$type<string[]>().notNull().default([]),
   createdAt: time().notNull(),
 })
 
-/** Texts planted where nobody has business, which must never leave. Nothing here tells what they are: see core/dlp/canary. */
+/** Canaries: texts that must never leave. The row holds only a hash: see core/reading/dlp. */
 export const canaries = sqliteTable(
   'canaries',
   {
@@ -50,10 +50,10 @@ export const canaries = sqliteTable(
   ],
 )
 
-/** What a person may do in a tenant: everything, decide what is held, or look. */
+/** What a person may do in a tenant: an owner everything, an approver decide held sends, a viewer only read. */
 export type OwnerRole = 'owner' | 'approver' | 'viewer'
 
-/** The people behind a tenant: whoever claimed its agent, and whom they invited. */
+/** The people of a tenant: the person who claimed its agent, and the people they invited. */
 export const owners = sqliteTable(
   'owners',
   {
@@ -62,7 +62,7 @@ export const owners = sqliteTable(
     email: text().notNull(),
     contact: text().notNull(),
     name: text(),
-    /** As the person gave it: nobody has checked it. */
+    /** As the person typed it, unverified. */
     xHandle: text(),
     claimedAt: time(),
     verifiedAt: time(),
@@ -77,7 +77,7 @@ export const owners = sqliteTable(
   ],
 )
 
-/** Links mailed to a person to sign in with, once; only their hash is kept. */
+/** Sign-in links, mailed to a person, for single use. Only their hash is kept. */
 export const signIns = sqliteTable(
   'sign_ins',
   {
@@ -89,16 +89,16 @@ export const signIns = sqliteTable(
   (t) => [index('sign_ins_by_age').on(t.expiresAt)],
 )
 
-/** Browsers in which a person is signed in, and which of their tenants each shows. */
+/** Browsers in which a person is signed in, and the tenant that each shows. */
 export const sessions = sqliteTable(
   'sessions',
   {
     tokenHash: text().primaryKey(),
     id: text().notNull(),
     contact: text().notNull(),
-    /** Null until a person with several tenants has chosen one. */
+    /** Null until a person with several tenants chooses one. */
     tenantId: text(),
-    /** What the browser calls itself, for the list of sessions. */
+    /** The browser's name, for the list of sessions. */
     browser: text(),
     createdAt: time().notNull(),
     seenAt: time().notNull(),
@@ -107,7 +107,7 @@ export const sessions = sqliteTable(
   (t) => [index('sessions_by_contact').on(t.contact), index('sessions_by_age').on(t.expiresAt)],
 )
 
-/** Single-use tokens that hand an agent to its owner; only their hash is kept. */
+/** Single-use claim tokens: with one, a person becomes the owner of an agent. Only their hash is kept. */
 export const claims = sqliteTable('claims', {
   tokenHash: text().primaryKey(),
   tenantId: text().notNull(),
@@ -115,7 +115,7 @@ export const claims = sqliteTable('claims', {
   usedAt: time(),
 })
 
-/** Links mailed to an owner to prove the address; only their hash is kept. */
+/** Links mailed to an owner to verify the address. Only their hash is kept. */
 export const verifications = sqliteTable('verifications', {
   tokenHash: text().primaryKey(),
   tenantId: text().notNull(),
@@ -154,7 +154,7 @@ export const agents = sqliteTable(
   ],
 )
 
-/** For how long an agent was alive at a stretch, and how often it said so; kept for 14 days, by triggers on `agents`. */
+/** Periods in which an agent sent heartbeats without a gap of 5 minutes. Triggers on `agents` write them and keep 14 days. */
 export const agentSpells = sqliteTable(
   'agent_spells',
   {
@@ -167,7 +167,7 @@ export const agentSpells = sqliteTable(
   (t) => [primaryKey({ columns: [t.tenantId, t.agentId, t.beganAt] })],
 )
 
-/** What a mailbox answers by itself, and when; times are ISO 8601, null where there is no bound. */
+/** A mailbox's automatic reply. Times are ISO 8601; null means no bound. */
 export type AutoReply = {
   enabled: boolean
   subject: string | null
@@ -206,9 +206,9 @@ export const mailboxes = sqliteTable(
     onUnknown: text({ enum: ['hold', 'resend'] })
       .notNull()
       .default('hold'),
-    /** In thousandths, 0 to 1,000. */
+    /** In thousandths: 0 to 1,000. */
     reputation: integer().notNull().default(800),
-    /** An operator has stopped this mailbox from sending. */
+    /** Set while the operator keeps this mailbox from sending. */
     frozenAt: time(),
     frozenReason: text(),
     frozenBy: text(),
@@ -226,8 +226,8 @@ export const mailboxes = sqliteTable(
 )
 
 /**
- * Domains that tenants want to write from. Several may claim one; at most one has proved that it is theirs. The private
- * key is sealed under TOKEN_SECRET; `token` is what tells one claim's records from another's.
+ * Domains that tenants want to send from. Several tenants may add the same domain; at most one of them can verify it. The
+ * private DKIM key is encrypted with TOKEN_SECRET. `token` makes the DNS records of each tenant different.
  */
 export const domains = sqliteTable(
   'domains',
@@ -243,13 +243,13 @@ export const domains = sqliteTable(
     selector: text().notNull(),
     publicKey: text().notNull(),
     sealedKey: text().notNull(),
-    /** The agent that it was last attached to. */
+    /** The agent that the domain was last attached to. */
     agentId: text(),
-    /** Checks in a row that have found records missing. */
+    /** Consecutive checks that found DNS records missing. */
     misses: integer().notNull().default(0),
     verifiedAt: time(),
     checkedAt: time(),
-    /** When it is to be checked again by itself; null until it has been verified. */
+    /** When the sweep checks the domain again. Null until the domain is verified. */
     nextAt: time(),
     createdAt: time().notNull(),
   },
@@ -261,7 +261,7 @@ export const domains = sqliteTable(
   ],
 )
 
-/** Addresses that mailboxes have in attached domains beside their own; a mailbox writes from its newest. */
+/** Additional addresses of mailboxes in attached domains. A mailbox sends from its newest alias. */
 export const aliases = sqliteTable(
   'aliases',
   {
@@ -283,7 +283,7 @@ export type Permission = 'read' | 'send' | 'manage' | 'approve'
 
 export type MailboxScope = { mailboxId: string; permissions: Permission[] }
 
-/** API keys; `scopes` is null where the key reaches every mailbox with `permissions`. */
+/** API keys. If `scopes` is null, the key has `permissions` for every mailbox. */
 export const keys = sqliteTable(
   'keys',
   {
@@ -293,7 +293,7 @@ export const keys = sqliteTable(
     prefix: text().notNull(),
     label: text(),
     agentId: text(),
-    /** The agent that a key of the whole tenant last registered: who it is where nobody is named. */
+    /** The agent that a tenant-wide key registered last. Requests that name no agent mean this one. */
     defaultAgentId: text(),
     permissions: text({ mode: 'json' }).$type<Permission[]>().notNull(),
     scopes: text({ mode: 'json' }).$type<MailboxScope[]>(),
@@ -304,7 +304,7 @@ export const keys = sqliteTable(
   (t) => [uniqueIndex('keys_by_hash').on(t.hash), index('keys_by_tenant').on(t.tenantId, t.id)],
 )
 
-/** Passwords by which programs hand in mail over SMTP, each for one mailbox while it belongs to the same agent. */
+/** SMTP passwords. Each is for one mailbox, and valid while that mailbox belongs to the same agent. */
 export const smtpCredentials = sqliteTable(
   'smtp_credentials',
   {

@@ -3,7 +3,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 import { time } from './columns.ts'
 
 /**
- * What the mail exchanger handed over for one envelope recipient: raw in R2, to be read by the `jobs` queue. The same
+ * Received mail, one row for each envelope recipient. The raw bytes are in R2 until the `jobs` queue reads them. The same
  * bytes for the same recipient are one row, however often they are delivered.
  */
 export const arrivals = sqliteTable(
@@ -14,7 +14,7 @@ export const arrivals = sqliteTable(
     recipient: text().notNull(),
     sha256: text().notNull(),
     mailboxId: text().notNull(),
-    /** The send to whose bounce address it came; the mailbox is then the one that sent. */
+    /** Set if the mail came to a send's bounce address. The mailbox is then the sender's. */
     sendId: text(),
     rawKey: text().notNull(),
     envelopeFrom: text().notNull(),
@@ -31,7 +31,7 @@ export const arrivals = sqliteTable(
   ],
 )
 
-/** When a mailbox last answered a contact by itself. */
+/** When a mailbox last sent a contact its automatic reply. */
 export const autoReplies = sqliteTable(
   'auto_replies',
   {

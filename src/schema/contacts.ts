@@ -1,7 +1,7 @@
 import { primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
-/** Addresses that must not be mailed. `global` rows come from bounces and complaints only. */
+/** Addresses that must not be written to. Only bounces and complaints make `global` rows. */
 export const suppressions = sqliteTable(
   'suppressions',
   {
@@ -23,7 +23,7 @@ export const suppressions = sqliteTable(
   ],
 )
 
-/** The standing consent of a contact; a later record replaces the earlier one. */
+/** The current consent of a contact. A later record replaces the earlier one. */
 export const consents = sqliteTable(
   'consents',
   {

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
-/** The lease on a contact, mirrored from its object; one row per contact. */
+/** The newest lease on each contact, copied from its Durable Object. */
 export const leases = sqliteTable(
   'leases',
   {
@@ -24,7 +24,7 @@ export const leases = sqliteTable(
   ],
 )
 
-/** Everything that ever happened to the leases of a contact, in order. */
+/** The history of all leases on a contact, in order. */
 export const leaseEvents = sqliteTable(
   'lease_events',
   {
@@ -33,10 +33,10 @@ export const leaseEvents = sqliteTable(
     id: text().notNull(),
     kind: text({ enum: ['granted', 'renewed', 'released', 'expired', 'refused'] }).notNull(),
     at: time().notNull(),
-    /** Of the lease that was granted, renewed or ended; of the standing one where somebody was refused. */
+    /** The lease that was granted, renewed or ended. For `refused`: the lease that was the reason. */
     leaseId: text().notNull(),
     epoch: integer().notNull(),
-    /** Who acted: the holder, or whoever was refused. */
+    /** The agent that acted: the holder, or the agent that was refused. */
     agentId: text().notNull(),
     holderId: text().notNull(),
     expiresAt: time().notNull(),
@@ -47,7 +47,7 @@ export const leaseEvents = sqliteTable(
   ],
 )
 
-/** Shared decisions, mirrored from their objects. */
+/** Decisions that agents make together, copied from their Durable Objects. */
 export const consensusRequests = sqliteTable(
   'consensus_requests',
   {

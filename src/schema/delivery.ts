@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { index, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
-/** Work that stopped making progress, kept until a person replays it. */
+/** Work that was given up, kept until a person replays it. */
 export const deadLetters = sqliteTable(
   'dead_letters',
   {
@@ -21,7 +21,7 @@ export const deadLetters = sqliteTable(
   ],
 )
 
-/** What the `capture` carrier kept, shown at /dev/outbox. */
+/** Messages that the `capture` carrier took, shown at /dev/outbox. */
 export const capturedMail = sqliteTable(
   'captured_mail',
   {

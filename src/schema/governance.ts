@@ -3,15 +3,15 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 import { time } from './columns.ts'
 
 /**
- * Tenants whose data is being erased, or is: the only ones whose traces may be deleted, and whom the database lets nobody
- * write for any more. What is left of a tenant in the end, so it holds nothing personal.
+ * Tenants being erased or already erased. Only their traces may be deleted, and the database accepts no new rows of them.
+ * These rows remain after the erasure, so they hold nothing personal.
  */
 export const erasures = sqliteTable(
   'erasures',
   {
     tenantId: text().primaryKey(),
     startedAt: time().notNull(),
-    /** The number of the request, and the hash of what opens its status now that all keys are dead. */
+    /** The id of the request, and the hash of the token that reads its status: the tenant's keys no longer work. */
     id: text(),
     tokenHash: text(),
     rowsErased: integer().notNull().default(0),
@@ -25,14 +25,14 @@ export const erasures = sqliteTable(
   ],
 )
 
-/** All that a tenant has, in one archive in R2 that is kept for seven days. */
+/** Exports of all data of a tenant. Each is one archive in R2, kept for seven days. */
 export const archives = sqliteTable(
   'archives',
   {
     tenantId: text().notNull(),
     id: text().notNull(),
     state: text({ enum: ['queued', 'running', 'ready', 'failed', 'expired'] }).notNull(),
-    /** Files that are in the archive so far, and its size in bytes. */
+    /** The files in the archive so far, and its size in bytes. */
     files: integer().notNull().default(0),
     size: integer().notNull().default(0),
     error: text(),

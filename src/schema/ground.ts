@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
-/** Answers kept for 24 h, so that a repeated POST is answered as the first was. */
+/** Answers, kept for 24 h so that a repeated POST gets the first answer again. */
 export const idempotency = sqliteTable(
   'idempotency',
   {
@@ -9,7 +9,7 @@ export const idempotency = sqliteTable(
     route: text().notNull(),
     key: text().notNull(),
     bodyHash: text().notNull(),
-    /** Null while the first request is still being answered. */
+    /** Null while the first request is in progress. */
     status: integer(),
     body: text(),
     createdAt: time().notNull(),

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
-/** Everything that webhooks, the stream and the history can tell of. */
+/** The types of events that webhooks, the stream and the history show. */
 export const EVENT_TYPES = [
   'message.received',
   'message.sent',
@@ -27,7 +27,7 @@ export const EVENT_TYPES = [
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** What was decided and what was done about a send, in order. The database refuses to change or delete a row. */
+/** Every decision and action on a send, in order. The database refuses to change or delete a row. */
 export const traces = sqliteTable(
   'traces',
   {
@@ -42,9 +42,9 @@ export const traces = sqliteTable(
 )
 
 /**
- * Governed changes, in the order of `seq`, which has no gaps within a tenant. An entry names nobody: what it says beside
- * its ids stands in `audit_details`, and is bound to it by `commitment`. Linked later, each is chained to the one before by
- * its hash. The database refuses to change or delete an entry.
+ * The audit log, in the order of `seq`, which has no gaps within a tenant. An entry holds only ids. All other text is in
+ * `audit_details`, bound to the entry by `commitment`. A job later links each entry to the one before by its hash. The
+ * database refuses to change or delete an entry.
  */
 export const auditEntries = sqliteTable(
   'audit_entries',
@@ -66,20 +66,20 @@ export const auditEntries = sqliteTable(
   ],
 )
 
-/** What an audit entry tells beside its ids, which may be personal: outside the chain, so that it can be erased. */
+/** The text of an audit entry, which may be personal. It is outside the hash chain, so that it can be erased. */
 export const auditDetails = sqliteTable(
   'audit_details',
   {
     tenantId: text().notNull(),
     entryId: text().notNull(),
     salt: text().notNull(),
-    /** JSON, kept as the text that was committed to. */
+    /** JSON, as the exact text that the commitment covers. */
     detail: text().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.entryId] })],
 )
 
-/** The last entry of each tenant that is linked, and our signature of it; null where no key is configured. */
+/** The last linked entry of each tenant, with our signature. The signature is null if no key is configured. */
 export const auditHeads = sqliteTable('audit_heads', {
   tenantId: text().primaryKey(),
   seq: integer().notNull(),
@@ -89,7 +89,7 @@ export const auditHeads = sqliteTable('audit_heads', {
   signature: text(),
 })
 
-/** What an event is about: ids by which its payload is made, and what only the moment knew. */
+/** What an event is about: the ids from which its payload is made, and facts that are stored nowhere else. */
 export type EventRefs = {
   messageId?: string | null
   sendId?: string | null
@@ -107,8 +107,8 @@ export type EventRefs = {
 }
 
 /**
- * What happened, written in the batch of the change itself: outbox of webhooks and stream, and their history. `seq` is
- * microseconds since 1970, strictly increasing within a tenant. The payload is made once, when the event is published.
+ * Events: the outbox for webhooks and the stream, and their history. An event is written in the batch of its change. `seq`
+ * is microseconds since 1970 and strictly increases within a tenant. The payload is made when the event is published.
  */
 export const events = sqliteTable(
   'events',
@@ -121,7 +121,7 @@ export const events = sqliteTable(
     agentId: text(),
     refs: text({ mode: 'json' }).$type<EventRefs>().notNull(),
     payload: text({ mode: 'json' }).$type<Record<string, unknown>>(),
-    /** When it must be published, if nobody has; null once it is. */
+    /** When the sweep rings for the event, if it is still not published. Null once it is. */
     nextAt: time(),
     createdAt: time().notNull(),
   },

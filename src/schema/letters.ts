@@ -22,7 +22,7 @@ export const templates = sqliteTable(
 
 export type TemplateVariable = { name: string; type: string; required: boolean }
 
-/** Versions of a template; their content never changes once written. */
+/** Versions of a template. Their content never changes. */
 export const templateVersions = sqliteTable(
   'template_versions',
   {
@@ -45,8 +45,8 @@ export type RecipientKind = 'to' | 'cc' | 'bcc'
 export type Recipient = { kind: RecipientKind; email: string; name: string | null; contact: string }
 
 /**
- * A file of a message, its content in R2 under `key`. `size` is in bytes. `blocked` says why a file that arrived is not
- * handed on.
+ * A file of a message. Its content is in R2 under `key`; `size` is in bytes. `blocked` says why a received file cannot be
+ * downloaded.
  */
 export type StoredFile = {
   id: string
@@ -54,9 +54,9 @@ export type StoredFile = {
   contentType: string
   size: number
   key: string
-  /** Of the content, where a sender of ours gave it. */
+  /** Of the content. Only for files that our own senders attach. */
   sha256?: string
   blocked?: string
-  /** What the HTML of the message names it by, where that shows it. */
+  /** The Content-ID, if the HTML of the message shows the file inline. */
   contentId?: string
 }

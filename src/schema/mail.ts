@@ -14,10 +14,10 @@ export const VERDICTS = [
   'permerror',
 ] as const
 
-/** A result of RFC 8601, section 2.7; what is absent or unknown is `none`. */
+/** A result of RFC 8601, section 2.7. Missing or unknown results are `none`. */
 export type Verdict = (typeof VERDICTS)[number]
 
-/** What our own receiving hop says of an inbound message. */
+/** The authentication results that our own receiving server gave an inbound message. */
 export type Authentication = {
   spf: Verdict
   dkim: Verdict
@@ -25,12 +25,12 @@ export type Authentication = {
   isFromAuthenticated: boolean
 }
 
-/** How much a message looks as if it gave orders to its reader: 0 to 1, and why. */
+/** How likely a message is a prompt injection: 0 to 1, with the reasons. */
 export type Risk = { score: number; reasons: { code: string; detail: string }[] }
 
 /**
- * Mail as a tenant's mailboxes hold it, sent or received. What passes between tenants has one row in each under the same
- * id. Blind copies are named in the sender's row only.
+ * Messages in a tenant's mailboxes, sent or received. A message between tenants has one row in each, with the same id.
+ * Only the sender's row names the Bcc recipients.
  */
 export const messages = sqliteTable(
   'messages',
@@ -38,14 +38,14 @@ export const messages = sqliteTable(
     tenantId: text().notNull(),
     id: text().notNull(),
     threadId: text().notNull(),
-    /** The send that carries it, in the sender's row. */
+    /** The send of this message. Only in the sender's row. */
     sendId: text(),
     /** Message-ID, without brackets. */
     rfcId: text().notNull(),
     deliveryType: text({ enum: ['internal', 'external'] }).notNull(),
     fromAddress: text().notNull(),
     fromName: text(),
-    /** Null for senders who are no mailbox of ours. */
+    /** Null if the sender is not one of our mailboxes. */
     fromMailboxId: text(),
     to: text('to_addresses', { mode: 'json' }).$type<string[]>().notNull(),
     cc: text('cc_addresses', { mode: 'json' }).$type<string[]>().notNull(),
@@ -55,21 +55,21 @@ export const messages = sqliteTable(
     text: text(),
     /** Sanitised. */
     html: text(),
-    /** What is new in an inbound text, without quotes and signature. */
+    /** The new part of an inbound text, without quotes and signature. */
     replyText: text(),
-    /** Where text and html lie in R2, as JSON, when they are too large for the row. */
+    /** The R2 key of text and html, as JSON, if they are too large for the row. */
     bodyKey: text(),
-    /** The whole message as it arrived, in R2. */
+    /** The R2 key of the mail as it arrived. */
     rawKey: text(),
     files: text({ mode: 'json' }).$type<StoredFile[]>().notNull(),
-    /** The message of ours that it answers. */
+    /** The id of the message that this one answers, if we have that. */
     inReplyTo: text(),
     /** Message-IDs of the thread so far, without brackets, oldest first. */
     references: text('reference_ids', { mode: 'json' }).$type<string[]>().notNull(),
-    /** What the embedded classifier reads in inbound mail. */
+    /** The intent that the embedded classifier found in an inbound message. */
     intent: text(),
     authentication: text({ mode: 'json' }).$type<Authentication>(),
-    /** Why nothing may act on it by itself; empty where nothing speaks against that. */
+    /** Reasons why no automatic reply or action may follow. Empty if there are none. */
     ambiguities: text({ mode: 'json' }).$type<string[]>().notNull(),
     risk: text({ mode: 'json' }).$type<Risk>(),
     isAutomatic: flag().notNull().default(false),
@@ -78,14 +78,14 @@ export const messages = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
     index('messages_by_rfc_id').on(t.tenantId, t.rfcId),
-    // On /email a message of others is told apart from one that does not exist.
+    // The API under /email answers differently for another agent's message and for an unknown id.
     index('messages_by_id').on(t.id),
   ],
 )
 
 /**
- * A message as one mailbox sees it: read, starred and deleted are the viewer's own. `at` is microseconds since 1970 and
- * strictly increasing within a folder of a mailbox, so that it orders, pages and never ties.
+ * A message as one mailbox sees it, with that mailbox's own read, starred and deleted marks. `at` is microseconds since
+ * 1970 and strictly increases within a folder of a mailbox, so it can order and page.
  */
 export const views = sqliteTable(
   'views',
@@ -96,7 +96,7 @@ export const views = sqliteTable(
     at: integer().notNull(),
     messageId: text().notNull(),
     threadId: text().notNull(),
-    /** Who wrote it, in canonical form. */
+    /** The sender's address in canonical form. */
     fromContact: text().notNull(),
     readAt: time(),
     starred: flag().notNull().default(false),
@@ -113,7 +113,7 @@ export const views = sqliteTable(
   ],
 )
 
-/** A conversation as one mailbox sees it. Its id is shared by all who take part, of whatever tenant. */
+/** A conversation as one mailbox sees it. All participants share its id, across tenants. */
 export const threads = sqliteTable(
   'threads',
   {
@@ -121,7 +121,7 @@ export const threads = sqliteTable(
     mailboxId: text().notNull(),
     id: text().notNull(),
     subject: text().notNull(),
-    /** Of its newest message, in microseconds since 1970. */
+    /** The time of the newest message, in microseconds since 1970. */
     lastAt: integer().notNull(),
     archived: flag().notNull().default(false),
     starred: flag().notNull().default(false),
@@ -133,7 +133,7 @@ export const threads = sqliteTable(
   ],
 )
 
-/** What an agent keeps in mind. Keys and values are counted in code points. */
+/** An agent's memory: keys and values. Their length is counted in code points. */
 export const memories = sqliteTable(
   'memories',
   {
@@ -154,22 +154,22 @@ export const memories = sqliteTable(
 )
 
 /**
- * Which text of a tenant stands in the full-text index (made by hand: `search_fts`, which keeps no text), at which row of
- * it, and its vectors, a character for each dimension. A trigger takes the row of a deleted entry with it.
+ * Texts of a tenant in the search index: their row in the full-text table `search_fts`, which keeps no text, and their
+ * vectors, one character for each dimension. A trigger deletes the row in `search_fts` with its entry.
  */
 export const searchEntries = sqliteTable(
   'search_entries',
   {
     tenantId: text().notNull(),
     kind: text({ enum: ['message', 'memory'] }).notNull(),
-    /** The message's id, or the key of the memory. */
+    /** The message's id, or the memory's key. */
     refId: text().notNull(),
-    /** The mailbox or the agent whose it is. */
+    /** The mailbox of the message, or the agent of the memory. */
     scope: text().notNull(),
     row: integer().notNull(),
-    /** The embedded one, which every entry has. */
+    /** From the embedded model. Every entry has it. */
     vector: text().notNull(),
-    /** The configured model that has read it too, and what it made of it where that is not kept in Vectorize. */
+    /** The configured model that also made a vector, and that vector unless it is in Vectorize. */
     model: text(),
     modelVector: text(),
     createdAt: time().notNull(),

@@ -1,7 +1,7 @@
 import { index, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
-/** What one person was mailed to decide one approval with, once: a link, or an address to answer to. Only hashes are kept. */
+/** Single-use tokens with which one person decides one approval: a mailed link or a reply address. Only hashes are kept. */
 export const approvalTokens = sqliteTable(
   'approval_tokens',
   {
@@ -10,7 +10,7 @@ export const approvalTokens = sqliteTable(
     approvalId: text().notNull(),
     ownerId: text().notNull(),
     door: text({ enum: ['link', 'answer'] }).notNull(),
-    /** Of the message that the notice was about. */
+    /** Of the message that the notice shows. */
     sha256: text().notNull(),
     expiresAt: time().notNull(),
     usedAt: time(),

@@ -3,8 +3,8 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 import { flag, time } from './columns.ts'
 
 /**
- * What a tenant pays for, as the one who collects the money last said. The tenant's plan follows `plan`; `version` counts
- * the changes, so that what was learnt before another change is not written after it.
+ * What a tenant pays for, as the payment provider last reported. The tenant's plan follows `plan`. `version` counts the
+ * changes, so that an older report never overwrites a newer one.
  */
 export const subscriptions = sqliteTable(
   'subscriptions',
@@ -12,10 +12,10 @@ export const subscriptions = sqliteTable(
     tenantId: text().primaryKey(),
     provider: text({ enum: ['stripe', 'local'] }).notNull(),
     customerId: text().notNull(),
-    /** Null where nothing is paid for. */
+    /** Null without a subscription. */
     subscriptionId: text(),
     plan: text({ enum: ['free', 'starter', 'growth', 'team', 'enterprise'] }).notNull(),
-    /** In Stripe's words. */
+    /** Stripe's word for the state. */
     status: text().notNull(),
     currentPeriodEnd: time(),
     cancelAtPeriodEnd: flag().notNull().default(false),
@@ -26,7 +26,7 @@ export const subscriptions = sqliteTable(
   (t) => [uniqueIndex('subscriptions_by_customer').on(t.customerId)],
 )
 
-/** Hosted pages on which a plan is to be paid for. */
+/** Hosted payment pages for a plan. */
 export const checkouts = sqliteTable(
   'checkouts',
   {
@@ -39,7 +39,7 @@ export const checkouts = sqliteTable(
   (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('checkouts_by_id').on(t.id)],
 )
 
-/** Which reports of Stripe have been acted on, so that each counts once. */
+/** Stripe events that have been handled, so that each counts once. */
 export const billingEvents = sqliteTable(
   'billing_events',
   {
@@ -52,8 +52,8 @@ export const billingEvents = sqliteTable(
 )
 
 /**
- * Money that vouches for an owner. `closing` is what an operator has ordered and the far side has not confirmed yet;
- * `nextAt` is when the sweep must look at the row again, null once nothing more is to be done.
+ * Bonds: money held on an owner's card as a security. `closing` is an end that was ordered and that the payment provider
+ * has not confirmed yet. `nextAt` is when the sweep looks at the row again, null if nothing more is to do.
  */
 export const bonds = sqliteTable(
   'bonds',
@@ -66,10 +66,10 @@ export const bonds = sqliteTable(
     status: text({ enum: ['pending', 'posted', 'captured', 'released', 'failed'] }).notNull(),
     customerId: text().notNull(),
     setupId: text(),
-    /** The hosted page on which the card is entered, where one was opened. */
+    /** The hosted page on which the owner enters a card, if one was opened. */
     checkoutId: text(),
     paymentMethodId: text(),
-    /** The hold that stands now, and how many were asked for before it. */
+    /** The current hold on the card, and how many holds there have been. */
     holdId: text(),
     holds: integer().notNull().default(0),
     closing: text({ enum: ['captured', 'released'] }),

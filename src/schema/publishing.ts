@@ -3,13 +3,13 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 import { flag, time } from './columns.ts'
 import { EVENT_TYPES, type EventType } from './journal.ts'
 
-/** Where a tenant, or one of its agents, wants its events. No event types means all of them. */
+/** Webhooks of a tenant or of one of its agents. No event types means all types. */
 export const webhooks = sqliteTable(
   'webhooks',
   {
     tenantId: text().notNull(),
     id: text().notNull(),
-    /** Null where it hears of the whole tenant. */
+    /** Null if the webhook gets the events of the whole tenant. */
     agentId: text(),
     url: text().notNull(),
     eventTypes: text({ mode: 'json' }).$type<EventType[]>().notNull(),
@@ -17,14 +17,14 @@ export const webhooks = sqliteTable(
     isActive: flag().notNull().default(true),
     disabledReason: text(),
     secret: text().notNull(),
-    /** Those that sign beside it until their time is over, in ms since 1970; the newest first. */
+    /** Earlier secrets, which also sign until the given time in ms since 1970. Newest first. */
     replacedSecrets: text({ mode: 'json' })
       .$type<{ secret: string; until: number }[]>()
       .notNull()
       .default([]),
-    /** Since when every attempt has failed. */
+    /** The first failure since the last success. */
     failingSince: time(),
-    /** When the sweep looks after the deliveries that wait for it; a trigger sets it as soon as one does. */
+    /** When the sweep releases waiting deliveries. A trigger sets it when the first one waits. */
     releaseAt: time(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
@@ -35,7 +35,7 @@ export const webhooks = sqliteTable(
   ],
 )
 
-/** One event on its way to one webhook. */
+/** The delivery of one event to one webhook. */
 export const webhookDeliveries = sqliteTable(
   'webhook_deliveries',
   {
@@ -48,9 +48,9 @@ export const webhookDeliveries = sqliteTable(
     attempts: integer().notNull().default(0),
     statusCode: integer(),
     error: text(),
-    /** Null where it has ended, and where it waits. */
+    /** When the next attempt is due. Null if the delivery has ended or waits. */
     nextAt: time(),
-    /** Whether it waits for other attempts of its webhook to end. */
+    /** Whether the delivery waits until other attempts of its webhook have ended. */
     isWaiting: flag().notNull().default(false),
     lockToken: text(),
     lockUntil: time(),
@@ -69,7 +69,7 @@ export const webhookDeliveries = sqliteTable(
   ],
 )
 
-/** What was sent in one attempt and what came back, the first KB of each. */
+/** The request and response of each attempt, the first KB of each. */
 export const webhookAttempts = sqliteTable(
   'webhook_attempts',
   {

@@ -27,7 +27,7 @@ export const SEND_STATES = [
 ] as const
 export type SendState = (typeof SEND_STATES)[number]
 
-/** What a send was asked to be. Kept in the row, or under `inputKey` in R2 where it is large. */
+/** The input of a send. It is in the row, or in R2 under `inputKey` if it is large. */
 export type SendInput = {
   payload: Record<string, unknown>
   /** Content given in the request instead of a stored template. */
@@ -36,25 +36,25 @@ export type SendInput = {
   replyTo: string | null
   campaignId: string | null
   headers: Record<string, string>
-  /** Written whole by its sender, as mail is: it has a copy in Sent and may be delivered to our own at once. */
+  /** A letter: it has a copy in Sent and may be delivered internally at once. */
   isComposed?: true
-  /** The message of ours that it answers, and what its thread's readers will group it by. */
+  /** The message that this send answers, and the thread. */
   reply?: ReplyTo
   files?: StoredFile[]
-  /** Absent where the send says nothing: its agent and its mailbox decide. */
+  /** If absent, the settings of the agent and the mailbox decide. */
   humanize?: boolean | null
   humanizeStyle?: HumanizerStyle | null
 }
 
-/** What a reply hangs on: ids of ours, and the Message-IDs for In-Reply-To and References, without brackets. */
+/** The message that a reply answers: our ids, and the Message-IDs for In-Reply-To and References, without brackets. */
 export type ReplyTo = { messageId: string; threadId: string; rfcId: string; references: string[] }
 
-/** What the content rule looks at, counted when the message was written. */
+/** The facts for the content rule, counted when the message was written. */
 export type ContentFacts = { urls: number; urlsAtMost: number | null; blockedFile: string | null }
 
 /**
- * One message, whatever the number of recipients. `burned_key` is the dedupe key while it is taken; `dedupe_key` stays
- * for display. `next_at` is when the sweep must look at the row again, null once nothing more is to be done.
+ * Sends, with one or more recipients each. `burned_key` is the dedupe key while it is taken; `dedupe_key` stays for
+ * display. `next_at` is when the sweep looks at the row again, null if nothing more is to do.
  */
 export const sends = sqliteTable(
   'sends',
@@ -65,7 +65,7 @@ export const sends = sqliteTable(
     door: text().notNull(),
     mailboxId: text().notNull(),
     agentId: text(),
-    /** The key that asked, or at the door `smtp` the credential. */
+    /** The API key of the request. At the door `smtp`: the SMTP credential. */
     keyId: text(),
     state: text({ enum: SEND_STATES }).notNull(),
     reason: text(),
@@ -85,19 +85,19 @@ export const sends = sqliteTable(
     nextAt: time(),
     lockToken: text(),
     lockUntil: time(),
-    /** Claims since the last progress; eight make a dead letter. */
+    /** Locks since the last progress. After eight, the send becomes a dead letter. */
     locks: integer().notNull().default(0),
     renderedKey: text(),
     renderedSha256: text(),
     messageId: text(),
-    /** The attached domain that the rendered message is from, or null where it is from ours. */
+    /** The attached domain of the rendered From address. Null if the address is in our own domain. */
     domainId: text(),
     carrier: text(),
     carrierMessageId: text(),
     attempt: integer().notNull().default(0),
-    /** Set while an attempt may have been delivered: the send is pinned to `carrier` and `idempotency_key`. */
+    /** Set while an attempt is ambiguous. The send may then only be repeated at the same `carrier`, with the same key. */
     ambiguousAt: time(),
-    /** Whom that attempt was for: a replay names them all again, whatever has been heard of some since. */
+    /** The recipients of the ambiguous attempt. A repetition names all of them, whatever was reported since. */
     pinnedRecipients: text({ mode: 'json' }).$type<string[]>(),
     deliveredAt: time(),
     createdAt: time().notNull(),
@@ -105,9 +105,9 @@ export const sends = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
-    // A bounce address names its send and, for want of room, not its tenant.
+    // A bounce address has room for the send's id only, not for the tenant's.
     index('sends_by_return_path').on(t.id).where(sql`carrier = 'smtp'`),
-    // Events that bear none of our ids, and replies to mail whose Message-ID the carrier has changed.
+    // For events without our ids, and for replies to mail whose Message-ID the carrier changed.
     index('sends_by_carrier_message').on(t.carrierMessageId).where(sql`carrier_message_id IS NOT NULL`),
     uniqueIndex('sends_by_burned_key').on(t.tenantId, t.burnedKey).where(sql`burned_key IS NOT NULL`),
     index('sends_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
@@ -117,22 +117,22 @@ export const sends = sqliteTable(
 )
 
 /**
- * How often a send or an inbound message has come to a state, of all tenants together; it names nobody. Triggers count.
- * What is `queued` is not counted, for it comes to another state soon, and the caller waits for that row.
+ * How often a send or an inbound message reached a state, for all tenants together. Triggers count. `queued` is not counted:
+ * the state is short, and the caller would wait for the counter.
  */
 export const counts = sqliteTable(
   'counts',
   {
     kind: text({ enum: ['send', 'inbound'] }).notNull(),
     state: text().notNull(),
-    /** The code that says why; empty where none does. */
+    /** The code of the reason. Empty if there is none. */
     reason: text().notNull(),
     count: integer().notNull(),
   },
   (t) => [primaryKey({ columns: [t.kind, t.state, t.reason] })],
 )
 
-/** One row per recipient of an accepted send, keyed by contact so that a contact's history is one range. */
+/** The recipients of accepted sends. The key starts with the contact, so that a contact's history is one range. */
 export const sendRecipients = sqliteTable(
   'send_recipients',
   {
@@ -145,9 +145,9 @@ export const sendRecipients = sqliteTable(
     state: text({
       enum: ['pending', 'in_flight', 'accepted', 'delivered', 'bounced', 'complained', 'refused', 'void'],
     }).notNull(),
-    /** Which signals have been counted, as bits: see core/signals/kinds.ts. */
+    /** The signals that have been counted, as bits: see core/signals/kinds.ts. */
     signals: integer().notNull().default(0),
-    /** The carrier that was last given the message for this recipient. */
+    /** The last carrier that was given the message for this recipient. */
     carrier: text(),
     detail: text(),
     createdAt: time().notNull(),
@@ -162,7 +162,7 @@ export const sendRecipients = sqliteTable(
   ],
 )
 
-/** A decision a person owes: bound to the bytes that will leave, single use, void after 24 h. */
+/** Decisions that a person must make. Each is for exactly these bytes, for single use, and expires after 24 h. */
 export const approvals = sqliteTable(
   'approvals',
   {
@@ -179,7 +179,7 @@ export const approvals = sqliteTable(
     decidedAt: time(),
     decidedBy: text(),
     decisionReason: text(),
-    /** When those who may decide must be told by mail; null once they are. */
+    /** When the notice to the people who may decide is due. Null once it is sent. */
     noticeAt: time(),
     noticedAt: time(),
   },
