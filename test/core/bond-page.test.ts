@@ -141,7 +141,7 @@ test('a page is closed with its bond, replaced when it has run out, and a card t
   expect((await bob.get(`?bond=${left.id}`)).body).toContain('not posted: no card was entered within a day')
   await stripe.set({ down: 4 })
   const down = await bob.post('/bonds', { tier: 'enterprise' })
-  expect([down.status, down.body.includes('cannot be asked now')]).toEqual([422, true])
+  expect([down.status, down.body.includes('cannot be reached')]).toEqual([422, true])
   expect((await stripe.look()).wrong).toEqual([])
 })
 

@@ -23,7 +23,7 @@ import { Fault } from '../ground/fault.ts'
 import { type AuditRecord, audited } from '../journal/audit.ts'
 import { SUSPENDED_BELOW } from '../policy/plans.ts'
 
-// Whoever runs the Worker looks after all tenants at once: alone among the verbs, these name no tenant on purpose.
+// For the operator: these verbs act on all tenants, so they name none.
 
 export type OperatorFilter = {
   status: 'active' | 'suspended' | 'deactivated' | null
@@ -45,11 +45,11 @@ export type OperatorStats = {
   complaints: number
 }
 
-/** Throws unless the operator's own key is presented; `not_configured` where there is none. */
+/** Faults: `unauthorized` without the operator's key, `not_configured` if no OPERATOR_KEY is set. */
 export function mustBeOperator(env: Env, presented: string | null): void {
   const { operatorKey } = settings(env)
   if (operatorKey === null)
-    throw new Fault('not_configured', 'These routes are closed: no OPERATOR_KEY is configured.')
+    throw new Fault('not_configured', 'The operator routes are off: no OPERATOR_KEY is configured.')
   if (!isOperator(env, presented)) throw new Fault('unauthorized', "The operator's key is missing or wrong.")
 }
 
@@ -78,20 +78,20 @@ export async function listAccounts(env: Env, filter: OperatorFilter): Promise<Se
     .limit(limit)
 }
 
-/** Stops a mailbox from sending until it is unfrozen. Freezing again replaces the reason. */
+/** Stops a mailbox from sending until it is unfrozen. A second freeze replaces the reason. Fault: `not_found`. */
 export async function freeze(env: Env, now: Date, localPart: string, reason: string): Promise<Sender> {
   const change = { frozenAt: now, frozenReason: reason, frozenBy: 'operator', updatedAt: now }
   return await changed(env, now, localPart, change, { action: 'mailbox.frozen', detail: { reason } })
 }
 
-/** Lets a mailbox send again; a reputation that had suspended it is raised to the least that does not. */
+/** Lets a mailbox send again. A reputation low enough to suspend it is raised to the lowest value that does not. */
 export async function unfreeze(env: Env, now: Date, localPart: string): Promise<Sender> {
   const reputation = sql<number>`max(${mailboxes.reputation}, ${SUSPENDED_BELOW})`
   const change = { frozenAt: null, frozenReason: null, frozenBy: null, reputation, updatedAt: now }
   return await changed(env, now, localPart, change, { action: 'mailbox.unfrozen' })
 }
 
-/** Sums over all that there is: it reads every mailbox and every message. */
+/** Totals over all tenants. This reads every mailbox and every message. */
 export async function accountStats(env: Env): Promise<OperatorStats> {
   const db = database(env)
   const count = (condition: SQL | undefined) => sql<number>`coalesce(sum(${condition}), 0)`
@@ -110,7 +110,7 @@ export async function accountStats(env: Env): Promise<OperatorStats> {
       .from(mailboxes)
       .innerJoin(tenants, eq(tenants.id, mailboxes.tenantId))
       .leftJoin(agents, and(eq(agents.tenantId, mailboxes.tenantId), eq(agents.id, mailboxes.agentId))),
-    // The sender's row alone names the send, so that each message counts once.
+    // Only the sender's row names the send, so each message counts once.
     db
       .select({ type: messages.deliveryType, count: sql<number>`count(*)` })
       .from(messages)
@@ -136,7 +136,7 @@ function withStanding(env: Env) {
     .leftJoin(agents, and(eq(agents.tenantId, mailboxes.tenantId), eq(agents.id, mailboxes.agentId)))
 }
 
-/** As `senderStatus` says of one account. */
+/** The same rule as `senderStatus`, in SQL. */
 function hasStatus(status: 'active' | 'suspended' | 'deactivated'): SQL | undefined {
   if (status === 'suspended') return lt(mailboxes.reputation, SUSPENDED_BELOW)
   const isUsed = and(
@@ -166,11 +166,11 @@ async function changed(
     .from(mailboxes)
     .where(eq(mailboxes.contact, contact))
   const { tenantId, id } = found ?? { tenantId: '', id: '' }
-  const isIt = and(eq(mailboxes.tenantId, tenantId), eq(mailboxes.id, id))
+  const isMailbox = and(eq(mailboxes.tenantId, tenantId), eq(mailboxes.id, id))
   const [, , , rows] = await db.batch([
-    db.update(mailboxes).set(change).where(isIt),
+    db.update(mailboxes).set(change).where(isMailbox),
     ...audited({ db, now, tenantId, actor: OPERATOR }, [{ ...record, target: id }]),
-    withStanding(env).where(isIt),
+    withStanding(env).where(isMailbox),
   ])
   const [account] = rows
   if (!account) throw new Fault('not_found', 'No such account.', { field: 'agent_id' })

@@ -92,7 +92,7 @@ test('the audit log is verified on its page, which names the first entry that ha
     )
   await entry("'suppression.lifted', target", 5)
   expect(await verify()).toContain(
-    'Entry 5 has been changed or is missing: its hash is not that of what it says.',
+    'Entry 5 has been changed or is missing: its hash does not match its content.',
   )
   await entry("'suppression.created', target", 5)
   expect(await verify()).toContain('role="status"')
@@ -101,7 +101,7 @@ test('the audit log is verified on its page, which names the first entry that ha
      SELECT d.tenant_id, d.entry_id, d.salt, '{}' FROM audit_details d JOIN audit_entries e
        ON e.tenant_id = d.tenant_id AND e.id = d.entry_id WHERE e.tenant_id = ?1 AND e.seq = 6`,
   )
-  expect(await verify()).toContain('Entry 6 has been changed or is missing: its detail is not what it was.')
+  expect(await verify()).toContain('Entry 6 has been changed or is missing: its detail was changed.')
   await entry('action, target', 5, 4)
   expect(await verify()).toContain('Entry 4 has been changed or is missing')
   const other = await newTenant()

@@ -1,6 +1,6 @@
 import { digest, fields } from '../../journal/commitment.ts'
 
-/** What the hash of an entry covers. */
+/** The fields that the hash of an entry covers. */
 export type Link = {
   seq: number
   id: string
@@ -11,13 +11,13 @@ export type Link = {
   commitment: string
 }
 
-/** The end of a chain that its signature vouches for. */
+/** The end of a chain, which the signature covers. */
 export type Head = { tenantId: string; seq: number; hash: string; at: string }
 
-/** What the first entry of a chain follows. */
+/** The previous hash of the first entry of a chain. */
 export const GENESIS = '0'.repeat(64)
 
-/** The hash that binds an entry to all before it. */
+/** The hash that binds an entry to all entries before it. */
 export function linkHash(prevHash: string, { seq, id, at, actor, action, target, commitment }: Link): string {
   return digest(['moltpost audit entry 1', prevHash, String(seq), id, at, actor, action, target, commitment])
 }

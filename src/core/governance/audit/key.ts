@@ -9,7 +9,7 @@ type Signer = PublicKey & { sign: CryptoKey; verify: CryptoKey }
 /** An Ed25519 private key in PKCS #8 is this and the 32 bytes of its seed (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** A public one in SPKI is this and its 32 bytes. */
+/** An Ed25519 public key in SPKI is this and its 32 bytes (RFC 8410). */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
 /** Bytes of an Ed25519 signature. */
@@ -17,14 +17,14 @@ const SIGNATURE_LENGTH = 64
 
 const signers = new WeakMap<object, Promise<Signer | null>>()
 
-/** The key that heads of audit logs are signed with, to verify them by. Throws `not_configured` where there is none. */
+/** The public key that verifies the signed heads of audit logs. Fault: `not_configured` without AUDIT_SIGNING_KEY. */
 export async function auditKey(env: Env): Promise<PublicKey> {
   const signer = await signerOf(env)
   if (signer) return signer
   throw new Fault('not_configured', 'Audit logs are not signed: no AUDIT_SIGNING_KEY is configured.')
 }
 
-/** Signs the head of a chain; nulls where no key is configured. */
+/** Signs the head of a chain. Key id and signature are null if no key is configured. */
 export async function signHead(env: Env, head: Head) {
   const signer = await signerOf(env)
   if (!signer) return { keyId: null, signature: null }
@@ -32,7 +32,7 @@ export async function signHead(env: Env, head: Head) {
   return { keyId: signer.keyId, signature: Buffer.from(signature).toString('base64') }
 }
 
-/** Whether our key has signed these bytes: `unknown` where another key did, `none` where nothing is signed. */
+/** Whether our key signed these bytes: `unknown` if another key did, `none` if there is no signature. */
 export async function vouchesFor(
   env: Env,
   { keyId, signature }: { keyId: string | null; signature: string | null },

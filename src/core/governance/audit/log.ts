@@ -15,27 +15,27 @@ export type SignedHead = {
   signature: string | null
 }
 
-/** Entries that one look-up of the whole log brings. */
+/** Entries of one page when the whole log is read. */
 const AT_ONCE = 500
 
-/** What a cell must not begin with lest a spreadsheet takes it for a formula. */
+/** A spreadsheet would read a cell that begins like this as a formula. */
 const FORMULA = /^[=+\-@\t\r]/
 
 const COLUMNS = 'seq,id,at,actor,action,target,detail,salt,commitment,prev_hash,hash'
 
-/** The tenant's log, newest first, and how far it is chained. `before` is the last `seq` of the page before. */
+/** The tenant's log, newest first, and how many entries are not linked yet. `before` is the last `seq` of the previous page. */
 export async function listEntries(ctx: Ctx, page: { before: number | null; limit: number }) {
   mustBeAllowed(ctx, 'read')
   const { db, tenantId } = ctx
-  const isTenants = eq(auditEntries.tenantId, tenantId)
+  const isOfTenant = eq(auditEntries.tenantId, tenantId)
   const [entries, [counted], [head]] = await db.batch([
-    entriesWhere(db, and(isTenants, page.before === null ? undefined : lt(auditEntries.seq, page.before)))
+    entriesWhere(db, and(isOfTenant, page.before === null ? undefined : lt(auditEntries.seq, page.before)))
       .orderBy(desc(auditEntries.seq))
       .limit(page.limit),
     db
       .select({ total: sql<number>`coalesce(max(${auditEntries.seq}), 0)` })
       .from(auditEntries)
-      .where(isTenants),
+      .where(isOfTenant),
     db.select().from(auditHeads).where(eq(auditHeads.tenantId, tenantId)),
   ])
   const total = counted?.total ?? 0
@@ -43,8 +43,8 @@ export async function listEntries(ctx: Ctx, page: { before: number | null; limit
 }
 
 /**
- * The whole log, oldest first, one line of JSON for each entry, and last the signed head that they lead to. Every line
- * holds what its hash covers, so that whoever has our public key can verify it.
+ * The whole log, oldest first, one line of JSON for each entry. The last line is the signed head. Every line holds what its
+ * hash covers, so that anybody with our public key can verify the log.
  */
 export async function* logLines(ctx: Ctx): AsyncGenerator<string> {
   const head = await headOf(ctx)
@@ -52,7 +52,7 @@ export async function* logLines(ctx: Ctx): AsyncGenerator<string> {
   yield headLine(head)
 }
 
-/** The whole log as a table for people; no cell begins as a formula does. */
+/** The whole log as CSV. No cell begins like a formula. */
 export async function* logTable(ctx: Ctx): AsyncGenerator<string> {
   const head = await headOf(ctx)
   yield `${COLUMNS}\r\n`
@@ -61,7 +61,7 @@ export async function* logTable(ctx: Ctx): AsyncGenerator<string> {
   }
 }
 
-/** The end of the log once all that has been written until now is chained, signed at this moment. */
+/** Links all entries written so far and returns the end of the log, signed now. */
 async function headOf(ctx: Ctx): Promise<SignedHead> {
   mustBeAllowed(ctx, 'read')
   const { env, db, now, tenantId } = ctx
@@ -71,7 +71,7 @@ async function headOf(ctx: Ctx): Promise<SignedHead> {
   return { ...head, ...(await signHead(env, { ...head, at: now.toISOString() })) }
 }
 
-/** The entries behind one and up to another, oldest first, some at a time. */
+/** The entries after `after`, up to and including `last`, oldest first, in pages. */
 export async function* pagesOf(
   { env, tenantId }: Pick<Ctx, 'env' | 'tenantId'>,
   after: number,
@@ -92,7 +92,7 @@ export async function* pagesOf(
   }
 }
 
-/** Entries with what they tell, where that is not erased. */
+/** Entries with their details. A detail is null if it is erased. */
 export function entriesWhere(db: Db, condition: ReturnType<typeof and>) {
   const { tenantId, seq, id, at, actor, action, target, commitment, prevHash, hash } = auditEntries
   const { salt, detail } = auditDetails
@@ -104,7 +104,7 @@ export function entriesWhere(db: Db, condition: ReturnType<typeof and>) {
     .$dynamic()
 }
 
-/** The detail stands in the line as it was committed to, so that no reader's way of writing JSON matters. */
+/** The line holds the detail as the exact text of its commitment: another JSON writer could change it. */
 function lineOf({ detail, salt, commitment, prevHash, hash, ...entry }: LoggedEntry): string {
   const { seq, id, actor, action, target } = entry
   const first = JSON.stringify({ seq, id, at: entry.at.toISOString(), actor, action, target })

@@ -4,10 +4,10 @@ import { auditEntries } from '../../../schema/journal.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { entriesWhere, type LoggedEntry } from './log.ts'
 
-/** Entries that one look goes through. */
+/** Entries that one call looks at. */
 const ENTRIES_AT_ONCE = 5_000
 
-/** What to look for; an action or an actor may be named by its kind alone: `domain`, `key`. */
+/** What to look for. An action or an actor may be given by its kind alone: `domain`, `key`. */
 export type EntryFilter = {
   action?: string | undefined
   actor?: string | undefined
@@ -15,8 +15,8 @@ export type EntryFilter = {
 }
 
 /**
- * The entries of the tenant's log that fit, newest first. Only so many are looked at: `next`, where there are older ones,
- * is what to give as `before` to go on, whether or not any fitted.
+ * The matching entries of the tenant's log, newest first. One call looks at a limited number of entries. If there are older
+ * entries, `next` is the value of `before` for the next call, even if this call found nothing.
  */
 export async function searchEntries(
   ctx: Ctx,
@@ -26,11 +26,11 @@ export async function searchEntries(
   mustBeAllowed(ctx, 'read')
   const { db, tenantId } = ctx
   const { seq, action, actor, target } = auditEntries
-  const isTenants = eq(auditEntries.tenantId, tenantId)
+  const isOfTenant = eq(auditEntries.tenantId, tenantId)
   const [newest] = await db
     .select({ seq })
     .from(auditEntries)
-    .where(and(isTenants, page.before === null ? undefined : lt(seq, page.before)))
+    .where(and(isOfTenant, page.before === null ? undefined : lt(seq, page.before)))
     .orderBy(desc(seq))
     .limit(1)
   if (!newest) return { entries: [], next: null }
@@ -38,7 +38,7 @@ export async function searchEntries(
   const found = await entriesWhere(
     db,
     and(
-      isTenants,
+      isOfTenant,
       gte(seq, from),
       lt(seq, newest.seq + 1),
       isOfKind(action, filter.action, '.'),
@@ -53,8 +53,8 @@ export async function searchEntries(
   return { entries, next: from > 1 ? from : null }
 }
 
-function isOfKind(column: SQLiteColumn, wanted: string | undefined, mark: string): SQL | undefined {
+function isOfKind(column: SQLiteColumn, wanted: string | undefined, separator: string): SQL | undefined {
   if (wanted === undefined) return undefined
-  const start = `${wanted}${mark}`
+  const start = `${wanted}${separator}`
   return or(eq(column, wanted), sql`substr(${column}, 1, ${start.length}) = ${start}`)
 }

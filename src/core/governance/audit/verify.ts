@@ -7,24 +7,24 @@ import { vouchesFor } from './key.ts'
 import { linkEntries } from './link.ts'
 import { type LoggedEntry, pagesOf } from './log.ts'
 
-/** Entries that one turn goes through. */
+/** Entries that one call verifies. */
 const AT_ONCE = 50_000
 
 /**
- * What a look through the log has come to. `broken` names the first entry that is not as it was written; `next`, where the
- * log is longer than one turn, is the entry to go on behind. The signature is judged with the last turn.
+ * The result of a verification. `broken` names the first entry that was changed. `so_far` means that the log is longer than
+ * one call: `next` is the value of `after` for the next call. The last call checks the signature.
  */
 export type Verified =
   | { outcome: 'sound'; from: number; to: number; erased: number; signature: Signature; at: Date | null }
   | { outcome: 'so_far'; from: number; to: number; erased: number; next: number }
   | { outcome: 'broken'; seq: number; why: string }
 
-/** Whether our key vouches for the end of the chain: `unknown` where another key than today's has signed it. */
+/** Whether our key signed the end of the chain: `unknown` if it was signed with another key than today's. */
 export type Signature = 'valid' | 'wrong' | 'unknown' | 'none'
 
 /**
- * Goes through the tenant's log from its beginning, or behind an entry up to which it has been looked through: that each
- * entry follows the one before, says what it said, and leads to the signed head. What is not chained yet is chained first.
+ * Verifies the tenant's log after the entry `after`, 0 for the whole log: each entry must follow the one before, be
+ * unchanged, and lead to the signed head. Entries that are not linked yet are linked first.
  */
 export async function verifyLog(ctx: Ctx, after: number): Promise<Verified> {
   mustBeAllowed(ctx, 'read')
@@ -34,7 +34,7 @@ export async function verifyLog(ctx: Ctx, after: number): Promise<Verified> {
   const last = head?.seq ?? 0
   const until = Math.min(last, after + AT_ONCE)
   let [prev, seq, erased] = [await hashAt(ctx, after), after, 0]
-  if (prev === null) return broken(after, 'it is missing, or not chained')
+  if (prev === null) return broken(after, 'it is missing, or not linked')
   for await (const entries of pagesOf(ctx, after, until)) {
     for (const entry of entries) {
       seq += 1
@@ -44,19 +44,19 @@ export async function verifyLog(ctx: Ctx, after: number): Promise<Verified> {
       prev = entry.hash ?? ''
     }
   }
-  if (seq < until) return broken(seq + 1, `the log ends before it, and its head says ${last} entries`)
-  const looked = { from: after + 1, to: seq, erased }
-  if (until < last) return { outcome: 'so_far', ...looked, next: until }
-  if (head && head.hash !== prev) return broken(seq, 'the head of the chain is not that of this entry')
+  if (seq < until) return broken(seq + 1, `it is missing: the head of the log counts ${last} entries`)
+  const verified = { from: after + 1, to: seq, erased }
+  if (until < last) return { outcome: 'so_far', ...verified, next: until }
+  if (head && head.hash !== prev) return broken(seq, 'the head of the chain has another hash')
   const signature = head
     ? await vouchesFor(env, head, headBytes({ ...head, at: head.at.toISOString() }))
     : 'none'
-  return { outcome: 'sound', ...looked, signature, at: head?.at ?? null }
+  return { outcome: 'sound', ...verified, signature, at: head?.at ?? null }
 }
 
 const broken = (seq: number, why: string): Verified => ({ outcome: 'broken', seq, why })
 
-/** The hash that the entry behind this one must follow. */
+/** The hash of an entry, which the next entry must name. */
 async function hashAt({ db, tenantId }: Ctx, seq: number): Promise<string | null> {
   if (seq === 0) return GENESIS
   const [entry] = await db
@@ -66,14 +66,14 @@ async function hashAt({ db, tenantId }: Ctx, seq: number): Promise<string | null
   return entry?.hash ?? null
 }
 
-/** What is wrong with an entry that should be this one, or null. */
+/** What is wrong with the entry, or null. */
 function faultOf(entry: LoggedEntry, seq: number, prev: string): string | null {
   const { salt, detail, commitment } = entry
-  if (entry.seq !== seq) return `entry ${entry.seq} stands in its place`
-  if (entry.prevHash !== prev) return 'it does not follow the entry before'
-  if ((detail === null) !== (salt === null)) return 'its detail is erased by half'
+  if (entry.seq !== seq) return `entry ${entry.seq} is in its place`
+  if (entry.prevHash !== prev) return 'it does not name the hash of the entry before'
+  if ((detail === null) !== (salt === null)) return 'only one of its detail and salt is erased'
   if (detail !== null && salt !== null && commitmentTo(salt, detail) !== commitment)
-    return 'its detail is not what it was'
-  const isWhole = linkHash(prev, { ...entry, at: entry.at.toISOString() }) === entry.hash
-  return isWhole ? null : 'its hash is not that of what it says'
+    return 'its detail was changed'
+  const isIntact = linkHash(prev, { ...entry, at: entry.at.toISOString() }) === entry.hash
+  return isIntact ? null : 'its hash does not match its content'
 }

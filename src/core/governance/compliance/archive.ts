@@ -10,20 +10,20 @@ import { mailFiles, tableFiles } from './contents.ts'
 
 /** How long an archive is kept, in ms. */
 export const KEPT_MS = 7 * 86_400_000
-/** How long a builder holds an archive without a sign of life, in ms. */
-const CLAIM_MS = 120_000
+/** How long a builder's lock on an archive lasts, in ms. The builder renews it while it works. */
+const LOCK_MS = 120_000
 const LOCKS_AT_MOST = 8
-/** R2 wants parts of one size, the last one excepted, in bytes. */
+/** The size of an upload part in bytes. R2 wants all parts but the last to be of one size. */
 const PART = 8 * 1024 * 1024
 
-/** Where an archive lies in R2. */
+/** The key of an archive in R2. */
 export function archiveKey({ tenantId, id }: { tenantId: string; id: string }): string {
   return `archives/${tenantId}/${id}.zip`
 }
 
 /**
- * Builds an archive, streaming: what is in memory is one part of it. Stopped, it is begun again under the same key, and the
- * one that ends first is the one that counts. Where the archive has had its time, it is deleted instead.
+ * Builds an archive as a stream, with at most one part in memory. If a builder stops, another begins again under the same
+ * key, and the first to finish counts. If the archive has expired, it is deleted instead.
  */
 export async function buildArchive(
   env: Env,
@@ -31,7 +31,7 @@ export async function buildArchive(
   clock: () => Date,
 ): Promise<void> {
   const db = database(env)
-  const isIt = and(eq(archives.tenantId, tenantId), eq(archives.id, id))
+  const isArchive = and(eq(archives.tenantId, tenantId), eq(archives.id, id))
   const token = newToken()
   const due = sql`${archives.nextAt} <= ${clock().getTime()}`
   const [locked] = await db
@@ -40,19 +40,19 @@ export async function buildArchive(
       state: 'running',
       lockToken: token,
       locks: sql`${archives.locks} + 1`,
-      nextAt: new Date(clock().getTime() + CLAIM_MS),
+      nextAt: new Date(clock().getTime() + LOCK_MS),
     })
-    .where(and(isIt, inArray(archives.state, ['queued', 'running']), due))
+    .where(and(isArchive, inArray(archives.state, ['queued', 'running']), due))
     .returning()
   if (!locked) return await expire(env, { tenantId, id }, clock)
-  const isMine = and(isIt, eq(archives.lockToken, token))
+  const isMine = and(isArchive, eq(archives.lockToken, token))
   if (locked.locks > LOCKS_AT_MOST) {
     await db.update(archives).set({ state: 'failed', error: 'gave_up', nextAt: null }).where(isMine)
     return
   }
   const progress = { files: 0, size: 0 }
-  const isAlive = async () => {
-    const nextAt = new Date(clock().getTime() + CLAIM_MS)
+  const keepLock = async () => {
+    const nextAt = new Date(clock().getTime() + LOCK_MS)
     const { meta } = await db
       .update(archives)
       .set({ ...progress, nextAt })
@@ -61,8 +61,8 @@ export async function buildArchive(
   }
   try {
     const files = counted([tableFiles(env, tenantId, clock()), mailFiles(env, tenantId)], progress)
-    const isWhole = await upload(env, archiveKey({ tenantId, id }), makeZip(files), progress, isAlive)
-    if (!isWhole) return
+    const isUploaded = await upload(env, archiveKey({ tenantId, id }), makeZip(files), progress, keepLock)
+    if (!isUploaded) return
   } catch (error) {
     tellFailure('archive_failed', error, { tenantId, archiveId: id })
     return
@@ -76,19 +76,19 @@ export async function buildArchive(
 }
 
 async function expire(env: Env, { tenantId, id }: { tenantId: string; id: string }, clock: () => Date) {
-  const isOver = and(
+  const isExpired = and(
     eq(archives.tenantId, tenantId),
     eq(archives.id, id),
     eq(archives.state, 'ready'),
     sql`${archives.expiresAt} <= ${clock().getTime()}`,
     gt(archives.size, 0),
   )
-  const [over] = await database(env)
+  const [expired] = await database(env)
     .update(archives)
     .set({ state: 'expired', nextAt: null })
-    .where(isOver)
+    .where(isExpired)
     .returning()
-  if (over) await env.MAIL.delete(archiveKey(over))
+  if (expired) await env.MAIL.delete(archiveKey(expired))
 }
 
 type File = { name: string; input: string | Uint8Array | AsyncIterable<string> }
@@ -102,45 +102,45 @@ async function* counted(sources: AsyncIterable<File>[], progress: { files: numbe
   }
 }
 
-/** False where somebody else has taken the work over. */
+/** Uploads the stream in parts. Returns false if another builder has taken the lock. */
 async function upload(
   env: Env,
   key: string,
   stream: ReadableStream<Uint8Array>,
   progress: { size: number },
-  isAlive: () => Promise<boolean>,
+  keepLock: () => Promise<boolean>,
 ): Promise<boolean> {
   const parts: R2UploadedPart[] = []
   let target: R2MultipartUpload | null = null
   let waiting: Uint8Array[] = []
-  let held = 0
+  let size = 0
   const bytes = () => {
     const all = Buffer.concat(waiting)
     return { part: all.subarray(0, PART), rest: all.subarray(PART) }
   }
   for await (const chunk of stream) {
     waiting.push(chunk)
-    held += chunk.byteLength
+    size += chunk.byteLength
     progress.size += chunk.byteLength
-    while (held >= PART) {
+    while (size >= PART) {
       const { part, rest } = bytes()
       target ??= await env.MAIL.createMultipartUpload(key)
       parts.push(await target.uploadPart(parts.length + 1, part))
       waiting = [rest]
-      held = rest.byteLength
-      if (await isAlive()) continue
+      size = rest.byteLength
+      if (await keepLock()) continue
       await target.abort()
       return false
     }
   }
   const { part } = bytes()
-  if (!(await isAlive())) {
+  if (!(await keepLock())) {
     await target?.abort()
     return false
   }
   if (target === null) await env.MAIL.put(key, part)
   else {
-    if (held > 0) parts.push(await target.uploadPart(parts.length + 1, part))
+    if (size > 0) parts.push(await target.uploadPart(parts.length + 1, part))
     await target.complete(parts)
   }
   return true

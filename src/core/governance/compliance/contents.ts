@@ -15,15 +15,15 @@ export type ArchiveFile = { name: string; input: string | Uint8Array | AsyncIter
 const ROWS_AT_ONCE = 500
 const MAIL_AT_ONCE = 25
 
-/** What is in the archive, then each table as lines of JSON, without the columns that hold secrets. */
+/** First a file about the archive, then each table as lines of JSON, without the columns that hold secrets. */
 export async function* tableFiles(env: Env, tenantId: string, now: Date): AsyncGenerator<ArchiveFile> {
   const shown = TENANT_TABLES.filter(({ rule, tenantId }) => rule.isExported && tenantId !== null)
   const about = {
     tenant_id: tenantId,
     exported_at: now.toISOString(),
     tables: shown.map(({ name }) => `tables/${name}.ndjson`),
-    mail: 'mail/<message id>.eml: as it arrived or left, else as it is stored',
-    inputs: 'inputs/<send id>.json: what a send was asked to be, where that was large',
+    mail: 'mail/<message id>.eml: as received or sent, otherwise built from the stored message',
+    inputs: 'inputs/<send id>.json: the input of a send, if it was large',
     left_out: 'hashes of keys and links, secrets of webhooks, tokens, the search index',
   }
   yield { name: 'about.json', input: `${JSON.stringify(about, null, 2)}\n` }
@@ -59,7 +59,7 @@ async function* lines(env: Env, table: TenantTable, tenantId: string): AsyncGene
   }
 }
 
-/** Each message as mail, and the inputs of sends that were too large for their rows. */
+/** Each message as mail, and the inputs of sends that were too large for the row. */
 export async function* mailFiles(env: Env, tenantId: string): AsyncGenerator<ArchiveFile> {
   const db = database(env)
   for (let after = ''; ; ) {
@@ -120,6 +120,6 @@ async function mailFile(env: Env, message: Message, renderedKey: string | null):
     attachments,
   })
   if (built.ok) return { name, input: built.raw }
-  // What no mail program would send is shown as it is stored.
+  // A message that cannot be built as mail is exported as it is stored.
   return { name: `mail/${message.id}.json`, input: JSON.stringify({ ...message, text, html }) }
 }

@@ -12,12 +12,12 @@ import { archiveKey } from './archive.ts'
 
 export type Archive = typeof archives.$inferSelect
 
-/** How long a download link is good for, in ms. */
+/** How long a download link is valid, in ms. */
 const LINK_MS = 3_600_000
 
 const PURPOSE = 'moltpost archive 1'
 
-/** Orders an archive of all that the tenant has. While one is being made, that one is meant. */
+/** Orders an archive of all data of the tenant. While one is in progress, returns that one. Fault: `not_claimed`. */
 export async function requestArchive(ctx: Ctx): Promise<Archive> {
   mustBeAllowed(ctx, 'manage')
   await claimedOwner(ctx)
@@ -32,12 +32,12 @@ export async function requestArchive(ctx: Ctx): Promise<Archive> {
     db.select().from(archives).where(isOpen),
   ])
   const [archive] = open
-  if (!archive) throw new Fault('conflict', 'The export has just been made. Ask again.')
+  if (!archive) throw new Fault('conflict', 'Another export has just been completed. Try again.')
   await ringJobs(env, [{ tenantId, archiveId: archive.id }])
   return archive
 }
 
-/** One export of the tenant. */
+/** One export of the tenant. Fault: `not_found`. */
 export async function getArchive(ctx: Ctx, id: string): Promise<Archive> {
   mustBeAllowed(ctx, 'manage')
   const [found] = await ctx.db
@@ -67,7 +67,7 @@ export async function listArchives(
     .limit(page.limit)
 }
 
-/** A link that downloads an archive without a key, for an hour; null where there is nothing to download or no TOKEN_SECRET. */
+/** A link that downloads the archive without a key, for one hour. Null if the archive is not ready or no TOKEN_SECRET is set. */
 export function downloadLink(env: Env, now: Date, archive: Archive): { url: string; expiresAt: Date } | null {
   const { state, tenantId, id, expiresAt } = archive
   if (state !== 'ready' || expiresAt === null || expiresAt <= now) return null
@@ -78,7 +78,7 @@ export function downloadLink(env: Env, now: Date, archive: Archive): { url: stri
   return { url, expiresAt: new Date(until) }
 }
 
-/** The archive that a link leads to. Throws 404 for a link that we did not give, and 410 for one that is over. */
+/** The archive of a download link. Faults: `not_found` for a link that we did not sign, `expired` for an old one. */
 export async function openArchive(
   env: Env,
   now: Date,
@@ -90,7 +90,7 @@ export async function openArchive(
   if (own === null || own.length !== seal.length || !timingSafeEqual(Buffer.from(own), Buffer.from(seal)))
     throw unknown()
   if (Number(until) <= now.getTime())
-    throw new Fault('expired', 'This link has run out. Read the export again for a new one.')
+    throw new Fault('expired', 'This link has expired. Read the export again to get a new one.')
   const [archive] = await database(env)
     .select()
     .from(archives)

@@ -14,8 +14,9 @@ import { ringJobs } from '../../journal/bells.ts'
 export type Erasure = typeof erasures.$inferSelect
 
 /**
- * Orders that everything of the caller's tenant be erased. From this statement on all its keys are dead and the database
- * takes no new row of it; a job does the rest. The token opens the status, and is shown this once.
+ * Orders the erasure of all data of the caller's tenant. From this batch on, the tenant's keys no longer work and the
+ * database accepts no new row of the tenant. A job does the rest. The token reads the status and is shown only once. Faults:
+ * `not_claimed`, `conflict` if the erasure was ordered before.
  */
 export async function requestErasure(ctx: Ctx): Promise<{ id: string; token: string }> {
   mustBeAllowed(ctx, 'manage')
@@ -41,7 +42,7 @@ export async function requestErasure(ctx: Ctx): Promise<{ id: string; token: str
       .where(and(eq(smtpCredentials.tenantId, tenantId), isNull(smtpCredentials.revokedAt))),
     db.delete(sessions).where(eq(sessions.tenantId, tenantId)),
     db.update(tenants).set({ status: 'frozen' }).where(eq(tenants.id, tenantId)),
-    // Money that is held is let go; what somebody wrote about it goes too.
+    // Bonds are released, and the reasons that people wrote are erased.
     db
       .update(bonds)
       .set({
@@ -51,19 +52,22 @@ export async function requestErasure(ctx: Ctx): Promise<{ id: string; token: str
       })
       .where(eq(bonds.tenantId, tenantId)),
   ])
-  if (ordered.length === 0) throw new Fault('conflict', 'The deletion has been ordered already.')
+  if (ordered.length === 0) throw new Fault('conflict', 'The deletion was already requested.')
   await ringJobs(env, [{ tenantId, erasure: true }])
   return { id, token }
 }
 
-/** How far an erasure is, for whoever holds its token. Throws 404 for any other. */
+/** The state of an erasure, for the holder of its token. Fault: `not_found` for any other token. */
 export async function findErasure(env: Env, id: string, token: string | null): Promise<Erasure> {
   const [found] = await database(env).select().from(erasures).where(eq(erasures.id, id))
   if (found && token !== null && found.tokenHash === (await hashSecret(token))) return found
-  throw new Fault('not_found', 'No such deletion, or its token is missing or wrong.')
+  throw new Fault(
+    'not_found',
+    'No such deletion, or the token is missing or wrong. Send the status_token as Bearer token.',
+  )
 }
 
-/** Whoever holds the token may still read what the log has kept. */
+/** The holder of the token may still read what remains of the audit log. */
 export function readerOf(env: Env, now: Date, { tenantId }: Erasure): Ctx {
   return newCtx(env, now, tenantId, { kind: 'system', name: 'erasure' })
 }

@@ -6,7 +6,7 @@ import { ringJobs } from '../../journal/bells.ts'
 
 const AT_ONCE = 100
 
-/** Rings for every deletion and every archive whose time has come. Returns how many bells. */
+/** Rings for every erasure and archive that is due. Returns the number of bells. */
 export async function sweepCompliance(env: Env, now: Date): Promise<number> {
   const db = database(env)
   const [erasing, building] = await db.batch([

@@ -37,18 +37,18 @@ export type TableName = {
   [Name in keyof Schema]: Schema[Name] extends SQLiteTable ? Name : never
 }[keyof Schema]
 
-/** What becomes of a table's rows of a tenant: erased with it or kept, and which columns no export may show. */
+/** What happens to a tenant's rows in a table: erased or kept, exported or not, and the columns that no export shows. */
 type Rule = { isKept: boolean; isExported: boolean; hidden: readonly string[] }
 
 const erased = (...hidden: string[]): Rule => ({ isKept: false, isExported: true, hidden })
-/** Made of other tables, or of no meaning to anybody outside. */
+/** For tables that are made from other tables, or mean nothing outside. */
 const internal = (): Rule => ({ isKept: false, isExported: false, hidden: [] })
 const kept = (...hidden: string[]): Rule => ({ isKept: true, isExported: true, hidden })
 const keptInternal = (): Rule => ({ isKept: true, isExported: false, hidden: [] })
 
 /**
- * Every table, and what deletion and export do with it. A new table does not compile until it stands here: `erased()`,
- * naming columns that hold secrets, unless there is a reason for another rule. What is kept must be said in `RESIDUE`.
+ * Every table, and what deletion and export do with it. A new table does not compile until it has a rule here: `erased()`
+ * with the columns that hold secrets, unless there is a reason for another rule. `RESIDUE` must name whatever is kept.
  */
 export const RULES: Record<TableName, Rule> = {
   tenants: erased(),
@@ -104,28 +104,28 @@ export const RULES: Record<TableName, Rule> = {
   erasures: keptInternal(),
 }
 
-/** What stays of a tenant after its deletion, as its owner is told. */
+/** What remains after a deletion. Owners read this text. */
 export const RESIDUE = [
   {
     what: 'audit entries',
-    why: 'They prove what was done and when. They hold ids and salted hashes only; what they told is erased.',
+    why: 'They prove what was done and when. They hold only ids and salted hashes; their details are erased.',
   },
-  { what: 'this request', why: 'Its number, its times and how much was erased, so that it can be proved.' },
+  { what: 'this request', why: 'Its id, its times and the amount of erased data, as proof of the deletion.' },
   {
     what: 'billing records',
-    why: 'Plan, amounts and ids of the payment provider, for as long as accounting law asks for them.',
+    why: 'Plan, amounts and ids of the payment provider, for as long as accounting law requires.',
   },
   {
     what: 'messages in the mailboxes of others',
-    why: 'What was written to another tenant, or left this system as mail, is theirs who received it.',
+    why: 'A message to another tenant, or sent as mail, belongs to its recipients.',
   },
   {
     what: 'single words in a large search index',
-    why: 'They are crossed out at once and lead nowhere. Where the index is large, its pages are written anew later.',
+    why: 'They are marked as deleted at once and lead to no message. In a large index the marked words are removed later.',
   },
   {
     what: 'backups of the database',
-    why: 'Point-in-time recovery reaches back up to 30 days and cannot be shortened.',
+    why: 'Point-in-time recovery covers up to 30 days and cannot be shortened.',
   },
 ] as const
 
@@ -133,7 +133,7 @@ export type TenantTable = {
   name: TableName
   table: SQLiteTable
   rule: Rule
-  /** Null where rows name no tenant. */
+  /** Null if the rows name no tenant. */
   tenantId: SQLiteColumn | null
   key: SQLiteColumn[]
 }
@@ -149,7 +149,7 @@ export const TENANT_TABLES: TenantTable[] = Object.entries(schema).flatMap(([nam
   return [{ name: name as TableName, table, rule: RULES[name as TableName], tenantId, key }]
 })
 
-/** Columns as a list of SQL. */
+/** The columns as SQL, separated by commas. */
 export function listOf(columns: SQLiteColumn[]) {
   return sql.join(
     columns.map((column) => sql`${column}`),

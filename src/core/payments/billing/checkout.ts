@@ -10,8 +10,8 @@ import { isSubscribed, type Standing, settle, standingAtStripe } from './standin
 import { asked, mustCollect, type Provider } from './stripe.ts'
 
 /**
- * Where a plan is paid for. `open` waits for a person at `url`; `scheduled` and `complete` need none: the plan changes at
- * `effectiveAt`, has changed then, or was so before where that is null.
+ * The state of a change of plan. `open`: a person must pay at `url`. `scheduled`: the plan changes at `effectiveAt`.
+ * `complete`: the plan changed at `effectiveAt`, or the tenant had it before if that is null.
  */
 export type Checkout = {
   provider: Provider
@@ -22,9 +22,9 @@ export type Checkout = {
 }
 
 /**
- * Opens the page on which a person pays for a plan; nothing changes before they have. Who pays already confirms the change
- * of plan there, and keeps one subscription. `free` ends the subscription with the period that is paid for, or at once
- * where nothing is paid; the plan that one has is complete as it is. Faults: `not_claimed`, `not_configured`.
+ * Opens the page on which a person pays for a plan. Nothing changes before they pay. A tenant that already pays confirms
+ * the change there and keeps one subscription. `free` ends the subscription at the end of the paid period, or at once if
+ * nothing is paid. Faults: `not_claimed`, `not_configured`.
  */
 export async function startCheckout(ctx: Ctx, plan: Plan): Promise<Checkout> {
   mustBeAllowed(ctx, 'manage')
@@ -33,7 +33,7 @@ export async function startCheckout(ctx: Ctx, plan: Plan): Promise<Checkout> {
   const standing = await customerOf(ctx, provider, owner)
   if (standing.plan === plan && !standing.cancelAtPeriodEnd)
     return { provider, url: billingPage(ctx.env), sessionId: null, status: 'complete', effectiveAt: null }
-  if (plan === 'free') return await endSubscription(ctx, standing)
+  if (plan === 'free') return await changeToFree(ctx, standing)
   const opened =
     provider === 'local'
       ? localPage(ctx)
@@ -47,7 +47,7 @@ export async function startCheckout(ctx: Ctx, plan: Plan): Promise<Checkout> {
   return { provider, url: opened.url, sessionId: opened.id, status: 'open', effectiveAt: null }
 }
 
-/** Opens the page on which a person sees invoices, changes the card and ends the subscription. */
+/** Opens the page on which a person sees invoices, changes the card and ends the subscription. Faults as `startCheckout`. */
 export async function openPortal(ctx: Ctx): Promise<{ provider: Provider; url: string }> {
   mustBeAllowed(ctx, 'manage')
   const owner = await claimedOwner(ctx)
@@ -64,7 +64,8 @@ export async function openPortal(ctx: Ctx): Promise<{ provider: Provider; url: s
   return { provider, url }
 }
 
-async function endSubscription(ctx: Ctx, standing: Subscription): Promise<Checkout> {
+/** Ends the subscription at the end of the paid period, or at once if nothing is paid. */
+async function changeToFree(ctx: Ctx, standing: Subscription): Promise<Checkout> {
   const { env, tenantId } = ctx
   const { provider, subscriptionId, version } = standing
   const url = billingPage(env)
@@ -114,24 +115,28 @@ async function paymentPage(ctx: Ctx, { customerId, version }: Subscription, plan
         success_url: `${page}?session_id={CHECKOUT_SESSION_ID}`,
         cancel_url: page,
       },
-      // The version moves on with each change of what is paid for, so that a page that was used is not given again.
+      // Each change of the subscription raises the version, so that a used page is not returned again.
       { idempotencyKey: `checkout:${tenantId}:${plan}:${version}` },
     ),
   )
   return pageOf(session)
 }
 
-/** A second subscription would be paid for beside the first, so the owner is asked to change the one there is. */
+/** A second subscription would be paid in addition to the first, so the owner changes the existing one. */
 async function changePage(ctx: Ctx, standing: Subscription, plan: Plan): Promise<Page> {
   const { env, tenantId, now } = ctx
   const { customerId, subscriptionId } = standing
-  if (subscriptionId === null) throw new Error('who is subscribed has a subscription')
+  if (subscriptionId === null) throw new Error('a subscribed tenant has no subscription')
   const price = priceOf(env, plan)
   const { items } = await asked(env, 'subscription', (stripe) =>
     stripe.subscriptions.retrieve(subscriptionId),
   )
   const [item] = items.data
-  if (!item) throw new Fault('conflict', 'The subscription holds nothing to change: open the portal.')
+  if (!item)
+    throw new Fault(
+      'conflict',
+      'The subscription has no item to change. Change the plan in the billing portal.',
+    )
   const session = await asked(env, 'billing_portal.session', (stripe) =>
     stripe.billingPortal.sessions.create(
       {
@@ -153,7 +158,7 @@ async function changePage(ctx: Ctx, standing: Subscription, plan: Plan): Promise
 
 function pageOf({ id, url }: { id: string; url: string | null }): Page {
   if (url !== null) return { id, url }
-  throw new Fault('payment_unavailable', 'The payment provider opened no page. Try again in a minute.', {
+  throw new Fault('payment_unavailable', 'The payment provider returned no page. Try again in a minute.', {
     retryAfter: 60,
   })
 }
@@ -161,11 +166,15 @@ function pageOf({ id, url }: { id: string; url: string | null }): Page {
 function priceOf(env: Env, plan: Plan): string {
   const price = plan === 'free' ? undefined : settings(env).stripe?.prices[plan]
   if (price !== undefined) return price
-  throw new Fault('not_configured', `The plan "${plan}" has no price here yet.`, { field: 'plan_key' })
+  throw new Fault(
+    'not_configured',
+    `The plan "${plan}" has no price on this server. Choose another plan_key.`,
+    { field: 'plan_key' },
+  )
 }
 
-/** Where a person comes back to. */
+/** The page to which a person returns from the payment provider. */
 export const billingPage = (env: Env) => `${settings(env).publicUrl}/portal/billing`
 
-/** Pages of the portal live for minutes: a repeat within one is given the same page. */
+/** Pages of Stripe's portal live for minutes, so a repeat within a minute gets the same page. */
 const minuteOf = (now: Date) => Math.floor(now.getTime() / 60_000)

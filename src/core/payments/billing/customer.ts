@@ -8,13 +8,13 @@ import { asked, type Provider } from './stripe.ts'
 
 export type Subscription = typeof subscriptions.$inferSelect
 
-/** What the tenant pays for, or null where it has never begun to. */
+/** The tenant's subscription, or null if it never had one. */
 export async function subscriptionOf({ db, tenantId }: Pick<Ctx, 'db' | 'tenantId'>) {
   const [row] = await db.select().from(subscriptions).where(eq(subscriptions.tenantId, tenantId))
   return row ?? null
 }
 
-/** The tenant as a customer of whoever collects the money: made once, however many ask at once. */
+/** The tenant as a customer of the payment provider. Concurrent calls create one customer. */
 export async function customerOf(ctx: Ctx, provider: Provider, owner: Owner): Promise<Subscription> {
   const { env, db, now, tenantId } = ctx
   const known = await subscriptionOf(ctx)
@@ -44,7 +44,7 @@ export async function customerOf(ctx: Ctx, provider: Provider, owner: Owner): Pr
   await db
     .insert(subscriptions)
     .values({ ...standing, tenantId, createdAt: now })
-    // What a ledger of local development said counts for nothing once there is a key.
+    // A customer of the local ledger is replaced once a Stripe key is configured.
     .onConflictDoUpdate({
       target: subscriptions.tenantId,
       set: standing,

@@ -12,7 +12,7 @@ import { asked, idOf, stripeOf } from './stripe.ts'
 
 type At = { env: Env; now: Date; actor: Actor }
 
-/** `counted` is how many events of the report were about somebody here and had not been counted before. */
+/** `counted` is 1 if the event was new and about one of our tenants. */
 export type Taken =
   | { kind: 'taken'; counted: 0 | 1 }
   | { kind: 'refused'; reason: string }
@@ -32,23 +32,23 @@ const StripeEvent = z.object({
   }),
 })
 
-/** What an event says no more than: look again at this. */
+/** What an event is about. We use nothing else of it, and ask Stripe for the current state. */
 type Subject = { tenantId: string; customerId: string; id: string; report: Report }
 
-/** What is looked at again when an event of such a type comes. All others are told apart from nothing. */
-const LOOKS: [type: RegExp, look: (at: At, subject: Subject) => Promise<void>][] = [
-  [/^checkout\.session\.(completed|async_payment_succeeded)$/, lookAtCheckout],
-  [/^customer\.subscription\./, lookAtSubscription],
-  [/^invoice\.(paid|payment_failed)$/, lookAtSubscription],
+/** What to ask Stripe about after an event of each type. Events of other types are ignored. */
+const LEARNERS: [type: RegExp, learn: (at: At, subject: Subject) => Promise<void>][] = [
+  [/^checkout\.session\.(completed|async_payment_succeeded)$/, learnCheckout],
+  [/^customer\.subscription\./, learnSubscription],
+  [/^invoice\.(paid|payment_failed)$/, learnSubscription],
   [/^setup_intent\./, (at, { report, ...subject }) => learnSetup(at, subject, report)],
   [/^payment_intent\./, (at, { report, ...subject }) => learnHold(at, subject, report)],
   [/^charge\.refunded$/, (at, { report, ...subject }) => learnCharge(at, subject, report)],
 ]
 
 /**
- * Takes in what Stripe reports, once it is proven to be Stripe's. An event is only the reason to ask Stripe how the thing
- * stands now, so that neither order nor repetition matters, and each id is counted once, in the batch of its change.
- * Throws where Stripe cannot be asked: it reports again.
+ * Handles an event of Stripe's webhook if its signature is valid. An event is only a reason to ask Stripe for the current
+ * state, so order and repetition do not matter. Each event id is counted once, in the batch of its change. Throws
+ * `payment_unavailable` if Stripe cannot be asked: Stripe will then send the event again.
  */
 export async function takeStripeReport(
   { env, now }: Pick<At, 'env' | 'now'>,
@@ -57,20 +57,21 @@ export async function takeStripeReport(
   const at: At = { env, now, actor: { kind: 'system', name: 'stripe' } }
   const { stripe } = settings(env)
   if (!stripe?.webhookSecret) return { kind: 'unconfigured' }
-  const event = await proven(at, stripe.webhookSecret, signature ?? '', body)
+  const event = await verified(at, stripe.webhookSecret, signature ?? '', body)
   if (typeof event === 'string') return { kind: 'refused', reason: event }
-  const look = LOOKS.find(([type]) => type.test(event.type))?.[1]
+  const learn = LEARNERS.find(([type]) => type.test(event.type))?.[1]
   const customerId = idOf(event.data.object.customer)
-  if (!look || customerId === null) return { kind: 'taken', counted: 0 }
-  // An emulator's events bear no id: of the same bytes one is enough.
+  if (!learn || customerId === null) return { kind: 'taken', counted: 0 }
+  // Events of an emulator have no id: the same bytes count as the same event.
   const report = { id: event.id ?? `sha256:${await sha256(body)}`, type: event.type }
   const tenantId = await tenantOf(env, customerId)
   if (tenantId === null || (await isCounted(env, tenantId, report))) return { kind: 'taken', counted: 0 }
-  await look(at, { tenantId, customerId, id: event.data.object.id, report })
+  await learn(at, { tenantId, customerId, id: event.data.object.id, report })
   return { kind: 'taken', counted: 1 }
 }
 
-async function proven(
+/** The event, or the reason why it is refused. */
+async function verified(
   { env, now }: Pick<At, 'env' | 'now'>,
   secret: string,
   signature: string,
@@ -107,17 +108,17 @@ async function isCounted(env: Env, tenantId: string, { id }: Report): Promise<bo
   return rows.length > 0
 }
 
-async function lookAtSubscription(at: At, { tenantId, report }: Subject): Promise<void> {
+async function learnSubscription(at: At, { tenantId, report }: Subject): Promise<void> {
   await settle(at, tenantId, ({ customerId }) => standingAtStripe(at.env, customerId), report)
 }
 
-async function lookAtCheckout(at: At, { report, ...subject }: Subject): Promise<void> {
+async function learnCheckout(at: At, { report, ...subject }: Subject): Promise<void> {
   if (await learnPage(at, subject, report)) return
   const { tenantId, id } = subject
   await settle(at, tenantId, (row) => paidBy(at.env, row, id), report)
 }
 
-/** What the tenant has by a checkout of its own that is complete and paid, else null. */
+/** The subscription that the tenant bought by this checkout. Null if the checkout is not complete and paid. */
 async function paidBy(
   env: Env,
   { tenantId, customerId }: Subscription,
@@ -134,7 +135,7 @@ async function paidBy(
     const standing = await standingAtStripe(env, customerId)
     return standing && { ...standing, checkoutId: id }
   }
-  // Emulators of Stripe know checkouts and no subscriptions: what was paid for once stands until it is ended.
+  // Emulators of Stripe have no subscriptions. There, a paid plan stays until the tenant ends it.
   return {
     ...{ checkoutId: id, subscriptionId: null, plan: checkout.plan, status: 'active' },
     ...{ currentPeriodEnd: null, cancelAtPeriodEnd: false },

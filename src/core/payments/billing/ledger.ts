@@ -7,16 +7,16 @@ import type { Plan } from '../../policy/plans.ts'
 import type { Subscription } from './customer.ts'
 import { settle } from './standing.ts'
 
-// The ledger of local development: it has the states that Stripe has, and no money. It exists only where LOCAL is "1".
+// The local ledger replaces Stripe in local development. It has the same states, and no money. It needs LOCAL=1.
 
 type At = { env: Env; now: Date }
 
 export type LocalCheckout = { id: string; tenantId: string; plan: Plan; isComplete: boolean }
 
-/** How long what is bought lasts, in ms. Nothing is ever collected again. */
+/** The length of a paid period, in ms. The ledger never renews it. */
 const PERIOD_MS = 30 * 86_400_000
 
-/** A page of the local ledger, or the fault `not_found`. */
+/** A checkout of the local ledger. Fault: `not_found`. */
 export async function findLocalCheckout(env: Env, id: string): Promise<LocalCheckout> {
   const [found] = await database(env)
     .select({ checkout: checkouts })
@@ -26,12 +26,12 @@ export async function findLocalCheckout(env: Env, id: string): Promise<LocalChec
       and(eq(subscriptions.tenantId, checkouts.tenantId), eq(subscriptions.provider, 'local')),
     )
     .where(eq(checkouts.id, id))
-  if (!settings(env).isLocal || !found) throw new Fault('not_found', 'There is no such checkout.')
+  if (!settings(env).isLocal || !found) throw new Fault('not_found', 'No such checkout.')
   const { tenantId, plan, completedAt } = found.checkout
   return { id, tenantId, plan, isComplete: completedAt !== null }
 }
 
-/** Pays, once, for what a local page offers. Paid already, it changes nothing. */
+/** Completes a local checkout. Safe to repeat: a completed one stays as it is. */
 export async function completeLocalCheckout(at: At, id: string): Promise<LocalCheckout> {
   const { tenantId, plan } = await findLocalCheckout(at.env, id)
   const actor = { kind: 'system', name: 'local_ledger' } as const
@@ -49,12 +49,12 @@ export async function completeLocalCheckout(at: At, id: string): Promise<LocalCh
   return { id, tenantId, plan, isComplete: true }
 }
 
-/** What a local customer pays for, or the fault `not_found`. */
+/** The subscription of a local customer. Fault: `not_found`. */
 export async function findLocalCustomer(env: Env, customerId: string): Promise<Subscription> {
   const [row] = await database(env)
     .select()
     .from(subscriptions)
     .where(and(eq(subscriptions.customerId, customerId), eq(subscriptions.provider, 'local')))
-  if (!settings(env).isLocal || !row) throw new Fault('not_found', 'There is no such customer.')
+  if (!settings(env).isLocal || !row) throw new Fault('not_found', 'No such customer.')
   return row
 }

@@ -9,35 +9,35 @@ import { PLANS, type Plan } from '../../policy/plans.ts'
 import { type Subscription, subscriptionOf } from './customer.ts'
 import { asked, providerOf, told } from './stripe.ts'
 
-/** `actor` is whoever the change is written down to. */
+/** `actor` is named in the audit log as the author of the change. */
 type At = { env: Env; now: Date; actor: Actor }
 
-/** What a tenant pays for, as it was learnt. `checkoutId` names the checkout that is used up by it. */
+/** What a tenant pays for now. `checkoutId` is the checkout that it was bought with, which is then used up. */
 export type Standing = Pick<
   Subscription,
   'subscriptionId' | 'plan' | 'status' | 'currentPeriodEnd' | 'cancelAtPeriodEnd'
 > & { checkoutId?: string }
 
-/** A report of Stripe that is counted with the change it brings. */
+/** An event of Stripe, counted together with the change that it causes. */
 export type Report = { id: string; type: string }
 
-/** How often what was learnt may be overtaken by another change before we give up. */
+/** How often `settle` tries again when another change comes first. */
 const TRIES = 5
 
-/** States in which the plan is the owner's: while a payment is late, Stripe goes on trying to collect it. */
+/** States in which the tenant has the plan. While a payment is late, Stripe still tries to collect it. */
 const ENTITLED = ['active', 'trialing', 'past_due']
 
 const isEntitled = (status: string) => ENTITLED.includes(status)
 
-/** Whether the tenant pays by a subscription that stands. */
+/** Whether the tenant has an active subscription. */
 export function isSubscribed(row: Subscription): row is Subscription & { subscriptionId: string } {
   return row.subscriptionId !== null && isEntitled(row.status)
 }
 
 /**
- * Writes down what a tenant pays for, and its plan with it, in one batch. `learn` is asked after the version was read and
- * the write holds only while that version stands, so that of two reports at once the older never undoes the newer,
- * whatever the order in which they come. Null learnt changes nothing but counts the report.
+ * Stores what a tenant pays for, and its plan, in one batch. `learn` runs after the version is read, and the batch changes
+ * nothing if the version is no longer the same: so an older report never overwrites a newer one. If `learn` returns null,
+ * only the report is counted. Fault: `payment_unavailable` if too many other changes came first.
  */
 export async function settle(
   { env, now, actor }: At,
@@ -63,21 +63,25 @@ export async function settle(
     ])
     if (changed.at(-4)?.results.length === 1) return
   }
-  throw new Fault('payment_unavailable', 'Too much changed at once. Try again in a minute.', {
-    retryAfter: 60,
-  })
+  throw new Fault(
+    'payment_unavailable',
+    'The subscription changed several times at once. Try again in a minute.',
+    {
+      retryAfter: 60,
+    },
+  )
 }
 
 /**
- * Ends at once what the tenant pays for at Stripe, if anything. Safe to repeat. Throws `payment_unavailable` while Stripe is
- * out of reach.
+ * Ends the tenant's subscription at Stripe at once, if there is one. Safe to repeat. Fault: `payment_unavailable` while
+ * Stripe cannot be reached.
  */
 export async function endSubscription(at: At, tenantId: string): Promise<void> {
   const { env } = at
   const row = await subscriptionOf({ db: database(env), tenantId })
   if (row?.provider !== 'stripe' || providerOf(env) !== 'stripe' || !isSubscribed(row)) return
   const { subscriptionId, customerId } = row
-  // What is refused is gone already; how it stands is asked below.
+  // A refusal means that it has ended already. The current state is read below.
   await told(env, 'subscription', (stripe) => stripe.subscriptions.cancel(subscriptionId))
   await settle(at, tenantId, () => standingAtStripe(env, customerId))
 }
@@ -95,13 +99,13 @@ function valuesOf({ subscriptionId, plan, status, currentPeriodEnd, cancelAtPeri
   }
 }
 
-/** What Stripe says the customer pays for now; null where it is for none of our plans. */
+/** What the customer pays for now, by Stripe. Null if that is none of our plans. */
 export async function standingAtStripe(env: Env, customerId: string): Promise<Standing | null> {
   const list = await asked(env, 'list', (stripe) =>
     stripe.subscriptions.list({ customer: customerId, status: 'all', limit: 100 }),
   )
-  const theirs = list.data.filter(({ customer }) => customer === customerId)
-  const paid = theirs
+  const own = list.data.filter(({ customer }) => customer === customerId)
+  const paid = own
     .filter(({ status }) => isEntitled(status))
     .map((subscription) => ({ subscription, plan: planOf(env, subscription) }))
   const known = paid.flatMap(({ subscription, plan }) => (plan ? [{ subscription, plan }] : []))
@@ -111,7 +115,7 @@ export async function standingAtStripe(env: Env, customerId: string): Promise<St
     tell('warn', 'stripe_price_unknown')
     return null
   }
-  const [last] = theirs.sort((a, b) => b.created - a.created)
+  const [last] = own.sort((a, b) => b.created - a.created)
   return last ? standingOf(last, 'free') : NOTHING
 }
 

@@ -3,10 +3,10 @@ import { type Env, settings } from '../../../env.ts'
 import { Fault } from '../../ground/fault.ts'
 import { tell } from '../../ground/log.ts'
 
-/** Who collects the money: Stripe, or under local development a ledger that only says so. */
+/** The payment provider: Stripe, or in local development a ledger without money. */
 export type Provider = 'stripe' | 'local'
 
-/** What Stripe made of a request. `refused` is definite: the same request again is refused again. */
+/** Stripe's answer to a request. `refused` is definite: the same request would be refused again. */
 export type Told<Answer> = { kind: 'answer'; answer: Answer } | { kind: 'refused'; reason: string }
 
 /** How long Stripe may take to answer one request, in ms. */
@@ -14,21 +14,21 @@ const TIMEOUT_MS = 20_000
 
 const clients = new WeakMap<Env, Promise<Stripe>>()
 
-/** Who collects money here, or null where nobody does: a deployed Worker without a key. */
+/** The payment provider, or null if there is none: a deployed Worker without a Stripe key. */
 export function providerOf(env: Env): Provider | null {
   const { stripe, isLocal } = settings(env)
   if (stripe) return 'stripe'
   return isLocal ? 'local' : null
 }
 
-/** As `providerOf`, for what cannot be done without: throws `not_configured` where nobody collects money. */
+/** The payment provider. Fault: `not_configured` if there is none. */
 export function mustCollect(env: Env): Provider {
   const provider = providerOf(env)
   if (provider) return provider
-  throw new Fault('not_configured', 'Nothing can be paid for here: no STRIPE_SECRET_KEY is configured.')
+  throw new Fault('not_configured', 'Payments are off on this server: no STRIPE_SECRET_KEY is configured.')
 }
 
-/** Stripe's SDK, set up for this environment. It is loaded by the first that needs it. */
+/** Stripe's SDK, configured for this environment. It is loaded on first use. */
 export function stripeOf(env: Env): Promise<Stripe> {
   const known = clients.get(env) ?? connect(env)
   clients.set(env, known)
@@ -54,8 +54,8 @@ async function connect(env: Env): Promise<Stripe> {
 }
 
 /**
- * Asks Stripe for an object of this kind. A definite refusal, such as a card's, is a value; everything that leaves open
- * what has become of the request is the fault `payment_unavailable`, and safe to ask again under the same idempotency key.
+ * Sends Stripe a request that answers with an object of this kind. A definite refusal, such as a declined card, is a value.
+ * Every outcome that may or may not have happened is the fault `payment_unavailable`: repeat it with the same idempotency key.
  */
 export async function told<Answer extends { object: string }>(
   env: Env,
@@ -66,7 +66,7 @@ export async function told<Answer extends { object: string }>(
   const stripe = await stripeOf(env)
   try {
     const answer = await ask(stripe)
-    // Of a route that does not exist the SDK hands over the error page as if it were the object.
+    // For an unknown route, the SDK returns the error page as if it were the object.
     if (answer.object === kind) return { kind: 'answer', answer }
     throw unavailable(`no ${kind}`)
   } catch (error) {
@@ -78,7 +78,7 @@ export async function told<Answer extends { object: string }>(
   }
 }
 
-/** As `told`, where a refusal too can only be our own mistake. */
+/** As `told`, for requests that Stripe refuses only by our own mistake: a refusal is the fault, too. */
 export async function asked<Answer extends { object: string }>(
   env: Env,
   kind: Answer['object'],
@@ -89,18 +89,14 @@ export async function asked<Answer extends { object: string }>(
   throw unavailable(outcome.reason)
 }
 
-/** The id of what Stripe gives as an id or, where it was asked to, as the object itself. */
+/** The id of an object that Stripe returns as an id or, if expanded, as the object. */
 export function idOf(named: string | { id: string } | null | undefined): string | null {
   return typeof named === 'string' ? named : (named?.id ?? null)
 }
 
 function unavailable(reason: string): Fault {
   tell('error', 'stripe_unavailable', { reason })
-  return new Fault(
-    'payment_unavailable',
-    'The payment provider cannot be asked now. Try again in a minute.',
-    {
-      retryAfter: 60,
-    },
-  )
+  return new Fault('payment_unavailable', 'The payment provider cannot be reached. Try again in a minute.', {
+    retryAfter: 60,
+  })
 }

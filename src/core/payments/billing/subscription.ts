@@ -14,12 +14,12 @@ const DAY_MS = 86_400_000
 
 export type Billing = {
   plan: Plan
-  /** In Stripe's words; `active` where nothing is to be paid. */
+  /** Stripe's word for the state; `active` if nothing is to be paid. */
   status: string
-  /** `none` where nobody collects money. */
+  /** `none` if there is no payment provider. */
   provider: Provider | 'none'
   limits: { daily: number; monthly: number }
-  /** Sends of the last 24 hours that were accepted, of whatever UTC day. */
+  /** Accepted sends of the last 24 hours. */
   sentIn24h: number
   daily: { used: number; remaining: number }
   monthly: { used: number; remaining: number }
@@ -27,7 +27,7 @@ export type Billing = {
   cancelAtPeriodEnd: boolean
 }
 
-/** The caller's plan, what it allows, and how far it is used. */
+/** The caller's plan with its limits and how much of them is used. */
 export async function getSubscription(ctx: Ctx): Promise<Billing> {
   mustBeAllowed(ctx, 'read')
   const { env, db, now, tenantId } = ctx

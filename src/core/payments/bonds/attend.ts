@@ -12,20 +12,22 @@ import { authorise, capture, closeSetup, type Held, letGo } from './hold.ts'
 
 const DAY_MS = 86_400_000
 
-/** How often the money is held anew: before issuers let a hold lapse. */
+/** How often a new hold is authorised, in ms: before issuers let the old one lapse. */
 export const REAUTH_MS = 7 * DAY_MS
-/** How long an owner may take to prove a card. */
+/** How long an owner may take to enter a card, in ms. */
 export const PENDING_MS = DAY_MS
-/** How long Stripe may be out of reach before a bond that is due no longer counts. */
+/** How long Stripe may be unreachable before a bond that is due fails, in ms. */
 const GRACE_MS = DAY_MS
-const CLAIM_MS = 120_000
+/** How long a worker's lock on a bond lasts, in ms. */
+const LOCK_MS = 120_000
+/** When to try again after Stripe could not be reached, in ms. */
 const RETRY_MS = 900_000
 /** Bonds that one sweep looks at; the rest wait for the next. */
 const AT_ONCE = 20
 
 const SWEEP = { kind: 'system', name: 'sweep' } as const
 
-/** Looks after every bond whose time has come. Leaving out any number of sweeps only delays. */
+/** Attends to every bond that is due. A missed sweep only delays. Returns the number of due bonds. */
 export async function sweepBonds(env: Env, now: Date): Promise<number> {
   const due = await database(env)
     .select({ tenantId: bonds.tenantId, id: bonds.id })
@@ -33,7 +35,7 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
     .where(
       and(
         lte(bonds.nextAt, now),
-        // What another provider holds cannot be asked here: it stands for its time of grace, and no longer.
+        // A bond at another provider cannot be asked about here: it fails after its time of grace.
         or(
           eq(bonds.provider, providerOf(env) ?? 'stripe'),
           lte(bonds.nextReauthAt, new Date(now.getTime() - GRACE_MS)),
@@ -51,18 +53,18 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
 }
 
 /**
- * Does what is due for one bond: closes it as an operator has ordered, holds the money for the first time or anew, or
- * gives up a form that nobody has filled in. Of several at once one does it. What cannot be asked now is tried again.
+ * Does what is due for one bond: ends it as ordered, authorises the first or the next hold, or gives up a form that was never
+ * filled in. A lock lets one of several callers do it. If Stripe cannot be reached, the sweep tries again later.
  */
 export async function attendBond(at: At, which: Pick<Bond, 'tenantId' | 'id'>): Promise<void> {
-  const bond = await claim(at, which)
+  const bond = await lock(at, which)
   if (!bond?.lockToken) return
   const guard = { status: bond.status, lockToken: bond.lockToken }
   try {
     const change = await due(at, bond)
     const isChanged = await changeBond(at, bond, guard, change)
     const lapsed = bond.holdId !== null && change.holdId !== undefined ? bond.holdId : null
-    // What fails here lapses by itself: issuers let go of a hold after seven days.
+    // If this fails, the old hold lapses by itself after seven days.
     if (isChanged && lapsed !== null) await letGo(at.env, bond, lapsed).catch(() => undefined)
   } catch (error) {
     if (!(error instanceof Fault)) throw error
@@ -72,8 +74,8 @@ export async function attendBond(at: At, which: Pick<Bond, 'tenantId' | 'id'>): 
   }
 }
 
-async function claim({ env, now }: At, { tenantId, id }: Pick<Bond, 'tenantId' | 'id'>) {
-  const until = new Date(now.getTime() + CLAIM_MS)
+async function lock({ env, now }: At, { tenantId, id }: Pick<Bond, 'tenantId' | 'id'>) {
+  const until = new Date(now.getTime() + LOCK_MS)
   const [bond] = await database(env)
     .update(bonds)
     .set({ lockToken: newToken(), lockUntil: until, nextAt: until })
@@ -123,7 +125,7 @@ async function close(at: At, bond: Bond, closing: 'captured' | 'released'): Prom
   return moved.isDone ? ended(at, closing, bond.reason) : ended(at, 'failed', moved.reason)
 }
 
-/** A bond that is over: nothing is due for it any more. */
+/** The change that ends a bond. Nothing more is due for it. */
 export function ended(
   { now }: At,
   status: 'captured' | 'released' | 'failed',
@@ -132,5 +134,5 @@ export function ended(
   return { status, reason, closing: null, nextReauthAt: null, nextAt: null, endedAt: now }
 }
 
-/** For how long it should have been held anew, in ms; below 0 before it is due. */
+/** How long the next hold is overdue, in ms. Below 0 before it is due. */
 const overdue = ({ now }: At, { nextReauthAt }: Bond) => now.getTime() - (nextReauthAt?.getTime() ?? 0)

@@ -13,10 +13,10 @@ import { changeBond } from './change.ts'
 import { openPage, openSetup, readPage } from './hold.ts'
 import { takeCard } from './learn.ts'
 
-/** A payment method of the local ledger, which no hold is refused to. */
+/** The payment method of the local ledger. It is never declined. */
 const LOCAL_METHOD = 'pm_local'
 
-/** The caller's bonds, the newest first. */
+/** The caller's bonds, newest first. */
 export async function listBonds(ctx: Ctx, page: { limit: number; after: string | null }) {
   mustBeAllowed(ctx, 'read')
   const own = eq(bonds.tenantId, ctx.tenantId)
@@ -34,23 +34,27 @@ export async function listBonds(ctx: Ctx, page: { limit: number; after: string |
 }
 
 /**
- * Opens a bond: it is posted once its owner has proved a card with the client secret and the money is held. Asked again
- * before that, it gives the same bond and secret; the local ledger posts at once. Faults: `not_claimed`,
- * `not_configured`, `conflict` where another bond of the owner lives.
+ * Opens a bond. It is posted when the owner has confirmed a card with the client secret and the money is held. A repeat
+ * before that returns the same bond and secret. The local ledger posts at once. Faults: `not_claimed`, `not_configured`,
+ * `conflict` if another bond of the owner is pending or posted.
  */
 export async function postBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; clientSecret: string }> {
   const bond = await openBond(ctx, tier)
   if (bond.provider === 'local') return { bond, clientSecret: `${bond.id}_secret_local` }
   const setup = await openSetup(ctx.env, bond)
-  if (setup.clientSecret === null) throw new Fault('payment_unavailable', 'No card can be proved now.')
+  if (setup.clientSecret === null)
+    throw new Fault(
+      'payment_unavailable',
+      'The payment provider cannot take a card now. Try again in a minute.',
+    )
   if (bond.setupId !== setup.id)
     await changeBond(ctx, bond, { status: 'pending' }, { setupId: setup.id, reason: null })
   return { bond: { ...bond, setupId: setup.id }, clientSecret: setup.clientSecret }
 }
 
 /**
- * As `postBond`, for a person in a browser: the card is entered at `url`, a page that the provider hosts. Null where there is
- * nothing more to enter. Asked again it gives the same page, or takes what was entered there.
+ * As `postBond`, for a person in a browser: they enter the card at `url`, a page of the payment provider. `url` is null if
+ * nothing more is to be entered. A repeat returns the same page, or uses the card that was entered there.
  */
 export async function startBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; url: string | null }> {
   const { env } = ctx
@@ -62,13 +66,17 @@ export async function startBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond;
     return { bond: await bondById(env, bond.id), url: null }
   }
   const page = known?.url ? known : await openPage(env, bond)
-  if (page.url === null) throw new Fault('payment_unavailable', 'No card can be entered now.')
+  if (page.url === null)
+    throw new Fault(
+      'payment_unavailable',
+      'The payment provider returned no page for the card. Try again in a minute.',
+    )
   if (bond.checkoutId !== page.id)
     await changeBond(ctx, bond, { status: 'pending' }, { checkoutId: page.id, reason: null })
   return { bond: { ...bond, checkoutId: page.id }, url: page.url }
 }
 
-/** The owner's bond of this tier, which waits for its card; under the local ledger it waits for nothing. */
+/** The owner's pending bond of this tier, made if there is none. The local ledger posts it at once. */
 async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
   mustBeAllowed(ctx, 'manage')
   const { env, db, now, tenantId } = ctx
@@ -84,8 +92,8 @@ async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
       ...{ status: 'pending', customerId, createdAt: now, updatedAt: now, ...local },
     })
     .onConflictDoNothing()
-  const bond = await live(ctx)
-  if (bond.tier !== tier || bond.status !== 'pending') throw anotherLives(bond)
+  const bond = await liveBond(ctx)
+  if (bond.tier !== tier || bond.status !== 'pending') throw anotherIsLive(bond)
   if (provider === 'local') {
     await attendBond(ctx, bond)
     return await bondById(env, bond.id)
@@ -94,8 +102,8 @@ async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
 }
 
 /**
- * Gives up a bond for which no money is held yet, so that another can be posted. What is posted answers for mail that has
- * been sent, so the operator alone lets go of it: `conflict`. One that is over stays as it is.
+ * Gives up a pending bond, so that another can be posted. A posted bond answers for mail that was sent, so only the operator
+ * may release it: `conflict`. A bond that has ended stays as it is. Fault: `not_found`.
  */
 export async function withdrawBond(ctx: Ctx, id: string): Promise<Bond> {
   mustBeAllowed(ctx, 'manage')
@@ -111,10 +119,10 @@ export async function withdrawBond(ctx: Ctx, id: string): Promise<Bond> {
   }
   const withdrawn = await ownBond(ctx, id)
   if (withdrawn.status !== 'posted') return withdrawn
-  throw new Fault('conflict', 'This bond is posted: the operator lets go of it, in good standing. Ask them.')
+  throw new Fault('conflict', 'This bond is posted. Only the operator can release it: ask them.')
 }
 
-/** The bonds of all tenants, the newest first: for the operator, and therefore of no tenant. */
+/** The bonds of all tenants, newest first. For the operator, so it names no tenant. */
 export async function listAllBonds(
   env: Env,
   page: { status: Bond['status'] | null; limit: number; after: string | null },
@@ -134,9 +142,9 @@ export async function listAllBonds(
 }
 
 /**
- * Orders a bond to be captured, for abuse, or released, in good standing, and does it at once where the far side can be
- * asked; else the sweep does. Ordered again it changes nothing. Faults: `not_found`, and `conflict` where the bond has
- * ended otherwise or nothing is held yet that could be captured.
+ * Orders that a bond be captured, for abuse, or released. It happens at once if the payment provider can be reached,
+ * otherwise in a later sweep. Safe to repeat. Faults: `not_found`, and `conflict` if the bond has ended otherwise or holds
+ * no money that could be captured.
  */
 export async function closeBond(
   { env, now }: { env: Env; now: Date },
@@ -158,7 +166,8 @@ export async function closeBond(
   throw new Fault('conflict', `This bond is ${closed.closing ?? closed.status}: it cannot be ${closing}.`)
 }
 
-async function live({ db, tenantId }: Ctx): Promise<Bond> {
+/** The bond of the tenant that is pending or posted: there is at most one. */
+async function liveBond({ db, tenantId }: Ctx): Promise<Bond> {
   return one(
     await db
       .select()
@@ -182,12 +191,12 @@ async function bondById(env: Env, id: string): Promise<Bond> {
   throw new Fault('not_found', 'No such bond.')
 }
 
-function anotherLives({ tier, status, createdAt }: Bond): Fault {
+function anotherIsLive({ tier, status, createdAt }: Bond): Fault {
   const until = new Date(createdAt.getTime() + PENDING_MS).toISOString()
   return new Fault(
     'conflict',
     status === 'posted'
-      ? `A bond of the tier "${tier}" is posted already. One at a time: ask the operator to release it first.`
-      : `A bond of the tier "${tier}" waits for its card until ${until}. Finish it, or wait until then.`,
+      ? `A bond of the tier "${tier}" is posted. Only one bond is possible: ask the operator to release it first.`
+      : `A bond of the tier "${tier}" waits for its card until ${until}. Enter the card, or wait until then.`,
   )
 }

@@ -5,19 +5,19 @@ import { billingPage } from '../billing/checkout.ts'
 import { asked, idOf, told } from '../billing/stripe.ts'
 import type { Bond } from './bond.ts'
 
-// How the money is held. The owner proves a card once, by a SetupIntent for later use without them: on a form of whoever
-// holds its client secret, or on a page that Stripe hosts, which makes one of its own. The bond is then an off-session
-// PaymentIntent that is authorised and not captured: nothing is charged. Issuers let such a hold lapse after about seven
-// days, so every seven days a new one is authorised and the one before let go. Capture takes what the newest holds; release
-// lets go of it.
+// How the money is held. The owner confirms a card once, with a SetupIntent for later off-session use: in a form that uses
+// its client secret, or on a page of Stripe, which makes its own SetupIntent. The bond is then an off-session PaymentIntent
+// that is authorised and not captured: nothing is charged. Issuers let such a hold lapse after about seven days, so every
+// seven days a new hold is authorised and the old one cancelled. To capture a bond takes the money of the newest hold; to
+// release it cancels that hold.
 
-/** Whether the money is held, taken or let go; why not, where that is definite. */
+/** Whether the hold was authorised, captured or cancelled. If not: the definite reason. */
 export type Held = { isDone: true; holdId: string } | { isDone: false; reason: string }
 
-/** A payment method of the local ledger that refuses every hold. */
+/** A payment method of the local ledger that is always declined. */
 const LOCAL_DECLINED = 'pm_local_declined'
 
-/** How far the owner has come with the card. */
+/** The state of the form for the card. */
 export type Setup = {
   id: string
   clientSecret: string | null
@@ -25,7 +25,7 @@ export type Setup = {
   paymentMethodId: string | null
 }
 
-/** A page of Stripe's; `url` leads there while the card can be entered, and `paymentMethodId` is the card once it has been. */
+/** A page of Stripe. `url` is set while a card can be entered, `paymentMethodId` once one was entered. */
 export type Page = {
   id: string
   url: string | null
@@ -33,7 +33,7 @@ export type Page = {
   paymentMethodId: string | null
 }
 
-/** Opens the form on which the owner proves a card: always the same one for a bond. */
+/** Opens the form on which the owner confirms a card. A bond has one form: a repeat returns it. */
 export async function openSetup(env: Env, { tenantId, id, customerId }: Bond): Promise<Setup> {
   const setup = await asked(env, 'setup_intent', (stripe) =>
     stripe.setupIntents.create(
@@ -49,15 +49,15 @@ export async function openSetup(env: Env, { tenantId, id, customerId }: Bond): P
   return setupOf(setup)
 }
 
-/** How the form stands now. */
+/** The current state of the form. */
 export async function readSetup(env: Env, setupId: string): Promise<Setup & { customerId: string | null }> {
   const setup = await asked(env, 'setup_intent', (stripe) => stripe.setupIntents.retrieve(setupId))
   return { ...setupOf(setup), customerId: idOf(setup.customer) }
 }
 
 /**
- * Opens the page that Stripe hosts, on which the owner enters a card: the same one however many ask at once, and another
- * once the one before can be used no more.
+ * Opens Stripe's page on which the owner enters a card. Concurrent calls get the same page. Once that page has expired, a
+ * call opens a new one.
  */
 export async function openPage(env: Env, bond: Bond): Promise<Page> {
   const { tenantId, id, customerId, amountUsdCents, checkoutId } = bond
@@ -71,7 +71,7 @@ export async function openPage(env: Env, bond: Bond): Promise<Page> {
         client_reference_id: tenantId,
         allowed_payment_method_types: ['card'],
         ...{ metadata, setup_intent_data: { metadata } },
-        custom_text: { submit: { message: promised(amountUsdCents) } },
+        custom_text: { submit: { message: explanation(amountUsdCents) } },
         success_url: `${back}?bond=${id}`,
         cancel_url: back,
       },
@@ -81,10 +81,10 @@ export async function openPage(env: Env, bond: Bond): Promise<Page> {
   return pageOf(session)
 }
 
-const promised = (cents: number) =>
-  `Nothing is charged now. $${cents / 100} is held on this card for as long as the bond stands, anew every seven days, and taken for abuse alone.`
+const explanation = (cents: number) =>
+  `Nothing is charged now. $${cents / 100} is held on this card while the bond lasts. The hold is renewed every seven days. The money is taken only in case of abuse.`
 
-/** How that page stands now. */
+/** The current state of the page. */
 export async function readPage(env: Env, checkoutId: string): Promise<Page> {
   const session = await asked(env, 'checkout.session', (stripe) =>
     stripe.checkout.sessions.retrieve(checkoutId, { expand: ['setup_intent'] }),
@@ -92,7 +92,7 @@ export async function readPage(env: Env, checkoutId: string): Promise<Page> {
   return pageOf(session)
 }
 
-/** Closes the forms of a bond that will not be posted. One that is closed or used already stays as it is. */
+/** Closes the form and the page of a bond that will not be posted. Closed and used ones stay as they are. */
 export async function closeSetup(env: Env, { id, provider, setupId, checkoutId }: Bond): Promise<void> {
   if (provider === 'local') return
   if (setupId !== null) {
@@ -107,7 +107,7 @@ export async function closeSetup(env: Env, { id, provider, setupId, checkoutId }
   }
 }
 
-/** Holds the money of a bond anew. The key counts the holds, so that asked twice it is held once. */
+/** Authorises the next hold of a bond. The idempotency key contains its number, so a repeat makes no second hold. */
 export async function authorise(env: Env, now: Date, bond: Bond): Promise<Held> {
   const { id, tenantId, provider, customerId, paymentMethodId, amountUsdCents, holds } = bond
   if (paymentMethodId === null) return { isDone: false, reason: 'no_payment_method' }
@@ -138,31 +138,31 @@ export async function authorise(env: Env, now: Date, bond: Bond): Promise<Held> 
 
 /** Takes the money that a bond holds. */
 export async function capture(env: Env, { id, provider, holdId }: Bond): Promise<Held> {
-  return await move(env, provider, holdId, 'succeeded', (stripe, hold) =>
+  return await endHold(env, provider, holdId, 'succeeded', (stripe, hold) =>
     stripe.paymentIntents.capture(hold, {}, { idempotencyKey: `bond:${id}:capture:${hold}` }),
   )
 }
 
-/** Lets go of a hold. One that has lapsed is gone already. */
+/** Cancels a hold. A lapsed hold counts as cancelled. */
 export async function letGo(env: Env, { id, provider }: Bond, holdId: string | null): Promise<Held> {
-  return await move(env, provider, holdId, 'canceled', (stripe, hold) =>
+  return await endHold(env, provider, holdId, 'canceled', (stripe, hold) =>
     stripe.paymentIntents.cancel(hold, {}, { idempotencyKey: `bond:${id}:cancel:${hold}` }),
   )
 }
 
-/** How a hold stands now. */
+/** The current state of a hold. */
 export async function readHold(env: Env, holdId: string): Promise<Stripe.PaymentIntent['status']> {
   return (await asked(env, 'payment_intent', (stripe) => stripe.paymentIntents.retrieve(holdId))).status
 }
 
-/** Whether all of what was taken has been given back, and of which hold. */
+/** Whether a captured payment was refunded in full, and the id of its hold. */
 export async function readCharge(env: Env, chargeId: string) {
   const charge = await asked(env, 'charge', (stripe) => stripe.charges.retrieve(chargeId))
   return { isRefunded: charge.refunded, holdId: idOf(charge.payment_intent) }
 }
 
-/** Moves a hold to its end. A refusal is believed only once the hold itself says that it stands elsewhere. */
-async function move(
+/** Ends a hold. If Stripe refuses, the hold itself is read: only its own state counts. */
+async function endHold(
   env: Env,
   provider: Bond['provider'],
   holdId: string | null,
@@ -181,11 +181,11 @@ function setupOf({ id, client_secret: secret, status, payment_method: method }: 
 }
 
 function pageOf({ id, url, status, customer, setup_intent: setup }: Stripe.Checkout.Session): Page {
-  const proved = typeof setup === 'object' && setup?.status === 'succeeded' ? setup.payment_method : null
+  const confirmed = typeof setup === 'object' && setup?.status === 'succeeded' ? setup.payment_method : null
   return {
     id,
     url: status === 'open' ? url : null,
     customerId: idOf(customer),
-    paymentMethodId: status === 'complete' ? idOf(proved) : null,
+    paymentMethodId: status === 'complete' ? idOf(confirmed) : null,
   }
 }

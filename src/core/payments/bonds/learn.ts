@@ -10,7 +10,7 @@ import { readCharge, readHold, readPage, readSetup } from './hold.ts'
 
 type Subject = { tenantId: string; customerId: string; id: string }
 
-/** A form of ours has been filled in, or closed: the card is kept and the money held at once. */
+/** A form was filled in or closed. If filled in, the card is stored and the money held at once. */
 export async function learnSetup(at: At, subject: Subject, report: Report): Promise<void> {
   const bond = await bondBy(at.env, subject.tenantId, eq(bonds.setupId, subject.id))
   if (bond?.status !== 'pending') return await countReport(at, subject.tenantId, report)
@@ -23,7 +23,7 @@ export async function learnSetup(at: At, subject: Subject, report: Report): Prom
   } else await countReport(at, bond.tenantId, report)
 }
 
-/** As `learnSetup`, of a page that Stripe hosts. False where the page is no bond's: nothing is done then. */
+/** As `learnSetup`, for a page of Stripe. Returns false and does nothing if the page belongs to no bond. */
 export async function learnPage(at: At, subject: Subject, report: Report): Promise<boolean> {
   const bond = await bondBy(at.env, subject.tenantId, eq(bonds.checkoutId, subject.id))
   if (!bond) return false
@@ -34,7 +34,7 @@ export async function learnPage(at: At, subject: Subject, report: Report): Promi
   return true
 }
 
-/** Keeps the card that the owner of a pending bond has proved, and holds the money at once. */
+/** Stores the card that the owner of a pending bond entered, and holds the money at once. */
 export async function takeCard(
   at: At,
   bond: Bond,
@@ -46,8 +46,8 @@ export async function takeCard(
 }
 
 /**
- * The hold of a bond has moved elsewhere than by us. Where it lapsed, as some issuers let it before the seven days are
- * over, the money is held anew at once; where somebody took it in Stripe's dashboard, the bond is captured.
+ * A hold changed without a request of ours. If it lapsed, which some issuers do before seven days are over, a new hold is
+ * authorised at once. If somebody captured it in Stripe's dashboard, the bond is captured.
  */
 export async function learnHold(at: At, subject: Subject, report: Report): Promise<void> {
   const bond = await bondBy(at.env, subject.tenantId, eq(bonds.holdId, subject.id))
@@ -63,7 +63,7 @@ export async function learnHold(at: At, subject: Subject, report: Report): Promi
   else await countReport(at, bond.tenantId, report)
 }
 
-/** Money that was taken has been given back in full: the bond counts as released. */
+/** A captured bond was refunded in full: it counts as released. */
 export async function learnCharge(at: At, subject: Subject, report: Report): Promise<void> {
   const { isRefunded, holdId } = await readCharge(at.env, subject.id)
   const bond = holdId === null ? null : await bondBy(at.env, subject.tenantId, eq(bonds.holdId, holdId))
