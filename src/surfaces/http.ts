@@ -9,7 +9,7 @@ import { actorName, type Ctx } from '../core/ground/ctx.ts'
 import { Fault } from '../core/ground/fault.ts'
 import { answerOnce } from '../core/ground/idempotency.ts'
 import { learn, tellFailure } from '../core/ground/log.ts'
-import type { Refusal } from '../core/policy/judge.ts'
+import type { Refusal } from '../core/policy/rules.ts'
 import { type Env, settings } from '../env.ts'
 import type { Statuses } from './status.ts'
 

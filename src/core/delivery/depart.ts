@@ -7,6 +7,7 @@ import { sendEventStatement } from '../journal/event-rows.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { refund } from '../limits/reservations.ts'
 import { fence } from '../policy/fence.ts'
+import { isOpen } from '../policy/open.ts'
 import { isLocked, LOCK_MS, type Locked } from './lock.ts'
 import { contactOf, contactsOf } from './recipients.ts'
 
@@ -102,6 +103,6 @@ function moveRecipients({ db, send, hold }: Locked, carrier: string, contacts: s
       sql`s.tenant_id = ${send.tenantId} AND s.id = ${send.id} AND s.lock_token = ${hold.token}
         AND ${sendRecipients.tenantId} = s.tenant_id AND ${sendRecipients.sendId} = s.id
         AND ${inArray(sendRecipients.contact, contactsOf(send))}
-        AND ${inArray(sendRecipients.state, ['pending', 'in_flight'])}`,
+        AND ${fragment(isOpen('send_recipients'))}`,
     )
 }

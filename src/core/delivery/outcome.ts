@@ -1,9 +1,11 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { type SendState, sendRecipients, sends } from '../../schema/sending.ts'
 import { prepared } from '../ground/ctx.ts'
+import { fragment } from '../ground/sql.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { sendEventStatement } from '../journal/event-rows.ts'
 import { appendTrace } from '../journal/traces.ts'
+import { isOpen } from '../policy/open.ts'
 import { classify } from '../reading/bounces/classify.ts'
 import { readReply } from '../reading/bounces/reply.ts'
 import { resolveStatements } from '../signals/resolve.ts'
@@ -110,7 +112,7 @@ function moveRecipients({ db, send }: Locked, states: Map<RecipientState, string
           eq(sendRecipients.tenantId, send.tenantId),
           inArray(sendRecipients.contact, contacts),
           eq(sendRecipients.sendId, send.id),
-          inArray(sendRecipients.state, ['pending', 'in_flight']),
+          fragment(isOpen('send_recipients')),
         ),
       ),
   )

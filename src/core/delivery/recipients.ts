@@ -2,6 +2,8 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import { sendRecipients } from '../../schema/sending.ts'
 import { one } from '../ground/ctx.ts'
+import { fragment } from '../ground/sql.ts'
+import { isOpen } from '../policy/open.ts'
 import type { Locked, Send } from './lock.ts'
 
 /** The recipients that no carrier has accepted or finally refused yet, in the order they were given. */
@@ -21,7 +23,7 @@ export async function remainingRecipients({
         eq(sendRecipients.tenantId, send.tenantId),
         inArray(sendRecipients.contact, contactsOf(send)),
         eq(sendRecipients.sendId, send.id),
-        inArray(sendRecipients.state, ['pending', 'in_flight']),
+        fragment(isOpen('send_recipients')),
       ),
     )
   const open = new Map(rows.map((row) => [row.email, row.isAlias === 1]))

@@ -1,7 +1,7 @@
 import { type Env, settings } from '../../env.ts'
 import { mailboxes, tenants } from '../../schema/accounts.ts'
 import { database } from '../ground/ctx.ts'
-import type { Refusal } from '../policy/judge.ts'
+import type { Refusal } from '../policy/rules.ts'
 import { requestSends } from '../sending/request.ts'
 
 /** The sender of the service's own letters. No key opens it, and its address is reserved. */

@@ -8,7 +8,9 @@ import { type Sender, senderOf, sendTier, windowsOf } from '../accounts/sender.t
 import { type Ctx, mustBeAllowed, permits, prepared } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { idFloor } from '../ground/ids.ts'
+import { fragment } from '../ground/sql.ts'
 import { type BondRow, type BondState, bondStatement, bondStateOf } from '../payments/bonds/bond.ts'
+import { awaitsPerson } from '../policy/open.ts'
 import type { Plan } from '../policy/plans.ts'
 import type { Unit, WindowUse } from '../policy/windows.ts'
 import { RULES_VERSION } from '../reading/dlp/rules.ts'
@@ -158,8 +160,7 @@ function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxI
         eq(approvals.tenantId, tenantId),
         sql`${approvals.id} >= ${idFloor('apq', new Date(now.getTime() - APPROVAL_MS))}`,
         eq(approvals.mailboxId, mailboxId),
-        eq(approvals.status, 'pending'),
-        gt(approvals.expiresAt, now),
+        fragment(awaitsPerson('approvals'), { now: now.getTime() }),
       ),
     )
   const remembered = db

@@ -1,14 +1,17 @@
-import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { approvals, sends } from '../../schema/sending.ts'
 import { dlpPolicyOf } from '../accounts/dlp-policy.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
+import { fragment } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
 import { type Rendered, readRendered } from '../letters/rendered.ts'
-import { contentRefusal, POLICY_VERSION } from '../policy/judge.ts'
+import { POLICY_VERSION } from '../policy/judge.ts'
+import { awaitsPerson } from '../policy/open.ts'
+import { contentRefusal } from '../policy/rules.ts'
 import { isToStay, screenLetter } from '../reading/dlp/content.ts'
 import { attendSends } from './attend.ts'
 import { closeRefused, expireApprovals, happened } from './expiry.ts'
@@ -51,7 +54,7 @@ export async function listApprovals(
     .limit(limit)
 }
 
-/** How many approvals wait for somebody, counted up to 100. */
+/** How many approvals wait for a person, counted up to 100. */
 export async function countPending(ctx: Ctx): Promise<number> {
   mustBeAllowed(ctx, 'read')
   const waiting = await ctx.db
@@ -60,8 +63,7 @@ export async function countPending(ctx: Ctx): Promise<number> {
     .where(
       and(
         eq(approvals.tenantId, ctx.tenantId),
-        sql`${approvals.status} = 'pending'`,
-        gt(approvals.expiresAt, ctx.now),
+        fragment(awaitsPerson('approvals'), { now: ctx.now.getTime() }),
       ),
     )
     .limit(100)
@@ -84,7 +86,7 @@ export async function getApproval(ctx: Ctx, id: string) {
 /**
  * Decide a held send. The approval covers exactly the rendered bytes, their recipients and the policy it was held by; it
  * is used once. Approved, the rules are judged again before anything leaves. Throws `not_rendered` before the bytes
- * exist, `approval_stale` where the caller saw other bytes, `already_decided` for a second decision.
+ * exist, `approval_stale` if the caller saw other bytes, `already_decided` for a second decision.
  */
 export async function decideApproval(
   ctx: Ctx,
@@ -214,7 +216,7 @@ export async function editHeld(
   return newApprovalId
 }
 
-/** What an edit says, without what the policy strikes out. What it refuses, it refuses to a person too. */
+/** The edited content without what DLP strikes out. Throws `invalid` if DLP refuses it: the policy holds for people too. */
 async function screenedEdit<Letter extends Parameters<typeof screenLetter>[2]>(ctx: Ctx, content: Letter) {
   const policy = await dlpPolicyOf(ctx)
   const { facts, clean } = screenLetter(ctx.tenantId, policy, content)

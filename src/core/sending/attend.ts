@@ -5,23 +5,23 @@ import { approvals, type SendInput, sends } from '../../schema/sending.ts'
 import { database } from '../ground/ctx.ts'
 import { readRendered } from '../letters/rendered.ts'
 import { refund } from '../limits/reservations.ts'
-import { type Candidate, decide } from './decide.ts'
+import { decide } from './decide.ts'
 import type { Door } from './door.ts'
 import { expireApprovals } from './expiry.ts'
 import { gatherStatements, readGathered } from './gather.ts'
 import { largeInput } from './prepare.ts'
 import { ring } from './ring.ts'
 import { readTexts, type Said } from './screen.ts'
+import type { Candidate } from './settlement.ts'
 
-/** A claim that nobody has judged for this long is given up, in ms. */
+/** How long a send may stay without a verdict before it fails, in ms. */
 const JUDGE_AT_MOST_MS = 3_600_000
 /** How long a released send may wait for its windows, in ms. */
 const WAIT_MS = 86_400_000
 
 /**
- * Look at sends that wait for a decision and decide what time or a person has made ready: claims left unsettled,
- * scheduled sends that are due, approved ones, approvals that have run out, unknown ones that may be sent afresh.
- * Safe to run twice: each change is a compare-and-set.
+ * Decides sends that wait: those left without a verdict, scheduled ones that are due, approved ones, ones whose approval
+ * has expired, and unknown ones that may be sent again. Safe to run twice: each change is a compare-and-set.
  */
 export async function attendSends(env: Env, now: Date, tenantId: string, sendIds: string[]): Promise<void> {
   const door: Door = {
@@ -119,7 +119,7 @@ export async function attendSends(env: Env, now: Date, tenantId: string, sendIds
   await ring(env, now, tenantId, [...decided.values()])
 }
 
-/** What a stored send would say: its bytes where they exist already. */
+/** What a stored send would say: its rendered bytes, if they exist. */
 async function saidBy(
   env: Env,
   { recipients, renderedKey }: { recipients: Recipient[]; renderedKey: string | null },

@@ -9,17 +9,17 @@ import type { Send } from './sends.ts'
 /** The most items that one request may carry. */
 const ITEMS_AT_MOST = 500
 
-/** How many items of a batch stand where, as they stand now. */
+/** How many items of a batch are in which state now. */
 export type BatchCounts = {
   total: number
-  /** Passed policy and handed to delivery, whatever became of them there. */
+  /** Passed policy and were handed to delivery, whatever the outcome. */
   queued: number
   blocked: number
   pendingApproval: number
   scheduled: number
-  /** Called back, or refused by a person. */
+  /** Cancelled, or rejected by a person. */
   cancelled: number
-  /** Could not be rendered, so that nothing was judged. */
+  /** Could not be rendered, so they were not judged. */
   errors: number
   byState: Partial<Record<SendState, number>>
 }

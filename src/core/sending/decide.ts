@@ -1,35 +1,15 @@
-import { settings } from '../../env.ts'
-import type { SendInput } from '../../schema/sending.ts'
-import { newId } from '../ground/ids.ts'
 import { compileTemplate, missingVariables } from '../letters/rendering.ts'
 import { rateWindow, refund } from '../limits/reservations.ts'
 import { judge, type Verdict } from '../policy/judge.ts'
 import { isAccepted, type SendState } from '../policy/states.ts'
 import type { Limits, WindowSnapshot } from '../policy/windows.ts'
 import type { Door } from './door.ts'
-import type { Subject } from './gather.ts'
-import { type Cleaned, keepCleaned, type Said, screen } from './screen.ts'
-import { RING_AGAIN_MS, type Settlement, settle, type Undecided } from './settle.ts'
+import { type Cleaned, keepCleaned, screen } from './screen.ts'
+import { settle } from './settle.ts'
+import type { OutcomeRow } from './settle-rows.ts'
+import { type Candidate, settlement, writtenBy } from './settlement.ts'
 
-/** A send whose facts are known and that now needs a verdict. */
-export type Candidate = {
-  sendId: string
-  /** The state it must still be in for the verdict to count. */
-  from: Undecided
-  subject: Subject
-  /** Null where the variables are not to be checked: a simulation without payload, a release. */
-  input: SendInput | null
-  /** What it would say; null where nothing tells any more. */
-  said: Said | null
-  /** The input is kept in R2, and so is the body of a message written whole. */
-  isLarge: boolean
-  /** The bytes exist already, so that a release goes straight to delivery. */
-  isRendered: boolean
-  /** Until when a released send may wait for its windows, in ms since 1970; null where a refusal is final. */
-  mayWaitUntil: number | null
-}
-
-/** What became of a send once judged, by whichever caller came first. */
+/** What became of a send, by whichever worker settled it first. */
 export type Decision = {
   sendId: string
   state: SendState
@@ -38,11 +18,11 @@ export type Decision = {
   missing: string[]
   approvalId: string | null
   scheduledAt: number | null
-  /** Whose mailboxes have received it. */
+  /** The tenants whose mailboxes receive it. */
   readers: string[]
-  /** The subject as it was kept, where something in the message was struck out. */
+  /** The subject as it was stored, if DLP struck something out of the message; else null. */
   subject: string | null
-  /** This call decided it; otherwise another did and this is what it decided. */
+  /** This call settled it; otherwise another did, and these are its results. */
   isMine: boolean
 }
 
@@ -69,23 +49,13 @@ export async function decide(
   const written = candidates.flatMap((candidate) => writtenBy(door, tenantId, candidate))
   const outcomes = await settle(door, tenantId, { rows: settlements, written, candidates })
 
-  const lost = [...outcomes.values()].filter(
-    (row) => row.is_mine === 0 && windows.get(row.id)?.spent && !isAccepted(row.state),
-  )
-  if (lost.length > 0)
-    await refund(
-      door,
-      tenantId,
-      lost.map((row) => row.id),
-    )
-
-  const subjects = new Map(candidates.map(({ sendId, subject }) => [sendId, subject]))
-  const cleaned = new Map(candidates.map(({ sendId, cleaned }) => [sendId, cleaned]))
-  const mine = new Map(settlements.map((each) => [each.id, each]))
+  await refundUnused(door, tenantId, [...outcomes.values()], windows)
+  const traced = new Map(settlements.map((each) => [each.id, each.trace.verdict]))
+  const asSettled = new Map(candidates.map((candidate) => [candidate.sendId, candidate]))
   return new Map(
     [...outcomes.values()].map((row): [string, Decision] => {
-      const settled = mine.get(row.id)
-      const verdict = row.is_mine ? settled?.trace.verdict : row.verdict && JSON.parse(row.verdict)
+      const verdict = row.is_mine ? traced.get(row.id) : row.verdict && JSON.parse(row.verdict)
+      const candidate = asSettled.get(row.id)
       return [
         row.id,
         {
@@ -96,8 +66,8 @@ export async function decide(
           missing: missing.get(row.id) ?? [],
           approvalId: row.approval_id,
           scheduledAt: row.scheduled_at,
-          readers: subjects.get(row.id)?.readers ?? [],
-          subject: cleaned.get(row.id)?.input.inline?.subject ?? null,
+          readers: candidate?.subject.readers ?? [],
+          subject: candidate?.cleaned?.input.inline?.subject ?? null,
           isMine: row.is_mine === 1,
         },
       ]
@@ -105,9 +75,27 @@ export async function decide(
   )
 }
 
+/** Gives back the windows of sends that another worker settled first, and refused. */
+async function refundUnused(
+  door: Door,
+  tenantId: string,
+  outcomes: OutcomeRow[],
+  windows: Map<string, { spent: boolean }>,
+) {
+  const unused = outcomes.filter(
+    (row) => row.is_mine === 0 && windows.get(row.id)?.spent && !isAccepted(row.state),
+  )
+  if (unused.length === 0) return
+  await refund(
+    door,
+    tenantId,
+    unused.map((row) => row.id),
+  )
+}
+
 /**
- * What `decide` would decide, with the windows looked at and nothing written: each candidate on its own, or in order,
- * each after what those before it would have spent.
+ * What `decide` would decide. Nothing is written and no window is spent. Each candidate is judged on its own or, if
+ * `isSequential`, as if those before it had been sent.
  */
 export async function preview(
   door: Door,
@@ -129,7 +117,7 @@ export async function preview(
 
 type ScreenedCandidate = Candidate & { cleaned: Cleaned | null }
 
-/** The candidate with what was found in it among its facts, and without it where it is not to stay. */
+/** The candidate with the findings of DLP among its facts, and struck out of its input if they must not be stored. */
 function screened(tenantId: string, candidate: Candidate): ScreenedCandidate {
   const { subject, input, said } = candidate
   if (said === null) return { ...candidate, cleaned: null }
@@ -180,71 +168,4 @@ async function askWindows(
   const asked = [requests, limits, first.subject.planLimits, door.now.getTime()] as const
   const answers = await (mode === 'spend' ? object.reserve(...asked) : object.peek(...asked))
   return new Map(answers.map(({ sendId, spent, snapshot }) => [sendId, { spent, snapshot }]))
-}
-
-function settlement(
-  door: Door,
-  candidate: Candidate,
-  missing: string[],
-  window: WindowSnapshot | undefined,
-): Settlement {
-  const { facts } = candidate.subject
-  const now = door.now.getTime()
-  const verdict = judge(facts, window ?? null)
-  const base: Settlement = {
-    id: candidate.sendId,
-    from: candidate.from,
-    state: 'queued',
-    reason: null,
-    detail: null,
-    nextAt: now + RING_AGAIN_MS,
-    scheduledAt: null,
-    approvalId: null,
-    holdReason: null,
-    domainId: candidate.subject.sender.domainId,
-    trace: { policyVersion: verdict.policyVersion, facts, window: window ?? null, verdict },
-  }
-  if (missing.length > 0) {
-    const detail = `missing: ${missing.join(', ')}`
-    return { ...base, state: 'failed', reason: 'template_render_failed', detail, nextAt: null }
-  }
-  if (verdict.refusal) return refused(base, candidate, verdict.refusal, now)
-  if (verdict.hold !== null) {
-    const approvalId = newId('apq', door.now)
-    return { ...base, state: 'pending_approval', approvalId, holdReason: verdict.hold }
-  }
-  if (facts.leavesAt > now) return { ...base, state: 'scheduled', nextAt: facts.leavesAt }
-  if (staysHere(candidate)) {
-    const state = facts.contacts.some(({ here }) => here) ? 'delivered' : 'bounced'
-    return { ...base, state, nextAt: null }
-  }
-  return { ...base, state: candidate.isRendered ? 'ready' : 'queued' }
-}
-
-/** Whether a message can be put into its readers' inboxes by the very statement that settles it. */
-function staysHere({ from, input, isLarge, subject: { facts } }: Candidate): boolean {
-  if (from !== 'judging' || !input?.isComposed || isLarge || (input.files ?? []).length > 0) return false
-  return !facts.humanized && facts.contacts.every(({ ours }) => ours)
-}
-
-function writtenBy({ env }: Door, tenantId: string, { from, sendId, input, isLarge, subject }: Candidate) {
-  if (from !== 'judging' || !input?.isComposed) return []
-  const { mailboxId, sender, facts } = subject
-  const { mailDomain } = settings(env)
-  return [{ sendId, tenantId, mailboxId, sender, contacts: facts.contacts, input, isLarge, mailDomain }]
-}
-
-/** A refusal at release waits where time alone would lift it soon enough; any other ends the send. */
-function refused(
-  base: Settlement,
-  { mayWaitUntil }: Candidate,
-  { reason, detail, retryAt }: NonNullable<Verdict['refusal']>,
-  now: number,
-): Settlement {
-  const isPassing = reason === 'cooldown' || reason === 'rate_limited'
-  if (isPassing && mayWaitUntil !== null && retryAt !== undefined && retryAt <= mayWaitUntil) {
-    const scheduledAt = base.from === 'scheduled' ? null : now
-    return { ...base, state: 'scheduled', reason, detail, scheduledAt, nextAt: retryAt }
-  }
-  return { ...base, state: 'blocked', reason, detail, nextAt: null }
 }

@@ -6,7 +6,7 @@ import { type Db, database } from '../ground/ctx.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
 
-/** Ends approvals that nobody decided in time: the sends are rejected, as if by a person. */
+/** Expires approvals that no person decided in time. Their sends are rejected. */
 export async function expireApprovals(
   env: Env,
   now: Date,
@@ -29,7 +29,7 @@ export async function expireApprovals(
   if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
 }
 
-/** The relation of what happens to approvals, for the batch that makes it happen. */
+/** The relation for `emit` of an event about each of these approvals. */
 export function happened(type: EventType, which: SQL | undefined): SQL {
   return sql`SELECT ${approvals.tenantId} AS tenant_id, ${type} AS type, ${approvals.mailboxId} AS mailbox_id,
       (SELECT s.agent_id FROM sends s WHERE s.tenant_id = ${approvals.tenantId} AND s.id = ${approvals.sendId}) AS agent_id,
@@ -37,7 +37,7 @@ export function happened(type: EventType, which: SQL | undefined): SQL {
     FROM ${approvals} WHERE ${which}`
 }
 
-/** The statement that ends those held sends whose approval has been refused or has run out; nothing was spent on them. */
+/** The statement that rejects held sends whose approval was rejected or has expired. They have spent nothing of the windows. */
 export function closeRefused(db: Db, now: Date, tenantId: string, sendIds: string[]) {
   const refusal = sql`(SELECT p.status FROM approvals p WHERE p.tenant_id = ${sends.tenantId} AND p.id = ${sends.approvalId})`
   return db

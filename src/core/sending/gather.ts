@@ -4,20 +4,20 @@ import type { ContentFacts, SendInput, SendState } from '../../schema/sending.ts
 import { Fault } from '../ground/fault.ts'
 import { learn } from '../ground/log.ts'
 import type { SystemValues } from '../letters/rendering.ts'
-import type { ContactFacts, Facts, TemplateFacts } from '../policy/judge.ts'
+import type { ContactFacts, Facts, TemplateFacts } from '../policy/facts.ts'
 import { mailboxLimits, planLimits } from '../policy/plans.ts'
 import type { Limits } from '../policy/windows.ts'
 import { type DlpPolicy, nothingFound } from '../reading/dlp/content.ts'
 import { callerValues, type Door } from './door.ts'
 import { FACTS, type FactsRow, SETTINGS, type SettingsRow } from './facts.ts'
 
-/** What is to be looked up: a send by its id, or by the key that another send may have burned first. */
+/** A send to look up: by its id, or by its dedupe key, which another send may have taken first. */
 export type Query = {
   id: string
   dedupeKey?: string | null
   mailboxId?: string | null
   template?: string | null
-  /** Given where no row exists, as in a simulation. */
+  /** Given if no row exists, as in a simulation. */
   recipients?: Recipient[]
   campaignId?: string | null
   scheduledAt?: number | null
@@ -25,10 +25,10 @@ export type Query = {
   wantInput?: boolean
 }
 
-/** The content of a published template, as it stands now. */
+/** The content of a template's published version. */
 export type TemplateContent = { subject: string; html: string | null; text: string | null }
 
-/** What one query found: the caller's standing towards it, the send that stands under its id or key, and the facts. */
+/** What one query found: what the caller may do, the send with its id or dedupe key, and the facts. */
 export type Found = {
   keyTenantId: string
   isTenantsOwn: boolean
@@ -52,17 +52,17 @@ export type Found = {
   subject: Subject | null
 }
 
-/** One send as the policy sees it, with what its windows are judged by. */
+/** One send as the policy sees it, with the limits of its windows. */
 export type Subject = {
-  /** What was found in the content is not among them until `screen` has looked. */
+  /** Without the findings of DLP, which `screen` adds. */
   facts: Facts
   dlp: DlpPolicy
   template: TemplateContent | null
-  /** Whose mailboxes receive it, tenant by tenant. */
+  /** The tenants whose mailboxes receive it. */
   readers: string[]
-  /** Who the message comes from. */
+  /** The address that the message is written from, and the attached domain it lies in. */
   sender: { address: string; displayName: string | null; domainId: string | null }
-  /** What the system fills into a template. */
+  /** Values that the system fills into a template. */
   system: SystemValues
   templateRef: string | null
   mailboxId: string
@@ -74,7 +74,7 @@ export type Subject = {
 type ContactRow = Omit<ContactFacts, 'ours' | 'here' | 'recentSends' | 'oldestRecentAt' | 'known'> & {
   recent: { count: number; oldest: number | null } | null
   known: number
-  /** The tenant whose mailbox it is. Nobody's facts may tell. */
+  /** The tenant whose mailbox it is. It must not appear in the facts, which the sender reads in the trace. */
   reader: string | null
 }
 
@@ -206,7 +206,7 @@ function subject(door: Door, row: FactsRow, about: SettingsRow): Subject {
   }
 }
 
-/** What rendering will give. Only presence counts at the request, so the link stands here without its token. */
+/** The values that rendering will fill in. Judging only asks whether they exist, so the link is here without its token. */
 function systemValues(door: Door, about: SettingsRow, recipients: number): SystemValues {
   const { publicUrl, tokenSecret } = settings(door.env)
   return {
@@ -227,7 +227,7 @@ export function isInline(template: string | null): boolean {
   return template === null || template.startsWith('_')
 }
 
-/** Throws the fault that kept the caller from claiming, or returns what was found. */
+/** Returns what was found, or throws the fault because of which nothing was written for the caller. */
 export function mustKnow(door: Door, found: Found[], count: number): Found[] {
   learn({ tenantId: found[0]?.keyTenantId ?? null })
   if (found.length < count) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')

@@ -18,7 +18,7 @@ export type SendRequest = {
   to: { kind: RecipientKind; email: string; name?: string | null }[]
   mailboxId?: string | null
   template: string | null
-  /** Null where the caller gave none, so that one may be derived; blank is an error. */
+  /** Null if the caller gave none; one may then be derived. Blank is an error. */
   dedupeKey: string | null
   /** The key came from the Idempotency-Key header: a repeat with another body is misuse, not a duplicate. */
   isHeaderKey?: boolean
@@ -54,7 +54,7 @@ export type Prepared = { request: SendRequest } & ({ newSend: NewSend } | { erro
 const LARGE_INPUT = 100_000
 const SCHEDULE_AT_MOST_MS = 30 * 86_400_000
 const RECIPIENTS_AT_MOST = 50
-/** How long a derived key stands, in ms: whoever says the same again within it repeats himself. */
+/** How long a derived dedupe key stays taken, in ms: the same message within that time is a repeat. */
 const DERIVED_FOR_MS = 60_000
 
 /**
@@ -185,7 +185,7 @@ function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'h
   }
 }
 
-/** The key of what is said, by whom and from where: the agent that is spoken for, else the credential itself. */
+/** A dedupe key made of the message and its sender: the agent spoken for, else the credential. */
 async function derivedKey({ agent, credential }: Door, request: SendRequest): Promise<string> {
   const speaker = agent?.id ?? agent?.name ?? ('keyHash' in credential ? credential.keyHash : credential)
   return `derived:${await sha256(JSON.stringify([speaker, await hashOf(request)]))}`

@@ -3,17 +3,18 @@ import { learn } from '../ground/log.ts'
 import type { KeptFile } from '../mail/files.ts'
 import type { Verdict } from '../policy/judge.ts'
 import { isAccepted, type SendState, type SendStateFacts, STATES } from '../policy/states.ts'
-import { type Candidate, type Decision, decide } from './decide.ts'
+import { type Decision, decide } from './decide.ts'
 import type { Door } from './door.ts'
 import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
 import { ring } from './ring.ts'
 import { readTexts } from './screen.ts'
+import type { Candidate } from './settlement.ts'
 import { type NewSend, takeStatements } from './take.ts'
 
 /**
- * What the caller is told. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`
- * says that the key by which a repeat is known came from the message itself.
+ * The answer to a request. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`: the
+ * dedupe key was derived from the message itself.
  */
 export type SendResult =
   | SendError
@@ -31,9 +32,9 @@ export type SendResult =
     }
 
 /**
- * The one verb of sending: judge each message and, where it may go, hand it to delivery. A single send is a batch of
- * one; 500 take the same four waits. Results stand in the order asked. Throws a `Fault` where the caller may not send at
- * all; what is wrong with one item is its result.
+ * The one verb of sending: judges each message and hands those that may leave to delivery. A single send is a batch of one;
+ * 500 take the same four waits. Results are in the order of the requests. Throws a `Fault` if the caller may not send at all;
+ * an error in one item is that item's result.
  */
 export async function requestSends(door: Door, requests: SendRequest[]): Promise<SendResult[]> {
   return await tracing.enterSpan('send', async (span) => {
@@ -95,7 +96,7 @@ async function request(door: Door, requests: SendRequest[]): Promise<SendResult[
 
 type Outcome = { sends?: number; sendId?: string; outcome?: string; reason?: string }
 
-/** What log and span say of the sends of one request: of a single one what came of it and why, of several how many. */
+/** What log and span say of a request: for a single send its outcome and reason, for several only how many. */
 function outcomeOf(results: SendResult[]): Outcome {
   const [only] = results
   if (!only || results.length > 1) return { sends: results.length }

@@ -3,8 +3,8 @@ import { type Bell, ringAll, ringOutbox } from '../journal/bells.ts'
 import type { Decision } from './decide.ts'
 
 /**
- * Tell the consumers which sends to look at. A bell that does not ring loses nothing: the row says when the sweep must
- * ring again, so a failure here is not the caller's.
+ * Rings for the sends that this call has settled. A lost bell loses nothing: the row says when the sweep rings again, so a
+ * failure here does not fail the request.
  */
 export async function ring(env: Env, now: Date, tenantId: string, decisions: Decision[]): Promise<void> {
   const mine = decisions.filter((decision) => decision.isMine)

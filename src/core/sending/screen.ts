@@ -17,7 +17,7 @@ import type { DlpFacts } from '../reading/dlp/facts.ts'
 import { type FileText, textOfFile } from '../reading/dlp/file-text.ts'
 import type { Subject } from './gather.ts'
 
-/** What a send would say: as it was asked for or, where the bytes exist already, as they are. */
+/** What a send would say: the request or, once rendered, the bytes. */
 export type Said = {
   input: SendInput
   recipients: Recipient[]
@@ -25,14 +25,14 @@ export type Said = {
   rendered: Rendered | null
 }
 
-/** What is to be kept of a send instead of what was asked for, because something was found in it. */
+/** What is stored instead of the request, because DLP found something in it. */
 export type Cleaned = { input: SendInput; recipients: Recipient[]; texts: FileText[] }
 
 export type Screened = { dlp: DlpFacts; cleaned: Cleaned | null }
 
 /**
- * Looks through all that a message would carry out of the house, and strikes out what is found. Nothing is waited for and
- * nothing written: its facts are judged with all others.
+ * Searches everything that a message would carry to its recipients, and strikes out what DLP finds. Pure: the findings become
+ * facts, and `judge` decides on them.
  */
 export function screen(tenantId: string, { dlp: policy, template, system }: Subject, said: Said): Screened {
   const search = searcher(tenantId, policy)
@@ -131,7 +131,7 @@ function cleanedOf(search: Searcher, { input, recipients, texts }: Said): Cleane
   }
 }
 
-/** A value of a payload with every text in it struck out, numbers too where they are what is looked for. */
+/** A value of a payload, cleaned: every text in it, and every number that DLP finds. */
 function cleanValue(clean: (text: string) => string, value: unknown): unknown {
   if (typeof value === 'string') return clean(value)
   if (typeof value === 'number') {
@@ -146,7 +146,7 @@ function cleanValue(clean: (text: string) => string, value: unknown): unknown {
   )
 }
 
-/** Puts what was struck out of large inputs and of files into R2, over what lay there. */
+/** Overwrites large inputs and files in R2 with their cleaned versions. */
 export async function keepCleaned(
   env: Env,
   sendId: string,
@@ -166,7 +166,7 @@ export async function keepCleaned(
   ])
 }
 
-/** What the files of a message say, from R2: for whoever judges a message that another has written down. */
+/** The text of a message's files, from R2, for a worker that judges a send it did not write itself. */
 export async function readTexts(env: Env, files: StoredFile[] = []): Promise<FileText[]> {
   return await Promise.all(
     files.map(async ({ id, key, contentType }) => {

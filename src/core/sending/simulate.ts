@@ -4,14 +4,14 @@ import type { Door } from './door.ts'
 import { gatherStatements, mustKnow, readGathered } from './gather.ts'
 import { prepare, type SendError, type SendRequest } from './prepare.ts'
 
-/** What a simulation tells: the verdict, unless the key is taken, and the variables that would be missing. */
+/** The verdict, unless the dedupe key is taken, and the template variables that would be missing. */
 export type SimulationResult =
   | SendError
   | {
       status: 'simulated'
       requestId: string
       isDuplicate: boolean
-      /** Null only where a send of a mailbox that is gone has the key. */
+      /** Null only if the send that has the dedupe key belongs to a deleted mailbox. */
       verdict: Verdict | null
       missing: string[]
       isKeyDerived: boolean

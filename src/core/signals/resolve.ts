@@ -1,6 +1,7 @@
 import type { Env } from '../../env.ts'
 import { statement } from '../ground/sql.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
+import { isOpen } from '../policy/open.ts'
 import { statesIn } from '../policy/states.ts'
 import { SIGNALS } from './kinds.ts'
 
@@ -33,7 +34,7 @@ const ACCEPT = statement(`WITH ${ASKED}, ${PROVEN}
   UPDATE send_recipients SET state = 'accepted', updated_at = :now
   FROM proven s CROSS JOIN json_each(s.recipients) j
   WHERE send_recipients.tenant_id = s.tenant_id AND send_recipients.send_id = s.id
-    AND send_recipients.contact = j.value ->> 'contact' AND send_recipients.state IN ('pending', 'in_flight')
+    AND send_recipients.contact = j.value ->> 'contact' AND ${isOpen('send_recipients')}
     AND send_recipients.email IN (SELECT value FROM json_each(s.pinned_recipients))`)
 
 /** The send has been sent if no recipient is left. */

@@ -1,8 +1,7 @@
 import { exhausted, type Sender } from '../../core/accounts/sender.ts'
-import type { Refusal } from '../../core/policy/judge.ts'
+import type { Refusal } from '../../core/policy/rules.ts'
 import { settings } from '../../env.ts'
-import type { HttpContext } from '../http.ts'
-import { z } from '../http.ts'
+import { type HttpContext, z } from '../http.ts'
 import { windowsOfMe } from '../me.ts'
 
 export const ErrorView = z

@@ -1,5 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
-import type { Refusal } from '../../core/policy/judge.ts'
+import type { Refusal } from '../../core/policy/rules.ts'
 import { settings } from '../../env.ts'
 import { type HttpContext, sendOn } from '../http.ts'
 import type { Schema } from './json-schema.ts'

@@ -1,5 +1,5 @@
 import { allowance, exhausted, type Sender } from '../../core/accounts/sender.ts'
-import type { Refusal } from '../../core/policy/judge.ts'
+import type { Refusal } from '../../core/policy/rules.ts'
 import type { WindowUse } from '../../core/policy/windows.ts'
 import type { HttpContext } from '../http.ts'
 import { windowsOfMe } from '../me.ts'

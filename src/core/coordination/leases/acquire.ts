@@ -1,4 +1,4 @@
-import { and, desc, eq, getTableColumns, gt, isNull, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, gt, lt, sql } from 'drizzle-orm'
 import { agents } from '../../../schema/accounts.ts'
 import { leaseEvents, leases } from '../../../schema/coordination.ts'
 import { sendRecipients, sends } from '../../../schema/sending.ts'
@@ -16,10 +16,11 @@ import { type Address, parseAddress } from '../../ground/address.ts'
 import type { Ctx } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
+import { fragment } from '../../ground/sql.ts'
 import { ringOutbox } from '../../journal/bells.ts'
 import { emit } from '../../journal/events.ts'
 import type { Hold, Known, Wanted } from '../../policy/lease-hold.ts'
-import { ACTIVE_FOR_MS } from '../../policy/live-lease.ts'
+import { ACTIVE_FOR_MS, isHolderActive, isLive } from '../../policy/live-lease.ts'
 
 export type Lease = typeof leases.$inferSelect
 export type LeaseEvent = typeof leaseEvents.$inferSelect & {
@@ -72,13 +73,11 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
     throw new Fault('not_found', 'No such lease.')
   }
   await mayActFor(ctx, { id: lease.agentId, name: null })
-  const isLive = and(
+  const isReleasable = and(
     eq(leases.tenantId, ctx.tenantId),
     eq(leases.contact, lease.contact),
     eq(leases.id, id),
-    isNull(leases.endedAt),
-    gt(leases.expiresAt, ctx.now),
-    isHolderActive(ctx.now),
+    fragment(isLive('leases'), { now: ctx.now.getTime() }),
   )
   // A renewal may have come in later and been written before.
   const endedAt = sql`(SELECT max(${ctx.now.getTime()}, max(e.at)) FROM lease_events e
@@ -87,8 +86,8 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
   const [, released] = await ctx.db.batch([
     ctx.db.insert(leaseEvents).select(sql`
       SELECT tenant_id, contact, ${ended}, 'released', ${endedAt}, id, epoch, agent_id, agent_id,
-        expires_at FROM ${leases} WHERE ${isLive}`),
-    ctx.db.update(leases).set({ endedAt }).where(isLive).returning({ epoch: leases.epoch }),
+        expires_at FROM ${leases} WHERE ${isReleasable}`),
+    ctx.db.update(leases).set({ endedAt }).where(isReleasable).returning({ epoch: leases.epoch }),
     emitted(ctx, lease.contact, [ended]),
   ])
   const [over] = released
@@ -110,9 +109,7 @@ export async function listLeases(
     .where(
       and(
         eq(leases.tenantId, ctx.tenantId),
-        isNull(leases.endedAt),
-        gt(leases.expiresAt, ctx.now),
-        isHolderActive(ctx.now),
+        fragment(isLive('leases'), { now: ctx.now.getTime() }),
         page.before ? gt(leases.contact, page.before) : undefined,
       ),
     )
@@ -197,9 +194,8 @@ async function mirror(
       SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
       WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
         AND s.state = 'in_flight' AND s.lock_until > ${now} AND r.agent_id IS NOT ${agent.id})
-    AND NOT EXISTS (SELECT 1 FROM leases l JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
-      WHERE ${of} AND NOT (${isSame}) AND (l.epoch >= ${hold.epoch}
-        OR (l.ended_at IS NULL AND l.expires_at > ${now} AND a.last_heartbeat_at >= ${now - ACTIVE_FOR_MS})))`
+    AND NOT EXISTS (SELECT 1 FROM leases l
+      WHERE ${of} AND NOT (${isSame}) AND (l.epoch >= ${hold.epoch} OR ${fragment(isLive('l'), { now })}))`
   const isExtended = sql`EXISTS (SELECT 1 FROM leases l WHERE ${of} AND ${isSame})`
   const [ended, begun] = [newId('lev', ctx.now), newId('lev', ctx.now)]
   const results = await ctx.db.batch([
@@ -307,7 +303,10 @@ async function standing(ctx: Ctx, agent: Agent, contact: string): Promise<Known 
   const results = await ctx.db.batch([
     ...beat(ctx, agent.id),
     ctx.db
-      .select({ ...getTableColumns(leases), isLive: sql<number>`${isHolderActive(ctx.now)}` })
+      .select({
+        ...getTableColumns(leases),
+        isLive: sql<number>`${fragment(isHolderActive('leases'), { now: ctx.now.getTime() })}`,
+      })
       .from(leases)
       .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact))),
   ])
@@ -338,11 +337,6 @@ function emitted(ctx: Ctx, contact: string, ids: string[]) {
       CROSS JOIN lease_events h ON h.tenant_id = ${ctx.tenantId} AND h.contact = ${contact} AND h.id = j.value
       WHERE h.kind <> 'renewed'`,
   )
-}
-
-function isHolderActive(now: Date) {
-  return sql`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${leases.tenantId} AND a.id = ${leases.agentId}
-    AND a.last_heartbeat_at >= ${now.getTime() - ACTIVE_FOR_MS})`
 }
 
 function addressOf(contactEmail: string): Address {

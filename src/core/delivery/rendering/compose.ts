@@ -11,7 +11,7 @@ import { type HumanizerNote, humanize } from '../../letters/humanizer/humanize.t
 import { chosenStyle } from '../../letters/humanizer/style.ts'
 import { type Built, buildMessage, type Draft } from '../../letters/message.ts'
 import { type Rendered, readFiles } from '../../letters/rendered.ts'
-import { contentRefusal } from '../../policy/judge.ts'
+import { contentRefusal } from '../../policy/rules.ts'
 import type { Canary } from '../../reading/dlp/canary.ts'
 import { type DlpPolicy, isToStay, screenLetter } from '../../reading/dlp/content.ts'
 import type { Party } from '../../reading/party.ts'
