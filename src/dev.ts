@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DEMO, DEMO_OWNER_KEY, demoKey } from './core/local/demo-world.ts'
 
-/** How often the running Worker is pinged, so that its local sweep runs, in ms. */
+/** How often the Worker gets a request that starts its local sweep, in ms. */
 const PING_EVERY_MS = 1_000
 
 const root = join(import.meta.dirname, '..')
@@ -29,7 +29,9 @@ if (!Number.isInteger(port) || port < 1 || port > 65_535) {
   process.exit(2)
 }
 if (!(await isFree())) {
-  console.error(`Port ${port} is taken. Stop what listens there, or choose another: PORT=8788 npm run dev`)
+  console.error(
+    `Port ${port} is taken. Stop the program that uses it, or choose another port: PORT=8788 npm run dev`,
+  )
   process.exit(1)
 }
 
@@ -77,7 +79,7 @@ while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 20
 console.log(welcome())
 setInterval(answers, PING_EVERY_MS)
 
-/** Asked beforehand, because whoever listens there already would answer our ping. */
+/** Checked first, because another program on this port would answer our ping. */
 async function isFree(): Promise<boolean> {
   const server = createServer().listen(port, 'localhost')
   try {

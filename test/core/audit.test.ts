@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { linkEntries } from '../../src/core/governance/audit/link.ts'
 import { newTenant } from '../support/tenant.ts'
 
-test('governed changes leave entries without gaps, which are chained once and can be neither changed nor deleted', async () => {
+test('governed changes make audit entries without gaps, which are linked once and can be neither changed nor deleted', async () => {
   const tenant = await newTenant()
   const at = Date.now()
   await Promise.all(
@@ -24,7 +24,7 @@ test('governed changes leave entries without gaps, which are chained once and ca
     'key.created',
     ...Array.from({ length: 20 }, () => 'suppression.created'),
   ])
-  // Nobody is named in what is chained.
+  // The linked entries name nobody.
   expect(JSON.stringify(results)).not.toContain('example.com')
   const linked = await Promise.all(
     Array.from({ length: 5 }, () => linkEntries(env as never, new Date(at), tenant.id)),

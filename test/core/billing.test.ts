@@ -11,7 +11,7 @@ import { eventually, newTenant, type Tenant } from '../support/tenant.ts'
 const WIDE = { hourly_limit: 10_000, daily_limit: 10_000 }
 const letter = (at: number) => ({ to: `nobody-${at}@example.com`, subject: 'Hello', text: 'Hello' })
 
-/** Spends so much of the plan by another door. */
+/** Uses up this much of the plan. */
 const spend = async (tenant: Tenant, count: number) => {
   const sends = Array.from({ length: count }, (_, at) => ({
     recipientEmail: `somebody-${at}@example.com`,
@@ -52,7 +52,7 @@ function subscriptionOf(customer: string, price: string, change: Record<string, 
   }
 }
 
-test('who has used up the free plan pays on the hosted page of an emulated Stripe, and its signed webhook lets the next send go', async () => {
+test('a tenant that has used up the free plan pays on the page of an emulated Stripe, and its signed webhook allows the next send', async () => {
   const stripe = newStripe(peers.emulatedStripe)
   const ann = await newTenant({ mailbox: WIDE })
   const api = stripe.as(ann)
@@ -83,7 +83,7 @@ test('who has used up the free plan pays on the hosted page of an emulated Strip
     const heard = await fetch(`${peers.stripe}/-reports?about=${body.session_id}`)
     return (await heard.json<{ body: string; signature: string }[]>())[0]
   })
-  // Nobody but who holds the secret says so.
+  // An event without a valid signature changes nothing.
   expect((await stripe.report(hook.body, await signed(hook.body, 'whsec_another'))).status).toBe(401)
   expect(await planOf(ann)).toBe('free')
   expect(await stripe.report(hook.body, hook.signature)).toMatchObject({ status: 200, body: { received: 1 } })
@@ -105,7 +105,7 @@ test('who has used up the free plan pays on the hosted page of an emulated Strip
     cancel_at_period_end: false,
   })
 
-  // Once is enough, also after the plan was given up: the page was used up.
+  // The page counts once, also after the plan was given up.
   expect(await stripe.report(hook.body, hook.signature)).toMatchObject({ body: { received: 0 } })
   expect((await api.post('/v1/billing/checkout', { plan_key: 'free' })).body.status).toBe('complete')
   const other = `${hook.body} `
@@ -113,7 +113,7 @@ test('who has used up the free plan pays on the hosted page of an emulated Strip
   expect(await planOf(ann)).toBe('free')
 })
 
-test('however many ask at once, Stripe hears of one customer and one page, and takes every request', async () => {
+test('concurrent requests make one customer and one page at Stripe, and Stripe accepts every request', async () => {
   const stripe = newStripe()
   const ann = await newTenant()
   const answers = await Promise.all(
@@ -162,7 +162,7 @@ test('however many ask at once, Stripe hears of one customer and one page, and t
   })
 })
 
-test('the plan follows the subscription through its life; who pays already changes the one there is', async () => {
+test('the plan follows the subscription through its life, and a tenant that already pays changes its subscription', async () => {
   const stripe = newStripe()
   const { tenant, customer, subscription } = await paying(stripe)
   const api = stripe.as(tenant)
@@ -187,7 +187,7 @@ test('the plan follows the subscription through its life; who pays already chang
   })
   expect(await planOf(tenant)).toBe('starter')
 
-  // What Stripe says when it is asked counts, whatever the event says and whichever comes first.
+  // Stripe's answer counts, whatever the event says and in whatever order events come.
   const stale = { ...subscription, items: { data: [] } }
   for (const [status, price, plan] of [
     ['active', 'price_team', 'team'],
@@ -231,7 +231,7 @@ test('the plan follows the subscription through its life; who pays already chang
   expect(results).toHaveLength(5)
 })
 
-test('what is forged, repeated, out of order or about somebody else changes nothing', async () => {
+test('events that are forged, repeated, out of order or about another customer change nothing', async () => {
   const stripe = newStripe()
   const { tenant, customer, subscription } = await paying(stripe)
   const enterprise = { ...subscriptionOf(customer, 'price_enterprise'), id: subscription.id }
@@ -279,7 +279,7 @@ test('what is forged, repeated, out of order or about somebody else changes noth
   expect(await planOf(tenant)).toBe('starter')
   expect(await row('billing_events', tenant)).toHaveLength(1)
 
-  // About nobody here, about nothing we act on, or about another tenant's customer.
+  // About an unknown customer, of a type that we ignore, or about another tenant's customer.
   const stranger = await paying(stripe, 'price_growth')
   for (const [type, object] of [
     ['customer.subscription.updated', { ...enterprise, customer: 'cus_nobodys' }],
@@ -294,7 +294,7 @@ test('what is forged, repeated, out of order or about somebody else changes noth
   await stripe.told('checkout.session.completed', { id: page.body.session_id, object: 'x', customer })
   expect([await planOf(tenant), await planOf(stranger.tenant)]).toEqual(['starter', 'growth'])
 
-  // A page that nobody has paid for is no payment.
+  // A checkout that is not paid changes nothing.
   const unpaid = await newTenant()
   const open = await stripe.as(unpaid).post('/v1/billing/checkout', { plan_key: 'enterprise' })
   const [{ customer_id: theirs } = {}] = await row('subscriptions', unpaid)
@@ -307,7 +307,7 @@ test('what is forged, repeated, out of order or about somebody else changes noth
   await stripe.told('checkout.session.completed', { ...session, payment_status: 'paid' })
   expect(await planOf(unpaid)).toBe('free')
 
-  // Twenty times the same at once counts once; what is lost on the way is reported again.
+  // Twenty copies at once count once. A lost report is sent again.
   await stripe.set({ down: 4 })
   expect(await stripe.report(body, good)).toMatchObject({
     status: 503,
@@ -323,7 +323,7 @@ test('what is forged, repeated, out of order or about somebody else changes noth
   expect((await stripe.look()).wrong).toEqual([])
 }, 120_000)
 
-test('what was asked before another change is asked again: the older answer never undoes the newer', async () => {
+test('an older answer of Stripe never overwrites a newer one: Stripe is asked again', async () => {
   const stripe = newStripe()
   const { tenant } = await paying(stripe)
   const at = { env: stripe.env, now: new Date(), actor: { kind: 'system', name: 'test' } as const }
@@ -337,14 +337,14 @@ test('what was asked before another change is asked again: the older answer neve
   await settle(at, tenant.id, async () => {
     asks += 1
     if (asks > 1) return { ...standing, plan: 'team' }
-    // While the first answer is on its way, a newer one comes and is written.
+    // While the first answer is on its way, a newer one is stored.
     await settle(at, tenant.id, async () => ({ ...standing, plan: 'team' }))
     return { ...standing, plan: 'growth' }
   })
   expect([asks, await planOf(tenant)]).toEqual([2, 'team'])
 })
 
-test('whoever is erased pays no more: the subscription ends with the account, and nothing is complete before', async () => {
+test('erasing a tenant ends its subscription, and the erasure is not complete before that', async () => {
   const stripe = newStripe()
   const { tenant, subscription } = await paying(stripe)
   const at = Date.now()

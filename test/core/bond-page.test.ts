@@ -34,7 +34,7 @@ async function newOwner(stripe: { env: Env }) {
     get: (path = '') => ask({}, path),
     post: (path: string, fields: Record<string, string> = {}) =>
       ask({ method: 'POST', body: new URLSearchParams({ csrf, ...fields }) }, path),
-    /** Lets the time come for the bond. */
+    /** Makes the bond due. */
     attend: async (now: Date) => {
       const actor = { kind: 'system', name: 'test' } as const
       await attendBond(
@@ -45,7 +45,7 @@ async function newOwner(stripe: { env: Env }) {
   }
 }
 
-/** What the far side reports once its page has been used. */
+/** The event that Stripe sends once its page was used. */
 const reported = (stripe: Stripe, { checkout_id: id, customer_id: customer }: Row) =>
   stripe.told('checkout.session.completed', { id, object: 'checkout.session', customer })
 
@@ -63,7 +63,7 @@ test('the owner of a bond enters the card on a page that Stripe hosts, comes bac
   const waiting = await ann.bond()
   expect(waiting).toMatchObject({ status: 'pending', setup_id: null, payment_method_id: null })
 
-  // Whoever goes away comes back to the same page, by the button that stands beside the bond.
+  // The button beside the bond leads back to the same page.
   const billing = await ann.get()
   expect(billing.body).toMatch(/no card yet; the bond expires at <time[^>]*>[\d-]+ [\d:]+ UTC/)
   const [enter] = formsOf(billing.body).filter(({ action }) => action === '/portal/billing/bonds')
@@ -88,7 +88,7 @@ test('the owner of a bond enters the card on a page that Stripe hosts, comes bac
   const after = await ann.get(back.search)
   expect(after.body).toContain('The bond is posted: the money is reserved.')
   expect(after.body).not.toContain('Enter the card')
-  // Told again, or opened again, nothing more happens.
+  // A repeated event and a second visit change nothing.
   expect((await reported(stripe, waiting)).body).toEqual({ received: 1 })
   expect((await fetch(page)).status).toBe(410)
   expect(await heldAt(stripe)).toHaveLength(1)
@@ -104,7 +104,7 @@ test('the owner of a bond enters the card on a page that Stripe hosts, comes bac
   })
 })
 
-test('a page is closed with its bond, replaced when it has run out, and a card that nobody told of is found', async () => {
+test('a page is closed with its bond and replaced when it has expired, and a card is found without its event', async () => {
   const stripe = newStripe()
   const ann = await newOwner(stripe)
   const first = (await ann.post('/bonds', { tier: 'starter' })).link ?? ''
@@ -119,7 +119,7 @@ test('a page is closed with its bond, replaced when it has run out, and a card t
   await stripe.set({ things: [{ id: ranOut, object: 'checkout.session', status: 'expired' }] })
   const third = (await ann.post('/bonds', { tier: 'starter' })).link ?? ''
   expect(third).not.toBe(second)
-  // A page of another customer's, or one that says nothing of a card, posts nothing.
+  // A page of another customer or without a card posts nothing.
   const waiting = await ann.bond()
   expect((await reported(stripe, waiting)).body).toEqual({ received: 1 })
   await fetch(third, { method: 'POST', redirect: 'manual' })
@@ -132,7 +132,7 @@ test('a page is closed with its bond, replaced when it has run out, and a card t
   expect([found.status, found.location]).toEqual([303, '/portal/billing'])
   expect((await ann.bond()).status).toBe('posted')
 
-  // Nobody comes: after a day the page is closed, and the owner reads why.
+  // If nobody enters a card, the page is closed after a day, and the owner reads why.
   const bob = await newOwner(stripe)
   await bob.post('/bonds', { tier: 'enterprise' })
   const left = await bob.bond()

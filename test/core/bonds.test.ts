@@ -17,14 +17,14 @@ const bondRow = async (id: string): Promise<Row> =>
 const levelOf = async ({ id }: Pick<Tenant, 'id'>) =>
   (await env.DB.prepare('SELECT level FROM tenants WHERE id = ?1').bind(id).first<{ level: string }>())?.level
 
-/** Lets the time come for one bond, and the sweep look at it and at no other. */
+/** Makes one bond due and runs the sweep for it alone. */
 async function attend(stripe: { env: Env }, id: string, at: Date) {
   const { tenant_id: tenantId } = await bondRow(id)
   const actor = { kind: 'system', name: 'test' } as const
   await attendBond({ env: stripe.env, now: at, actor }, { tenantId: String(tenantId), id })
 }
 
-/** A bond of which the owner has just proved the card. */
+/** A bond whose owner has just confirmed a card. */
 async function posted(stripe: TestStripe, tier = 'starter', tenant?: Tenant) {
   const owner = tenant ?? (await newTenant())
   const { status, body } = await stripe.as(owner).post('/v1/bonds', { tier })
@@ -44,7 +44,7 @@ const heldBy = async (stripe: TestStripe, id: string) =>
     .filter((thing) => thing.object === 'payment_intent' && thing.metadata.bond_id === id)
     .map(({ status }) => status)
 
-test('a bond is posted once its owner has proved a card: the money is held, the level rises, and everybody can see it', async () => {
+test('a bond is posted once its owner has confirmed a card: the money is held, the level rises, and everybody can see it', async () => {
   const stripe = newStripe()
   const ann = await newTenant()
   const api = stripe.as(ann)
@@ -67,7 +67,7 @@ test('a bond is posted once its owner has proved a card: the money is held, the 
   expect((await api.get('/v1/agents/heartbeat')).body.bond).toEqual({
     ...{ status: 'none', tier: null, next_reauth_at: null },
   })
-  // Asked again it is the same bond; another has to wait.
+  // A repeat returns the same bond. A bond of another tier must wait.
   const again = await Promise.all(Array.from({ length: 5 }, () => api.post('/v1/bonds', { tier: 'growth' })))
   for (const { status, body } of again) expect([status, body]).toEqual([201, opened.body])
   expect(await api.post('/v1/bonds', { tier: 'starter' })).toMatchObject({
@@ -77,7 +77,7 @@ test('a bond is posted once its owner has proved a card: the money is held, the 
   const { id } = opened.body
   const { setup_id: setupId, customer_id: customer } = await bondRow(id)
 
-  // A card that fails may be followed by another; one that is proved for another customer counts for nothing.
+  // After a card that fails, another may follow. A card of another customer does not count.
   const setup = { id: setupId, object: 'setup_intent', customer }
   expect((await stripe.told('setup_intent.setup_failed', setup)).body).toEqual({ received: 1 })
   expect((await bondRow(id)).status).toBe('pending')
@@ -129,7 +129,7 @@ test('a bond is posted once its owner has proved a card: the money is held, the 
   })
 })
 
-test('every seven days the money is held anew and the hold before let go; a card that refuses ends the bond and the level', async () => {
+test('every seven days a new hold replaces the old one, and a declined card ends the bond and lowers the level', async () => {
   const stripe = newStripe()
   const { tenant, id, postedAt } = await posted(stripe)
   const week = (count: number, ms = 0) => new Date(postedAt + count * 7 * DAY + ms)
@@ -139,7 +139,7 @@ test('every seven days the money is held anew and the hold before let go; a card
   await attend(stripe, id, week(1))
   expect(await heldBy(stripe, id)).toEqual(['canceled', 'requires_capture'])
   expect(await bondRow(id)).toMatchObject({ holds: 2, next_reauth_at: week(2).getTime(), lock_token: null })
-  // Twice at once is once.
+  // Two sweeps at once make one hold.
   await Promise.all([
     attend(stripe, id, week(2)),
     attend(stripe, id, week(2)),
@@ -147,14 +147,14 @@ test('every seven days the money is held anew and the hold before let go; a card
   ])
   expect(await heldBy(stripe, id)).toEqual(['canceled', 'canceled', 'requires_capture'])
 
-  // Out of reach for a while is no refusal, and what was lost on the way is asked for under the same key.
+  // A short outage is no refusal. Lost requests are repeated with the same idempotency key.
   await stripe.set({ down: 2 })
   await attend(stripe, id, week(3))
   expect(await bondRow(id)).toMatchObject({ status: 'posted', holds: 3, next_at: week(3, 900_000).getTime() })
   await attend(stripe, id, week(3, 900_000))
   expect(await bondRow(id)).toMatchObject({ status: 'posted', holds: 4 })
 
-  // A hold that lapses before its time is replaced at once.
+  // A hold that lapses early is replaced at once.
   const { hold_id: holdId, customer_id: customer } = await bondRow(id)
   const lapsed = {
     id: String(holdId),
@@ -181,11 +181,11 @@ test('every seven days the money is held anew and the hold before let go; a card
   const keys = requests.flatMap(({ key }) => (key?.startsWith(`bond:${id}:hold:`) ? [key] : []))
   expect(new Set(keys).size).toBe(6)
 
-  // A bond that has failed is over; the next one may be posted.
+  // After a failed bond, the next one may be posted.
   await stripe.set({ decline: null })
   const next = await posted(stripe, 'enterprise', tenant)
   expect(await levelOf(tenant)).toBe('autonomous')
-  // Out of reach for longer than a day after it was due, nobody can tell that it is held.
+  // If Stripe is unreachable for more than a day after the hold was due, the bond fails.
   await stripe.set({ down: 1000 })
   const due = new Date(next.postedAt + 7 * DAY)
   await attend(stripe, next.id, due)
@@ -207,7 +207,7 @@ test('every seven days the money is held anew and the hold before let go; a card
   ])
 }, 120_000)
 
-test('an operator takes a bond for abuse or lets it go in good standing, once; nobody else can', async () => {
+test('only the operator captures a bond for abuse or releases it, and only once', async () => {
   const stripe = newStripe()
   const [taken, kept] = [await posted(stripe), await posted(stripe, 'enterprise')]
   for (const key of [taken.tenant.key, taken.tenant.ownerKey])
@@ -232,7 +232,7 @@ test('an operator takes a bond for abuse or lets it go in good standing, once; n
   expect(things[String(taken.row.hold_id)].status).toBe('succeeded')
   expect(await levelOf(taken.tenant)).toBe('trusted')
 
-  // What is ordered while Stripe is out of reach is done by the sweep.
+  // An order given while Stripe is unreachable is carried out by the sweep.
   await stripe.set({ down: 2 })
   expect((await stripe.operator(`/bonds/${kept.id}/release`, { reason: 'left' })).body).toMatchObject({
     ...{ status: 'posted', closing: 'released' },
@@ -246,7 +246,7 @@ test('an operator takes a bond for abuse or lets it go in good standing, once; n
     { id: kept.id, status: 'released', amount_usd_cents: 200_000, next_reauth_at: null },
   ])
 
-  // Money given back in full after a capture counts as released; of a part it does not.
+  // A full refund after a capture counts as released, a partial one does not.
   const customer = String(taken.row.customer_id)
   const charge = { id: 'ch_1', object: 'charge', customer, payment_intent: String(taken.row.hold_id) }
   await stripe.set({ things: [{ ...charge, refunded: false }] })
@@ -256,7 +256,7 @@ test('an operator takes a bond for abuse or lets it go in good standing, once; n
   await stripe.told('charge.refunded', charge)
   expect((await bondRow(taken.id)).status).toBe('released')
 
-  // A hold that has gone cannot be taken, and the bond says so.
+  // A lapsed hold cannot be captured, and the bond says so.
   const gone = await posted(stripe)
   const hold = { id: String(gone.row.hold_id), object: 'payment_intent', status: 'canceled' }
   await stripe.set({ things: [hold] })
@@ -298,7 +298,7 @@ test('a form that nobody fills in is closed after a day; a first hold that is re
   expect((await stripe.look()).wrong).toEqual([])
 })
 
-test('where nobody collects money nothing is given away', async () => {
+test('without a payment provider there is no plan and no bond to get', async () => {
   const stripe = newStripe()
   const bare = { ...stripe, env: { ...stripe.env } }
   Object.assign(bare.env, { STRIPE_SECRET_KEY: undefined, LOCAL: undefined, TOKEN_SECRET: 'x'.repeat(32) })

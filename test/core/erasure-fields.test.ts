@@ -10,12 +10,12 @@ import { quiet } from '../support/matrix-dump.ts'
 import { everythingStored, killedBefore, overheard, type Stored } from '../support/stored.ts'
 import { call, eventually, grant } from '../support/tenant.ts'
 
-/** Letters only, so that a canary is one word wherever it stands; nine, so that they can be told in base64 too. */
+/** Letters only, so that a canary is always one word. Nine letters, so that they can be recognised in base64, too. */
 const RUN = `${Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => letterAt(byte % 20)).join('')}x`
 
 type Opened = { world: World; by: Record<string, string>; smtp: Record<string, string>; said: Written[] }
 
-test('whatever is written into any field of any endpoint is in the export, and nowhere after the deletion', async () => {
+test('text written into any field of any endpoint is in the export, and nowhere after the deletion', async () => {
   const canaries = new Map<string, string>()
   const wordFor = (name: string) => {
     const known = [...canaries].find(([, each]) => each === name)
@@ -53,7 +53,7 @@ test('whatever is written into any field of any endpoint is in the export, and n
     return rejected
   }
 
-  // What one world has answered once, a fresh one is asked again.
+  // A request that cannot be answered in one world is tried in a fresh one.
   const worlds: Opened[] = []
   const open = async (): Promise<Opened> => {
     const world = await newWorld()
@@ -136,7 +136,7 @@ test('whatever is written into any field of any endpoint is in the export, and n
   )
   expect(lacking.map(nameOf)).toEqual([])
 
-  // All is written once more while the deletion is asked for.
+  // Everything is written once more during the deletion request.
   const ordered = await Promise.all(
     [...tenants].map(async ([tenantId, key]) => {
       const world = worlds.find((each) => each.world.ids.tenantId === tenantId)
@@ -173,14 +173,14 @@ async function archiveOf(tenantId: string, key: string): Promise<Stored> {
   const { status, body } = await call('POST', '/v1/compliance/export', { key })
   expect(status).toBe(202)
   await buildArchive(env, { tenantId, archiveId: body.export_id }, () => new Date())
-  // Where the queue's consumer was first, this one has left it the work.
+  // If the queue's consumer was first, it builds the archive.
   const object = await eventually(
     async () => (await env.MAIL.get(archiveKey({ tenantId, id: body.export_id }))) ?? undefined,
   )
   return { place: 'archive', text: await object.text() }
 }
 
-/** What of the mark's form stands in a text, in lines that mail breaks and in base64 too. */
+/** The canaries in a text, also across the line breaks of mail and in base64. */
 function wordsIn(text: string): string[] {
   const whole = unbroken(text).matchAll(new RegExp(`[a-z]{3}${RUN}`, 'gi'))
   const encoded = text.matchAll(new RegExp(`[A-Za-z0-9+/]{4}${btoa(RUN)}`, 'g'))
@@ -194,12 +194,12 @@ const isMarked = (text: string) => unbroken(text).toLowerCase().includes(RUN) ||
 
 const unbroken = (text: string) => text.replace(/=(?:\r\n|\\r\\n)/g, '')
 
-/** The same request as a new one. */
+/** The same request without its idempotency key. */
 function afresh({ headers: { 'idempotency-key': _, ...headers }, ...request }: Written): Written {
   return { ...request, headers }
 }
 
-/** A letter with a word of its own in each of its parts. */
+/** A mail with a different word in each part. */
 function letter(from: string, to: string, word: (what: string) => string): string {
   return [
     `From: "${word('name')}" <${from}>`,
@@ -232,7 +232,7 @@ function letter(from: string, to: string, word: (what: string) => string): strin
   ].join('\r\n')
 }
 
-/** One of the letters that no encoding needs to change. */
+/** A letter that no encoding changes. */
 function letterAt(at: number): string {
   return 'abcdefghiklmnopqrtuv'.charAt(Math.floor(at))
 }

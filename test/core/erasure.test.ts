@@ -9,7 +9,7 @@ import { dumpTenant, tables } from '../support/matrix-dump.ts'
 import { everythingStored, killedBefore } from '../support/stored.ts'
 import { call, eventually } from '../support/tenant.ts'
 
-test('every table says what deletion does with it, and the database lets nobody write into what is erased', async () => {
+test('every table has a rule for deletion, and the database ignores new rows of an erased tenant', async () => {
   const known = [...(await tables()).keys()].filter((name) => name !== 'd1_migrations').sort()
   const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
   expect(Object.keys(RULES).map(snake).sort()).toEqual(known)
@@ -19,18 +19,18 @@ test('every table says what deletion does with it, and the database lets nobody 
   ).all<{ name: string }>()
   const fenced = results.map(({ name }) => name).sort()
   const erased = TENANT_TABLES.filter(({ rule, tenantId }) => !rule.isKept && tenantId !== null)
-  // A table without the fence is still erased, twice; see "a table" in the README for the trigger to add.
+  // `npm run migrate` writes the fence of a new table.
   expect(fenced).toEqual(erased.map(({ name }) => snake(name)).sort())
 })
 
-test('an export holds all that a tenant has written and no secret; it is listed, and its link needs no key', async () => {
+test('an export holds everything that a tenant has written and no secret, is listed, and its link needs no key', async () => {
   const { canary, tenant, key } = await newWorld()
   const { body: ordered, status } = await call('POST', '/v1/compliance/export', { key })
   expect(status).toBe(202)
   expect(ordered).toMatchObject({ export_id: expect.stringMatching(/^exp_/), status: 'queued' })
   const again = await call('POST', '/v1/compliance/export', { key })
   expect([202, 409]).toContain(again.status)
-  // Built twice at once, by the queue and here, it is one archive.
+  // Built at the same time by the queue and here, it is one archive.
   await buildArchive(env, { tenantId: tenant.id, archiveId: ordered.export_id }, () => new Date())
   const ready = await eventually(async () => {
     const { body } = await call('GET', `/v1/compliance/export/${ordered.export_id}`, { key })
@@ -60,12 +60,12 @@ test('an export holds all that a tenant has written and no secret; it is listed,
   expect(archive).not.toContain('whsec_')
 })
 
-test('a deletion stops keys at once, survives being killed anywhere, and leaves nothing but what it has declared', async () => {
+test('a deletion stops keys at once, survives a crash at any point, and leaves only the declared residue', async () => {
   const [{ canary, tenant, key, ids }, bystander] = await Promise.all([newWorld(), newWorld()])
   for (const confirm of [undefined, 'delete', '']) {
     expect((await call('POST', '/v1/compliance/delete', { key, body: { confirm } })).status).toBe(422)
   }
-  // Sent to another tenant, it is that tenant's.
+  // A message to another tenant belongs to that tenant.
   const letter = {
     to: bystander.tenant.address,
     subject: 'Between us',
@@ -80,7 +80,7 @@ test('a deletion stops keys at once, survives being killed anywhere, and leaves 
   })
   const standing = await dumpTenant(bystander.ids.tenantId)
 
-  // Others go on writing while it is asked for, and after.
+  // Other requests go on writing during and after the deletion request.
   const write = (nth: number) =>
     call('PUT', `/v1/agents/me/memory/late-${nth}`, { key, body: { value: `${canary} late` } })
   const [ordered, ...written] = await Promise.all([
@@ -104,7 +104,7 @@ test('a deletion stops keys at once, survives being killed anywhere, and leaves 
   for (let nth = 0; nth < 5; nth++) {
     await eraseSome(env, tenant.id, () => new Date(at + SETTLE_MS + nth * 120_000))
   }
-  // The sweep chains the log by itself, whenever that is.
+  // The sweep would link the log, at some time.
   await linkEntries(env, new Date(), tenant.id)
   const { body: status } = await call('GET', path, { key: status_token })
   expect(status).toMatchObject({ status: 'completed', completed_at: expect.any(String) })
@@ -122,10 +122,7 @@ test('a deletion stops keys at once, survives being killed anywhere, and leaves 
   expect(String(lines.body)).not.toContain(canary)
 })
 
-/**
- * Where in R2, objects and tables a word or the tenant's folders are still to be found, but for the rows of whoever was
- * written to.
- */
+/** The places in R2, objects and tables that still hold a word or a folder of the tenant, without the receiver's rows. */
 async function traces(word: string, tenantId: string, receiver: string): Promise<string[]> {
   const found = (await everythingStored()).filter(
     ({ place, text, tenantId: whose }) =>

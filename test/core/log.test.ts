@@ -9,7 +9,7 @@ import { call } from '../support/tenant.ts'
 
 type Line = Record<string, unknown> & { event: string }
 
-/** All that the Worker writes to its log from here to the end of the test. */
+/** Everything that the Worker logs from now until the end of the test. */
 function listen(): () => string[] {
   const spies = (['log', 'info', 'debug', 'warn', 'error'] as const).map((level) =>
     vi.spyOn(console, level).mockImplementation(() => undefined),
@@ -57,7 +57,7 @@ test('every request, job and mail leaves one line of JSON, and none holds an add
   expect(refusals).toHaveLength(1)
   await quiet()
 
-  // These ids of the matrix are made of its word.
+  // These ids contain the word on purpose.
   const made = [ids.deliveryId, ids.exportId, ids.batchId]
   const texts = written().map((text) => made.reduce((rest, id) => rest.replaceAll(id, 'id'), text))
   const lines = texts.map((text): Line => JSON.parse(text))
@@ -105,7 +105,7 @@ test('every request, job and mail leaves one line of JSON, and none holds an add
   ])
 }, 120_000)
 
-test('the line of a send says whose it was, which, what came of it and why; that of a mistake, its code', async () => {
+test('the log line of a send has tenant, id, outcome and reason, and the line of a refused request has its code', async () => {
   const written = listen()
   const { ids, tenant, key } = await newWorld()
   const send = (to: string) => tenant.post('/v1/messages', { to, subject: 'Hello', text: 'Hello' })
@@ -148,7 +148,7 @@ test('the line of a send says whose it was, which, what came of it and why; that
   expect(refused).not.toHaveProperty('tenantId')
 })
 
-test('what broke is told by its kind, its place and its message, without what the message quotes', () => {
+test('an error is logged with its kind, place and message, without the text that the message quotes', () => {
   const written = listen()
   const trap = (work: () => unknown) => {
     try {

@@ -12,7 +12,7 @@ const OPERATOR = env.OPERATOR_KEY ?? ''
 
 type Read = (name: string, labels?: Record<string, string>) => number
 
-/** The numbers as a program of Prometheus' own kind reads them; what is not there is 0. */
+/** The values as a Prometheus parser reads them. A missing value is 0. */
 async function scrape(now = new Date(), carriers: string[] = []): Promise<Read> {
   // Anew, whatever was asked for within five seconds.
   const families = parse(await readMetrics({ ...env, DB: overheard().env.DB }, now, carriers))
@@ -27,7 +27,7 @@ async function scrape(now = new Date(), carriers: string[] = []): Promise<Read> 
   }
 }
 
-test('the counts follow what happens: sends by what became of them, what waits and how long, dead letters, inbound', async () => {
+test('the metrics count sends by outcome, waiting work and its age, dead letters and inbound messages', async () => {
   const tenant = await newTenant()
   await quiet()
   const before = await scrape()
@@ -109,7 +109,7 @@ test('the counts follow what happens: sends by what became of them, what waits a
   }
 })
 
-test('the circuit of a carrier is told as it opens, and as it lets a probe through', async () => {
+test('the metrics show a carrier circuit that opens and that lets a probe through', async () => {
   const now = Date.now()
   const carrier = env.CARRIER_HEALTH.get(env.CARRIER_HEALTH.idFromName('mailgun'))
   await carrier.report(true, now)
@@ -129,7 +129,7 @@ test('the circuit of a carrier is told as it opens, and as it lets a probe throu
   expect(read('moltpost_carrier_circuit', { carrier: 'resend', state: 'closed' })).toBe(1)
 })
 
-test('the metrics are for the operator alone, name nobody, read no table from end to end, and serve for five seconds', async () => {
+test('the metrics are for the operator alone, name nobody, read no whole table, and are reused for five seconds', async () => {
   const tenant = await newTenant()
   await tenant.send('one@example.com', 'one')
   expect((await call('GET', '/admin/metrics')).status).toBe(401)
@@ -173,7 +173,7 @@ test('the metrics are for the operator alone, name nobody, read no table from en
   expect(asked.length).toBe(2 * count)
 })
 
-test('what a carrier gave for a reason is counted as the carrier, whatever its words', async () => {
+test('a reason given by a carrier is counted as `carrier`, whatever its words', async () => {
   const tenant = await newTenant()
   const before = await scrape()
   for (const reason of ['no_carrier', '5.7.1', 'ann@example.com "is\nunknown"']) {

@@ -10,7 +10,7 @@ async function ask(path: string, change: Partial<Env> = {}) {
   return { status: answer.status, text, body: JSON.parse(text) }
 }
 
-/** Those that fail where the Worker is set up like this. */
+/** The names of the checks that fail with these settings. */
 async function failing(change: Partial<Env> = {}): Promise<string[]> {
   const { status, body } = await ask('/ready', change)
   const failed = body.checks.filter(({ ok }: { ok: boolean }) => !ok)
@@ -25,7 +25,7 @@ const broken = new Proxy({} as D1Database, {
   },
 })
 
-test('a Worker is ready where its settings, database, schema and carriers are, and names what is not', async () => {
+test('a Worker is ready if its settings, database, schema and carriers are, and names the checks that fail', async () => {
   expect(await failing()).toEqual([])
   expect(await failing({ DB: broken })).toEqual(['database', 'schema'])
   expect(await failing({ PUBLIC_URL: 'nowhere' })).toEqual(['settings', 'carriers'])
@@ -41,7 +41,7 @@ test('a Worker is ready where its settings, database, schema and carriers are, a
   expect(await failing()).toEqual([])
 })
 
-test('no answer of health or readiness repeats a setting or an error, and health asks nothing of anybody', async () => {
+test('no answer of health or readiness repeats a setting or an error, and /health reads nothing', async () => {
   const secret = 'sk_live_a_secret_in_the_wrong_place'
   const { text } = await ask('/ready', {
     CARRIERS: secret,

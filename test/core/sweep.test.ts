@@ -9,7 +9,7 @@ import { overheard, planOf, wholeScans } from '../support/plans.ts'
 import { newTenant } from '../support/tenant.ts'
 import { counted } from '../support/waits.ts'
 
-test('no statement of a sweep reads a table from end to end', async () => {
+test('no statement of a sweep reads a whole table', async () => {
   await newTenant()
   const { env: heard, asked } = overheard()
   await sweep(heard, new Date())
@@ -17,7 +17,7 @@ test('no statement of a sweep reads a table from end to end', async () => {
   expect(await wholeScans(asked)).toEqual([])
 })
 
-test('what is published or chained already is not read again: only what waits is, however long the rest is kept', async () => {
+test('a sweep reads only waiting events and unlinked entries, however many published and linked ones are kept', async () => {
   const tenant = await newTenant()
   const { env: muted } = counted(env, { mute: true })
   const request = new Request('http://moltpost.test/v1/suppressions', {

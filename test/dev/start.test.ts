@@ -27,7 +27,7 @@ const PASSED = [
   'consent',
 ]
 
-/** A message that needs no template of the tenant's. */
+/** A send without a stored template. */
 const INLINE = { templateId: '_default', payload: { subject: 'Hello', text: 'It works.' } }
 
 test('npm run dev prints a call that works, and the demo world behaves as published', async () => {
@@ -147,7 +147,7 @@ test('without LOCAL=1 there is no demo world and no /dev', async () => {
   })
 })
 
-test('npm run dev refuses a port that is none or is taken, and says so', async () => {
+test('npm run dev refuses an invalid port and a port that is taken, and says so', async () => {
   const taken = createServer().listen(0, 'localhost')
   onTestFinished(() => void taken.close())
   await once(taken, 'listening')

@@ -3,7 +3,7 @@ import type { Env } from '../../src/env.ts'
 
 export type Asked = [sql: string, binds: unknown[]][]
 
-/** The environment with every statement of D1 taken down. */
+/** An environment that records every D1 statement. */
 export function overheard(): { env: Env; asked: Asked } {
   const asked: Asked = []
   const DB = new Proxy(env.DB, {
@@ -41,7 +41,7 @@ export async function wholeScans(asked: Asked): Promise<string[]> {
   )
 }
 
-/** Each step that the database means to take for these statements. */
+/** The query plan of these statements, step by step. */
 export async function planOf(asked: Asked): Promise<{ sql: string; step: string }[]> {
   const steps: { sql: string; step: string }[] = []
   for (const [sql, binds] of asked) {

@@ -2,7 +2,7 @@ import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import type { Env } from '../../src/env.ts'
 
-/** A row, an object or a file; where it is a row, whose it says it is. */
+/** A stored row, object or file. A row has its tenant's id. */
 export type Stored = { place: string; text: string; tenantId?: unknown }
 
 const { RATE_WINDOW, CARRIER_HEALTH, CONTACT_LEASE, CONSENSUS_REQUEST, EVENT_STREAM } = env
@@ -14,7 +14,7 @@ const SPACES = {
   EVENT_STREAM,
 } as unknown as Record<string, DurableObjectNamespace>
 
-/** Everything that is stored, as text: each row of each table, the index's own too, each object, and what lies in R2. */
+/** Everything that is stored, as text: the rows of all tables, also of the search index, all Durable Objects, and all files in R2. */
 export async function everythingStored(): Promise<Stored[]> {
   const found: Stored[] = []
   const { results: names } = await env.DB.prepare(
@@ -50,13 +50,13 @@ export async function everythingStored(): Promise<Stored[]> {
   return found
 }
 
-/** A row as text; bytes, which D1 gives as lists of numbers, are shown as the letters they are. */
+/** A row as text. D1 returns bytes as lists of numbers; they are shown as letters. */
 const textOf = (row: Record<string, unknown>) =>
   JSON.stringify(row, (_, value) =>
     Array.isArray(value) && typeof value[0] === 'number' ? Buffer.from(value).toString('latin1') : value,
   )
 
-/** The environment of somebody who is killed before a chosen call of any kind, 1 being the first. */
+/** An environment that throws at the call with this number, 1 being the first: as if the process were killed. */
 export function killedBefore(calls: number): Env {
   let left = calls
   const mortal = <Target extends object>(target: Target): Target =>
@@ -87,7 +87,7 @@ const BARE = new WeakMap<object, object>()
 
 const bare = (each: unknown) => (typeof each === 'object' && each !== null ? (BARE.get(each) ?? each) : each)
 
-/** The environment with every bell written down as it is rung. */
+/** An environment that records every bell. */
 export function overheard(): { env: Env; bells: string[] } {
   const bells: string[] = []
   const listen = <Body>(queue: Queue<Body>): Queue<Body> =>

@@ -18,7 +18,7 @@ export const SECRET = 'whsec_of_the_tests'
 // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the far side holds
 type Things = Record<string, any>
 
-/** The Worker with a Stripe account of the test's own, at the far side of this name. */
+/** The Worker with its own account at the test server of this name. */
 export function newStripe(baseUrl: string = peers.stripe) {
   const secretKey = `sk_test_${crypto.randomUUID()}`
   const settings: Env = {
@@ -53,13 +53,13 @@ export function newStripe(baseUrl: string = peers.stripe) {
         body: JSON.stringify(body),
         headers: { authorization: `Bearer ${env.OPERATOR_KEY}`, 'content-type': 'application/json' },
       }),
-    /** A report as Stripe signs it. */
+    /** An event, signed as Stripe signs it. */
     report,
     told: async (type: string, object: Things, change: Things = {}) => {
       const body = eventOf(type, object, change)
       return await report(body, await signed(body))
     },
-    /** How the far side stands. */
+    /** The state of the test server's account. */
     look: async () =>
       await (await fetch(`${baseUrl}/-account`, { headers })).json<{
         things: Things
@@ -80,7 +80,7 @@ export function eventOf(type: string, object: Things, change: Things = {}): stri
   return JSON.stringify({ id, object: 'event', type, created, data: { object }, ...change })
 }
 
-/** The header by which Stripe's own library signs. */
+/** The signature header, made by Stripe's own library. */
 export async function signed(body: string, secret = SECRET, at = Date.now()): Promise<string> {
   return await new Stripe('sk_test_signs_only').webhooks.generateTestHeaderStringAsync({
     payload: body,

@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000
  * one suppressed address and two keys. Safe to repeat. Throws outside local development.
  */
 export async function seedDemo(env: Env, now: Date): Promise<void> {
-  if (env.LOCAL !== '1') throw new Error('the demo world exists in local development only')
+  if (env.LOCAL !== '1') throw new Error('the demo world exists only in local development: set LOCAL=1')
   const db = database(env)
   const { tenantId, mailboxId } = DEMO
   const key = async (

@@ -36,9 +36,9 @@ export type Profile = {
 }
 
 export type Heartbeat = Profile & {
-  /** Where a person claims the agent; null once one has, and where no TOKEN_SECRET is set. */
+  /** The page on which a person claims the agent. Null once claimed, and without TOKEN_SECRET. */
   claimUrl: string | null
-  /** Where its owner asks for the letter again that proves the address; null where that is not the next step. */
+  /** The page on which the owner asks for another verification mail. Null if that is not the next step. */
   verifyUrl: string | null
   limits: { daily: number; sentToday: number; remainingToday: number; monthlyRemaining: number }
   activity: { unread: number; pendingApprovals: number; memoryKeys: number }
@@ -50,15 +50,15 @@ export type Heartbeat = Profile & {
 
 export type Action = { priority: 'high' | 'medium' | 'low'; action: string; description: string }
 
-/** How long before a bond is authorised anew its agents are told, in ms. */
+/** How long before the next hold of a bond the heartbeat says so, in ms. */
 const REAUTH_NEAR_MS = 86_400_000
 
-/** The caller's own agent, or the one that a key of the whole tenant names. To ask is a heartbeat of that agent. */
+/** The caller's agent, or the agent that a tenant-wide key names. The call counts as a heartbeat of that agent. */
 export async function getProfile(ctx: Ctx, named: string | null): Promise<Profile> {
   return (await look(ctx, named)).profile
 }
 
-/** An agent's trust score, and what it is the sum of. */
+/** An agent's trust score with its terms. */
 export async function getTrust(
   ctx: Ctx,
   named: string | null,
@@ -67,7 +67,7 @@ export async function getTrust(
   return { score: profile.trustScore, terms: trustTerms(record) }
 }
 
-/** What an agent that looks in now and then must know: its standing, what it may still send and what waits for it. */
+/** The digest for an agent that calls from time to time: its standing, what it may still send, and what waits for it. */
 export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Heartbeat> {
   const { profile, account, createdAt, activity, dlpMode, bond } = await look(ctx, named)
   const { owner } = profile
@@ -78,7 +78,7 @@ export async function getHeartbeat(ctx: Ctx, named: string | null): Promise<Hear
   const beating = {
     ...profile,
     claimUrl: owner ? null : link,
-    // The mailed link itself would let the agent vouch for its own owner.
+    // Not the mailed link: with that, the agent could verify its own owner.
     verifyUrl: owner ? link : null,
     limits: limitsOf(account, windows),
     activity,
@@ -151,7 +151,7 @@ function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxI
         isNull(views.deletedAt),
       ),
     )
-  // An approval stands open for a day, so that none older than that can be pending.
+  // An approval is open for a day, so older ones cannot be pending.
   const pending = db
     .select({ count })
     .from(approvals)
@@ -197,14 +197,14 @@ function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxI
     .limit(1)
 }
 
-/** Whoever may only read is not the agent, and does not keep it alive. */
+/** Whether the caller acts as the agent. A key that may only read is not a heartbeat. */
 function speaksFor({ actor }: Ctx, mailboxId: string): boolean {
   if (actor.kind !== 'key') return false
   const scope = actor.scopes?.find((each) => each.mailboxId === mailboxId)
   return permits(actor.scopes === null ? actor.permissions : (scope?.permissions ?? []), 'send')
 }
 
-/** Of the mailbox's day and the plan's, the one that ends first. Who may not send at all yet has no limit but 0. */
+/** The tighter of the mailbox's and the plan's windows. A provisional sender may send nothing: all are 0. */
 function limitsOf(account: Sender, windows: WindowUse[]): Heartbeat['limits'] {
   if (sendTier(account) === 'provisional')
     return { daily: 0, sentToday: 0, remainingToday: 0, monthlyRemaining: 0 }
@@ -223,7 +223,7 @@ function limitsOf(account: Sender, windows: WindowUse[]): Heartbeat['limits'] {
 type Beating = Omit<Heartbeat, 'actions'>
 type Rule = Action & { isDue: (beating: Beating, sentCount: number, now: Date) => boolean }
 
-/** In the order of their priority. */
+/** In the order of priority. */
 const ACTIONS: Rule[] = [
   {
     priority: 'high',
@@ -246,7 +246,7 @@ const ACTIONS: Rule[] = [
   {
     priority: 'high',
     action: 'reauth_bond',
-    description: 'The bond is authorised anew within a day: ask your owner to see that the card can bear it.',
+    description: 'The bond is renewed within a day: ask your owner to check that the card has enough funds.',
     isDue: ({ bond }, _, now) =>
       bond.status === 'posted' &&
       bond.nextReauthAt !== null &&
@@ -256,13 +256,13 @@ const ACTIONS: Rule[] = [
     priority: 'medium',
     action: 'verify_email',
     description:
-      'Your owner has not confirmed the address yet: the letter can be sent again from verify_url.',
+      'Your owner has not verified the email address yet: the mail can be sent again from verify_url.',
     isDue: ({ owner }) => owner !== null && !owner.isVerified,
   },
   {
     priority: 'medium',
     action: 'upgrade_plan',
-    description: 'A tenth or less of today’s sends is left. A larger plan allows more.',
+    description: '10% or less of today’s sends are left. A larger plan allows more.',
     isDue: ({ limits, plan }) =>
       plan !== 'enterprise' && limits.daily > 0 && limits.remainingToday * 10 <= limits.daily,
   },
@@ -275,7 +275,7 @@ const ACTIONS: Rule[] = [
   {
     priority: 'low',
     action: 'start_networking',
-    description: 'Nobody has come here by you yet: tell other agents of your address.',
+    description: 'No other agent has joined through you yet: tell other agents your address.',
     isDue: ({ network }) => network.score === 0,
   },
 ]

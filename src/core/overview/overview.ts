@@ -13,25 +13,25 @@ export type Outcome = SendStateFacts['countedAs']['overview']
 export type Day = { day: string } & Record<Outcome, number>
 
 export type Overview = {
-  /** The last `days` days in UTC, the oldest first. */
+  /** The last `days` days in UTC, oldest first. */
   days: Day[]
   totals: Record<Outcome, number>
-  /** What refused, most often first. */
+  /** The reasons of blocked sends, most frequent first. */
   reasons: { reason: string; count: number }[]
-  /** Sends whose outcome a person must tell, and work that stopped, each counted up to 100. */
+  /** Sends whose outcome a person must decide, and dead letters, each counted up to 100. */
   unknown: number
   deadLetters: number
 }
 
-/** How long one count is shown, in ms: to count reads every send of these days, and pages renew themselves often. */
+/** How long one count is reused, in ms. Counting reads every send of these days, and pages reload often. */
 const SHOWN_MS = 5_000
 const KEPT_AT_MOST = 200
 
 const recent = new Map<string, { at: number; overview: Overview }>()
 
 /**
- * What became of the tenant's sends of the last days: how many left, were held, were blocked and by which rule. It may
- * be five seconds old.
+ * The outcomes of the tenant's sends of the last days: how many were sent, held, or blocked and by which rule. The answer
+ * may be five seconds old.
  */
 export async function getOverview(ctx: Ctx, days: number): Promise<Overview> {
   mustBeAllowed(ctx, 'read')

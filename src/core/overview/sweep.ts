@@ -18,7 +18,7 @@ import { sweepEvents } from '../publishing/sweep.ts'
 import { sweepWebhooks } from '../publishing/webhooks/sweep.ts'
 import { RING_AGAIN_MS } from '../sending/settle.ts'
 
-/** Rows that one sweep looks at; the rest wait for the next. */
+/** Rows that one sweep takes. The rest wait for the next sweep. */
 const AT_ONCE = 500
 const IDEMPOTENCY_KEPT_MS = 86_400_000
 

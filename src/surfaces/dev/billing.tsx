@@ -8,7 +8,7 @@ import {
 import { PLANS } from '../../core/policy/plans.ts'
 import { type App, router } from '../http.ts'
 
-/** The hosted pages of the local ledger, in the place of Stripe's: no money moves here. */
+/** The payment pages of the local ledger, which replace Stripe's. No money moves here. */
 export const billing = router()
 
 const hardened: MiddlewareHandler<App> = async (c, next) => {
@@ -44,7 +44,10 @@ billing.get('/billing/:customerId', async (c) => {
   const { plan, status } = await findLocalCustomer(c.env, c.req.param('customerId'))
   return c.html(
     <Page title={`The plan is ${plan}`}>
-      <p>Its state is “{status}”. This is local development: there are no invoices and no card.</p>
+      <p>
+        The state of the subscription is “{status}”. This is local development: there are no invoices and no
+        card.
+      </p>
     </Page>,
   )
 })

@@ -5,7 +5,7 @@ import { settings } from '../../env.ts'
 import { invalid, noSuchRoute, router, z } from '../http.ts'
 import { billing } from './billing.tsx'
 
-/** What a developer sees of the mail that was sent; exists in local development only. */
+/** Pages for developers: the outbox of sent mail and a quick sign-in. Only in local development. */
 export const dev = router()
 
 dev.use('*', async (c, next) => {
@@ -31,7 +31,7 @@ dev.get('/outbox', async (c) => {
   return c.html(<Outbox items={items} to={to ?? ''} />)
 })
 
-/** A developer signs in to the demo world with one click, without looking for the mail. */
+/** Signs the demo owner in with one click, without a mailed link. */
 dev.get('/sign-in', async (c) => {
   const token = await newSignIn({ env: c.env, now: c.get('now') }, DEMO.ownerEmail)
   return c.redirect(`/portal/enter/${token}`, 303)

@@ -1,10 +1,10 @@
 import { type Check, readiness } from '../../core/overview/readiness.ts'
 import { type App, router } from '../http.ts'
 
-/** What is looked at beside the core's own: throws where a carrier that is chosen cannot be used. */
+/** A further check: throws if a chosen carrier cannot be used. */
 export type Looked = { carriers: (env: App['Bindings']) => unknown }
 
-/** Whether the Worker lives, which costs nothing to ask, and whether it can do its work. */
+/** `/health` says that the Worker runs, without any work. `/ready` says whether it can do its work. */
 export function health({ carriers }: Looked) {
   const routes = router()
   routes.get('/health', (c) => c.json({ status: 'ok' }))

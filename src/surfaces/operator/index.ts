@@ -27,7 +27,8 @@ const OperatorBond = z
     amount_usd_cents: z.int(),
     status: Status,
     closing: z.enum(['captured', 'released']).nullable().openapi({
-      description: 'Ordered, and not confirmed by the far side yet: it is tried again until it is.',
+      description:
+        'An end that was ordered and that the payment provider has not confirmed yet. It is retried until then.',
     }),
     provider: z.enum(['stripe', 'local']),
     reason: z.string().nullable(),
@@ -48,16 +49,16 @@ const refused = (description: string) =>
 const CLOSED = {
   200: json(OperatorBond),
   404: refused('No such bond'),
-  409: refused('It has ended otherwise'),
+  409: refused('The bond has ended otherwise'),
 }
 
-/** Only the operator's own key opens these routes; no tenant's does. */
+/** Only the operator's key opens these routes. */
 const operatorOnly: MiddlewareHandler<App> = async (c, next) => {
   mustBeOperator(c.env, presentedKey(c))
   await next()
 }
 
-/** What whoever runs this Worker decides over all tenants' bonds. */
+/** The operator's decisions on the bonds of all tenants. */
 export const operator = surface({
   status: STATUS,
   error: OWN_ERROR,
@@ -71,7 +72,7 @@ operator.openapi(
     ...common,
     method: 'get',
     path: '/bonds',
-    summary: 'The bonds of all tenants, the newest first',
+    summary: 'List the bonds of all tenants, newest first',
     request: {
       query: z.object({
         status: Status.optional().openapi({ param: { example: 'posted' } }),
@@ -102,7 +103,7 @@ operator.openapi(
     ...common,
     method: 'post',
     path: '/bonds/{id}/capture',
-    summary: 'Take the money of a bond, for abuse',
+    summary: 'Capture the money of a bond, for abuse',
     request: Closing,
     responses: CLOSED,
   }),
@@ -117,7 +118,7 @@ operator.openapi(
     ...common,
     method: 'post',
     path: '/bonds/{id}/release',
-    summary: 'Let go of the money of a bond, in good standing',
+    summary: 'Release a bond',
     request: Closing,
     responses: CLOSED,
   }),

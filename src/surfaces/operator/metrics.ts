@@ -8,10 +8,10 @@ const EXAMPLE = `# HELP moltpost_sends_total How often a send has come to this s
 moltpost_sends_total{status="blocked",reason="cooldown"} 3
 `
 
-/** What the route is given: the carriers whose health is watched. */
+/** The carriers whose health the metrics show. */
 export type Watched = { carriers: (env: App['Bindings']) => string[] }
 
-/** How all that this Worker does fares, for the operator's Prometheus. */
+/** The metrics of all tenants, for the operator's Prometheus. */
 export function metrics({ carriers }: Watched) {
   const app = surface({
     status: STATUS,
@@ -27,7 +27,7 @@ export function metrics({ carriers }: Watched) {
       summary: 'Counters and gauges over all tenants, in the text format of Prometheus',
       responses: {
         200: {
-          description: 'Made anew every five seconds at most',
+          description: 'The metrics, up to five seconds old',
           content: { 'text/plain': { schema: z.string().openapi({ example: EXAMPLE }) } },
         },
       },

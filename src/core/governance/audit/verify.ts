@@ -44,7 +44,7 @@ export async function verifyLog(ctx: Ctx, after: number): Promise<Verified> {
       prev = entry.hash ?? ''
     }
   }
-  if (seq < until) return broken(seq + 1, `it is missing: the head of the log counts ${last} entries`)
+  if (seq < until) return broken(seq + 1, `the log ends before it, but its head counts ${last} entries`)
   const verified = { from: after + 1, to: seq, erased }
   if (until < last) return { outcome: 'so_far', ...verified, next: until }
   if (head && head.hash !== prev) return broken(seq, 'the head of the chain has another hash')
