@@ -1,5 +1,4 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { type BatchCounts, batchIdFor, getBatch, mustFit } from '../../core/sending/batches.ts'
 import type { SendError, SendRequest } from '../../core/sending/prepare.ts'
 import { requestSends, type SendResult } from '../../core/sending/request.ts'
@@ -16,145 +15,19 @@ import {
   router,
   z,
 } from '../http.ts'
-import { doorOf, LeaseHolder, refusalView } from './send.ts'
-import { rowView, SendRow } from './sends.ts'
-import { Id, Page, Payload, page, Stamp } from './words.ts'
-
-const Common = {
-  tenantId: Id.optional(),
-  mailboxId: Id.optional().openapi({ example: 'mbx_abc123' }),
-  templateId: z.string().min(1).max(200).openapi({ example: 'campaign-march' }),
-  agentId: Id.optional(),
-  agentName: z.string().min(1).max(200).optional(),
-}
-
-const Wording = {
-  humanize: z.boolean().optional(),
-  humanizeStyle: z.enum(HUMANIZER_STYLES).optional(),
-}
-
-/** One item of a batch. Each is checked alone, so that an invalid item does not stop the others. */
-const Item = z.object({
-  recipientEmail: z.string().min(1).max(320),
-  dedupeKey: z.string().max(500),
-  payload: Payload.optional(),
-  sendReason: z.string().max(1000).optional(),
-  campaignId: z.string().min(1).max(200).optional(),
-  scheduledAt: Stamp.optional(),
-  ...Wording,
-})
-
-const BatchBody = z
-  .object({
-    ...Common,
-    ...Wording,
-    sends: z
-      .array(
-        z.unknown().openapi({
-          type: 'object',
-          required: ['recipientEmail', 'dedupeKey'],
-          properties: {
-            recipientEmail: { type: 'string', format: 'email' },
-            dedupeKey: { type: 'string', maxLength: 500 },
-            payload: { type: 'object', additionalProperties: true },
-            sendReason: { type: 'string', maxLength: 1000 },
-            campaignId: { type: 'string', maxLength: 200 },
-            scheduledAt: { type: 'string', format: 'date-time' },
-            humanize: { type: 'boolean', description: 'Overrides the value of the batch.' },
-            humanizeStyle: { type: 'string', enum: [...HUMANIZER_STYLES] },
-          },
-        }),
-      )
-      .openapi({
-        description: 'At most 500 items.',
-        example: [
-          { recipientEmail: 'alice@example.com', dedupeKey: 'march-alice', payload: { name: 'Alice' } },
-        ],
-      }),
-  })
-  .openapi('BatchSendRequest')
-
-const SimulateBody = z
-  .object({
-    ...Common,
-    campaignId: z.string().min(1).max(200).optional(),
-    recipientEmails: z.array(z.string()).openapi({
-      description: 'At most 500 addresses.',
-      example: ['alice@example.com', 'bob@example.com'],
-    }),
-  })
-  .openapi('BatchSimulationRequest')
-
-const Refusal = {
-  reason: z.string().optional(),
-  cooldownExpiresAt: z.string().optional(),
-  retryAt: z.string().optional(),
-  leaseHolder: LeaseHolder.optional(),
-  message: z.string().optional(),
-  field: z.string().optional(),
-  missingVariables: z.array(z.string()).optional(),
-}
-
-const ItemView = z
-  .object({
-    recipientEmail: z.string(),
-    requestId: z
-      .string()
-      .openapi({ description: 'Empty if the item was invalid and did not become a request.' }),
-    status: z.enum(['queued', 'delivered', 'bounced', 'blocked', 'error', 'pending_approval', 'scheduled']),
-    ...Refusal,
-    approvalQueueId: z.string().optional(),
-    scheduledAt: z.string().optional(),
-  })
-  .openapi('BatchSendResult')
-
-const BatchView = z
-  .object({
-    batchId: z.string(),
-    total: z.number(),
-    queued: z.number(),
-    blocked: z.number().openapi({ description: 'Refused by policy, including items with a repeated key.' }),
-    pendingApproval: z.number(),
-    scheduled: z.number().optional(),
-    duplicates: z.number().openapi({ description: 'How many of the blocked items repeat a key.' }),
-    errors: z.number(),
-    results: z.array(ItemView),
-  })
-  .openapi('BatchSendResponse')
-
-const SimulatedView = z
-  .object({
-    recipientEmail: z.string(),
-    wouldAllow: z.boolean(),
-    needsApproval: z.boolean().optional(),
-    ...Refusal,
-  })
-  .openapi('BatchSimulationResult')
-
-const SimulationView = z
-  .object({
-    total: z.number(),
-    wouldAllow: z.number(),
-    wouldBlock: z.number(),
-    results: z.array(SimulatedView),
-  })
-  .openapi('BatchSimulationResponse')
-
-const StandingView = z
-  .object({
-    batchId: z.string(),
-    total: z.number(),
-    queued: z.number(),
-    blocked: z.number(),
-    pendingApproval: z.number(),
-    scheduled: z.number(),
-    cancelled: z.number(),
-    errors: z.number(),
-    byStatus: z.record(z.string(), z.number()),
-    results: z.array(SendRow),
-    nextCursor: z.string().nullable(),
-  })
-  .openapi('Batch')
+import {
+  BatchBody,
+  BatchView,
+  Item,
+  type ItemView,
+  SimulateBody,
+  type SimulatedView,
+  SimulationView,
+  StandingView,
+} from './batch-schemas.ts'
+import { doorOf, refusalView } from './send.ts'
+import { rowView } from './sends.ts'
+import { Id, Page, page } from './words.ts'
 
 /** Routes that send and simulate. They check the key in their own first database call. */
 export const batch = new OpenAPIHono<App>({ defaultHook: refuseUnknownFirst })

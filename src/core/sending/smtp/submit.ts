@@ -7,6 +7,7 @@ import { type Address, parseAddress } from '../../ground/address.ts'
 import type { Ctx } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { sha256 } from '../../ground/hash.ts'
+import { statement } from '../../ground/sql.ts'
 import { messageIdOf } from '../../mail/store.ts'
 import type { Refusal } from '../../policy/rules.ts'
 import type { Door } from '../door.ts'
@@ -83,10 +84,12 @@ export async function refusalOf(submitter: Submitter, recipient: string): Promis
   return result?.verdict?.refusal ?? null
 }
 
+const MAILBOX_OF = statement<{ found: 1 }>('SELECT 1 AS found FROM mailboxes WHERE contact = :contact')
+
 async function exists({ env }: Ctx, { contact, domain }: Address): Promise<boolean> {
   if (domain !== settings(env).mailDomain) return true
   // Looks in all tenants, as any mail server does, and does not say whose mailbox it is.
-  const row = await env.DB.prepare('SELECT 1 FROM mailboxes WHERE contact = ?1').bind(contact).first()
+  const row = await MAILBOX_OF.first(env, { contact })
   return row !== null
 }
 
@@ -154,16 +157,16 @@ async function threadOf(ctx: Ctx, mailboxId: string, { inReplyTo, references }: 
   return reply ? { reply } : { reply: null, headers: foreignReferences(inReplyTo, references) }
 }
 
+const SENT_UNDER = statement<{ position: number; id: string }>(`
+  SELECT n.key AS position, s.id FROM json_each(:stems) n CROSS JOIN sends s INDEXED BY sends_by_burned_key
+    ON s.tenant_id = :tenant AND s.burned_key IS NOT NULL
+      AND s.burned_key >= n.value AND s.burned_key < n.value || 'g'`)
+
 /** Our ids of messages submitted over SMTP with these Message-IDs. Their recipients see Message-IDs of ours. */
 async function sentUnder(ctx: Ctx, mailboxId: string, messageIds: string[]): Promise<Map<string, string>> {
   const stems = await Promise.all(messageIds.map((id) => stemOf(mailboxId, id)))
-  const { results } = await ctx.env.DB.prepare(
-    `SELECT n.key AS position, s.id FROM json_each(?2) n CROSS JOIN sends s INDEXED BY sends_by_burned_key
-     ON s.tenant_id = ?1 AND s.burned_key IS NOT NULL AND s.burned_key >= n.value AND s.burned_key < n.value || 'g'`,
-  )
-    .bind(ctx.tenantId, JSON.stringify(stems))
-    .all<{ position: number; id: string }>()
-  return new Map(results.map(({ position, id }) => [messageIds[position] ?? '', messageIdOf(id)]))
+  const rows = await SENT_UNDER.all(ctx.env, { tenant: ctx.tenantId, stems: JSON.stringify(stems) })
+  return new Map(rows.map(({ position, id }) => [messageIds[position] ?? '', messageIdOf(id)]))
 }
 
 /** The common prefix of the dedupe keys of one Message-ID; hexadecimal digits follow. */
