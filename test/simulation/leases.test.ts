@@ -11,13 +11,14 @@ vi.mock('cloudflare:workers', () => ({
   },
 }))
 
-const { heartbeat } = await import('../../src/core/accounts/agents/agents.ts')
+const { heartbeat } = await import('../../src/core/accounts/agents/heartbeat.ts')
 const { depart } = await import('../../src/core/delivery/depart.ts')
 const { recordOutcome } = await import('../../src/core/delivery/outcome.ts')
 const { Fault } = await import('../../src/core/ground/fault.ts')
 const { checkExclusivity } = await import('../../bench/prove/lease-history.ts')
 const { decideHold } = await import('../../src/core/policy/lease-hold.ts')
-const { acquireLease, releaseLease } = await import('../../src/core/coordination/leases/acquire.ts')
+const { releaseLease } = await import('../../src/core/coordination/leases/release.ts')
+const { acquireLease } = await import('../../src/core/coordination/leases/acquire.ts')
 const { agentsOf, heartbeatsOf, historyOf, JUMPS, pick, playModel, START, seeded } = await import(
   '../support/coordination-model.ts'
 )

@@ -1,15 +1,10 @@
 import { and, desc, eq, gt, lte, or, type SQL, sql } from 'drizzle-orm'
 import { consensusRequests, consensusVotes } from '../../schema/coordination.ts'
-import {
-  type AgentName,
-  activeAgents,
-  beat,
-  mayActFor,
-  mayCoordinate,
-  mayLook,
-} from '../accounts/agents/agents.ts'
-import { parseAddress } from '../ground/address.ts'
-import type { Ctx } from '../ground/ctx.ts'
+import { actingAgent } from '../accounts/agents/acting.ts'
+import type { AgentName } from '../accounts/agents/agent.ts'
+import { activeAgents, beat } from '../accounts/agents/heartbeat.ts'
+import { mustBeAddress } from '../ground/address.ts'
+import { type Ctx, mustHoldSomewhere } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
@@ -18,19 +13,14 @@ import type { Ballot, CastVote, ConsensusStatus, Vote } from '../policy/tally.ts
 export type ConsensusRow = typeof consensusRequests.$inferSelect
 export type Consensus = ConsensusRow & { votes: CastVote[] }
 
-/** Put a shared decision to the vote. Creating counts as a heartbeat; it is not a vote. */
+/** Opens a vote on a shared decision. It counts as a heartbeat of the agent, but not as its vote. */
 export async function createConsensus(
   ctx: Ctx,
   request: { agent: AgentName; action: string; contactEmail: string; reason: string; timeoutMinutes: number },
 ): Promise<Consensus> {
-  mayCoordinate(ctx)
-  const address = parseAddress(request.contactEmail)
-  if (!address) {
-    throw new Fault('invalid', `"${request.contactEmail.slice(0, 100)}" is not an email address.`, {
-      field: 'contactEmail',
-    })
-  }
-  const agent = await mayActFor(ctx, request.agent)
+  mustHoldSomewhere(ctx, 'send')
+  const address = mustBeAddress(request.contactEmail, 'contactEmail')
+  const agent = await actingAgent(ctx, request.agent)
   const timeoutAt = new Date(ctx.now.getTime() + request.timeoutMinutes * 60_000)
   const row = {
     tenantId: ctx.tenantId,
@@ -55,9 +45,9 @@ export async function createConsensus(
   return { ...row, votes: [] }
 }
 
-/** One request with its votes, as it stands now. */
+/** One request with its votes and its status now. */
 export async function getConsensus(ctx: Ctx, id: string): Promise<Consensus> {
-  mayLook(ctx)
+  mustHoldSomewhere(ctx, 'read')
   const row = await rowOf(ctx, id)
   const ballot = await consensusObject(ctx, id).look(ctx.now.getTime())
   return ballot ? await mirror(ctx, row, ballot) : { ...row, status: statusAt(row, ctx.now), votes: [] }
@@ -68,7 +58,7 @@ export async function listConsensus(
   ctx: Ctx,
   page: { status: ConsensusStatus | null; before: { createdAt: Date; id: string } | null; limit: number },
 ): Promise<ConsensusRow[]> {
-  mayLook(ctx)
+  mustHoldSomewhere(ctx, 'read')
   const { createdAt, id, status, timeoutAt } = consensusRequests
   const isOpen = and(eq(status, 'pending'), gt(timeoutAt, ctx.now))
   const isExpired = or(eq(status, 'expired'), and(eq(status, 'pending'), lte(timeoutAt, ctx.now)))
@@ -95,20 +85,20 @@ export async function listConsensus(
   return rows.map((row) => ({ ...row, status: statusAt(row, ctx.now) }))
 }
 
-export type VoteResult = { vote: CastVote; status: ConsensusStatus }
+type VoteResult = { vote: CastVote; status: ConsensusStatus }
 
 /**
- * Cast an agent's vote. An identical repeat returns the first vote. Throws `already_voted` for a different one,
- * `consensus_closed` on a decided or expired request and `agent_inactive` for an agent that has stopped beating.
+ * Casts an agent's vote. An identical repeat returns the first vote. Throws `already_voted` for a different one,
+ * `consensus_closed` on a decided or expired request and `agent_inactive` for an agent without a heartbeat in the last five minutes.
  */
 export async function voteOn(
   ctx: Ctx,
   id: string,
   request: { agent: AgentName; vote: Vote; reason: string | null },
 ): Promise<VoteResult> {
-  mayCoordinate(ctx)
+  mustHoldSomewhere(ctx, 'send')
   const row = await rowOf(ctx, id)
-  const [agent, active] = await Promise.all([mayActFor(ctx, request.agent), activeAgents(ctx)])
+  const [agent, active] = await Promise.all([actingAgent(ctx, request.agent), activeAgents(ctx)])
   const vote: CastVote = {
     id: crypto.randomUUID(),
     agentId: agent.id,
@@ -126,7 +116,7 @@ export async function voteOn(
   await mirror(ctx, row, answer.ballot)
   switch (answer.outcome) {
     case 'already_voted':
-      throw new Fault('already_voted', 'This agent has voted the other way; a vote cannot be changed.')
+      throw new Fault('already_voted', 'This agent has voted already, and a vote cannot be changed.')
     case 'closed':
       throw new Fault('consensus_closed', `Voting is over: the request is ${answer.ballot.status}.`, {
         consensusStatus: answer.ballot.status,
@@ -141,7 +131,7 @@ export async function voteOn(
   }
 }
 
-/** Brings D1 to what the object says; whatever an earlier, broken attempt left out is made good. */
+/** Brings D1 up to date with the object, including what an earlier, interrupted attempt did not write. */
 async function mirror(ctx: Ctx, row: ConsensusRow, ballot: Ballot): Promise<Consensus> {
   const decidedAt = ballot.decidedAt === null ? null : new Date(ballot.decidedAt)
   const votes = ballot.votes.map(({ at, ...vote }) => ({
@@ -181,7 +171,7 @@ async function mirror(ctx: Ctx, row: ConsensusRow, ballot: Ballot): Promise<Cons
   return { ...row, status: ballot.status, decidedAt, votes: ballot.votes }
 }
 
-/** The relation of what happened to a request, where its row says that it did. */
+/** The relation of one event of a request; empty unless `isNews` holds for its row. */
 function happened(ctx: Ctx, row: ConsensusRow, type: SQL, isNews: SQL) {
   return sql`SELECT c.tenant_id, ${type} AS type, NULL AS mailbox_id, c.requesting_agent_id AS agent_id, 0 AS position,
       json_object('consensusId', c.id, 'contact', c.contact) AS refs

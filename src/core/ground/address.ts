@@ -1,4 +1,5 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
+import { Fault } from './fault.ts'
 
 export type Address = {
   /** Where mail goes: the local part in the case it was given, the domain as a lower-case A-label. */
@@ -37,6 +38,13 @@ export function parseAddress(text: string): Address | null {
   const domain = toDomain(trimmed.slice(at + 1))
   if (domain === null || local.length + 1 + domain.length > 254) return null
   return { email: `${local}@${domain}`, contact: `${local.toLowerCase()}@${domain}`, domain }
+}
+
+/** As `parseAddress`, but throws `invalid`, naming the field, for a text that is no address. */
+export function mustBeAddress(text: string, field: string): Address {
+  const address = parseAddress(text)
+  if (address) return address
+  throw new Fault('invalid', `"${text.slice(0, 100)}" is not an email address.`, { field })
 }
 
 function unquote(local: string) {

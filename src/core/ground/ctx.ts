@@ -89,11 +89,21 @@ export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string |
   }
 }
 
-/** What each role of a person comes to. */
+/** The permissions of each role of a person. */
 const GRANTED: Record<OwnerRole, Permission[]> = {
   owner: ['read', 'send', 'manage', 'approve'],
   approver: ['read', 'approve'],
   viewer: ['read'],
+}
+
+/** Throws 403 unless the actor may do this to at least one mailbox. Whoever may mail a contact may also reserve it or vote. */
+export function mustHoldSomewhere(ctx: Ctx, wanted: Permission) {
+  const { actor } = ctx
+  if (actor.kind === 'human') mustBeAllowed(ctx, wanted)
+  if (actor.kind !== 'key') return
+  const held = actor.scopes === null ? actor.permissions : actor.scopes.flatMap((scope) => scope.permissions)
+  if (permits(held, wanted)) return
+  throw new Fault('insufficient_scope', `This key lacks the permission "${wanted}".`)
 }
 
 /** Whether the actor may do this to the tenant as a whole. */

@@ -2,7 +2,7 @@ import { and, eq, gt, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import { agents, type DlpMode, keys, owners, tenants } from '../../schema/accounts.ts'
 import { memories, views } from '../../schema/mail.ts'
 import { approvals } from '../../schema/sending.ts'
-import { beat, ringIfLost } from '../accounts/agents/agents.ts'
+import { beat, ringForLostLeases } from '../accounts/agents/heartbeat.ts'
 import { claimUrl } from '../accounts/claims/link.ts'
 import { type Sender, senderOf, sendTier, windowsOf } from '../accounts/sender.ts'
 import { type Ctx, mustBeAllowed, permits, prepared } from '../ground/ctx.ts'
@@ -102,7 +102,7 @@ async function look(ctx: Ctx, named: string | null) {
     bondStatement(ctx.env, ctx.tenantId),
   ])
   const [lost] = answers
-  if (lost && beats.length > 0) await ringIfLost(ctx, [lost])
+  if (lost && beats.length > 0) await ringForLostLeases(ctx, [lost])
   const [facts] = (answers.at(-3)?.results ?? []) as FactsRow[]
   const [recorded] = (answers.at(-2)?.results ?? []) as RecordRow[]
   const [bond] = (answers.at(-1)?.results ?? []) as BondRow[]

@@ -1,6 +1,6 @@
-import { type AgentName, mayLook } from '../accounts/agents/agents.ts'
+import type { AgentName } from '../accounts/agents/agent.ts'
 import { parseAddress } from '../ground/address.ts'
-import { type Ctx, visibleMailboxes } from '../ground/ctx.ts'
+import { type Ctx, mustHoldSomewhere, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import { isLive } from '../policy/live-lease.ts'
@@ -97,7 +97,7 @@ type Row = {
  * that the actor may not read do not count; suppressions and leases are the whole tenant's.
  */
 export async function nextActions(ctx: Ctx, agent: AgentName, emails: string[]): Promise<NextAction[]> {
-  mayLook(ctx)
+  mustHoldSomewhere(ctx, 'read')
   const contacts = emails.map((email, position) => {
     const address = parseAddress(email)
     if (address) return address.contact

@@ -1,20 +1,20 @@
 import { and, desc, eq, lt } from 'drizzle-orm'
 import { agentSpells, agents } from '../../../schema/accounts.ts'
-import type { Ctx } from '../../ground/ctx.ts'
+import { type Ctx, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
-import { type Agent, mayLook } from './agents.ts'
+import type { Agent } from './agent.ts'
 
-export type Spell = typeof agentSpells.$inferSelect
+type ActivePeriod = typeof agentSpells.$inferSelect
 
-/** An agent and when it was alive in the last 14 days, newest first: a spell ends where more than five minutes are silent. */
-export async function aliveSpells(
+/** An agent and its active periods of the last 14 days, newest first. A period ends when no heartbeat comes for more than five minutes. */
+export async function activePeriods(
   ctx: Ctx,
   agentId: string,
   page: { before: Date | null; limit: number },
-): Promise<{ agent: Agent; spells: Spell[] }> {
-  mayLook(ctx)
+): Promise<{ agent: Agent; periods: ActivePeriod[] }> {
+  mustHoldSomewhere(ctx, 'read')
   const { tenantId, db } = ctx
-  const [[agent], spells] = await db.batch([
+  const [[agent], periods] = await db.batch([
     db
       .select()
       .from(agents)
@@ -33,5 +33,5 @@ export async function aliveSpells(
       .limit(page.limit),
   ])
   if (!agent) throw new Fault('agent_not_found', 'No such agent.')
-  return { agent, spells }
+  return { agent, periods }
 }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
 import { consensusObject } from '../../coordination/consensus.ts'
-import { leaseObject } from '../../coordination/leases/acquire.ts'
+import { leaseObject } from '../../coordination/leases/lease.ts'
 import { database } from '../../ground/ctx.ts'
 import { statement } from '../../ground/sql.ts'
 import { bodyKeyOf, sentBodyKey } from '../../mail/body.ts'

@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
-import { aliveSpells } from '../../../core/accounts/agents/active-periods.ts'
-import { type Agent, isActive, listAgents } from '../../../core/accounts/agents/agents.ts'
+import { activePeriods } from '../../../core/accounts/agents/active-periods.ts'
+import type { Agent } from '../../../core/accounts/agents/agent.ts'
+import { isActive } from '../../../core/accounts/agents/heartbeat.ts'
+import { listAgents } from '../../../core/accounts/agents/agents.ts'
 import { ACTIVE_FOR_MS } from '../../../core/policy/live-lease.ts'
 import type { Portal } from '../context.ts'
 import { SpellsChart } from '../parts/charts.tsx'
@@ -48,11 +50,11 @@ agents.get('/agents', async (c) => {
 agents.get('/agents/:agentId', async (c) => {
   const before = Number(asked(c, 'before'))
   const isFirst = !(before > 0)
-  const { agent, spells } = await aliveSpells(c.var.ctx, c.req.param('agentId'), {
+  const { agent, periods } = await activePeriods(c.var.ctx, c.req.param('agentId'), {
     before: isFirst ? null : new Date(Math.min(before, 8.64e12)),
     limit: isFirst ? SPELLS_OF_A_DAY : PAGE + 1,
   })
-  const found = paged(spells, ({ beganAt }) => String(beganAt.getTime()))
+  const found = paged(periods, ({ beganAt }) => String(beganAt.getTime()))
   const now = c.get('now')
   return await page(
     c,
@@ -64,7 +66,7 @@ agents.get('/agents/:agentId', async (c) => {
       <Details agent={agent} />
       {isFirst ? (
         <div class="card">
-          <SpellsChart spells={spells} now={now} goesOnForMs={ACTIVE_FOR_MS} />
+          <SpellsChart spells={periods} now={now} goesOnForMs={ACTIVE_FOR_MS} />
         </div>
       ) : null}
       <h2>When it was alive</h2>

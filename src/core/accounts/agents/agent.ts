@@ -1,0 +1,19 @@
+import { and, eq } from 'drizzle-orm'
+import { agents } from '../../../schema/accounts.ts'
+import type { Ctx } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
+
+export type Agent = typeof agents.$inferSelect
+
+/** How a request names an agent: by id, by name, by both if they agree, or not at all. */
+export type AgentName = { id: string | null; name: string | null }
+
+/** One agent of the tenant. Throws `agent_not_found`. */
+export async function agentOf(ctx: Ctx, id: string): Promise<Agent> {
+  const [agent] = await ctx.db
+    .select()
+    .from(agents)
+    .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, id)))
+  if (!agent) throw new Fault('agent_not_found', 'No such agent.', { field: 'agentId' })
+  return agent
+}
