@@ -1,9 +1,9 @@
 import { checkExclusivity, type LeaseRecord } from '../../bench/prove/lease-history.ts'
-import { heartbeat } from '../../src/core/accounts/agents/heartbeat.ts'
 import { listAgents, registerAgent } from '../../src/core/accounts/agents/agents.ts'
-import { releaseLease } from '../../src/core/coordination/leases/release.ts'
-import { leaseHistory, listLeases } from '../../src/core/coordination/leases/list.ts'
+import { heartbeat } from '../../src/core/accounts/agents/heartbeat.ts'
 import { acquireLease } from '../../src/core/coordination/leases/acquire.ts'
+import { leaseHistory, listLeases } from '../../src/core/coordination/leases/list.ts'
+import { releaseLease } from '../../src/core/coordination/leases/release.ts'
 import type { Ctx } from '../../src/core/ground/ctx.ts'
 
 /** Far ahead, so that no alarm of an object is due by the real clock. */

@@ -6,6 +6,7 @@ import { actorName, type Ctx, database, mustBeAllowed, newCtx, prepared } from '
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { networkOf } from '../ground/network.ts'
+import { statement } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
 import { hashSecret, isWellFormed, newSecret } from './keys.ts'
@@ -13,20 +14,26 @@ import type { Sender } from './sender.ts'
 
 export type SmtpCredential = typeof smtpCredentials.$inferSelect
 
-/** Who hands in mail: the credential's mailbox and its standing, and a context in which nothing but sending is allowed. */
+/** The sender of a mail that comes in over SMTP, and a context that allows nothing but sending. */
 export type Submitter = { ctx: Ctx; account: Sender }
 
 const PREFIX = 'mm_smtp_'
-/** Credentials of one mailbox that may be in force at once. */
+/** Credentials that one mailbox may have at the same time. */
 const AT_MOST = 20
-/** How exactly `lastUsedAt` is kept, in ms: a busy program does not write at each message. */
+/** How exact `lastUsedAt` is, in ms, so that a busy program does not cause a write for each message. */
 const USED_MS = 60_000
-/** Wrong passwords from one network that are looked up at all. */
+/** Wrong passwords that one network may try; after that the answer names a time to try again. */
 const WRONG = { hour: 100, day: 500 }
 
+const INSERT = statement(`
+  INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, created_at)
+  SELECT :tenantId, :id, :mailboxId, :agentId, :name, :hash, :createdBy, :now
+  WHERE (SELECT count(*) FROM smtp_credentials
+    WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND revoked_at IS NULL) < ${AT_MOST}`)
+
 /**
- * Issues a password for handing in mail from one mailbox, shown this once. It can do nothing but send from there, and ends
- * with the standing of its agent. Throws `conflict` where the mailbox has twenty already.
+ * Issues a password for sending mail from one mailbox over SMTP. It is shown only now, allows nothing else, and stops working
+ * when its agent may not send. Throws `conflict` if the mailbox has twenty credentials already.
  */
 export async function issueSmtpCredential(
   ctx: Ctx,
@@ -41,18 +48,12 @@ export async function issueSmtpCredential(
     ...{ hash: await hashSecret(password), createdBy: actorName(ctx.actor) },
     ...{ createdAt: now, lastUsedAt: null, revokedAt: null },
   }
-  const insert = ctx.env.DB.prepare(
-    `INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, created_at)
-     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-     WHERE (SELECT count(*) FROM smtp_credentials
-       WHERE tenant_id = ?1 AND mailbox_id = ?3 AND revoked_at IS NULL) < ${AT_MOST}`,
-  ).bind(
-    ...[tenantId, credential.id, mailboxId, agentId, name],
-    ...[credential.hash, credential.createdBy, now.getTime()],
-  )
   const detail = { name, mailboxId, agentId }
   const [written] = await ctx.env.DB.batch([
-    insert,
+    INSERT.bind(ctx.env, {
+      ...{ tenantId, id: credential.id, mailboxId, agentId, name },
+      ...{ hash: credential.hash, createdBy: credential.createdBy, now: now.getTime() },
+    }),
     ...audited(ctx, [{ action: 'smtp_credential.created', target: credential.id, detail }]).map((query) =>
       prepared(ctx.env, query),
     ),
@@ -63,8 +64,8 @@ export async function issueSmtpCredential(
 }
 
 /**
- * The credentials that are in force of a mailbox, or of the tenant where none is named, newest first, without their
- * passwords. `address` is what they sign in as; null where the mailbox is gone.
+ * The credentials of a mailbox, or of the tenant if none is named, that are not revoked, newest first, without their
+ * passwords. `address` is their user name, or null if the mailbox was deleted.
  */
 export async function listSmtpCredentials(
   ctx: Ctx,
@@ -91,7 +92,7 @@ export async function listSmtpCredentials(
     .limit(page.limit)
 }
 
-/** Revokes a credential: from the next command of any session on it is worth nothing. Revoking twice is once. */
+/** Revokes a credential, from the next command of any SMTP session on. Revoking again changes nothing. */
 export async function revokeSmtpCredential(ctx: Ctx, id: string): Promise<void> {
   const isThis = and(eq(smtpCredentials.tenantId, ctx.tenantId), eq(smtpCredentials.id, id))
   const [standing] = await ctx.db.select().from(smtpCredentials).where(isThis)
@@ -111,8 +112,8 @@ export async function revokeSmtpCredential(ctx: Ctx, id: string): Promise<void> 
 }
 
 /**
- * Who presents this address and password. Unknown, revoked, of another mailbox or of a banned agent are one fault. A right
- * password is never refused for wrong ones before it: nobody guesses 256 bits, but anybody could lock others out.
+ * The sender with this address and password. An unknown or revoked password, one of another mailbox and one of a banned agent
+ * are the same fault. Wrong passwords never block the right one: nobody can guess 256 bits, but anybody could lock others out.
  */
 export async function authenticateSmtp(
   env: Env,

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import { consents } from '../../schema/contacts.ts'
-import { type Address, parseAddress } from '../ground/address.ts'
+import { mustBeAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
@@ -8,25 +8,25 @@ import { audited } from '../journal/audit.ts'
 
 export type Consent = typeof consents.$inferSelect
 
-export type ConsentRequest = {
+type ConsentRequest = {
   email: string
   basis: Consent['basis']
   source: string | null
   jurisdiction: string | null
-  /** Now, or the time of the revocation if that is earlier, where it is not given. */
+  /** If null: now, or the time of the revocation if that is earlier. */
   grantedAt: Date | null
   revokedAt: Date | null
 }
 
-/** Records what a contact has agreed to. The record replaces whatever stood before. */
+/** Records what a contact has agreed to. It replaces the contact's record before it. */
 export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<Consent> {
   mustBeAllowed(ctx, 'manage')
   const { basis, source, jurisdiction, revokedAt } = request
   const grantedAt = request.grantedAt ?? (revokedAt !== null && revokedAt < ctx.now ? revokedAt : ctx.now)
   if (revokedAt !== null && revokedAt < grantedAt) {
-    throw new Fault('invalid', 'revokedAt must not lie before grantedAt.', { field: 'revokedAt' })
+    throw new Fault('invalid', 'revokedAt must not be before grantedAt.', { field: 'revokedAt' })
   }
-  const { email, contact } = addressOf(request.email)
+  const { email, contact } = mustBeAddress(request.email, 'recipientEmail')
   const record = {
     id: newId('con', ctx.now),
     email,
@@ -48,13 +48,18 @@ export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<
   return one(rows)
 }
 
-/** The standing consent record of a contact, revoked or not, or null. */
+/** The consent record of a contact, revoked or not, or null. */
 export async function findConsent(ctx: Ctx, email: string): Promise<Consent | null> {
   mustBeAllowed(ctx, 'read')
   const [row] = await ctx.db
     .select()
     .from(consents)
-    .where(and(eq(consents.tenantId, ctx.tenantId), eq(consents.contact, addressOf(email).contact)))
+    .where(
+      and(
+        eq(consents.tenantId, ctx.tenantId),
+        eq(consents.contact, mustBeAddress(email, 'recipientEmail').contact),
+      ),
+    )
   return row ?? null
 }
 
@@ -74,15 +79,7 @@ export async function listConsents(
     .limit(page.limit)
 }
 
-/** Whether a record stands for consent at this moment: granted by then, and not revoked. */
+/** Whether a record means consent at this time: granted by then, and not revoked. */
 export function isGranted({ grantedAt, revokedAt }: Consent, now: Date): boolean {
   return grantedAt <= now && (revokedAt === null || revokedAt > now)
-}
-
-function addressOf(email: string): Address {
-  const address = parseAddress(email)
-  if (address === null) {
-    throw new Fault('invalid', `"${email}" is not an email address.`, { field: 'recipientEmail' })
-  }
-  return address
 }

@@ -1,8 +1,8 @@
-import { and, desc, eq, isNotNull, lt, ne, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, ne, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { suppressions } from '../../schema/contacts.ts'
 import { mayDecide } from '../accounts/tenants.ts'
-import { type Address, parseAddress } from '../ground/address.ts'
+import { mustBeAddress } from '../ground/address.ts'
 import { type Actor, type Ctx, type Db, database, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
@@ -13,7 +13,7 @@ import { emit } from '../journal/events.ts'
 import { applies, widestFirst } from '../policy/suppressed.ts'
 
 export type Suppression = typeof suppressions.$inferSelect
-export type SuppressionScope = Suppression['scope']
+type SuppressionScope = Suppression['scope']
 
 export const REASON_CODES = [
   'complaint',
@@ -23,22 +23,22 @@ export const REASON_CODES = [
   'role_account',
   'no_engagement',
 ] as const
-export type ReasonCode = (typeof REASON_CODES)[number]
+type ReasonCode = (typeof REASON_CODES)[number]
 
-/** The reason that only the recipient's own act may give. */
+/** The reason of suppressions that the recipient asked for. No request may give it. */
 const UNSUBSCRIBED = 'unsubscribed'
 
-export type SuppressionRequest = {
+type SuppressionRequest = {
   email: string
   scope: SuppressionScope
   reasonCode: ReasonCode
   source: string | null
-  /** Given where the scope is `campaign`, and only there. */
+  /** Required with the scope `campaign`, and null with any other. */
   campaignId: string | null
   expiresAt: Date | null
 }
 
-/** Puts an address on a list of the tenant. Asked again, the standing row takes the newer reason and expiry. */
+/** Suppresses an address for the tenant or for one of its campaigns. If it is already, the row gets the new reason and expiry. */
 export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
   const { scope, reasonCode, source, expiresAt } = request
@@ -54,7 +54,7 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
   if (expiresAt !== null && expiresAt <= ctx.now) {
     throw new Fault('invalid', 'expiresAt must lie in the future.', { field: 'expiresAt' })
   }
-  const { email, contact } = addressOf(request.email)
+  const { email, contact } = mustBeAddress(request.email, 'recipientEmail')
   const id = newId('sup', ctx.now)
   const agentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
   const [rows, , , told] = await ctx.db.batch([
@@ -83,7 +83,7 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
   ])
   if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
   const [written] = rows
-  // Whoever asked to be left alone stays so, whatever list the address is put on again.
+  // A recipient's own unsubscription is never overwritten.
   return written ?? (await standing(ctx, contact, scope, request.campaignId ?? ''))
 }
 
@@ -102,53 +102,13 @@ async function standing(ctx: Ctx, contact: string, scope: Suppression['scope'], 
   return one(rows)
 }
 
-/**
- * Records that an address must never be mailed again by this tenant, because a carrier or its owner said so. A row that
- * never expires stands; one that does gives way.
- */
-export async function suppressGlobally(
-  { env, now }: { env: Env; now: Date },
-  tenantId: string,
-  event: { email: string; reasonCode: ReasonCode; source: string | null; expiresAt: Date | null },
-): Promise<void> {
-  const { reasonCode, source, expiresAt } = event
-  const { email, contact } = addressOf(event.email)
-  const db = database(env)
-  const id = newId('sup', now)
-  const [, , , told] = await db.batch([
-    db
-      .insert(suppressions)
-      .values({
-        tenantId,
-        contact,
-        scope: 'global',
-        id,
-        email,
-        reasonCode,
-        source,
-        expiresAt,
-        createdAt: now,
-      })
-      .onConflictDoUpdate({
-        target: PRIMARY,
-        set: { reasonCode, source, expiresAt },
-        setWhere: isNotNull(suppressions.expiresAt),
-      }),
-    ...audited({ db, now, tenantId, actor: REPORTED }, [
-      { action: 'suppression.created', target: id, detail: { ...event, scope: 'global' } },
-    ]),
-    created(db, now, tenantId, id, null),
-  ])
-  if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
-}
-
-/** Records for good that the owner of an address wants no more mail from this tenant. Asked again, it writes nothing. */
+/** Suppresses an address for good because its owner unsubscribed from this tenant. Doing it again writes nothing. */
 export async function suppressUnsubscribed(
   { env, now }: { env: Env; now: Date },
   tenantId: string,
   { email, source }: { email: string; source: string },
 ): Promise<void> {
-  const address = addressOf(email)
+  const address = mustBeAddress(email, 'recipientEmail')
   const outcome = { reasonCode: UNSUBSCRIBED, source, expiresAt: null }
   const db = database(env)
   const id = newId('sup', now)
@@ -177,7 +137,7 @@ export async function suppressUnsubscribed(
   if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
 }
 
-/** The suppressions of the tenant, newest first, expired ones among them. */
+/** The suppressions of the tenant, newest first, including expired ones. */
 export async function listSuppressions(
   ctx: Ctx,
   filter: {
@@ -194,7 +154,9 @@ export async function listSuppressions(
     .where(
       and(
         eq(suppressions.tenantId, ctx.tenantId),
-        filter.email === undefined ? undefined : eq(suppressions.contact, addressOf(filter.email).contact),
+        filter.email === undefined
+          ? undefined
+          : eq(suppressions.contact, mustBeAddress(filter.email, 'recipientEmail').contact),
         filter.scope && eq(suppressions.scope, filter.scope),
         filter.before ? lt(suppressions.id, filter.before) : undefined,
       ),
@@ -215,7 +177,7 @@ export async function findSuppression(
     .where(
       and(
         eq(suppressions.tenantId, ctx.tenantId),
-        eq(suppressions.contact, addressOf(email).contact),
+        eq(suppressions.contact, mustBeAddress(email, 'recipientEmail').contact),
         fragment(applies('suppressions', ':campaignId'), {
           now: ctx.now.getTime(),
           campaignId: campaignId ?? '',
@@ -227,7 +189,7 @@ export async function findSuppression(
   return row ?? null
 }
 
-/** Takes an address off a list. What a bounce or complaint put there only a person may lift, or a key that may approve. */
+/** Deletes a suppression. One from a bounce, a complaint or the recipient takes a person, or a key with `approve`. */
 export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
   const isIt = and(eq(suppressions.tenantId, ctx.tenantId), eq(suppressions.id, id))
@@ -251,13 +213,12 @@ export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression
   })
 }
 
-/** Who suppresses where nobody of the tenant does. */
-const REPORTED: Actor = { kind: 'system', name: 'carrier-report' }
+/** The actor in the audit log when a recipient unsubscribes. */
 const RECIPIENT: Actor = { kind: 'system', name: 'recipient' }
 
 const PRIMARY = [suppressions.tenantId, suppressions.contact, suppressions.scope, suppressions.campaignId]
 
-/** The statement that tells of a new row, where the one before it has written it: a standing one keeps its id. */
+/** The statement that writes the event of a new suppression. A row that existed before has another id, and so no event. */
 function created(db: Db, now: Date, tenantId: string, id: string, agentId: string | null) {
   return emit(
     db,
@@ -266,12 +227,4 @@ function created(db: Db, now: Date, tenantId: string, id: string, agentId: strin
         json_object('suppressionId', u.id, 'contact', u.contact, 'reason', u.reason_code) AS refs
       FROM suppressions u WHERE u.tenant_id = ${tenantId} AND u.id = ${id}`,
   )
-}
-
-function addressOf(email: string): Address {
-  const address = parseAddress(email)
-  if (address === null) {
-    throw new Fault('invalid', `"${email}" is not an email address.`, { field: 'recipientEmail' })
-  }
-  return address
 }

@@ -1,10 +1,5 @@
-import {
-  type Claim,
-  type ClaimOwner,
-  claimAgent,
-  unprovedClaim,
-  verificationLetter,
-} from '../accounts/claims/claim.ts'
+import { type Claim, type ClaimOwner, claimAgent, unprovedClaim } from '../accounts/claims/claim.ts'
+import { verificationLetter } from '../accounts/claims/verification.ts'
 import { addOwner, type Owner, type OwnerRole } from '../accounts/people.ts'
 import { countSignInRequest, signInLetter } from '../accounts/sessions.ts'
 import type { Ctx } from '../ground/ctx.ts'

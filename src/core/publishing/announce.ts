@@ -4,8 +4,8 @@ import { tellFailure } from '../ground/log.ts'
 import type { Payload } from './payload.ts'
 
 /**
- * Tells whoever listens to a tenant's stream at this moment what has just been published, in order. Where that fails nothing
- * is lost: the history has it, and a listener that connects again is told what it missed.
+ * Sends the events that have just been published to the listeners of a tenant's stream, in order. A failure loses nothing: the
+ * history has the events, and a listener that connects again gets those it missed.
  */
 export async function announce(env: Env, now: Date, tenantId: string, events: Payload[]): Promise<void> {
   if (events.length === 0) return

@@ -6,8 +6,8 @@ import { indexMessages } from '../mail/search/messages.ts'
 import { noticeTrouble } from '../notices/trouble.ts'
 
 /**
- * What an event sets off before it is published: a message can be found, a mailbox that answers by itself answers, and
- * owners hear of what broke. Done again it changes nothing. A failure here is logged and holds up nobody's webhooks.
+ * What follows from an event before it is published: a message becomes searchable, a mailbox with an automatic reply answers,
+ * and owners get notices of trouble. Running it again changes nothing. A failure is logged and does not delay webhooks.
  */
 export async function followUp(env: Env, now: Date, tenantId: string, events: Due[]): Promise<void> {
   const moved = (...types: Due['type'][]) =>

@@ -14,7 +14,7 @@ import type {
   SuppressionRow,
 } from './subjects.ts'
 
-/** An event as webhooks, stream and history show it. */
+/** An event as webhooks, the stream and the history show it. */
 export type Payload = {
   id: string
   type: EventType
@@ -25,11 +25,11 @@ export type Payload = {
   data: Record<string, unknown>
 }
 
-/** What a payload carries of each body, in bytes of UTF-8. */
+/** The most that a payload has of each body, in bytes of UTF-8. */
 export const BODY_AT_MOST = 65_536
 const PREVIEW_AT_MOST = 200
 
-/** The payload of an event, from the rows that it refers to. What is gone by now is told by its id alone. */
+/** The payload of an event, from the rows it refers to. For a row that was deleted meanwhile it has the id only. */
 export function payloadOf(event: Due, tenantId: string, subjects: Subjects): Payload {
   const { id, type, mailboxId, agentId, createdAt } = event
   return {
@@ -73,12 +73,12 @@ function messageData(event: Due, { messages, sends, bodies }: Subjects): Record<
   const row = messages.get(refs.messageId ?? '')
   const send = sends.get(refs.sendId ?? row?.send_id ?? '')
   const isReceived = type === 'message.received'
-  const known = row ? letterOf(row) : send ? writtenOf(send) : null
+  const known = row ? storedMessage(row) : send ? requestedMessage(send) : null
   const body = bodies.get(known?.id ?? '') ?? { text: null, html: null }
   const message = {
     id: refs.messageId ?? known?.id ?? null,
     ...known,
-    ...shown(body),
+    ...bodyFields(body),
     direction: isReceived ? 'inbound' : 'outbound',
     status: type.slice('message.'.length),
   }
@@ -97,7 +97,7 @@ function messageData(event: Due, { messages, sends, bodies }: Subjects): Record<
   return { ...common, recipient, ...(type === 'message.delivered' ? {} : { reason, code }) }
 }
 
-/** Whether the message itself names an address: whom it was sent to blindly, no event tells. */
+/** Whether an address is in To or Cc. Events never name Bcc recipients. */
 function isNamed({ to, cc }: { to: string[]; cc: string[] }, address: string): boolean {
   return [...to, ...cc].some((each) => each.toLowerCase() === address.toLowerCase())
 }
@@ -108,7 +108,7 @@ function authenticationOf(row: MessageRow | undefined) {
   return { spf, dkim, dmarc, from_authenticated: isFromAuthenticated }
 }
 
-function letterOf(row: MessageRow) {
+function storedMessage(row: MessageRow) {
   return {
     id: row.id,
     thread_id: row.thread_id,
@@ -123,8 +123,8 @@ function letterOf(row: MessageRow) {
   }
 }
 
-/** A send that no mailbox keeps a copy of, as what it was asked to be. */
-function writtenOf(send: SendRow) {
+/** The message of a send that no mailbox has a copy of, from its request. */
+function requestedMessage(send: SendRow) {
   const recipients = JSON.parse(send.recipients) as { kind: string; email: string }[]
   const addresses = (kind: string) =>
     recipients.filter((each) => each.kind === kind).map(({ email }) => email)
@@ -148,7 +148,7 @@ function attachments(files: string) {
   )
 }
 
-function shown({ text, html }: Body) {
+function bodyFields({ text, html }: Body) {
   const [textBody, htmlBody] = [cut(text), cut(html)]
   const preview = (text ?? '')
     .slice(0, PREVIEW_AT_MOST * 4)
@@ -162,8 +162,8 @@ function shown({ text, html }: Body) {
   }
 }
 
-/** The beginning of a text, in whole characters, as long as it may be. */
-export function cut(text: string | null): string | null {
+/** As many whole characters from the beginning of a text as fit into a payload. */
+function cut(text: string | null): string | null {
   if (text === null) return null
   const room = new Uint8Array(BODY_AT_MOST)
   const { read } = new TextEncoder().encodeInto(text, room)

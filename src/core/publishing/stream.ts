@@ -1,26 +1,27 @@
 import type { EventType } from '../../schema/journal.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { statement } from '../ground/sql.ts'
 import type { Listener } from '../policy/listener.ts'
 import type { Payload } from './payload.ts'
 
-export type Wish = {
+type Wish = {
   types: EventType[] | null
   mailboxId: string | undefined
   agentId: string | null
-  /** The last event that the listener has had; what came since is told first. */
+  /** The last event that the listener received. The events after it are sent first. */
   lastEventId: string | null
 }
 
-/** How long a stream lives on a key that was valid when it was opened, in ms; a listener then connects again. */
+/** How long a stream that a key opened stays open, in ms. The listener then connects again. */
 const STREAM_MS = 3_600_000
-/** The same for a person: whether the session still stands is asked when it connects again. */
+/** The same for a person, whose session is checked when the browser connects again. */
 const PERSON_MS = 300_000
-/** What one look-up of missed events brings at most, in number and in bytes; more are fetched as these are read. */
+/** The most that one query for missed events returns, in number and in bytes. More are fetched while these are read. */
 const MISSED_AT_ONCE = 200
 const MISSED_BYTES_AT_ONCE = 4_000_000
 
-/** What the actor may hear of what it wishes to hear. Throws 403 where that is none of its business. */
+/** The events that a listener gets: those it asks for, if the actor may read them. Throws `insufficient_scope` otherwise. */
 export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): Listener {
   const { actor } = ctx
   if (actor.kind === 'human') {
@@ -34,29 +35,31 @@ export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): List
   return { keyId: actor.keyId, until: ctx.now.getTime() + STREAM_MS, types, mailboxIds, agentId }
 }
 
-const MISSED = `
+const LAST = statement<{ seq: number }>('SELECT seq FROM events WHERE tenant_id = :tenantId AND id = :id')
+
+const MISSED = statement<{ seq: number; payload: string }>(`
   SELECT seq, payload FROM (
     SELECT seq, payload, sum(octet_length(payload)) OVER (ORDER BY seq) - octet_length(payload) AS before FROM (
       SELECT e.seq, e.payload FROM events e
-      WHERE e.tenant_id = ?1 AND e.payload IS NOT NULL AND e.seq > ?2
-        AND (?3 IS NULL OR e.type IN (SELECT value FROM json_each(?3)))
-        AND (?4 IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(?4)))
-        AND (?5 IS NULL OR e.agent_id = ?5)
+      WHERE e.tenant_id = :tenantId AND e.payload IS NOT NULL AND e.seq > :from
+        AND (:types IS NULL OR e.type IN (SELECT value FROM json_each(:types)))
+        AND (:mailboxIds IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(:mailboxIds)))
+        AND (:agentId IS NULL OR e.agent_id = :agentId)
       ORDER BY e.seq LIMIT ${MISSED_AT_ONCE}))
-  WHERE before < ${MISSED_BYTES_AT_ONCE} ORDER BY seq`
+  WHERE before < ${MISSED_BYTES_AT_ONCE} ORDER BY seq`)
 
-type MissedRow = { seq: number; payload: string }
+const LIVING_KEY = statement(`
+  SELECT 1 FROM keys WHERE id = :id AND tenant_id = :tenantId AND revoked_at IS NULL
+    AND (expires_at IS NULL OR expires_at > :now)`)
 
-/** Published events that the listener has missed, oldest first, a page at a time. Throws 404 where the last is unknown. */
+/** The published events after `lastEventId`, oldest first, a page at a time. Throws `not_found` if that event is unknown. */
 export async function* missed(
   { env, tenantId }: Ctx,
   listener: Listener,
   lastEventId: string | null,
 ): AsyncGenerator<Payload[]> {
   if (lastEventId === null) return
-  const last = await env.DB.prepare('SELECT seq FROM events WHERE tenant_id = ?1 AND id = ?2')
-    .bind(tenantId, lastEventId)
-    .first<{ seq: number }>()
+  const last = await LAST.first(env, { tenantId, id: lastEventId })
   if (!last) {
     throw new Fault(
       'not_found',
@@ -68,23 +71,22 @@ export async function* missed(
   }
   const json = (list: string[] | null) => (list === null ? null : JSON.stringify(list))
   for (let from = last.seq; ; ) {
-    const { results } = await env.DB.prepare(MISSED)
-      .bind(tenantId, from, json(listener.types), json(listener.mailboxIds), listener.agentId)
-      .all<MissedRow>()
-    const end = results.at(-1)
+    const rows = await MISSED.all(env, {
+      tenantId,
+      from,
+      types: json(listener.types),
+      mailboxIds: json(listener.mailboxIds),
+      agentId: listener.agentId,
+    })
+    const end = rows.at(-1)
     if (!end) return
-    yield results.map(({ payload }) => JSON.parse(payload) as Payload)
+    yield rows.map(({ payload }) => JSON.parse(payload) as Payload)
     from = end.seq
   }
 }
 
-/** Whether the key that a stream was opened with still lives. */
+/** Whether the key that opened a stream is neither revoked nor expired. */
 export async function stillLives({ env, tenantId }: Ctx, { keyId }: Listener, now: Date): Promise<boolean> {
-  const row = await env.DB.prepare(
-    `SELECT 1 FROM keys WHERE id = ?1 AND tenant_id = ?2 AND revoked_at IS NULL
-       AND (expires_at IS NULL OR expires_at > ?3)`,
-  )
-    .bind(keyId, tenantId, now.getTime())
-    .first()
+  const row = await LIVING_KEY.first(env, { id: keyId, tenantId, now: now.getTime() })
   return row !== null
 }

@@ -1,4 +1,4 @@
-import { verifyOwner } from '../../core/accounts/claims/claim.ts'
+import { verifyOwner } from '../../core/accounts/claims/verification.ts'
 import { claimByMail } from '../../core/notices/people.ts'
 import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
 import { AgentStatus, Level } from './agents.ts'

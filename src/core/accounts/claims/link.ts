@@ -2,20 +2,21 @@ import { createHmac, hkdfSync } from 'node:crypto'
 import { type Env, settings } from '../../../env.ts'
 import { claims } from '../../../schema/accounts.ts'
 import { database } from '../../ground/ctx.ts'
+import { Fault } from '../../ground/fault.ts'
 import { hashSecret } from '../keys.ts'
 
-/** How long a claim link is good for, in ms. */
+/** How long a claim link is valid, in ms. */
 export const CLAIM_LINK_MS = 30 * 86_400_000
 
 const PURPOSE = 'moltpost claim 1'
 
-/** The tenant that a link is for, which began its life at `createdAt`. */
+/** The tenant that a link is for. Its terms of 30 days are counted from `createdAt`. */
 type Unclaimed = { id: string; createdAt: Date }
 
 /**
- * The 256 bits of a claim link, or null without a `TOKEN_SECRET`. They are made of that secret, the tenant and the number
- * of 30 days it has lived, so that an agent can be shown its link again although only a hash of it is kept, and so that a
- * link that ran out has a successor however often it is asked for.
+ * The 256 bits of a claim link, or null without a `TOKEN_SECRET`. They are derived from that secret, the tenant and the
+ * number of 30-day terms it has lived. So an agent can be shown its link again although only a hash of it is stored, and an
+ * expired link always has the same successor.
  */
 export function claimToken(env: Env, tenant: Unclaimed, now: Date): string | null {
   const { tokenSecret } = settings(env)
@@ -26,7 +27,7 @@ export function claimToken(env: Env, tenant: Unclaimed, now: Date): string | nul
     .digest('base64url')
 }
 
-/** The claim link of a tenant as it stands now, good until `CLAIM_LINK_MS` have passed; null without a `TOKEN_SECRET`. */
+/** The claim link of a tenant for the current term of 30 days; null without a `TOKEN_SECRET`. */
 export async function claimUrl(at: { env: Env; now: Date }, tenant: Unclaimed): Promise<string | null> {
   const token = claimToken(at.env, tenant, at.now)
   if (token === null) return null
@@ -39,10 +40,23 @@ export async function claimUrl(at: { env: Env; now: Date }, tenant: Unclaimed): 
   return claimPage(at.env, token)
 }
 
-/** Where a person claims the agent whose token this is. */
+/** The page where a person claims the agent that has this token. */
 export function claimPage(env: Env, token: string): string {
   return `${settings(env).publicUrl}/claim/${token}`
 }
 
 const termOf = ({ createdAt }: Unclaimed, now: Date) =>
   Math.max(0, Math.floor((now.getTime() - createdAt.getTime()) / CLAIM_LINK_MS))
+
+/** `used` once the link has done its work, or another link has done it. */
+export type LinkState = 'open' | 'used' | 'expired'
+
+export function stateOf(isUsed: boolean, expiresAt: Date, now: Date): LinkState {
+  if (isUsed) return 'used'
+  return expiresAt <= now ? 'expired' : 'open'
+}
+
+/** Whether a text has the form of a token of our links; any other text needs no look-up. */
+export const isLinkToken = (token: string) => /^[A-Za-z0-9_-]{43,64}$/.test(token)
+
+export const unknownLink = () => new Fault('not_found', 'This link is not valid.')

@@ -4,6 +4,7 @@ import { parseAddress } from '../../ground/address.ts'
 import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId, newToken } from '../../ground/ids.ts'
+import { statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
 import { claimedOwner } from '../owner.ts'
 import { oursIn } from './check.ts'
@@ -11,17 +12,17 @@ import { newDkimKey } from './dkim-key.ts'
 import { domainName } from './name.ts'
 import type { Domain } from './records.ts'
 
-export type Alias = { agentId: string | null; mailboxId: string; address: string }
+type Alias = { agentId: string | null; mailboxId: string; address: string }
 
 /** A domain with the addresses that mailboxes have in it. */
 export type DomainWithAliases = Domain & { aliases: Alias[] }
 
-/** A key takes a good part of a second to make, and is kept. */
+/** Each domain has a DKIM key, which takes most of a second to make. */
 const DOMAINS_AT_MOST = 50
 
 /**
- * Claims a domain for the tenant, with a key of its own. Others may have claimed it as well: which of them it belongs to is
- * seen when its records are checked, so that nobody can keep its owner out by being first.
+ * Adds a domain to the tenant, with a DKIM key of its own. Other tenants may add the same domain. The check of its DNS
+ * records decides whose it is, so that nobody can keep its owner out by being first.
  */
 export async function addDomain(
   ctx: Ctx,
@@ -99,7 +100,7 @@ export async function getDomain(ctx: Ctx, id: string): Promise<DomainWithAliases
   return await withAliases(ctx, await ownDomain(ctx, id))
 }
 
-/** Gives a domain up: the addresses in it are gone at once, and nothing more leaves from them. */
+/** Deletes a domain. The addresses in it are deleted at once, and nothing more is sent from them. */
 export async function deleteDomain(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage')
   await claimedOwner(ctx)
@@ -113,8 +114,8 @@ export async function deleteDomain(ctx: Ctx, id: string): Promise<void> {
 }
 
 /**
- * Gives the mailbox of an agent its local part in a verified domain. From then on it writes from there, and mail to that
- * address is its own. Attaching again makes this address the one it writes from.
+ * Gives the mailbox of an agent an address in a verified domain, with the same local part. From then on the mailbox sends from
+ * that address and receives mail at it. Attaching again makes it the newest address, from which the mailbox sends.
  */
 export async function attachDomain(ctx: Ctx, id: string, agentId: string): Promise<DomainWithAliases> {
   mustBeAllowed(ctx, 'manage')
@@ -134,11 +135,19 @@ export async function attachDomain(ctx: Ctx, id: string, agentId: string): Promi
     .from(owners)
     .where(eq(owners.contact, contact))
     .limit(1)
-  // Mail of a person would come into the mailbox of an agent, and with it what proves that person.
-  if (person) throw new Fault('conflict', `${contact} is the address of an owner, and cannot be an agent's.`)
+  // Otherwise mail to a person would reach the mailbox of an agent, with the links that prove who that person is.
+  if (person)
+    throw new Fault('conflict', `${contact} is the address of a person, so it cannot be an agent's.`)
   const [changed] = await ctx.env.DB.batch([
-    ctx.env.DB.prepare(TAKE).bind(ctx.tenantId, id, agentId),
-    ctx.env.DB.prepare(GIVE_ADDRESS).bind(ctx.tenantId, id, mailbox.id, email, contact, ctx.now.getTime()),
+    SET_AGENT.bind(ctx.env, { tenantId: ctx.tenantId, id, agentId }),
+    ADD_ALIAS.bind(ctx.env, {
+      tenantId: ctx.tenantId,
+      id,
+      mailboxId: mailbox.id,
+      email,
+      contact,
+      now: ctx.now.getTime(),
+    }),
     ...audited(ctx, [{ action: 'domain.attached', target: id, detail: { agentId, address: email } }]).map(
       (query) => prepared(ctx.env, query),
     ),
@@ -147,15 +156,17 @@ export async function attachDomain(ctx: Ctx, id: string, agentId: string): Promi
   return await withAliases(ctx, { ...domain, agentId })
 }
 
-const TAKE = `UPDATE domains SET agent_id = ?3 WHERE tenant_id = ?1 AND id = ?2 AND status = 'verified'`
+const SET_AGENT = statement(
+  `UPDATE domains SET agent_id = :agentId WHERE tenant_id = :tenantId AND id = :id AND status = 'verified'`,
+)
 
-const GIVE_ADDRESS = `
+const ADD_ALIAS = statement(`
   INSERT INTO aliases (tenant_id, mailbox_id, domain_id, address, contact, created_at)
-  SELECT d.tenant_id, ?3, d.id, ?4, ?5, ?6 FROM domains d
-  WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.status = 'verified'
-  ON CONFLICT (tenant_id, mailbox_id, domain_id) DO UPDATE SET created_at = excluded.created_at`
+  SELECT d.tenant_id, :mailboxId, d.id, :email, :contact, :now FROM domains d
+  WHERE d.tenant_id = :tenantId AND d.id = :id AND d.status = 'verified'
+  ON CONFLICT (tenant_id, mailbox_id, domain_id) DO UPDATE SET created_at = excluded.created_at`)
 
-/** The caller's own row, or 404. */
+/** A domain of the tenant. Throws `not_found`. */
 export async function ownDomain(ctx: Ctx, id: string): Promise<Domain> {
   const [domain] = await ctx.db
     .select()
@@ -185,7 +196,7 @@ async function aliasesIn({ db, tenantId }: Ctx, domainId: string | null) {
     .orderBy(aliases.createdAt, aliases.mailboxId)
 }
 
-/** The mailbox that an agent calls its own: the tenant's default one comes first, then the oldest. */
+/** The mailbox of an agent: the tenant's default mailbox if it is the agent's, else the agent's oldest. */
 async function mailboxOf({ db, tenantId }: Ctx, agentId: string) {
   const [[agent], [mailbox]] = await db.batch([
     db

@@ -2,6 +2,7 @@ import { and, eq, ne, or, sql } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
 import { domains } from '../../../schema/accounts.ts'
 import { type Actor, type Ctx, database, mustBeAllowed, prepared } from '../../ground/ctx.ts'
+import { statement } from '../../ground/sql.ts'
 import { type AuditRecord, type Author, audited, CHANGED } from '../../journal/audit.ts'
 import { type DomainBell, ringJobs, ringOutbox } from '../../journal/bells.ts'
 import { emit } from '../../journal/events.ts'
@@ -12,19 +13,19 @@ import { type Domain, dnsRecords, nsRecords } from './records.ts'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
-/** Domains that one sweep rings for; the rest wait for the next. */
+/** How many domains one sweep rings for; the rest wait for the next. */
 const AT_ONCE = 100
 /** Checks in a row that must find records missing before a verified domain fails by itself. */
 const MISSES_AT_MOST = 3
 
-/** Who it is in the log where nobody asked, and in that of a tenant which another's claim has displaced. */
+/** The actor in the audit log where no request of the tenant caused the change. */
 const SYSTEM: Actor = { kind: 'system', name: 'domains' }
 
 export type Verified = { domain: DomainWithAliases; missing: Missing[] }
 
 /**
- * Looks the records of a domain up now and takes the state from them. A domain that another tenant has verified changes
- * hands only where that tenant's own proof is gone from DNS; its addresses go with it.
+ * Looks up the DNS records of a domain now and sets its state by them. A domain that another tenant has verified passes to
+ * this tenant only if the other tenant's own proof is gone from DNS. The other tenant then loses its addresses in it.
  */
 export async function verifyDomain(ctx: Ctx, id: string): Promise<Verified> {
   mustBeAllowed(ctx, 'manage')
@@ -40,7 +41,7 @@ export async function verifyDomain(ctx: Ctx, id: string): Promise<Verified> {
   return { domain: await withAliases(ctx, await ownDomain(ctx, id)), missing: held ?? missing }
 }
 
-/** Rings for the domains whose time to be checked has come. Returns how many. */
+/** Rings for the domains that are due for a check. Returns how many. */
 export async function sweepDomains(env: Env, now: Date): Promise<number> {
   const due = await database(env)
     .update(domains)
@@ -55,8 +56,8 @@ export async function sweepDomains(env: Env, now: Date): Promise<number> {
 }
 
 /**
- * Checks a verified domain again. One look that finds records missing is no reason to stop its mail: it is asked again by
- * the hour, and fails at the third. What the resolver does not answer counts for nothing.
+ * Checks a verified domain again. If records are missing, it is checked again an hour later, and it fails when they are missing
+ * three times in a row. A check that the resolver does not answer does not count.
  */
 export async function recheckDomain(env: Env, { tenantId, domainId }: DomainBell, now: Date): Promise<void> {
   const db = database(env)
@@ -76,7 +77,7 @@ export async function recheckDomain(env: Env, { tenantId, domainId }: DomainBell
   else await setBack(at, domain, { status: 'failed', misses, nextAt: null })
 }
 
-/** What is missing, the hold of another tenant included; and who must give way where nothing is. */
+/** The missing records, or the tenant's claim that stands in the way; and the domain that must give way if none is missing. */
 async function findings(env: Env, domain: Domain): Promise<{ missing: Missing[]; rival: Domain | null }> {
   const missing = await checkRecords(env, domain)
   const rival = missing.length > 0 ? null : await rivalOf(env, domain)
@@ -88,7 +89,7 @@ async function findings(env: Env, domain: Domain): Promise<{ missing: Missing[];
   }
 }
 
-/** Whoever else has verified the domain: the question concerns all tenants. */
+/** The domain of the same name that has been verified before, by any tenant. */
 async function rivalOf(env: Env, { tenantId, id, domain }: Domain): Promise<Domain | null> {
   const isOther = or(ne(domains.tenantId, tenantId), ne(domains.id, id))
   const [rival] = await database(env)
@@ -98,7 +99,7 @@ async function rivalOf(env: Env, { tenantId, id, domain }: Domain): Promise<Doma
   return rival ?? null
 }
 
-/** It is the other's proof that stands in the way; whose it is, and what it says, is nobody's business. */
+/** A problem that another tenant's proof causes. It does not say whose proof that is, or what it contains. */
 function heldBy(env: Env, domain: Domain, problem: Missing['problem']): Missing {
   const ours = oursIn(env)
   const [proof] = domain.mode === 'managed' ? nsRecords(domain, ours) : dnsRecords(domain, ours)
@@ -131,7 +132,7 @@ async function setBack(
   return null
 }
 
-/** The event of a domain that no mail can be sent from any more, where the statement before it has changed something. */
+/** The statement that writes the event of a failed domain, if the statement before it has changed a row. */
 function failed({ db, now }: At, { tenantId, id }: Pick<Domain, 'tenantId' | 'id'>, reason: string) {
   return emit(
     db,
@@ -141,49 +142,55 @@ function failed({ db, now }: At, { tenantId, id }: Pick<Domain, 'tenantId' | 'id
   )
 }
 
-/** Writes that all is in place. Returns what keeps the domain from being verified where another tenant was faster. */
+/** Marks a domain as verified. Returns the problem instead if another tenant was faster, else null. */
 async function take(at: At, domain: Domain, rival: Domain | null): Promise<Missing[] | null> {
   const { tenantId, id } = domain
   const { env, now } = at
   const told = (author: Author, action: AuditRecord['action'], target: string) =>
     audited(author, [{ action, target }]).map((query) => prepared(env, query))
-  const binds = [tenantId, id, domain.domain] as const
-  const taking = env.DB.prepare(TAKE).bind(...binds, now.getTime(), nextCheck(domain, now).getTime())
+  const verify = VERIFY.bind(env, {
+    tenantId,
+    id,
+    domain: domain.domain,
+    now: now.getTime(),
+    nextAt: nextCheck(domain, now).getTime(),
+  })
   const givingWay = rival
     ? [
-        env.DB.prepare(GIVE_WAY).bind(rival.tenantId, rival.id, tenantId, id),
+        GIVE_WAY.bind(env, { tenantId: rival.tenantId, id: rival.id, newTenantId: tenantId, newId: id }),
         ...told({ ...at, tenantId: rival.tenantId, actor: SYSTEM }, 'domain.lost', rival.id),
         prepared(env, failed(at, rival, 'taken_over')),
       ]
     : []
   const answers = await env.DB.batch([
     ...givingWay,
-    taking,
+    verify,
     ...(domain.status === 'verified' ? [] : told({ ...at, tenantId }, 'domain.verified', id)),
-    env.DB.prepare(FORGET_OTHERS).bind(...binds),
+    DELETE_FORMER_ALIASES.bind(env, { tenantId, id, domain: domain.domain }),
   ])
   if (rival) await ringOutbox(env, [rival.tenantId])
   return answers[givingWay.length]?.meta.changes === 0 ? [heldBy(env, domain, 'held_by_another')] : null
 }
 
-/** The one whose proof has been found gone; not where the claim that displaces it is gone itself. */
-const GIVE_WAY = `
-  UPDATE domains SET status = 'failed', next_at = NULL WHERE tenant_id = ?1 AND id = ?2 AND status = 'verified'
-    AND EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = ?3 AND d.id = ?4)`
+/** Fails the domain of the tenant whose proof is gone, unless the domain that displaces it was deleted meanwhile. */
+const GIVE_WAY = statement(`
+  UPDATE domains SET status = 'failed', next_at = NULL WHERE tenant_id = :tenantId AND id = :id AND status = 'verified'
+    AND EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = :newTenantId AND d.id = :newId)`)
 
-const TAKE = `
-  UPDATE domains SET status = 'verified', misses = 0, checked_at = ?4, next_at = ?5,
-    verified_at = iif(status = 'verified', verified_at, ?4)
-  WHERE tenant_id = ?1 AND id = ?2 AND NOT EXISTS (
-    SELECT 1 FROM domains o WHERE o.domain = ?3 AND o.status = 'verified' AND NOT (o.tenant_id = ?1 AND o.id = ?2))`
+const VERIFY = statement(`
+  UPDATE domains SET status = 'verified', misses = 0, checked_at = :now, next_at = :nextAt,
+    verified_at = iif(status = 'verified', verified_at, :now)
+  WHERE tenant_id = :tenantId AND id = :id AND NOT EXISTS (
+    SELECT 1 FROM domains o WHERE o.domain = :domain AND o.status = 'verified'
+      AND NOT (o.tenant_id = :tenantId AND o.id = :id))`)
 
-/** Whoever had the domain before keeps no address in it. */
-const FORGET_OTHERS = `
+/** The tenants that had the domain before lose their addresses in it. */
+const DELETE_FORMER_ALIASES = statement(`
   DELETE FROM aliases WHERE (tenant_id, domain_id) IN (
-    SELECT o.tenant_id, o.id FROM domains o WHERE o.domain = ?3 AND NOT (o.tenant_id = ?1 AND o.id = ?2))
-  AND EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.status = 'verified')`
+    SELECT o.tenant_id, o.id FROM domains o WHERE o.domain = :domain AND NOT (o.tenant_id = :tenantId AND o.id = :id))
+  AND EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = :tenantId AND d.id = :id AND d.status = 'verified')`)
 
-/** A day from now, and up to an hour less, so that domains verified together are not checked together for ever. */
+/** Between 23 and 24 hours from now, so that domains that were verified together are not always checked together. */
 function nextCheck({ token }: Domain, now: Date): Date {
   return new Date(now.getTime() + DAY_MS - (Number.parseInt(token.slice(0, 6), 16) % HOUR_MS))
 }

@@ -9,8 +9,10 @@ import { type Address, mustBeAddress } from '../../ground/address.ts'
 import { type Ctx, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
+import { fragment } from '../../ground/sql.ts'
 import type { Hold, Known, Wanted } from '../../policy/lease-hold.ts'
-import { isHolderActive, type Lease, leaseObject } from './lease.ts'
+import { isHolderActive } from '../../policy/live-lease.ts'
+import { type Lease, leaseObject } from './lease.ts'
 import { mirror } from './mirror.ts'
 
 /** The agent that keeps the lease from being granted, and the time at which that ends at the latest. */
@@ -130,7 +132,10 @@ async function lastGrant(ctx: Ctx, agent: Agent, contact: string): Promise<Known
   const results = await ctx.db.batch([
     ...beat(ctx, agent.id),
     ctx.db
-      .select({ ...getTableColumns(leases), isHolderActive: sql<number>`${isHolderActive(ctx.now)}` })
+      .select({
+        ...getTableColumns(leases),
+        isHolderActive: sql<number>`${fragment(isHolderActive('leases'), { now: ctx.now.getTime() })}`,
+      })
       .from(leases)
       .where(and(eq(leases.tenantId, ctx.tenantId), eq(leases.contact, contact))),
   ])

@@ -2,7 +2,9 @@ import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
 import { leaseEvents, leases } from '../../../schema/coordination.ts'
 import { mustBeAddress } from '../../ground/address.ts'
 import { type Ctx, mustHoldSomewhere } from '../../ground/ctx.ts'
-import { isLive, type Lease } from './lease.ts'
+import { fragment } from '../../ground/sql.ts'
+import { isLive } from '../../policy/live-lease.ts'
+import type { Lease } from './lease.ts'
 
 export type LeaseEvent = typeof leaseEvents.$inferSelect & {
   agentName: string | null
@@ -21,7 +23,7 @@ export async function listLeases(
     .where(
       and(
         eq(leases.tenantId, ctx.tenantId),
-        isLive(ctx.now),
+        fragment(isLive('leases'), { now: ctx.now.getTime() }),
         page.before ? gt(leases.contact, page.before) : undefined,
       ),
     )

@@ -8,7 +8,7 @@ import { fragment } from '../../ground/sql.ts'
 import { ringOutbox } from '../../journal/bells.ts'
 import { emit } from '../../journal/events.ts'
 import type { Hold } from '../../policy/lease-hold.ts'
-import { ACTIVE_FOR_MS, LIVE_LEASE } from '../../policy/live-lease.ts'
+import { ACTIVE_FOR_MS, isLive } from '../../policy/live-lease.ts'
 import type { Lease } from './lease.ts'
 
 /**
@@ -29,9 +29,9 @@ export async function mirror(
       SELECT 1 FROM send_recipients r JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
       WHERE r.tenant_id = ${ctx.tenantId} AND r.contact = ${contact} AND r.state = 'in_flight'
         AND s.state = 'in_flight' AND s.lock_until > ${now} AND r.agent_id IS NOT ${agent.id})
-    AND NOT EXISTS (SELECT 1 FROM leases l JOIN agents a ON a.tenant_id = l.tenant_id AND a.id = l.agent_id
+    AND NOT EXISTS (SELECT 1 FROM leases l
       WHERE ${of} AND NOT (${isSame}) AND (l.epoch >= ${hold.epoch}
-        OR ${fragment(LIVE_LEASE, { now })}))`
+        OR ${fragment(isLive('l'), { now })}))`
   const isExtended = sql`EXISTS (SELECT 1 FROM leases l WHERE ${of} AND ${isSame})`
   const [ended, begun] = [newId('lev', ctx.now), newId('lev', ctx.now)]
   const results = await ctx.db.batch([

@@ -4,8 +4,10 @@ import { actingAgent } from '../../accounts/agents/acting.ts'
 import { type Ctx, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
+import { fragment } from '../../ground/sql.ts'
 import { ringOutbox } from '../../journal/bells.ts'
-import { isLive, leaseObject } from './lease.ts'
+import { isLive } from '../../policy/live-lease.ts'
+import { leaseObject } from './lease.ts'
 import { emitted } from './mirror.ts'
 
 /** Releases a lease. Returns false if it is over already. Throws `not_found` for an id that the tenant never had. */
@@ -29,7 +31,7 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
     eq(leases.tenantId, ctx.tenantId),
     eq(leases.contact, lease.contact),
     eq(leases.id, id),
-    isLive(ctx.now),
+    fragment(isLive('leases'), { now: ctx.now.getTime() }),
   )
   // A renewal that was asked for later may have been written earlier. The history must end after it.
   const endedAt = sql`(SELECT max(${ctx.now.getTime()}, max(e.at)) FROM lease_events e

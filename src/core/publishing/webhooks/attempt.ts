@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
 import { type Actor, database, prepared } from '../../ground/ctx.ts'
 import { guardedPost, type Posted } from '../../ground/egress/post.ts'
+import { statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
 import { ringOutbox } from '../../journal/bells.ts'
 import { emit } from '../../journal/events.ts'
@@ -9,45 +10,51 @@ import { ringDeliveries } from '../../journal/webhook-bells.ts'
 import type { Locked } from './lock.ts'
 import { ATTEMPT_MS, FAILING_AT_MOST_MS, waitAfter } from './schedule.ts'
 import { signatureHeaders } from './secret.ts'
-import { releaseNext } from './waiting.ts'
+import { RELEASE_NEXT } from './waiting.ts'
 
 export type Attempted = { delivered: boolean; statusCode: number | null; error: string | null }
 
-/** What of a request and of its answer is kept, in characters. */
+/** How much of a request and of its response is stored, in characters. */
 const KEPT = 1_024
 
 /**
- * Numbered over all replays; nothing is written by whom the delivery was taken from meanwhile. A signature is no secret,
- * but not kept either.
+ * Records an attempt, numbered over all replays, if the consumer still has the lock. The signature is not stored, although it
+ * is no secret.
  */
-const ATTEMPT = `
+const RECORD = statement(`
   INSERT INTO webhook_attempts (tenant_id, delivery_id, attempt, at, duration_ms, status_code, error, request, response)
   SELECT tenant_id, id, 1 + coalesce((SELECT max(a.attempt) FROM webhook_attempts a
-    WHERE a.tenant_id = ?1 AND a.delivery_id = ?2), 0), ?4, ?5, ?6, ?7, ?8, ?9
-  FROM webhook_deliveries WHERE tenant_id = ?1 AND id = ?2 AND lock_token = ?3`
+    WHERE a.tenant_id = :tenantId AND a.delivery_id = :id), 0), :startedAt, :durationMs, :statusCode, :error, :request,
+    :response
+  FROM webhook_deliveries WHERE tenant_id = :tenantId AND id = :id AND lock_token = :token`)
 
-const isHeld = `EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = ?1 AND d.id = ?2 AND d.lock_token = ?3)`
+/** SQL: the consumer still has the lock of the delivery. */
+const IS_LOCKED = `EXISTS (
+  SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = :tenantId AND d.id = :id AND d.lock_token = :token)`
 
-const ANSWER = `
-  UPDATE webhooks SET failing_since = NULL WHERE tenant_id = ?1 AND id = ?4 AND failing_since IS NOT NULL AND ${isHeld}`
+const SUCCEED = statement(`
+  UPDATE webhooks SET failing_since = NULL
+  WHERE tenant_id = :tenantId AND id = :webhookId AND failing_since IS NOT NULL AND ${IS_LOCKED}`)
 
-const FAIL = `
-  UPDATE webhooks SET failing_since = coalesce(failing_since, ?5),
-    is_active = iif(?7 OR failing_since <= ?6 - ${FAILING_AT_MOST_MS}, 0, is_active),
-    disabled_reason = CASE WHEN is_active = 0 THEN disabled_reason WHEN ?7 THEN 'gone'
-      WHEN failing_since <= ?6 - ${FAILING_AT_MOST_MS} THEN 'failing' END,
-    release_at = iif(?7 OR failing_since <= ?6 - ${FAILING_AT_MOST_MS}, ?6, release_at)
-  WHERE tenant_id = ?1 AND id = ?4 AND ${isHeld}`
+/** SQL: the webhook is gone, or has failed for so long that it is switched off. */
+const IS_OVER = `(:gone OR failing_since <= :now - ${FAILING_AT_MOST_MS})`
 
-const SETTLE = `
-  UPDATE webhook_deliveries SET state = ?4, status_code = ?5, error = ?6, next_at = ?7, is_waiting = 0,
-    lock_token = NULL, lock_until = NULL, updated_at = ?8
-  WHERE tenant_id = ?1 AND id = ?2 AND lock_token = ?3`
+const FAIL = statement(`
+  UPDATE webhooks SET failing_since = coalesce(failing_since, :startedAt),
+    is_active = iif(${IS_OVER}, 0, is_active),
+    disabled_reason = CASE WHEN is_active = 0 THEN disabled_reason WHEN :gone THEN 'gone' WHEN ${IS_OVER} THEN 'failing' END,
+    release_at = iif(${IS_OVER}, :now, release_at)
+  WHERE tenant_id = :tenantId AND id = :webhookId AND ${IS_LOCKED}`)
+
+const SETTLE = statement(`
+  UPDATE webhook_deliveries SET state = :state, status_code = :statusCode, error = :error, next_at = :nextAt, is_waiting = 0,
+    lock_token = NULL, lock_until = NULL, updated_at = :now
+  WHERE tenant_id = :tenantId AND id = :id AND lock_token = :token`)
 
 /**
- * Makes one attempt of a locked delivery and writes down what came of it: delivered by any 2xx, else tried again by the
- * plan, and dead after the last attempt. 410 switches the webhook off, and so do five days of nothing but failures. What
- * waited for the webhook follows.
+ * Makes one attempt of a locked delivery and records its outcome. Any 2xx means delivered. After any other outcome the next
+ * attempt follows by the schedule, and after the last one the delivery is dead. A 410, and five days of failures only, switch
+ * the webhook off. Deliveries that waited for this attempt are released.
  */
 export async function attemptDelivery(
   env: Env,
@@ -70,61 +77,61 @@ export async function attemptDelivery(
   const outcome = outcomeOf(posted)
   const { delivered, statusCode, error } = outcome
   const now = clock()
-  // A test says at once what came of it, and is not repeated.
+  // A test reports its outcome at once and is not repeated.
   const isLast = delivered || isGone(outcome) || eventType === 'ping'
   const wait = isLast ? null : waitAfter(locked.attempts, random())
   const state = delivered ? 'delivered' : wait === null ? 'dead' : 'pending'
-  const hold = [tenantId, id, token]
-  const { DB } = env
-  const judged = standing(env, locked, outcome, startedAt, now)
-  const [, released, told] = await DB.batch<{ id: string }>([
-    DB.prepare(ATTEMPT).bind(
+  const hold = { tenantId, id, token }
+  const [, released, emitted] = await env.DB.batch([
+    RECORD.bind(env, {
       ...hold,
-      startedAt.getTime(),
+      startedAt: startedAt.getTime(),
       durationMs,
       statusCode,
       error,
-      payload.slice(0, KEPT),
-      posted.kind === 'answered' ? posted.body.slice(0, KEPT) : null,
-    ),
-    releaseNext(env, locked, delivered, now),
-    ...judged,
-    DB.prepare(SETTLE).bind(
+      request: payload.slice(0, KEPT),
+      response: posted.kind === 'answered' ? posted.body.slice(0, KEPT) : null,
+    }),
+    RELEASE_NEXT.bind(env, {
+      ...hold,
+      webhookId: locked.webhookId,
+      now: now.getTime(),
+      delivered: delivered ? 1 : 0,
+    }),
+    ...effectOnWebhook(env, locked, outcome, startedAt, now),
+    SETTLE.bind(env, {
       ...hold,
       state,
       statusCode,
       error,
-      wait === null ? null : now.getTime() + wait,
-      now.getTime(),
-    ),
+      nextAt: wait === null ? null : now.getTime() + wait,
+      now: now.getTime(),
+    }),
   ])
   await ringDeliveries(env, [
-    ...(released?.results ?? []).map((row) => ({ tenantId, deliveryId: row.id })),
+    ...RELEASE_NEXT.rows(released).map((row) => ({ tenantId, deliveryId: row.id })),
     ...(wait === null ? [] : [{ tenantId, deliveryId: id, afterMs: wait }]),
   ])
-  if (!delivered && (told?.meta.changes ?? 0) > 0) await ringOutbox(env, [tenantId])
+  if (!delivered && (emitted?.meta.changes ?? 0) > 0) await ringOutbox(env, [tenantId])
   return outcome
 }
 
-/** Who switches off what cannot be delivered to. */
+/** The actor in the audit log that switches off a webhook. */
 const DELIVERY: Actor = { kind: 'system', name: 'webhook-delivery' }
 
 /**
- * What the attempt says of the webhook; where it failed, first the event of a webhook that is switched off by it. A test that
- * fails says nothing, unless that it is gone.
+ * The statements that apply an attempt's outcome to the webhook. After a failure that switches it off, the first one writes the
+ * event of that. A failed test changes nothing, unless the endpoint is gone.
  */
-function standing(
+function effectOnWebhook(
   env: Env,
   { tenantId, id, token, webhookId, eventType }: Locked,
   outcome: Attempted,
   startedAt: Date,
   now: Date,
 ): D1PreparedStatement[] {
-  const { DB } = env
-  const hold = [tenantId, id, token, webhookId]
-  if (outcome.delivered) {
-    return [DB.prepare(ANSWER).bind(...hold)]
-  }
+  const hold = { tenantId, id, token, webhookId }
+  if (outcome.delivered) return [SUCCEED.bind(env, hold)]
   if (eventType === 'ping' && !isGone(outcome)) return []
   const isOver = sql`EXISTS (
     SELECT 1 FROM webhooks w JOIN webhook_deliveries d ON d.tenant_id = w.tenant_id AND d.webhook_id = w.id
@@ -149,7 +156,12 @@ function standing(
   ]
   return [
     ...told.map((query) => prepared(env, query)),
-    DB.prepare(FAIL).bind(...hold, startedAt.getTime(), now.getTime(), isGone(outcome) ? 1 : 0),
+    FAIL.bind(env, {
+      ...hold,
+      startedAt: startedAt.getTime(),
+      now: now.getTime(),
+      gone: isGone(outcome) ? 1 : 0,
+    }),
   ]
 }
 

@@ -3,11 +3,12 @@ import { webhookAttempts, webhookDeliveries } from '../../../schema/publishing.t
 import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { idFloor, newId, newToken } from '../../ground/ids.ts'
+import { statement } from '../../ground/sql.ts'
 import { publishedEvent } from '../../journal/event-rows.ts'
 import { ringDeliveries } from '../../journal/webhook-bells.ts'
 import { type Attempted, attemptDelivery } from './attempt.ts'
-import { CLAIM_MS } from './schedule.ts'
-import { releaseFirst } from './waiting.ts'
+import { LOCK_MS } from './schedule.ts'
+import { RELEASE_FIRST } from './waiting.ts'
 import { type Delivery, getWebhook, type Webhook } from './webhooks.ts'
 
 export type { Delivery } from './webhooks.ts'
@@ -59,8 +60,8 @@ export async function getDelivery(
 }
 
 /**
- * Sends an event once more, by the whole plan and under its own id. One that is still on its way goes on as it is. Throws
- * `conflict` where the webhook is switched off.
+ * Delivers an event again, with the whole schedule of attempts and under its own id. A pending delivery stays as it is. Throws
+ * `conflict` if the webhook is switched off.
  */
 export async function replayDelivery(ctx: Ctx, webhookId: string, id: string): Promise<Delivery> {
   await mustBeReplayable(ctx, webhookId)
@@ -80,7 +81,7 @@ export async function replayDelivery(ctx: Ctx, webhookId: string, id: string): P
   return revived ?? delivery
 }
 
-/** Sends all that was given up since a time once more; returns how many deliveries that are. They go as the webhook takes them. */
+/** Makes all dead deliveries since a time pending again, as fast as the webhook takes them. Returns how many there are. */
 export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Promise<number> {
   await mustBeReplayable(ctx, webhookId)
   const { env, tenantId } = ctx
@@ -94,20 +95,27 @@ export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Prom
         eq(webhookDeliveries.state, 'dead'),
       ),
     )
-  const [, revived, released] = await env.DB.batch<{ id: string; count: number }>([
+  const [, revived, released] = await env.DB.batch([
     prepared(env, revive),
-    // What the statement changed itself, without its trigger.
-    env.DB.prepare('SELECT changes() AS count'),
-    releaseFirst(env, tenantId, webhookId, ctx.now),
+    CHANGES.bind(env, {}),
+    RELEASE_FIRST.bind(env, { tenantId, webhookId, now: ctx.now.getTime() }),
   ])
   await ringDeliveries(
     env,
-    (released?.results ?? []).map(({ id }) => ({ tenantId, deliveryId: id })),
+    RELEASE_FIRST.rows(released).map(({ id }) => ({ tenantId, deliveryId: id })),
   )
-  return revived?.results[0]?.count ?? 0
+  return CHANGES.rows(revived)[0]?.count ?? 0
 }
 
-/** Sends a webhook a synthetic `ping` at once, also where it is switched off, and says what came of it. It is not repeated. */
+/** What the statement before has changed itself, without its triggers. */
+const CHANGES = statement<{ count: number }>('SELECT changes() AS count')
+
+const ADD_LOCKED = statement(`
+  INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, lock_token,
+    lock_until, created_at, updated_at)
+  VALUES (:tenantId, :id, :webhookId, :eventId, 'ping', 'pending', 1, :until, :token, :until, :now, :now)`)
+
+/** Sends a webhook a `ping` now, even if it is switched off, and returns the outcome. A failed test is not repeated. */
 export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempted> {
   mustBeAllowed(ctx, 'manage')
   const { webhook } = await getWebhook(ctx, webhookId)
@@ -116,18 +124,14 @@ export async function testWebhook(ctx: Ctx, webhookId: string): Promise<Attempte
   const id = newId('whd', now)
   const token = newToken()
   const payload = JSON.stringify(pingOf(webhook, eventId, now))
-  const until = new Date(now.getTime() + CLAIM_MS)
-  const { DB } = ctx.env
-  await DB.batch([
+  const at = now.getTime()
+  await ctx.env.DB.batch([
     publishedEvent(
       ctx.env,
       { tenantId, id: eventId, type: 'ping', agentId: webhook.agentId },
       { refs: { webhookId }, payload, now },
     ),
-    DB.prepare(
-      `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, attempts, next_at, lock_token,
-         lock_until, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'ping', 'pending', 1, ?5, ?6, ?5, ?7, ?7)`,
-    ).bind(tenantId, id, webhookId, eventId, until.getTime(), token, now.getTime()),
+    ADD_LOCKED.bind(ctx.env, { tenantId, id, webhookId, eventId, until: at + LOCK_MS, token, now: at }),
   ])
   const { url, secret, replacedSecrets } = webhook
   const locked = { url, secret, replacedSecrets, tenantId, id, token, attempts: 1 }

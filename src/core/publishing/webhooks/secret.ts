@@ -4,14 +4,14 @@ import { webhooks } from '../../../schema/publishing.ts'
 
 type Secrets = Pick<typeof webhooks.$inferSelect, 'secret' | 'replacedSecrets'>
 
-/** How long a secret that has been replaced still signs beside the new one, in ms. */
+/** How long a replaced secret still signs together with the new one, in ms. */
 const OVERLAP_MS = 86_400_000
-/** Replaced secrets that sign beside the new one at most. */
+/** How many replaced secrets may sign together with the new one. */
 const REPLACED_AT_MOST = 4
 
 /**
- * SQL of what is kept when the secret is replaced: it, and those before it whose time is not over. Who rotates twice, as
- * after an answer that was lost, takes no secret from consumers before its day is over.
+ * SQL: the secrets to keep when the secret is replaced: this one, and the ones before it that still sign. So rotating twice, as
+ * after a lost answer, takes no secret away before its day is over.
  */
 export function replacing(now: Date): SQL {
   const until = now.getTime() + OVERLAP_MS
@@ -26,7 +26,7 @@ export function newWebhookSecret(): string {
   return `whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))}`
 }
 
-/** The headers that sign a body under every secret that counts at this moment (Standard Webhooks 1.0.0). */
+/** The headers that sign a body with every secret that is valid now (Standard Webhooks 1.0.0). */
 export function signatureHeaders(
   secrets: Secrets,
   id: string,
@@ -35,10 +35,10 @@ export function signatureHeaders(
 ): Record<string, string> {
   const { secret, replacedSecrets } = secrets
   const overlapping = replacedSecrets.filter(({ until }) => until > at.getTime())
-  const counting = [secret, ...overlapping.map((replaced) => replaced.secret)]
+  const valid = [secret, ...overlapping.map((replaced) => replaced.secret)]
   return {
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-    'webhook-signature': counting.map((each) => new Signer(each).sign(id, at, body)).join(' '),
+    'webhook-signature': valid.map((each) => new Signer(each).sign(id, at, body)).join(' '),
   }
 }

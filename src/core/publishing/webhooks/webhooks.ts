@@ -1,6 +1,6 @@
 import { and, desc, eq, sql } from 'drizzle-orm'
 import { agents } from '../../../schema/accounts.ts'
-import { EVENT_TYPES, type EventType } from '../../../schema/journal.ts'
+import type { EventType } from '../../../schema/journal.ts'
 import { webhookAttempts, webhookDeliveries, webhooks } from '../../../schema/publishing.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { findTarget } from '../../ground/egress/post.ts'
@@ -13,8 +13,8 @@ export { EVENT_TYPES, type EventType } from '../../../schema/journal.ts'
 export type Webhook = typeof webhooks.$inferSelect
 export type Delivery = typeof webhookDeliveries.$inferSelect
 
-/** How many webhooks an agent may have, and a tenant beside those of its agents. */
-export const WEBHOOKS_AT_MOST = 100
+/** How many webhooks an agent may have, and a tenant in addition to those of its agents. */
+const WEBHOOKS_AT_MOST = 100
 
 /** No event types means all of them. */
 export type WebhookRequest = {
@@ -22,15 +22,15 @@ export type WebhookRequest = {
   eventTypes: EventType[]
   description: string | null
   isActive: boolean
-  /** Whose events it hears; null for those of the whole tenant. An agent's own key has no choice. */
+  /** The agent whose events it gets; null for those of the whole tenant. A key of an agent always gets that agent's. */
   agentId: string | null
 }
 
 export type WebhookChange = Partial<Pick<WebhookRequest, 'url' | 'eventTypes' | 'description' | 'isActive'>>
 
 /**
- * Registers a webhook, and gives the secret that signs what it is sent: it is shown here and never again. Throws
- * `invalid` for a URL that may not be called, `agent_not_found`, and `conflict` beyond 100 for the same agent.
+ * Registers a webhook and returns it with the secret that signs its events, which is never shown again. Throws `invalid` for
+ * a URL that may not be called, `agent_not_found`, and `conflict` if the agent has 100 webhooks already.
  */
 export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
@@ -71,10 +71,10 @@ export async function listWebhooks(
     .limit(page.limit)
 }
 
-/** Of so many newest deliveries the one that was last attempted is shown: an older one may have been tried or sent again. */
+/** Among how many of the newest deliveries the one that was attempted last is searched: an older one may have been replayed. */
 const LOOKED_AT = 50
 
-/** One webhook, and the delivery that was last attempted. */
+/** One webhook, and the delivery that was attempted last. */
 export async function getWebhook(
   ctx: Ctx,
   id: string,
@@ -103,8 +103,8 @@ export async function getWebhook(
 }
 
 /**
- * Changes what is given of a webhook, and nothing that others change at the same moment. Switched on again, or sent elsewhere,
- * it begins with a clean slate.
+ * Changes the given fields of a webhook, and nothing that others change at the same time. Switched on again, or with a new URL,
+ * it counts as not failing.
  */
 export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
@@ -123,7 +123,7 @@ export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange)
         ...(eventTypes === undefined ? {} : { eventTypes: unique(eventTypes) }),
         ...(description === undefined ? {} : { description }),
         failingSince: sql`iif(${isFresh}, NULL, ${webhooks.failingSince})`,
-        // What waits for it goes now, or ends.
+        // The sweep releases its waiting deliveries now, or ends them.
         releaseAt: sql`iif(${isFresh} OR ${isOff}, ${ctx.now.getTime()}, ${webhooks.releaseAt})`,
         ...(isActive ? { disabledReason: null } : {}),
         updatedAt: ctx.now,
@@ -136,7 +136,7 @@ export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange)
   return changed
 }
 
-/** Deletes a webhook with all that is known of its deliveries. What is on its way is not called back. */
+/** Deletes a webhook with its deliveries and attempts. An attempt that is under way is not stopped. */
 export async function deleteWebhook(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage')
   await getWebhook(ctx, id)
@@ -156,7 +156,7 @@ export async function deleteWebhook(ctx: Ctx, id: string): Promise<void> {
   ])
 }
 
-/** Gives a webhook a new secret, shown once. The old one signs beside it for 24 hours, also where it is replaced again. */
+/** Gives a webhook a new secret, which is shown once. The old one signs as well for 24 hours, even if it is replaced again. */
 export async function rotateSecret(ctx: Ctx, id: string): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
   const [[rotated]] = await ctx.db.batch([
@@ -173,10 +173,6 @@ export async function rotateSecret(ctx: Ctx, id: string): Promise<Webhook> {
   ])
   if (!rotated) throw noSuchWebhook()
   return rotated
-}
-
-export function isEventType(text: string): text is EventType {
-  return EVENT_TYPES.some((type) => type === text)
 }
 
 async function mustBeAgent(ctx: Ctx, id: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { Agent } from '../../../core/accounts/agents/agent.ts'
-import { isActive } from '../../../core/accounts/agents/heartbeat.ts'
 import { listAgents } from '../../../core/accounts/agents/agents.ts'
+import { isActive } from '../../../core/accounts/agents/heartbeat.ts'
 import { type Consensus, getConsensus, voteOn } from '../../../core/coordination/consensus.ts'
 import { may, mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
