@@ -1,7 +1,7 @@
 import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
-import { findVerification, type Verification, verifyOwner } from '../../core/accounts/claims/verification.ts'
 import { type Claim, findClaim } from '../../core/accounts/claims/claim.ts'
+import { findVerification, type Verification, verifyOwner } from '../../core/accounts/claims/verification.ts'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
 import { claimByMail, type Mailed, mailVerificationAgain } from '../../core/notices/people.ts'

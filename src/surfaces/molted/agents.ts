@@ -1,6 +1,11 @@
 import type { Agent } from '../../core/accounts/agents/agent.ts'
+import {
+  agentConfig,
+  listAgents,
+  registerAgent,
+  storeAgentConfig,
+} from '../../core/accounts/agents/agents.ts'
 import { heartbeat, isActive } from '../../core/accounts/agents/heartbeat.ts'
-import { agentConfig, listAgents, registerAgent, storeAgentConfig } from '../../core/accounts/agents/agents.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { agentNamed, Id, listOf, Page, page } from './words.ts'
 

@@ -1,7 +1,7 @@
-import { releaseLease } from '../../core/coordination/leases/release.ts'
-import { type LeaseEvent, leaseHistory, listLeases } from '../../core/coordination/leases/list.ts'
-import type { Lease } from '../../core/coordination/leases/lease.ts'
 import { acquireLease, type Conflict } from '../../core/coordination/leases/acquire.ts'
+import type { Lease } from '../../core/coordination/leases/lease.ts'
+import { type LeaseEvent, leaseHistory, listLeases } from '../../core/coordination/leases/list.ts'
+import { releaseLease } from '../../core/coordination/leases/release.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
 
