@@ -5,7 +5,7 @@ import { BUDGET } from './budget.ts'
 import { type Field, fieldValue, type Header, type HeaderFault } from './header.ts'
 import { type AddressFault, type NameFault, readMailboxes } from './parties.ts'
 
-/** Fields that RFC 5322, section 3.6, and RFC 2045 allow once. */
+/** Fields that may occur only once (RFC 5322, section 3.6, and RFC 2045). */
 const ONCE = [
   'from',
   'sender',
@@ -20,7 +20,7 @@ const ONCE = [
   'mime-version',
 ] as const
 
-/** Why two readers may see two messages, or a person another author than a program does. */
+/** Why two mail programs may show different messages, or a person may see another author than a program does. */
 export type Ambiguity =
   | `repeated_${(typeof ONCE)[number]}`
   | HeaderFault
@@ -37,15 +37,15 @@ export type Ambiguity =
 type Author = { from: Party | null; ambiguities: Ambiguity[] }
 
 const CONTROL = /[^\P{Cc}\t]/u
-/** Scripts that are written together with Latin letters in one name (UTS 39, section 5.2, "highly restrictive"). */
+/** Scripts that may be mixed with Latin letters in one name (UTS 39, section 5.2, "highly restrictive"). */
 const EAST_ASIAN =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}]/gu
 const SCRIPTS = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Hebrew', 'Arabic', 'Cherokee', 'Georgian', 'Thai']
 const SCRIPT = SCRIPTS.map((name) => new RegExp(`\\p{Script=${name}}`, 'u'))
 
 /**
- * The one author of a message, and all that is ambiguous about its header. There is an author only where no other
- * reading of the From field names another.
+ * Reads the author of a message and lists what is ambiguous about its header. The author is null if another mail program
+ * could read a different one from the From field.
  */
 export function readAuthor({ fields, faults }: Header): Author {
   const ambiguities: Ambiguity[] = [...faults, ...repeated(fields)]

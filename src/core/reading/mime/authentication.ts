@@ -11,20 +11,23 @@ export type Authentication = {
   isFromAuthenticated: boolean
 }
 
-/** The hop that hands us mail: the names it signs its results with, and those it receives by if they are others. */
+/**
+ * The server that hands us mail. `authservIds` are the names in its Authentication-Results fields, `receivedBy` the
+ * host names in its Received fields where they are different ones.
+ */
 export type Boundary = { authservIds: string[]; receivedBy?: string[] }
 
 type Result = { method: string; verdict: Verdict; properties: Map<string, string> }
 
-/** Email Routing signs as one host and receives as another. */
+/** Cloudflare Email Routing uses one host name in Authentication-Results and another one in Received. */
 const RECEIVED_BY: Record<string, string> = { 'mx.cloudflare.net': 'cloudflare-email.net' }
 
 const RESULT = /^\s*([a-z][\w-]*)\s*(?:\/\s*(\d+)\s*)?=\s*([a-z]+)(?=[\s;]|$)/i
 const PROPERTY = /(?:^|\s)([\w-]+\s*\.\s*[\w-]+)\s*=\s*((?:"(?:[^"\\]|\\.)*"|[^\s";])+)/gs
 
 /**
- * What the receiving hop found out about the author's domain, from the one field it wrote itself. Without such a
- * field every verdict is `none`. SPF speaks of the envelope only, so it never authenticates an author.
+ * Reads the SPF, DKIM and DMARC results from the field that our receiving server wrote. Without such a field every
+ * verdict is `none`. SPF checks the envelope sender only, so it never authenticates the author.
  */
 export function readAuthentication(
   fields: Field[],
@@ -52,8 +55,8 @@ export function readAuthentication(
 }
 
 /**
- * The results in the top-most Authentication-Results field that bears one of our names (RFC 8601, section 5). Above
- * it may stand one Received field, by the receiving hop: below a second one everything is hearsay.
+ * The results in the first Authentication-Results field with one of our names (RFC 8601, section 5). At most one
+ * Received field may come before it, written by the receiving server. Below a second one, the sender may have forged it.
  */
 function trustedResults(fields: Field[], boundary: Boundary): Result[] {
   const ours = new Set(boundary.authservIds.map(canonical))
@@ -78,7 +81,7 @@ function receiverOf(value: string) {
   return at < 0 ? '' : canonical((words[at + 1] ?? '').replace(/;$/, ''))
 }
 
-/** RFC 8601, section 2.2. Null where the field does not keep to its grammar or is of another version. */
+/** Parses a field value by RFC 8601, section 2.2. Null if it breaks the grammar or has another version. */
 function parseResults(value: string): { id: string; results: Result[] } | null {
   if (value.length > BUDGET.field) return null
   const segments = split(withoutComments(value))
@@ -90,7 +93,7 @@ function parseResults(value: string): { id: string; results: Result[] } | null {
   return { id: canonical(id), results: results.filter((result) => result !== null) }
 }
 
-/** The parts between the semicolons that stand outside quotes; the first may not be missing. */
+/** Splits at semicolons outside quotes. Null if a comment stays open or the first part is missing. */
 function split(value: string | null): string[] | null {
   return value === null || /^\s*;/.test(value) ? null : value.match(/(?:"(?:[^"\\]|\\.)*"|[^;"])+/gs)
 }
@@ -107,13 +110,13 @@ function parseResult(segment: string): Result | null {
   return { method: method.toLowerCase(), verdict, properties }
 }
 
-/** Two results of a method that ought to give one agree, or the one that is not `pass` counts. */
+/** The verdict of a method that should have one result. If there are several, any verdict other than `pass` wins. */
 function worst(results: Result[], method: string): Verdict {
   const verdicts = results.filter((result) => result.method === method).map(({ verdict }) => verdict)
   return verdicts.find((verdict) => verdict !== 'pass') ?? verdicts[0] ?? 'none'
 }
 
-/** That of the envelope sender; that of the HELO name only where there is no other. */
+/** The SPF verdict for the envelope sender, or for the HELO name if there is no other. */
 function spfOf(results: Result[]): Verdict {
   const ofSender = results.filter(
     ({ method, properties }) =>
@@ -122,7 +125,7 @@ function spfOf(results: Result[]): Verdict {
   return worst(ofSender.length > 0 ? ofSender : results, 'spf')
 }
 
-/** The best signature speaks for the message: an aligned pass, else any pass, else the first result. */
+/** The verdict of the best signature: an aligned pass, else any pass, else the first result. */
 function dkimOf(results: Result[], fromDomain: string | null): Verdict {
   const signatures = results.filter(({ method }) => method === 'dkim')
   const passed = signatures.filter(({ verdict }) => verdict === 'pass')
@@ -138,7 +141,7 @@ function domainOf(text: string | undefined) {
   return parseAddress(`x@${text?.replace(/^.*@/, '') ?? ''}`)?.domain ?? null
 }
 
-/** The signer is the author's domain or one above it; a domain below it may be another's (`you.github.io`). */
+/** The signer must be the author's domain or a parent of it. A subdomain may belong to somebody else (`you.github.io`). */
 function isAligned(signer: string | null, fromDomain: string | null) {
   if (signer === null || fromDomain === null) return false
   return fromDomain === signer || fromDomain.endsWith(`.${signer}`)

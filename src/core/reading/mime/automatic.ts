@@ -4,8 +4,8 @@ import { readStructured } from './parts.ts'
 
 export type Automatic = { isAutomatic: boolean; reason: AutomaticReason | null }
 
-/** The sign by which a message shows that no person wrote it to us. */
-export type AutomaticReason =
+/** How a message shows that a program sent it. */
+type AutomaticReason =
   | 'auto_submitted'
   | 'report'
   | 'null_sender'
@@ -27,7 +27,7 @@ const AUTOREPLY = new Set([
 const LIST = /^list-(?:id|post|unsubscribe|help|subscribe|owner|archive)$/
 const MACHINE = /^(?:mailer-daemon|no-?reply|do-?not-?reply|bounces?|auto-?reply|autoresponder)(?:[+-].*)?@/i
 
-/** Whether a message was sent by a program, so that no program may answer it by itself (RFC 3834, section 2). */
+/** Whether a program sent the message. Such a message must not be answered automatically (RFC 3834, section 2). */
 export function readAutomatic(fields: Field[], author: { email: string } | null): Automatic {
   const reason = reasonOf(fields, author)
   return { isAutomatic: reason !== null, reason }

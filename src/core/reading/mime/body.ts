@@ -19,14 +19,14 @@ export type Body = { text: string | null; html: string | null; files: IncomingFi
 type Text = Leaf & { text: string }
 type Leaf = Part & { transfer: string; disposition: string; isBody: boolean }
 
-/** Decoded octets of text, and of HTML, that are looked at: enough for the characters that are kept. */
+/** Limit on decoded octets, for plain text and for HTML each: enough for the characters that are kept. */
 const MOST_OCTETS = 2 * BUDGET.text
 const NAMED = /(?:^|[;\s])(?:file)?name\*?\d*\*?\s*=/i
 
 /**
- * Text, HTML and files of the parts. `html` tells the whole body, plain parts included; so does `text`, or it is null:
- * no HTML is turned into text here. postal-mime reads charsets, format=flowed and file names, from messages of one
- * text or of no content, so that it never meets more than 2 MiB or a structure of the sender's making.
+ * Reads text, HTML and files from the parts. `html` is the whole body, plain parts included. `text` is the whole body
+ * too, or null: HTML is not converted to text here. postal-mime decodes charsets, format=flowed and file names, but only
+ * from small messages that we build for it, so it never sees more than 2 MiB or a structure chosen by the sender.
  */
 export async function readBody(raw: Uint8Array, parts: Part[]): Promise<Body> {
   const leaves = classify(parts)
@@ -58,7 +58,7 @@ async function readText(leaf: Leaf, content: Buffer) {
 const siblings = (texts: Text[], { alternative }: Text, type: string) =>
   texts.some((other) => alternative !== null && other.alternative === alternative && other.type === type)
 
-/** The plain parts, where each part in HTML has a plain one that says the same. */
+/** The plain parts joined. Null if an HTML part has no plain alternative. */
 function joinPlain(texts: Text[]) {
   const plain = texts.filter(({ type, text }) => type === 'text/plain' && text.trim() !== '')
   const isWhole = texts.every((each) => each.type === 'text/plain' || siblings(plain, each, 'text/plain'))
@@ -66,7 +66,7 @@ function joinPlain(texts: Text[]) {
   return (plain.length > 0 ? plain : texts).map(({ text }) => text).join('\n')
 }
 
-/** The parts in HTML, and between them the plain ones that no part in HTML says over; null where all is plain. */
+/** The HTML parts joined, in order with the plain parts that have no HTML alternative. Null if there is no HTML. */
 function joinHtml(texts: Text[]) {
   if (!texts.some(({ type }) => type === 'text/html')) return null
   const told = texts.filter((each) => each.type === 'text/html' || !siblings(texts, each, 'text/html'))
@@ -79,7 +79,7 @@ function escapeHtml(text: string) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-/** A text that is an attachment, or has a file name and follows a body, is a file. */
+/** Decides which parts are the body. A text part is a file if it is an attachment, or has a name and follows a body. */
 function classify(parts: Part[]): Leaf[] {
   let hasBody = false
   return parts.map((part) => {
@@ -95,7 +95,7 @@ function classify(parts: Part[]): Leaf[] {
   })
 }
 
-/** File names, read by postal-mime from a message with the fields of the parts and nothing else. */
+/** Lets postal-mime read the file names, from a message that holds only the header fields of the parts. */
 async function readNames(leaves: Leaf[]): Promise<Attachment[]> {
   const parts = leaves.flatMap(({ fields, disposition }) => [
     '--names',
@@ -113,7 +113,7 @@ function readDisposition(field: string) {
   return { value, parameters: at < 0 ? '' : field.slice(at, at + BUDGET.field) }
 }
 
-/** The octets of a part out of their transfer encoding (RFC 2045, section 6), or as they are if none come out. */
+/** Undoes the transfer encoding of a part (RFC 2045, section 6). If nothing can be decoded, returns the octets unchanged. */
 function decodeTransfer(raw: Uint8Array, leaf: Leaf, most: number): Buffer {
   const end = leaf.isBody ? Math.min(leaf.end, leaf.start + 4 * most) : leaf.end
   const octets = Buffer.from(raw.buffer, raw.byteOffset + leaf.start, end - leaf.start)
@@ -127,7 +127,7 @@ function decodeTransfer(raw: Uint8Array, leaf: Leaf, most: number): Buffer {
   return leaf.isBody ? content.subarray(0, most) : content
 }
 
-/** Some writers pad every line, so a pad ends a run of its own (RFC 4648, section 3.3); what is no digit is skipped. */
+/** Some programs pad every line, so decoding restarts after each pad. Other characters are skipped (RFC 4648, section 3.3). */
 function decodeBase64(octets: Buffer): Buffer {
   const pad = octets.indexOf(61)
   const isPlain = pad < 0 || !/[A-Za-z0-9+/]/.test(octets.toString('latin1', pad))
@@ -156,7 +156,7 @@ for (const [digit, letter] of [
   BASE64[letter.charCodeAt(0)] = digit
 }
 
-/** RFC 2045, section 6.7; what is no valid escape stays as it is. */
+/** RFC 2045, section 6.7. Invalid escapes stay unchanged. */
 function decodeQuotedPrintable(octets: Buffer): Buffer {
   const decoded = Buffer.allocUnsafe(octets.length)
   let length = 0
@@ -184,7 +184,7 @@ function decodeQuotedPrintable(octets: Buffer): Buffer {
 const HEX = new Uint8Array(256).fill(16)
 for (const digit of '0123456789abcdefABCDEF') HEX[digit.charCodeAt(0)] = Number.parseInt(digit, 16)
 
-/** Where the line after a soft line break begins, or 0 where `from` is not the end of a line. */
+/** Where the next line begins if only spaces and a line break follow `from`, else 0. */
 function softBreak(octets: Buffer, from: number) {
   let at = from
   while (octets[at] === 32 || octets[at] === 9) at++
@@ -214,14 +214,14 @@ function fileOf(raw: Uint8Array, leaf: Leaf, named: Attachment | undefined): Inc
   }
 }
 
-/** The last step of a path, printable, without the dots and spaces that file systems drop; null where none is left. */
+/** The last segment of a path, without unprintable characters and outer dots and spaces. Null if nothing is left. */
 function fileName(given: string) {
   const last = printable(given, 500).split(/[/\\]/).at(-1) ?? ''
   const name = last.replace(/[<>:"|?*]/g, '_').replace(/^[. ]+|[. ]+$/g, '')
   return name === '' ? null : shorten(name)
 }
 
-/** At most 255 characters, with its extension. */
+/** Shortens to 255 characters and keeps the extension. */
 function shorten(name: string) {
   if (name.length <= 255) return name
   const extension = /\.\w{1,16}$/.exec(name)?.[0] ?? ''

@@ -1,23 +1,23 @@
-/** What one inbound message may cost. Whatever overruns is stored raw and told by its top fields only. */
+/** Limits for one inbound message. A message over a limit is stored raw, and only its top header fields are read. */
 export const BUDGET = {
-  /** Octets of the whole message, as much as Email Routing accepts. Decoding never grows a part. */
+  /** Octets of the whole message: the limit of Cloudflare Email Routing. Decoding never makes a part longer. */
   message: 25 * 1024 * 1024,
-  /** Octets of the message's own header block, and of the header blocks of all its parts together. */
+  /** Octets of the message header. The headers of all parts together have the same limit. */
   header: 256 * 1024,
   fields: 2_000,
   recipients: 500,
   parts: 500,
-  /** Multiparts inside one another. */
+  /** How deep multiparts may be nested. */
   depth: 20,
-  /** Lines that begin like a boundary delimiter and must be looked at. */
+  /** Lines that begin with two hyphens and must be compared with the boundaries. */
   dashes: 200_000,
-  /** Characters of text, and of HTML, that are kept. */
+  /** Characters that are kept, of plain text and of HTML each. */
   text: 1024 * 1024,
-  /** Octets of one field that are decoded or taken apart. */
+  /** Octets of one header field that are decoded or parsed. */
   field: 16 * 1024,
 }
 
-/** Why a message was not read: it is over budget, or the reader itself failed. */
+/** Why a message was not read: it is over a limit, or the reader itself failed. */
 export type Unreadable =
   | 'message_too_large'
   | 'header_too_large'

@@ -6,11 +6,11 @@ import { BUDGET, type Unreadable } from './budget.ts'
 export type Field = {
   name: string
   value: string
-  /** Whether space stands before the colon (RFC 5322, section 4.5): read by some, written by none. */
+  /** Whether there is space before the colon (RFC 5322, section 4.5). Only some programs read such a field. */
   isObsolete: boolean
 }
 
-/** What makes two readers of one header block see different fields. */
+/** Why two mail programs may read different fields from one header. */
 export type HeaderFault =
   | 'nul'
   | 'control_character'
@@ -23,23 +23,23 @@ export type HeaderFault =
 export type Header = {
   fields: Field[]
   faults: HeaderFault[]
-  /** Where the block begins, and where the body does. */
+  /** Offsets of the first octet of the header and of the body. */
   start: number
   end: number
   overrun: Extract<Unreadable, 'header_too_large' | 'too_many_fields'> | null
 }
 
 const FIELD = /^([!-9;-~]+)([ \t]*):(.*)$/s
-// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g
-// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters
 const OTHER_CONTROLS = /[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/
 const INVISIBLE =
   /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e0fff}]/gu
 
 /**
- * The header block at `start`, up to the first empty line or a line for which `isDelimiter` holds (RFC 5322, section
- * 2.2; lines end in LF, whatever CRs stand before it). Over budget, the fields read so far come with the reason.
+ * Reads the header at `start`, up to the first empty line or the first line that `isDelimiter` accepts (RFC 5322, section
+ * 2.2). Lines end in LF, with any number of CRs before it. Over a limit, returns the fields read so far and `overrun`.
  */
 export function readHeader(
   raw: Uint8Array,
@@ -66,7 +66,7 @@ export function readHeader(
   return { fields: fields.slice(0, BUDGET.fields), faults, start, end, overrun }
 }
 
-/** Where the content of a line ends: before its LF and the CRs in front of that. */
+/** Where the content of a line ends, without its LF and the CRs before it. */
 export function trimLine(raw: Uint8Array, from: number, to: number): number {
   let end = to
   while (end > from && (raw[end - 1] === 10 || raw[end - 1] === 13)) end--
@@ -121,19 +121,19 @@ function decodeBlock(block: Uint8Array, faults: Set<HeaderFault>) {
   }
 }
 
-/** The value of the first field of that name, empty where there is none. */
+/** The value of the first field with that name, or ''. */
 export function fieldValue(fields: Field[], name: string): string {
   return fields.find((field) => field.name === name)?.value ?? ''
 }
 
-/** Encoded words decoded (RFC 2047), controls, bidi overrides and the like gone, at most `limit` characters. */
+/** Decodes encoded words (RFC 2047), removes control and invisible characters, and cuts to `limit` characters. */
 export function printable(value: string, limit: number): string {
   const text = decodeWords(value.slice(0, BUDGET.field)).toWellFormed()
   const shown = text.replace(INVISIBLE, '').replace(CONTROLS, ' ').replace(/\s+/g, ' ').trim()
   return shown.length > limit ? shown.slice(0, limit).replace(/[\ud800-\udbff]$/, '') : shown
 }
 
-/** The value without comments (RFC 5322, section 3.2.2), each replaced by a space; null where one never closes. */
+/** Replaces each comment by a space (RFC 5322, section 3.2.2). Null if a comment or quoted string never closes. */
 export function withoutComments(value: string): string | null {
   if (!value.includes('(') && !value.includes('"')) return value
   let kept = ''

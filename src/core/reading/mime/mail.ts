@@ -11,31 +11,31 @@ import { splitParts } from './parts.ts'
 export type { IncomingFile } from './body.ts'
 
 export type IncomingMail = {
-  /** Message ids are without angle brackets. */
+  /** All message ids are without angle brackets. */
   messageId: string | null
   inReplyTo: string | null
-  /** The last 100. */
+  /** The last 100 at most. */
   references: string[]
   date: Date | null
-  /** The one author; null where there is none or readers may differ about it. */
+  /** The author. Null if there is none, or if mail programs may disagree about it. */
   from: Party | null
-  /** What the first From field claims, for showing. */
+  /** The first From field as text, for display only. */
   claimedFrom: string
   replyTo: Party[]
   to: Party[]
   cc: Party[]
   subject: string
   text: string | null
-  /** As it came: it must be sanitised before anyone sees it. */
+  /** As received. It must be sanitised before it is shown. */
   html: string | null
   files: IncomingFile[]
-  /** Whether text or HTML was longer than what is kept. */
+  /** Whether text or HTML was cut to the limit. */
   isTruncated: boolean
-  /** Why nothing may act on this message by itself; empty for an ordinary one. */
+  /** Why no program may act on this message automatically. Empty for an ordinary message. */
   ambiguities: Ambiguity[]
   authentication: Authentication
   automatic: Automatic
-  /** Why only the top fields were read, or null. */
+  /** Why only the header was read, or null. */
   unreadable: Unreadable | null
 }
 
@@ -48,8 +48,8 @@ const MESSAGE_ID = /<([!-;=?-~]{1,998})>/g
 const NOTHING: Body = { text: null, html: null, files: [], isTruncated: false }
 
 /**
- * Reads one message as it came off the wire. It never throws: whatever is over budget, or beyond this reader, has its
- * reason in `unreadable`, and what the top fields say all the same.
+ * Reads one raw message. Never throws. If a message is over a limit or the reader fails, `unreadable` says why and the
+ * result has only what the header gave.
  */
 export async function readMail(raw: Uint8Array, boundary: Boundary): Promise<IncomingMail> {
   try {
@@ -71,7 +71,7 @@ export async function readMail(raw: Uint8Array, boundary: Boundary): Promise<Inc
   }
 }
 
-/** What the header says, without the body. */
+/** Everything but the body and the recipients. */
 function describe(
   header: Header,
   boundary: Boundary,
@@ -81,7 +81,7 @@ function describe(
   const { fields } = header
   const { from, ambiguities } = readAuthor(header)
   if (isContradictory) ambiguities.push('contradictory_parts')
-  // A header that was not read to its end may go on to contradict itself.
+  // The part of the header that was not read may contradict the author.
   const author = header.overrun ? null : from
   const authentication = readAuthentication(fields, boundary, author)
   const isSure = ambiguities.length === 0 && unreadable === null
@@ -104,7 +104,7 @@ function describe(
   }
 }
 
-/** Valid addresses only, each list without doubles, together no more than the budget. */
+/** Reads Reply-To, To and Cc: valid addresses only, no duplicates within a field, at most the limit in total. */
 function readRecipients(fields: Field[]) {
   let room = BUDGET.recipients
   let count = 0
@@ -123,14 +123,14 @@ function readRecipients(fields: Field[]) {
   return { parties, count }
 }
 
-/** The ids in angle brackets; without any, one bare word that has the form of an id. */
+/** The ids in angle brackets. If there are none, the value itself if it looks like an id. */
 function readIds(value: string): string[] {
   const found = [...value.matchAll(MESSAGE_ID)].map(([, id = '']) => id)
   const bare = value.trim()
   return found.length > 0 || !/^[!-;=?A-~]{1,500}@[!-;=?A-~]{1,400}$/.test(bare) ? found : [bare]
 }
 
-/** RFC 5322, section 3.3, obsolete zones and years included; what names no zone is taken for UTC. */
+/** RFC 5322, section 3.3, with obsolete zones and years. A date without a known zone is read as UTC. */
 function readDate(value: string): Date | null {
   const [, day, month, year, hour, minute, second = '0', zone = '+0000'] =
     DATE.exec(value.slice(0, 100)) ?? []

@@ -4,7 +4,7 @@ import type { Party } from '../party.ts'
 import { BUDGET } from './budget.ts'
 import { printable } from './header.ts'
 
-/** What makes a mailbox doubtful: the first kind in its address, the second in its display name only. */
+/** Why a mailbox cannot be trusted: faults of its address, and faults of its display name. */
 export type AddressFault =
   | 'malformed_address'
   | 'encoded_address'
@@ -15,11 +15,11 @@ export type AddressFault =
   | 'readings_differ'
 export type NameFault = 'address_in_name' | 'control_in_name' | 'invisible_in_name' | 'nested_encoding'
 
-export type Mailbox = { party: Party | null; faults: (AddressFault | NameFault)[] }
+type Mailbox = { party: Party | null; faults: (AddressFault | NameFault)[] }
 
-export type Mailboxes = {
+type Mailboxes = {
   mailboxes: Mailbox[]
-  /** Mailboxes that the field names, counted beyond those read. */
+  /** How many mailboxes the field names. More than `mailboxes` holds if the limit was reached. */
   count: number
   hasGroup: boolean
   /** Whether a quote, comment or angle bracket stays open. */
@@ -30,15 +30,15 @@ type Token = { kind: 'a' | 'q' | 'c' | '<' | '>' | ',' | ':' | ';'; text: string
 
 const PUNCTUATION = new Set(['<', '>', ',', ':', ';'] as const)
 const LONGEST_MAILBOX = 2_000
-// Joiners are part of writing in Persian, in Indic scripts and in emoji; elsewhere they hide something.
+// Zero-width joiners are ordinary in Arabic and Indic scripts and in emoji. Elsewhere they hide something.
 const INVISIBLE =
   /(?!\u200c|\u200d|[\ufe00-\ufe0f])[\p{Default_Ignorable_Code_Point}\u2028\u2029]|(?<![\p{Script=Arabic}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])(?:\u200c|\u200d)/u
 const CONTROL = /[^\P{Cc}\t]/u
 const ENCODED_WORD = /=\?[^?\s]+\?[bq]\?[^?]*\?=/i
 
 /**
- * The mailboxes of an address field (RFC 5322, section 3.4), groups dissolved. A party is given only where our
- * grammar and postal-mime's find the same one address; nothing is repaired.
+ * Reads up to `most` mailboxes from an address field (RFC 5322, section 3.4), including those in groups. `party` is null
+ * unless our parser and postal-mime find the same single address. Nothing is repaired.
  */
 export function readMailboxes(value: string, most: number): Mailboxes {
   const { tokens, isOpen } = lex(value)
@@ -65,7 +65,7 @@ export function readMailboxes(value: string, most: number): Mailboxes {
   return { ...result, isOpen: isOpen || isAngled }
 }
 
-/** One pass over the field; what never closes runs to its end. */
+/** Splits the field into tokens in one pass. A quote or comment that never closes runs to the end. */
 function lex(value: string): { tokens: Token[]; isOpen: boolean } {
   const tokens: Token[] = []
   let isOpen = false
@@ -92,7 +92,7 @@ function lex(value: string): { tokens: Token[]; isOpen: boolean } {
   return { tokens, isOpen }
 }
 
-/** Where the quoted string or (nested) comment that opens at `from` has closed, or 0. */
+/** The offset after the quoted string or (nested) comment that opens at `from`, or 0 if it never closes. */
 function closing(value: string, from: number) {
   const isQuote = value.charAt(from) === '"'
   let depth = 1
@@ -132,7 +132,7 @@ function readMailbox(tokens: Token[], value: string): Mailbox {
   return { party: { email: own.email, name: isSaid ? name : null }, faults }
 }
 
-/** A phrase and an address in angle brackets, or an address alone; a comment may follow. */
+/** Allowed: a phrase and an address in angle brackets, or an address alone. A comment may follow. */
 function faultInShape(shape: string, tokens: Token[]): AddressFault | null {
   if (/^[aq]*<a>c*$/.test(shape) || /^ac*$/.test(shape)) return null
   if (/<[^<>]*[:,;]/.test(shape)) return 'route_address'
