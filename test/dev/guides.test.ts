@@ -44,7 +44,7 @@ test('every guide is linked from the README, and every file, script and setting 
 })
 
 test('the guides tell of every rule in its order, every reason, every event, every metric and every tool', async () => {
-  const policy = await read('src/core/policy/judge.ts')
+  const policy = await read('src/core/policy/rules.ts')
   const rows = all(pages.get('docs/policies.md') ?? '', /^\| `(\w+)` +\|/gm)
   expect(rows.length).toBeGreaterThan(15)
   expect(rows).toEqual(all(policy, /(?:^ {4}name: |^ {2}\{ name: |rateLimit\()'(\w+)'/gm))
