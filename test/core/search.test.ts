@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { newCtx } from '../../src/core/ground/ctx.ts'
 import { embed, nearnessTo, stem } from '../../src/core/mail/search/embedding.ts'
 import { scopeToken } from '../../src/core/mail/search/entries.ts'
-import { forgetMessage, searchMessages, searchThreads } from '../../src/core/mail/search/messages.ts'
+import { unindexMessage } from '../../src/core/mail/search/indexing.ts'
+import { searchMessages, searchThreads } from '../../src/core/mail/search/messages.ts'
 import { matchExpressions, NO_FILTERS, parseQuery } from '../../src/core/mail/search/query.ts'
 import { fused } from '../../src/core/mail/search/rank.ts'
 import { words } from '../../src/core/mail/search/words.ts'
@@ -147,7 +148,7 @@ test('the same message twice, and at the same time, is one entry; a deleted one 
   await env.DB.prepare('UPDATE views SET deleted_at = 1 WHERE tenant_id = ?').bind(tenant.id).run()
   expect((await find(tenant, 'singular')).ids).toEqual([])
   expect((await find(tenant, 'after:2020-01-01')).ids).toEqual([])
-  await forgetMessage(env, tenant.id, id, tenant.mailboxId)
+  await unindexMessage(env, tenant.id, id, tenant.mailboxId)
   expect(await matching()).toBe(0)
   await index(tenant, [id])
   expect(await count('search_entries WHERE tenant_id = ?', tenant.id)).toBe(0)
@@ -393,6 +394,6 @@ test('vectors in Vectorize are asked for within the namespace of the scope and b
     throw new Error('down')
   }
   expect(await find(ann, 'alpha', {}, within)).toMatchObject({ ids: [mine], fallback: 'vectorize_failed' })
-  await forgetMessage(within, ann.id, mine, ann.mailboxId)
+  await unindexMessage(within, ann.id, mine, ann.mailboxId)
   expect(kept).toHaveLength(1)
 })

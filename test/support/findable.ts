@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { indexMessages } from '../../src/core/mail/search/messages.ts'
+import { indexMessages } from '../../src/core/mail/search/indexing.ts'
 import type { Env } from '../../src/env.ts'
 import type { Tenant } from './tenant.ts'
 

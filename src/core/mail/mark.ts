@@ -1,55 +1,68 @@
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { absent, standingOf } from './read.ts'
+import { type SqlValue, type Statement, statement } from '../ground/sql.ts'
+import { messageExists, missing } from './views.ts'
 
-/** Marks a message read or unread in the mailbox's own view; when it was first read stays. */
+/**
+ * One statement for each change, so that simultaneous changes follow one another. A message that a mailbox wrote to itself has
+ * two views, and both change.
+ */
+const change = (set: string) =>
+  statement<{ starred: number }>(
+    `UPDATE views INDEXED BY views_by_message SET ${set}
+     WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND message_id = :id AND deleted_at IS NULL
+     RETURNING starred`,
+  )
+const changeRead = change('read_at = iif(:isRead, coalesce(read_at, :now), NULL)')
+const changeStar = change('starred = 1 - starred')
+const changeToDeleted = change('deleted_at = :now')
+const deleteRepeatably = statement<{ message_id: string }>(
+  `UPDATE views INDEXED BY views_by_message SET deleted_at = coalesce(deleted_at, :now)
+   WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND message_id = :id RETURNING message_id`,
+)
+
+/** Marks a message as read or unread in this mailbox. The time of the first reading is kept. */
 export async function markRead(ctx: Ctx, mailboxId: string, id: string, isRead: boolean): Promise<void> {
   mustBeAllowed(ctx, 'read', mailboxId)
-  await change(ctx, mailboxId, id, 'read_at = iif(?4, coalesce(read_at, ?5), NULL)', [
-    isRead ? 1 : 0,
-    time(ctx),
-  ])
+  await changeView(ctx, mailboxId, id, changeRead, { isRead: isRead ? 1 : 0, now: ctx.now.getTime() })
 }
 
-/** Stars a message that is not starred in the mailbox's own view, and the other way about. True where it is starred now. */
+/** Stars or unstars a message in this mailbox. True if it is starred now. */
 export async function toggleStar(ctx: Ctx, mailboxId: string, id: string): Promise<boolean> {
   mustBeAllowed(ctx, 'read', mailboxId)
-  const view = await change(ctx, mailboxId, id, 'starred = 1 - starred', [])
+  const view = await changeView(ctx, mailboxId, id, changeStar, {})
   return view.starred === 1
 }
 
-/** Deletes a message from the mailbox's own view, for good; nobody else's is touched. */
+/** Deletes a message from this mailbox for good. Other mailboxes keep it. */
 export async function deleteMessage(ctx: Ctx, mailboxId: string, id: string): Promise<void> {
   mustBeAllowed(ctx, 'send', mailboxId)
-  await change(ctx, mailboxId, id, 'deleted_at = ?4', [time(ctx)])
+  await changeView(ctx, mailboxId, id, changeToDeleted, { now: ctx.now.getTime() })
 }
 
-/** As `deleteMessage`, however often it is asked for. What others have is not found, as what nobody has. */
+/**
+ * As `deleteMessage`, but may be repeated. Throws `not_found` whether nobody or only another mailbox has the message.
+ */
 export async function forgetMessage(ctx: Ctx, mailboxId: string, id: string): Promise<void> {
   mustBeAllowed(ctx, 'send', mailboxId)
-  const { results } = await ctx.env.DB.prepare(
-    `UPDATE views INDEXED BY views_by_message SET deleted_at = coalesce(deleted_at, ?4)
-     WHERE tenant_id = ?1 AND mailbox_id = ?2 AND message_id = ?3 RETURNING message_id`,
-  )
-    .bind(ctx.tenantId, mailboxId, id, time(ctx))
-    .all()
-  if (results.length === 0) throw new Fault('not_found', 'Message not found.')
+  const values = { tenantId: ctx.tenantId, mailboxId, id, now: ctx.now.getTime() }
+  const deleted = await deleteRepeatably.all(ctx.env, values)
+  if (deleted.length === 0) throw new Fault('not_found', 'Message not found.')
 }
 
-/** One statement, so that changes at the same time follow one another. What a mailbox wrote to itself has two views. */
-async function change(ctx: Ctx, mailboxId: string, id: string, set: string, binds: number[]) {
-  const { DB } = ctx.env
-  const own = [ctx.tenantId, mailboxId, id]
-  const [changed, standing] = await DB.batch([
-    DB.prepare(
-      `UPDATE views INDEXED BY views_by_message SET ${set} WHERE tenant_id = ?1 AND mailbox_id = ?2 AND message_id = ?3 AND deleted_at IS NULL
-       RETURNING starred`,
-    ).bind(...own, ...binds),
-    standingOf(ctx, own),
+async function changeView(
+  { env, tenantId }: Ctx,
+  mailboxId: string,
+  id: string,
+  update: Statement<{ starred: number }>,
+  values: Record<string, SqlValue>,
+) {
+  const own = { tenantId, mailboxId, id }
+  const [changed, existence] = await env.DB.batch([
+    update.bind(env, { ...own, ...values }),
+    messageExists.bind(env, own),
   ])
-  const [view] = (changed as D1Result<{ starred: number }>).results
-  if (!view) throw absent(standing, 'message')
+  const [view] = update.rows(changed)
+  if (!view) throw missing(messageExists.rows(existence), 'message')
   return view
 }
-
-const time = (ctx: Ctx) => ctx.now.getTime()

@@ -2,38 +2,40 @@ import type { Env } from '../../env.ts'
 import type { memories } from '../../schema/mail.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import {
-  dropVectors,
-  entryStatements,
-  forgetStatement,
-  keepVectors,
-  prepareEntries,
-} from './search/entries.ts'
+import { statement } from '../ground/sql.ts'
+import { deleteEntry, dropVectors, entryStatements, keepVectors, prepareEntries } from './search/entries.ts'
 import { parseQuery } from './search/query.ts'
 import { type Arm, rank, type Vectors } from './search/rank.ts'
 
-/** What an agent has noted under a key, for itself and across sessions. */
+/** A note that an agent keeps under a key, across its sessions. */
 export type Memory = Pick<
   typeof memories.$inferSelect,
   'key' | 'value' | 'kind' | 'importance' | 'expiresAt' | 'createdAt' | 'updatedAt'
 >
 export type Note = Pick<Memory, 'key' | 'value' | 'kind' | 'importance' | 'expiresAt'>
 
-/** In Unicode code points, as JSON Schema counts. */
+/** Lengths in Unicode code points, as JSON Schema counts them. */
 export const KEY_AT_MOST = 256
 export const VALUE_AT_MOST = 32_768
 export const KIND_AT_MOST = 64
-/** Keys of one agent that have not expired. */
+/** How many memories that have not expired one agent may have. */
 export const MEMORIES_AT_MOST = 10_000
 
-/** Memories that one run of the sweep removes. */
+/** How many memories one run of the sweep removes at most. */
 const SWEPT = 500
 
-const NO_AGENT = 'Whose memory is meant? Use a key of an agent, or name one in the X-Agent-Id header.'
+const NO_AGENT =
+  'This request needs an agent, whose memory it is: use an API key of an agent, or name one in the X-Agent-Id header.'
+
+const agentOfCaller = statement<{ id: string }>(
+  `SELECT a.id FROM agents a WHERE a.tenant_id = :tenantId
+     AND a.id = coalesce(:named, (SELECT k.default_agent_id FROM keys k WHERE k.tenant_id = :tenantId AND k.id = :keyId))`,
+)
 
 /**
- * The agent that a caller calls itself: the key's, else the one that the request names, else the one the key last
- * registered. Throws `agent_required` where there is none. Its memory is no single mailbox's: a key of mailboxes is refused.
+ * The agent whose memory the request is about: the key's own agent, else the one that the request names, else the one that
+ * this key registered last. Throws `agent_required` if there is none, and `insufficient_scope` for a key that is limited to
+ * mailboxes: a memory belongs to no single mailbox.
  */
 async function ownAgent(ctx: Ctx, named: string | null, wanted: 'read' | 'send'): Promise<string> {
   mustBeAllowed(ctx, wanted)
@@ -43,20 +45,18 @@ async function ownAgent(ctx: Ctx, named: string | null, wanted: 'read' | 'send')
     if (named === null || named === own) return own
     throw new Fault('agent_mismatch', 'This key belongs to another agent and cannot speak for this one.')
   }
-  const row = await env.DB.prepare(
-    `SELECT a.id FROM agents a WHERE a.tenant_id = ?1
-       AND a.id = coalesce(?2, (SELECT k.default_agent_id FROM keys k WHERE k.tenant_id = ?1 AND k.id = ?3))`,
-  )
-    .bind(tenantId, named, actor.kind === 'key' ? actor.keyId : '')
-    .first<{ id: string }>()
+  const keyId = actor.kind === 'key' ? actor.keyId : ''
+  const row = await agentOfCaller.first(env, { tenantId, named, keyId })
   if (row) return row.id
   throw named === null
     ? new Fault('agent_required', NO_AGENT)
     : new Fault('agent_not_found', 'No such agent.', { field: 'X-Agent-Id' })
 }
 
-const LIVES = '(m.expires_at IS NULL OR m.expires_at > ?)'
-const COLUMNS = 'm.key, m.value, m.kind, m.importance, m.expires_at, m.created_at, m.updated_at'
+/** SQL: the memory `m` has not expired at `:now`. */
+const IS_ALIVE = '(m.expires_at IS NULL OR m.expires_at > :now)'
+const OWN = 'm.tenant_id = :tenantId AND m.agent_id = :agentId'
+const HEAD = 'm.key, m.kind, m.importance, m.expires_at, m.created_at, m.updated_at'
 
 type Row = {
   key: string
@@ -68,9 +68,16 @@ type Row = {
   updated_at: number
 }
 
+const memoriesAfter = statement<Row>(
+  `SELECT ${HEAD} FROM memories m WHERE ${OWN} AND m.key > :after AND ${IS_ALIVE} ORDER BY m.key LIMIT :limit`,
+)
+const countMemories = statement<{ total: number }>(
+  `SELECT count(*) AS total FROM memories m WHERE ${OWN} AND ${IS_ALIVE}`,
+)
+
 /**
- * The agent's keys in their own order, after one of them, without their values; and how many there are in all. `me` is, here
- * and below, the agent that the request names, or null.
+ * A page of the agent's memories by key, without their values, and how many there are in all. Here and below, `me` is the
+ * agent that the request names, or null.
  */
 export async function listMemories(
   ctx: Ctx,
@@ -78,18 +85,14 @@ export async function listMemories(
   page: { after: string | null; limit: number },
 ): Promise<{ memories: Omit<Memory, 'value'>[]; hasMore: boolean; total: number }> {
   const agentId = await ownAgent(ctx, me, 'read')
-  const { env, now, tenantId } = ctx
+  const { env, tenantId } = ctx
+  const alive = { tenantId, agentId, now: ctx.now.getTime() }
   const [rows, counts] = await env.DB.batch([
-    env.DB.prepare(
-      `SELECT m.key, m.kind, m.importance, m.expires_at, m.created_at, m.updated_at FROM memories m
-       WHERE m.tenant_id = ? AND m.agent_id = ? AND m.key > ? AND ${LIVES} ORDER BY m.key LIMIT ?`,
-    ).bind(tenantId, agentId, page.after ?? '', now.getTime(), page.limit + 1),
-    env.DB.prepare(
-      `SELECT count(*) AS total FROM memories m WHERE m.tenant_id = ? AND m.agent_id = ? AND ${LIVES}`,
-    ).bind(tenantId, agentId, now.getTime()),
+    memoriesAfter.bind(env, { ...alive, after: page.after ?? '', limit: page.limit + 1 }),
+    countMemories.bind(env, alive),
   ])
-  const found = (rows as D1Result<Row>).results
-  const [count] = (counts as D1Result<{ total: number }>).results
+  const found = memoriesAfter.rows(rows)
+  const [count] = countMemories.rows(counts)
   return {
     memories: found.slice(0, page.limit).map(memoryOf),
     hasMore: found.length > page.limit,
@@ -97,81 +100,86 @@ export async function listMemories(
   }
 }
 
-/** What stands under a key. An expired memory is as absent as one that never was. */
+const oneMemory = statement<Row>(
+  `SELECT ${HEAD}, m.value FROM memories m WHERE ${OWN} AND m.key = :key AND ${IS_ALIVE}`,
+)
+
+/** The memory under a key. Throws `not_found` also for an expired memory that is not swept yet. */
 export async function readMemory(ctx: Ctx, me: string | null, key: string): Promise<Memory> {
   const agentId = await ownAgent(ctx, me, 'read')
-  const row = await ctx.env.DB.prepare(
-    `SELECT ${COLUMNS} FROM memories m WHERE m.tenant_id = ? AND m.agent_id = ? AND m.key = ? AND ${LIVES}`,
-  )
-    .bind(ctx.tenantId, agentId, key, ctx.now.getTime())
-    .first<Row>()
+  const { env, tenantId } = ctx
+  const row = await oneMemory.first(env, { tenantId, agentId, key, now: ctx.now.getTime() })
   if (!row) throw new Fault('not_found', 'There is no memory under this key.')
   return memoryOf(row)
 }
 
+const upsertMemory = statement<Row>(
+  `INSERT INTO memories (tenant_id, agent_id, key, value, kind, importance, expires_at, created_at, updated_at)
+   SELECT :tenantId, :agentId, :key, :value, :kind, :importance, :expiresAt, :now, :now
+   WHERE EXISTS (SELECT 1 FROM memories m WHERE ${OWN} AND m.key = :key)
+     OR (SELECT count(*) FROM memories m WHERE ${OWN} AND ${IS_ALIVE}) < ${MEMORIES_AT_MOST}
+   ON CONFLICT (tenant_id, agent_id, key) DO UPDATE SET value = excluded.value, kind = excluded.kind,
+     importance = excluded.importance, expires_at = excluded.expires_at, updated_at = excluded.updated_at,
+     created_at = iif(memories.expires_at <= :now, excluded.created_at, memories.created_at)
+   RETURNING *`,
+)
+
 /**
- * Puts a memory in the place of whatever stood under its key, together with its entry in the index: of many at the same
- * time the last stands whole. When it was first made stays, unless that one had expired.
+ * Writes a memory and its index entry in one batch, in place of an earlier memory under the same key. Of simultaneous writes
+ * the last wins as a whole. `createdAt` stays that of the earlier memory unless it had expired.
  */
 export async function keepMemory(ctx: Ctx, me: string | null, note: Note): Promise<Memory> {
   const agentId = await ownAgent(ctx, me, 'send')
   const { env, now, tenantId } = ctx
-  if (note.expiresAt !== null && note.expiresAt <= now) {
+  const { key, value, kind, importance, expiresAt } = note
+  if (expiresAt !== null && expiresAt <= now) {
     throw new Fault('invalid', 'expires_at: it must lie in the future', { field: 'expires_at' })
   }
   const prepared = await prepareEntries(env, 'memory', tenantId, [
-    {
-      scope: agentId,
-      refId: note.key,
-      at: now.getTime(),
-      title: note.key,
-      body: note.value,
-      names: note.kind ?? '',
-    },
+    { scope: agentId, refId: key, at: now.getTime(), title: key, body: value, names: kind ?? '' },
   ])
   const [kept] = await env.DB.batch([
-    env.DB.prepare(
-      `INSERT INTO memories (tenant_id, agent_id, key, value, kind, importance, expires_at, created_at, updated_at)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8
-       WHERE EXISTS (SELECT 1 FROM memories m WHERE m.tenant_id = ?1 AND m.agent_id = ?2 AND m.key = ?3)
-         OR (SELECT count(*) FROM memories m WHERE m.tenant_id = ?1 AND m.agent_id = ?2
-           AND (m.expires_at IS NULL OR m.expires_at > ?8)) < ${MEMORIES_AT_MOST}
-       ON CONFLICT (tenant_id, agent_id, key) DO UPDATE SET value = excluded.value, kind = excluded.kind,
-         importance = excluded.importance, expires_at = excluded.expires_at, updated_at = excluded.updated_at,
-         created_at = iif(memories.expires_at <= ?8, excluded.created_at, memories.created_at)
-       RETURNING *`,
-    ).bind(
-      ...[tenantId, agentId, note.key, note.value, note.kind, note.importance],
-      note.expiresAt?.getTime() ?? null,
-      now.getTime(),
-    ),
+    upsertMemory.bind(env, {
+      ...{ tenantId, agentId, key, value, kind, importance },
+      expiresAt: expiresAt?.getTime() ?? null,
+      now: now.getTime(),
+    }),
     ...entryStatements(env, prepared),
   ])
-  const [row] = (kept as D1Result<Row>).results
+  const [row] = upsertMemory.rows(kept)
   if (!row)
     throw new Fault('conflict', `An agent keeps at most ${MEMORIES_AT_MOST} memories: delete some first.`)
   await keepVectors(env, prepared)
   return memoryOf(row)
 }
 
-/** Deletes a memory and its entry in the index. To delete what is not there is no mistake. */
+const deleteOne = statement(
+  'DELETE FROM memories WHERE tenant_id = :tenantId AND agent_id = :agentId AND key = :key',
+)
+
+/** Deletes a memory and its index entry. Deleting an unknown key is no error. */
 export async function deleteMemory(ctx: Ctx, me: string | null, key: string): Promise<void> {
   const agentId = await ownAgent(ctx, me, 'send')
   const { env, tenantId } = ctx
+  const text = { scope: agentId, refId: key }
   await env.DB.batch([
-    env.DB.prepare('DELETE FROM memories WHERE tenant_id = ?1 AND agent_id = ?2 AND key = ?3').bind(
-      tenantId,
-      agentId,
-      key,
-    ),
-    forgetStatement(env, 'memory', tenantId, agentId, key),
+    deleteOne.bind(env, { tenantId, agentId, key }),
+    deleteEntry.bind(env, { tenantId, kind: 'memory', ...text }),
   ])
-  await dropVectors(env, 'memory', tenantId, [{ scope: agentId, refId: key }])
+  await dropVectors(env, 'memory', tenantId, [text])
 }
 
 export type FoundMemory = Memory & { score: number }
 
-/** The agent's memories that answer a query, of one kind where it is given: best first, of equals the newest first. */
+const OF_KIND = '(:kindOfMemory IS NULL OR m.kind = :kindOfMemory)'
+const memoriesOfHits = statement<Row & { row: number }>(
+  `SELECT e.row, ${HEAD}, m.value FROM json_each(:hits) j
+   CROSS JOIN search_entries e ON e.row = j.value AND e.tenant_id = :tenantId AND e.kind = 'memory' AND e.scope = :agentId
+   CROSS JOIN memories m ON m.tenant_id = e.tenant_id AND m.agent_id = e.scope AND m.key = e.ref_id
+   WHERE ${IS_ALIVE} AND ${OF_KIND} ORDER BY j.key`,
+)
+
+/** The agent's memories that answer a query, all or of one kind: best first, of equals the newest first. */
 export async function searchMemories(
   ctx: Ctx,
   me: string | null,
@@ -181,8 +189,7 @@ export async function searchMemories(
   const { env, now, tenantId } = ctx
   const query = parseQuery(q, false)
   if (query.terms.length + query.phrases.length === 0) return { vectors: 'embedded', found: [], total: 0 }
-  const ofKind = kind === null ? '' : 'AND m.kind = ?'
-  const binds = [now.getTime(), ...(kind === null ? [] : [kind])]
+  const values = { kindOfMemory: kind, now: now.getTime() }
   const { hits, ...how } = await rank(
     ctx,
     query,
@@ -190,38 +197,40 @@ export async function searchMemories(
       kind: 'memory',
       scope: agentId,
       isNarrow: true,
-      fits: `EXISTS (SELECT 1 FROM memories m WHERE m.tenant_id = e.tenant_id AND m.agent_id = e.scope
-        AND m.key = e.ref_id AND ${LIVES} ${ofKind})`,
-      binds,
+      matching: `EXISTS (SELECT 1 FROM memories m WHERE m.tenant_id = e.tenant_id AND m.agent_id = e.scope
+        AND m.key = e.ref_id AND ${IS_ALIVE} AND ${OF_KIND})`,
+      values,
     },
     arms,
   )
   const scores = new Map(hits.slice(0, limit).map(({ row, score }) => [row, score]))
-  const { results } = await env.DB.prepare(
-    `SELECT e.row, ${COLUMNS} FROM json_each(?) j
-     CROSS JOIN search_entries e ON e.row = j.value AND e.tenant_id = ? AND e.kind = 'memory' AND e.scope = ?
-     CROSS JOIN memories m ON m.tenant_id = e.tenant_id AND m.agent_id = e.scope AND m.key = e.ref_id
-     WHERE ${LIVES} ${ofKind} ORDER BY j.key`,
-  )
-    .bind(JSON.stringify([...scores.keys()]), tenantId, agentId, ...binds)
-    .all<Row & { row: number }>()
-  const found = results.map((row) => ({ ...memoryOf(row), score: scores.get(row.row) ?? 0 }))
+  const rows = await memoriesOfHits.all(env, {
+    tenantId,
+    agentId,
+    hits: JSON.stringify([...scores.keys()]),
+    ...values,
+  })
+  const found = rows.map((row) => ({ ...memoryOf(row), score: scores.get(row.row) ?? 0 }))
   return { ...how, found, total: hits.length }
 }
 
-/** Removes memories whose time is over, with their entries; nothing shows them from that moment on in any case. */
+const EXPIRED = `SELECT m.tenant_id, m.agent_id, m.key FROM memories m WHERE m.expires_at <= :now
+  ORDER BY m.expires_at, m.tenant_id, m.agent_id, m.key LIMIT ${SWEPT}`
+const deleteExpiredEntries = statement(
+  `DELETE FROM search_entries WHERE kind = 'memory' AND (tenant_id, scope, ref_id) IN (${EXPIRED})`,
+)
+const deleteExpired = statement<{ tenant_id: string; agent_id: string; key: string }>(
+  `DELETE FROM memories WHERE (tenant_id, agent_id, key) IN (${EXPIRED}) RETURNING tenant_id, agent_id, key`,
+)
+
+/** Removes expired memories with their entries. No read shows them even before that. Returns how many it removed. */
 export async function forgetExpired(env: Env, now: Date): Promise<number> {
-  const over = `SELECT m.tenant_id, m.agent_id, m.key FROM memories m WHERE m.expires_at <= ?1
-    ORDER BY m.expires_at, m.tenant_id, m.agent_id, m.key LIMIT ${SWEPT}`
-  const [, gone] = await env.DB.batch([
-    env.DB.prepare(
-      `DELETE FROM search_entries WHERE kind = 'memory' AND (tenant_id, scope, ref_id) IN (${over})`,
-    ).bind(now.getTime()),
-    env.DB.prepare(
-      `DELETE FROM memories WHERE (tenant_id, agent_id, key) IN (${over}) RETURNING tenant_id, agent_id, key`,
-    ).bind(now.getTime()),
+  const values = { now: now.getTime() }
+  const [, deleted] = await env.DB.batch([
+    deleteExpiredEntries.bind(env, values),
+    deleteExpired.bind(env, values),
   ])
-  const rows = (gone as D1Result<{ tenant_id: string; agent_id: string; key: string }>).results
+  const rows = deleteExpired.rows(deleted)
   for (const tenantId of env.VECTORS ? new Set(rows.map((row) => row.tenant_id)) : []) {
     const own = rows.filter((row) => row.tenant_id === tenantId)
     const texts = own.map((row) => ({ scope: row.agent_id, refId: row.key }))

@@ -3,14 +3,15 @@ import type { StoredFile } from '../../schema/letters.ts'
 import type { Authentication, messages, Risk } from '../../schema/mail.ts'
 import { mailboxContact } from '../accounts/domains/sending-domain.ts'
 import { slices } from '../ground/slices.ts'
+import { type Statement, statement } from '../ground/sql.ts'
 import { eventsFrom } from '../journal/event-rows.ts'
 
-/** A message as it is to be stored: one row in each tenant it concerns, one view in each mailbox. Times are ms since 1970. */
+/** A message to store: it becomes one row in each tenant and one view in each mailbox. Times are in ms since 1970. */
 export type Letter = {
   id: string
   threadId: string
   sendId: string | null
-  /** The tenant and mailbox of ours that wrote it, or null. */
+  /** The tenant and mailbox that wrote it, or null if it came from outside. */
   senderTenantId: string | null
   fromMailboxId: string | null
   rfcId: string
@@ -37,14 +38,14 @@ export type Letter = {
   risk: Risk | null
   isAutomatic: boolean
   createdAt: number
-  /** Canonical addresses, in whichever domain, of those mailboxes of ours that receive it now. */
+  /** The canonical addresses of our mailboxes that receive it now, in our domain or an attached one. */
   recipients: string[]
 }
 
-/** Restricts a statement to letters whose send one settlement has just brought into one of these states. */
+/** Restricts a statement to letters whose send this settle has just brought into one of these states. */
 export type Gate = { settleToken: string; states: string[] }
 
-/** The columns of a message that are the same wherever it is stored, and their fields; `->` keeps JSON as JSON. */
+/** The columns of a message that are equal for writer and readers, with their values; `->` keeps JSON as JSON. */
 const COLUMNS: [column: string, value: string][] = [
   ...['id', 'thread_id', 'rfc_id', 'delivery_type', 'from_address', 'from_name', 'from_mailbox_id'].map(
     field,
@@ -66,15 +67,15 @@ function json(column: string): [string, string] {
   return [column, `nullif(t.value -> '${column}', 'null')`]
 }
 
-const LETTERS = (gate: Gate | null) => `
+const LETTERS = (isGated: boolean) => `
   l AS MATERIALIZED (
-    SELECT j.key AS position, ?2 AS now, j.value, j.value ->> 'id' AS id, j.value ->> 'thread_id' AS thread_id,
+    SELECT j.key AS position, :now AS now, j.value, j.value ->> 'id' AS id, j.value ->> 'thread_id' AS thread_id,
       j.value ->> 'from_contact' AS from_contact, j.value ->> 'subject' AS subject,
       j.value ->> 'sender_tenant_id' AS sender_tenant_id, j.value ->> 'from_mailbox_id' AS from_mailbox_id
-    FROM json_each(?1) j ${
-      gate
+    FROM json_each(:letters) j ${
+      isGated
         ? `CROSS JOIN sends s ON s.tenant_id = j.value ->> 'sender_tenant_id' AND s.id = j.value ->> 'send_id'
-      AND s.settle_token = ?3 AND s.state IN (SELECT value FROM json_each(?4))`
+      AND s.settle_token = :settleToken AND s.state IN (SELECT value FROM json_each(:states))`
         : ''
     })`
 
@@ -91,13 +92,11 @@ const IS_NEW = `NOT EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message
       WHERE v.tenant_id = t.tenant_id AND v.message_id = t.id
       AND v.mailbox_id = t.mailbox_id AND v.folder = t.folder)`
 
-const RECEIVED = eventsFrom(
-  `SELECT t.tenant_id, 'message.received' AS type, t.mailbox_id,
+const RECEIVED = eventsFrom(`
+  SELECT t.tenant_id, 'message.received' AS type, t.mailbox_id,
       (SELECT m.agent_id FROM mailboxes m WHERE m.tenant_id = t.tenant_id AND m.id = t.mailbox_id) AS agent_id,
       json_object('messageId', t.id) AS refs, t.position
-    FROM target t WHERE ${IS_NEW}`,
-  '?2',
-)
+    FROM target t WHERE ${IS_NEW}`)
 
 const COUNT = (column: string) => `
   UPDATE mailboxes SET ${column} = ${column} + n.fresh
@@ -105,7 +104,7 @@ const COUNT = (column: string) => `
     WHERE ${IS_NEW} GROUP BY t.tenant_id, t.mailbox_id) n
   WHERE mailboxes.tenant_id = n.tenant_id AND mailboxes.id = n.mailbox_id`
 
-/** Microseconds that no view of the mailbox's folder has yet, and that come after all it has. */
+/** Each new view gets a moment of its own, in microseconds, later than every view that the folder has. */
 const VIEWS = `
   INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
   SELECT t.tenant_id, t.mailbox_id, t.folder,
@@ -121,55 +120,71 @@ const THREADS = `
   SELECT t.tenant_id, t.mailbox_id, t.thread_id, t.subject, t.now * 1000 FROM target t WHERE true
   ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at), archived = 0`
 
+const SENT_MESSAGES = `
+  INSERT INTO messages (tenant_id, send_id, bcc_addresses, ${NAMES})
+  SELECT t.tenant_id, t.value ->> 'send_id', nullif(t.value -> 'bcc_addresses', 'null'), ${VALUES}
+  FROM target t WHERE true
+  ON CONFLICT (tenant_id, id) DO UPDATE SET
+    subject = excluded.subject, text = excluded.text, html = excluded.html, body_key = excluded.body_key`
+
+const RECEIVED_MESSAGES = `
+  INSERT INTO messages (tenant_id, ${NAMES})
+  SELECT DISTINCT t.tenant_id, ${VALUES} FROM target t WHERE true
+  ON CONFLICT DO NOTHING`
+
+/** A statement and whether it needs the whole letters or only their short fields. */
+type Step = { sql: Statement<never>; needs: 'whole' | 'short' }
+
+/** The steps of storing letters. Those that look for new messages come before those that write them. */
+function stepsOf(isGated: boolean, target: string, before: string[], messages: string): Step[] {
+  const step = (needs: Step['needs'], sql: string): Step => ({
+    needs,
+    sql: statement(`WITH ${LETTERS(isGated)}, ${target} ${sql}`),
+  })
+  return [
+    ...before.map((sql) => step('short', sql)),
+    step('whole', messages),
+    step('short', VIEWS),
+    step('short', THREADS),
+  ]
+}
+
+const sentSteps = (isGated: boolean) => stepsOf(isGated, WRITERS, [COUNT('sent_count')], SENT_MESSAGES)
+const inboxSteps = (isGated: boolean) =>
+  stepsOf(isGated, READERS, [COUNT('received_count'), RECEIVED], RECEIVED_MESSAGES)
+const SENT = { free: sentSteps(false), gated: sentSteps(true) }
+const INBOX = { free: inboxSteps(false), gated: inboxSteps(true) }
+
 /**
- * The statements that keep letters in the Sent folder of those who wrote them. Run twice they change nothing, but for a
- * text that rendering has changed since.
+ * The statements that put letters into the Sent folders of their writers. Run again, they change only a text that rendering
+ * has changed since.
  */
 export function sentStatements(env: Env, letters: Letter[], now: Date, gate: Gate | null) {
-  const messages = `
-    INSERT INTO messages (tenant_id, send_id, bcc_addresses, ${NAMES})
-    SELECT t.tenant_id, t.value ->> 'send_id', nullif(t.value -> 'bcc_addresses', 'null'), ${VALUES}
-    FROM target t WHERE true
-    ON CONFLICT (tenant_id, id) DO UPDATE SET
-      subject = excluded.subject, text = excluded.text, html = excluded.html, body_key = excluded.body_key`
-  return statements(env, letters, now, gate, { target: WRITERS, first: [COUNT('sent_count')], messages })
+  return bound(env, gate ? SENT.gated : SENT.free, letters, now, gate)
 }
 
-/** The statements that put letters into the inboxes they are for, once however often they are run. */
+/** The statements that put letters into the inboxes of their recipients. Run again, they change nothing. */
 export function inboxStatements(env: Env, letters: Letter[], now: Date, gate: Gate | null) {
-  const messages = `
-    INSERT INTO messages (tenant_id, ${NAMES})
-    SELECT DISTINCT t.tenant_id, ${VALUES} FROM target t WHERE true
-    ON CONFLICT DO NOTHING`
-  return statements(env, letters, now, gate, {
-    target: READERS,
-    first: [COUNT('received_count'), RECEIVED],
-    messages,
-  })
+  return bound(env, gate ? INBOX.gated : INBOX.free, letters, now, gate)
 }
 
-function statements(
-  { DB }: Env,
+function bound(
+  env: Env,
+  steps: Step[],
   letters: Letter[],
   now: Date,
   gate: Gate | null,
-  { target, first, messages }: { target: string; first: string[]; messages: string },
 ): D1PreparedStatement[] {
-  const head = `WITH ${LETTERS(gate)}, ${target}`
-  const gateBinds = gate ? [gate.settleToken, JSON.stringify(gate.states)] : []
-  const bound = (sql: string, rows: string[]) =>
-    slices(rows).map((slice) => DB.prepare(`${head} ${sql}`).bind(slice, now.getTime(), ...gateBinds))
   const whole = letters.map(rowOf)
-  const lean = whole.map(({ text: _, html: __, reply_text: ___, files: ____, ...row }) => JSON.stringify(row))
-  return [
-    ...first.flatMap((sql) => bound(sql, lean)),
-    ...bound(
-      messages,
-      whole.map((row) => JSON.stringify(row)),
-    ),
-    ...bound(VIEWS, lean),
-    ...bound(THREADS, lean),
-  ]
+  const short = whole.map(({ text: _, html: __, reply_text: ___, files: ____, ...row }) => row)
+  const rows = {
+    whole: slices(whole.map((row) => JSON.stringify(row))),
+    short: slices(short.map((row) => JSON.stringify(row))),
+  }
+  const gateValues = gate ? { settleToken: gate.settleToken, states: JSON.stringify(gate.states) } : {}
+  return steps.flatMap(({ sql, needs }) =>
+    rows[needs].map((slice) => sql.bind(env, { letters: slice, now: now.getTime(), ...gateValues })),
+  )
 }
 
 function rowOf({ to, cc, bcc, references, recipients, ...rest }: Letter): Record<string, unknown> {
@@ -190,12 +205,12 @@ function rowOf({ to, cc, bcc, references, recipients, ...rest }: Letter): Record
   }
 }
 
-/** The id of the message that a send becomes, so that neither needs to be looked up to know the other. */
+/** The id of the message that a send becomes: each id can be computed from the other. */
 export function messageIdOf(sendId: string): string {
   return `msg_${sendId.slice(sendId.indexOf('_') + 1)}`
 }
 
-/** The id of the thread that a send opens where it answers nothing. */
+/** The id of the thread that a send opens if it is no reply. */
 export function threadIdOf(sendId: string): string {
   return `thread_${sendId.slice(sendId.indexOf('_') + 1)}`
 }

@@ -1,10 +1,12 @@
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { statement } from '../ground/sql.ts'
 import { bodyOf } from './body.ts'
 import type { Place } from './messages.ts'
 import { HTML_READ, previewOf, TEXT_READ } from './preview.ts'
+import { isUnread as isUnreadView } from './views.ts'
 
-/** A conversation as the mailbox sees it, without its messages. Times are microseconds since 1970. */
+/** A thread as the mailbox sees it, without its messages. Times are in microseconds since 1970. */
 export type ThreadSummary = {
   id: string
   subject: string
@@ -17,11 +19,11 @@ export type ThreadSummary = {
   isStarred: boolean
   isArchived: boolean
   labels: string[]
-  /** Where it stands among the others. */
+  /** Its place in the list of threads. */
   place: Place
 }
 
-/** Which threads to list; null is no matter. */
+/** Which threads to list. Null means any. */
 export type ThreadFilter = {
   limit: number
   after: Place | null
@@ -39,19 +41,20 @@ export type ThreadChange = {
 }
 
 const VIEWS = `FROM views x INDEXED BY views_by_thread
-  WHERE x.thread_id = t.id AND x.tenant_id = ?1 AND x.mailbox_id = ?2 AND x.deleted_at IS NULL`
-const HAS_UNREAD = `EXISTS (SELECT 1 ${VIEWS} AND x.folder = 'inbox' AND x.read_at IS NULL)`
-/** A thread whose messages are all deleted is gone; new mail brings it back. */
-const OWN = `threads t WHERE t.tenant_id = ?1 AND t.mailbox_id = ?2 AND EXISTS (SELECT 1 ${VIEWS})`
+  WHERE x.thread_id = t.id AND x.tenant_id = :tenantId AND x.mailbox_id = :mailboxId AND x.deleted_at IS NULL`
+const HAS_UNREAD = `EXISTS (SELECT 1 ${VIEWS} AND ${isUnreadView('x')})`
+/** A thread whose messages are all deleted is not shown until it gets new mail. */
+const OWN = `threads t WHERE t.tenant_id = :tenantId AND t.mailbox_id = :mailboxId AND EXISTS (SELECT 1 ${VIEWS})`
 
-const SUMMARY = `
+/** SQL: the summaries of the threads in the relation `chosen`. */
+const SUMMARIES = `
   SELECT t.id, t.subject, t.last_at, t.archived, t.starred, t.labels, m.from_address, m.body_key,
     substr(m.reply_text, 1, ${TEXT_READ}) AS reply_text, substr(m.text, 1, ${TEXT_READ}) AS text,
     iif(m.text IS NULL, substr(m.html, 1, ${HTML_READ}), NULL) AS html,
     (SELECT count(DISTINCT x.message_id) ${VIEWS}) AS message_count,
     (SELECT max(x.at) ${VIEWS}) AS newest_at, ${HAS_UNREAD} AS has_unread
   FROM chosen t
-  CROSS JOIN messages m ON m.tenant_id = ?1
+  CROSS JOIN messages m ON m.tenant_id = :tenantId
     AND m.id = (SELECT x.message_id ${VIEWS} ORDER BY x.at DESC LIMIT 1)
   ORDER BY t.last_at DESC, t.id`
 
@@ -72,30 +75,28 @@ type Row = {
   has_unread: number
 }
 
-/** A page of the mailbox's threads, the one with the newest message first. */
+/** A page of the mailbox's threads, the thread with the newest message first. */
 export async function listThreads(
   ctx: Ctx,
   mailboxId: string,
   filter: ThreadFilter,
 ): Promise<{ threads: ThreadSummary[]; hasMore: boolean; total: number }> {
   mustBeAllowed(ctx, 'read', mailboxId)
-  const { limit, after, isUnread, isStarred, isArchived, label } = filter
-  const { DB } = ctx.env
-  const fits = `${OWN}
-    ${isUnread === null ? '' : `AND ${isUnread ? '' : 'NOT'} ${HAS_UNREAD}`}
-    ${isStarred === null ? '' : `AND t.starred = ${isStarred ? 1 : 0}`}
-    ${isArchived === null ? '' : `AND t.archived = ${isArchived ? 1 : 0}`}
-    AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(t.labels) l WHERE l.value = ?3))`
-  const own = [ctx.tenantId, mailboxId, label]
-  const [rows, totals] = await DB.batch([
-    DB.prepare(
-      `WITH chosen AS (SELECT t.* FROM ${fits} AND t.last_at <= ?4 AND (t.last_at < ?4 OR t.id > ?5)
-         ORDER BY t.last_at DESC, t.id LIMIT ?6) ${SUMMARY}`,
-    ).bind(...own, after?.at ?? Number.MAX_SAFE_INTEGER, after?.id ?? '', limit + 1),
-    DB.prepare(`SELECT count(*) AS total FROM ${fits}`).bind(...own),
+  const { limit, after, label } = filter
+  const { env, tenantId } = ctx
+  const { list, count } = listStatements(filter)
+  const own = { tenantId, mailboxId, label }
+  const [rows, totals] = await env.DB.batch([
+    list.bind(env, {
+      ...own,
+      at: after?.at ?? Number.MAX_SAFE_INTEGER,
+      afterId: after?.id ?? '',
+      limit: limit + 1,
+    }),
+    count.bind(env, own),
   ])
-  const found = (rows as D1Result<Row>).results
-  const [counted] = (totals as D1Result<{ total: number }>).results
+  const found = list.rows(rows)
+  const [counted] = count.rows(totals)
   return {
     threads: await Promise.all(found.slice(0, limit).map((row) => summaryOf(ctx, row))),
     hasMore: found.length > limit,
@@ -103,13 +104,41 @@ export async function listThreads(
   }
 }
 
-/** One thread as it stands. What others have is not found, as what nobody has. */
-export async function seeThread(ctx: Ctx, mailboxId: string, id: string): Promise<ThreadSummary> {
-  mustBeAllowed(ctx, 'read', mailboxId)
-  return await foundThread(ctx, await ctx.env.DB.batch([summaryStatement(ctx, mailboxId, id)]))
+function listStatements({ isUnread, isStarred, isArchived }: ThreadFilter) {
+  const matching = `${OWN}
+    ${isUnread === null ? '' : `AND ${isUnread ? '' : 'NOT'} ${HAS_UNREAD}`}
+    ${isStarred === null ? '' : `AND t.starred = ${isStarred ? 1 : 0}`}
+    ${isArchived === null ? '' : `AND t.archived = ${isArchived ? 1 : 0}`}
+    AND (:label IS NULL OR EXISTS (SELECT 1 FROM json_each(t.labels) l WHERE l.value = :label))`
+  return {
+    list: statement<Row>(
+      `WITH chosen AS (SELECT t.* FROM ${matching} AND t.last_at <= :at AND (t.last_at < :at OR t.id > :afterId)
+         ORDER BY t.last_at DESC, t.id LIMIT :limit) ${SUMMARIES}`,
+    ),
+    count: statement<{ total: number }>(`SELECT count(*) AS total FROM ${matching}`),
+  }
 }
 
-/** Changes what is given of a thread in the mailbox's own view; reading it reads all its messages, and so does unreading. */
+const oneThread = statement<Row>(`WITH chosen AS (SELECT t.* FROM ${OWN} AND t.id = :id) ${SUMMARIES}`)
+
+/** One thread. Throws `not_found` whether nobody or only another mailbox has it. */
+export async function seeThread(ctx: Ctx, mailboxId: string, id: string): Promise<ThreadSummary> {
+  mustBeAllowed(ctx, 'read', mailboxId)
+  const row = await oneThread.first(ctx.env, { tenantId: ctx.tenantId, mailboxId, id })
+  return await summaryOf(ctx, row)
+}
+
+const updateThread = statement(
+  `UPDATE threads SET archived = coalesce(:isArchived, archived), starred = coalesce(:isStarred, starred),
+     labels = coalesce(:labels, labels) WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND id = :id`,
+)
+const updateViews = statement(
+  `UPDATE views INDEXED BY views_by_thread SET read_at = iif(:isRead, coalesce(read_at, :now), NULL)
+   WHERE thread_id = :id AND tenant_id = :tenantId AND mailbox_id = :mailboxId AND folder = 'inbox'
+     AND :isRead IS NOT NULL`,
+)
+
+/** Changes the given fields of a thread, for this mailbox only. `isRead` marks all its messages as read or unread. */
 export async function changeThread(
   ctx: Ctx,
   mailboxId: string,
@@ -117,39 +146,25 @@ export async function changeThread(
   { isRead, isArchived, isStarred, labels }: ThreadChange,
 ): Promise<ThreadSummary> {
   mustBeAllowed(ctx, 'read', mailboxId)
-  const { DB } = ctx.env
-  const own = [ctx.tenantId, mailboxId, id]
-  const changed = await DB.batch([
-    DB.prepare(
-      `UPDATE threads SET archived = coalesce(?4, archived), starred = coalesce(?5, starred),
-         labels = coalesce(?6, labels) WHERE tenant_id = ?1 AND mailbox_id = ?2 AND id = ?3`,
-    ).bind(...own, bit(isArchived), bit(isStarred), labels === undefined ? null : JSON.stringify(labels)),
-    DB.prepare(
-      `UPDATE views INDEXED BY views_by_thread SET read_at = iif(?4, coalesce(read_at, ?5), NULL)
-       WHERE thread_id = ?3 AND tenant_id = ?1 AND mailbox_id = ?2 AND folder = 'inbox' AND ?4 IS NOT NULL`,
-    ).bind(...own, bit(isRead), ctx.now.getTime()),
-    summaryStatement(ctx, mailboxId, id),
+  const { env, tenantId } = ctx
+  const own = { tenantId, mailboxId, id }
+  const [, , changed] = await env.DB.batch([
+    updateThread.bind(env, {
+      ...own,
+      isArchived: bit(isArchived),
+      isStarred: bit(isStarred),
+      labels: labels === undefined ? null : JSON.stringify(labels),
+    }),
+    updateViews.bind(env, { ...own, isRead: bit(isRead), now: ctx.now.getTime() }),
+    oneThread.bind(env, own),
   ])
-  return await foundThread(ctx, changed)
+  return await summaryOf(ctx, oneThread.rows(changed)[0])
 }
 
 const bit = (value: boolean | undefined) => (value === undefined ? null : Number(value))
 
-function summaryStatement({ env: { DB }, tenantId }: Ctx, mailboxId: string, id: string) {
-  return DB.prepare(`WITH chosen AS (SELECT t.* FROM ${OWN} AND t.id = ?3) ${SUMMARY}`).bind(
-    tenantId,
-    mailboxId,
-    id,
-  )
-}
-
-async function foundThread(ctx: Ctx, answers: D1Result[]): Promise<ThreadSummary> {
-  const [row] = (answers.at(-1) as D1Result<Row>).results
+async function summaryOf({ env }: Ctx, row: Row | null | undefined): Promise<ThreadSummary> {
   if (!row) throw new Fault('not_found', 'Thread not found.')
-  return await summaryOf(ctx, row)
-}
-
-async function summaryOf({ env }: Ctx, row: Row): Promise<ThreadSummary> {
   const body = await bodyOf(env, { text: row.text, html: row.html, bodyKey: row.body_key })
   return {
     id: row.id,

@@ -2,7 +2,7 @@ import type { Env } from '../../env.ts'
 import { autoReplyTo } from '../arrivals/auto-reply.ts'
 import { tellFailure } from '../ground/log.ts'
 import type { Due } from '../journal/event-types.ts'
-import { indexMessages } from '../mail/search/messages.ts'
+import { indexMessages } from '../mail/search/indexing.ts'
 import { noticeTrouble } from '../notices/trouble.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { momentText } from '../../core/ground/cursor.ts'
-import type { Message } from '../../core/mail/read.ts'
+import type { Message } from '../../core/mail/message.ts'
 import { type SendState, STATES } from '../../core/policy/states.ts'
 import { settings } from '../../env.ts'
 import { type HttpContext, z } from '../http.ts'

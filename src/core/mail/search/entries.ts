@@ -2,38 +2,39 @@ import type { Env } from '../../../env.ts'
 import { sha256 } from '../../ground/hash.ts'
 import { tellFailure } from '../../ground/log.ts'
 import { slices } from '../../ground/slices.ts'
+import { type Statement, statement } from '../../ground/sql.ts'
 import { embed, quantised, type Text } from './embedding.ts'
 import { embedByModel } from './model.ts'
 import { beginning, words } from './words.ts'
 
 export type Kind = 'message' | 'memory'
 
-/** A text to be found: whose it is, by what id, and when it came to be, in ms. */
+/** A text to index: the mailbox or agent it belongs to (`scope`), its id there, and its time in ms. */
 export type Entry = Text & { scope: string; refId: string; at: number }
 
-/** More than this many bytes of a body are not indexed. */
+/** How much of each text is indexed, in bytes. */
 const INDEXED = 32_768
 
-/** What must still stand for an entry `j` to be written: nothing that was deleted in the meantime comes back. */
-const STANDS: Record<Kind, string> = {
-  message: `EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message WHERE v.tenant_id = ?1 AND v.message_id = j.value ->> 'refId'
+/** SQL: the text of the entry `j` still exists. A text that was deleted meanwhile is not indexed again. */
+const STILL_EXISTS: Record<Kind, string> = {
+  message: `EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message WHERE v.tenant_id = :tenantId AND v.message_id = j.value ->> 'refId'
     AND v.mailbox_id = j.value ->> 'scope' AND v.deleted_at IS NULL)`,
-  memory: `EXISTS (SELECT 1 FROM memories m WHERE m.tenant_id = ?1 AND m.agent_id = j.value ->> 'scope'
+  memory: `EXISTS (SELECT 1 FROM memories m WHERE m.tenant_id = :tenantId AND m.agent_id = j.value ->> 'scope'
     AND m.key = j.value ->> 'refId')`,
 }
 
-/** Texts read and ready to be written: the model's vectors that are kept in Vectorize go there only after the rows. */
-export type Prepared = { kind: Kind; tenantId: string; rows: string[]; vectorize: VectorizeVector[] }
+/** Entries that are ready to be written. Vectors for Vectorize are written only after the rows. */
+type Prepared = { kind: Kind; tenantId: string; rows: string[]; vectorize: VectorizeVector[] }
 
 /**
- * What every word of a scope begins with in the full-text index. All have the same length, so that no word of one scope
- * is ever a word of another, whatever anybody writes or asks.
+ * The prefix of every word of a scope in the full-text index. All prefixes have the same length, so that no text and no query
+ * can name a word of another scope.
  */
 export async function scopeToken(kind: Kind, tenantId: string, scope: string): Promise<string> {
   return (await sha256(JSON.stringify([kind, tenantId, scope]))).slice(0, 12)
 }
 
-/** Reads texts: their words, their embedded vectors and, where there is a model, what it makes of them. */
+/** Makes entries of texts: their words, their embedded vectors and, if a model is configured, its vectors. */
 export async function prepareEntries(
   env: Env,
   kind: Kind,
@@ -44,11 +45,11 @@ export async function prepareEntries(
   for (const scope of new Set(entries.map((entry) => entry.scope))) {
     tokens.set(scope, await scopeToken(kind, tenantId, scope))
   }
-  const read = await embedByModel(
+  const answer = await embedByModel(
     env,
     entries.map(({ title, body }) => `${title}\n${body}`),
   )
-  const byModel = read !== null && 'vectors' in read ? read : null
+  const byModel = answer !== null && 'vectors' in answer ? answer : null
   const prepared: Prepared = { kind, tenantId, rows: [], vectorize: [] }
   for (const [place, entry] of entries.entries()) {
     const { scope, refId, at, title, body, names } = entry
@@ -79,48 +80,48 @@ export async function prepareEntries(
   return prepared
 }
 
-/** The statements that write what was prepared, each text at one row of the index, whatever stood there before. */
-export function entryStatements({ DB }: Env, { kind, tenantId, rows }: Prepared): D1PreparedStatement[] {
-  return slices(rows).flatMap((slice) => [
-    DB.prepare(
-      `INSERT INTO search_entries (tenant_id, kind, scope, ref_id, row, vector, model, model_vector, created_at)
-       SELECT ?1, ?2, j.value ->> 'scope', j.value ->> 'refId',
-         (SELECT coalesce(max(row), 0) FROM search_entries) + row_number() OVER (ORDER BY j.key),
-         j.value ->> 'vector', j.value ->> 'model', j.value ->> 'modelVector', j.value ->> 'at'
-       FROM json_each(?3) j WHERE ${STANDS[kind]}
-       ON CONFLICT (tenant_id, kind, scope, ref_id) DO UPDATE SET vector = excluded.vector, model = excluded.model,
-         model_vector = excluded.model_vector, created_at = excluded.created_at`,
-    ).bind(tenantId, kind, slice),
-    DB.prepare(
-      `INSERT OR REPLACE INTO search_fts (rowid, title, body, names)
-       SELECT e.row, j.value ->> 'title', j.value ->> 'body', j.value ->> 'names'
-       FROM json_each(?3) j CROSS JOIN search_entries e ON e.tenant_id = ?1 AND e.kind = ?2
-         AND e.scope = j.value ->> 'scope' AND e.ref_id = j.value ->> 'refId'
-       WHERE ${STANDS[kind]}`,
-    ).bind(tenantId, kind, slice),
-  ])
+const insertEntries = (kind: Kind) =>
+  statement(
+    `INSERT INTO search_entries (tenant_id, kind, scope, ref_id, row, vector, model, model_vector, created_at)
+     SELECT :tenantId, '${kind}', j.value ->> 'scope', j.value ->> 'refId',
+       (SELECT coalesce(max(row), 0) FROM search_entries) + row_number() OVER (ORDER BY j.key),
+       j.value ->> 'vector', j.value ->> 'model', j.value ->> 'modelVector', j.value ->> 'at'
+     FROM json_each(:entries) j WHERE ${STILL_EXISTS[kind]}
+     ON CONFLICT (tenant_id, kind, scope, ref_id) DO UPDATE SET vector = excluded.vector, model = excluded.model,
+       model_vector = excluded.model_vector, created_at = excluded.created_at`,
+  )
+
+const insertWords = (kind: Kind) =>
+  statement(
+    `INSERT OR REPLACE INTO search_fts (rowid, title, body, names)
+     SELECT e.row, j.value ->> 'title', j.value ->> 'body', j.value ->> 'names'
+     FROM json_each(:entries) j CROSS JOIN search_entries e ON e.tenant_id = :tenantId AND e.kind = '${kind}'
+       AND e.scope = j.value ->> 'scope' AND e.ref_id = j.value ->> 'refId'
+     WHERE ${STILL_EXISTS[kind]}`,
+  )
+
+const INSERTS: Record<Kind, Statement<never>[]> = {
+  message: [insertEntries('message'), insertWords('message')],
+  memory: [insertEntries('memory'), insertWords('memory')],
 }
 
-/** The statement that takes one text out of the index. */
-export function forgetStatement(
-  { DB }: Env,
-  kind: Kind,
-  tenantId: string,
-  scope: string,
-  refId: string,
-): D1PreparedStatement {
-  return DB.prepare(
-    'DELETE FROM search_entries WHERE tenant_id = ?1 AND kind = ?2 AND scope = ?3 AND ref_id = ?4',
-  ).bind(tenantId, kind, scope, refId)
+/** The statements that write entries. An entry replaces the one that its text had before. */
+export function entryStatements(env: Env, { kind, tenantId, rows }: Prepared): D1PreparedStatement[] {
+  return slices(rows).flatMap((entries) => INSERTS[kind].map((sql) => sql.bind(env, { tenantId, entries })))
 }
 
-/** Puts the model's vectors where `VECTORS` is bound. They are a help to find by: that they fail stops nothing. */
+/** Takes the text `:refId` out of the index. */
+export const deleteEntry = statement(
+  'DELETE FROM search_entries WHERE tenant_id = :tenantId AND kind = :kind AND scope = :scope AND ref_id = :refId',
+)
+
+/** Writes the model's vectors to Vectorize, if it is bound. A failure is only logged: search works without them. */
 export async function keepVectors({ VECTORS }: Env, { vectorize }: Prepared): Promise<void> {
   if (!VECTORS || vectorize.length === 0) return
-  await VECTORS.upsert(vectorize).catch(tellOf)
+  await VECTORS.upsert(vectorize).catch(logFailure)
 }
 
-/** Takes the vectors of texts out of Vectorize. */
+/** Removes the vectors of texts from Vectorize. */
 export async function dropVectors(
   { VECTORS }: Env,
   kind: Kind,
@@ -129,14 +130,14 @@ export async function dropVectors(
 ): Promise<void> {
   if (!VECTORS || texts.length === 0) return
   const ids = await Promise.all(texts.map(({ scope, refId }) => vectorId(kind, tenantId, scope, refId)))
-  await VECTORS.deleteByIds(ids).catch(tellOf)
+  await VECTORS.deleteByIds(ids).catch(logFailure)
 }
 
-/** An id in Vectorize: 64 bytes at most. */
+/** The id in Vectorize, which allows 64 bytes. */
 async function vectorId(kind: Kind, tenantId: string, scope: string, refId: string): Promise<string> {
   return await sha256(JSON.stringify([kind, tenantId, scope, refId]))
 }
 
-function tellOf(error: unknown) {
+function logFailure(error: unknown) {
   tellFailure('vectors_failed', error)
 }

@@ -1,112 +1,17 @@
 import type { Env } from '../../../env.ts'
-import type { StoredFile } from '../../../schema/letters.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
-import { textOfHtml } from '../../reading/text/html.ts'
+import { type SqlValue, statement } from '../../ground/sql.ts'
 import { bodyOf } from '../body.ts'
-import { previewOf, HTML_READ as SHOWN_HTML, TEXT_READ as SHOWN_TEXT } from '../preview.ts'
+import { HTML_READ, previewOf, TEXT_READ } from '../preview.ts'
 import type { ThreadSummary } from '../threads.ts'
-import {
-  dropVectors,
-  type Entry,
-  entryStatements,
-  forgetStatement,
-  keepVectors,
-  prepareEntries,
-} from './entries.ts'
+import { isUnread } from '../views.ts'
 import { type Filters, narrowed, parseQuery, spellings } from './query.ts'
 import { type Arm, type Hit, type Place, type Ranking, rank, type Vectors } from './rank.ts'
 
-export type MessageRef = { messageId: string; mailboxId: string }
-
-/** How much of a text and of its markup is read from the database to be indexed, in characters. */
-const TEXT_READ = 32_768
-const HTML_READ = 131_072
-/** Messages whose texts are held at once. */
-const AT_ONCE = 50
-/** Hits looked up beyond those that were asked for: some may have been deleted a moment ago. */
+/** How many more hits are looked up than were asked for: some may have been deleted a moment ago. */
 const SPARE = 50
 
-type Row = {
-  mailbox_id: string
-  id: string
-  created_at: number
-  from_address: string
-  from_name: string | null
-  to_addresses: string
-  cc_addresses: string
-  subject: string
-  text: string | null
-  html: string | null
-  body_key: string | null
-  files: string
-}
-
-/** Makes messages findable in the mailboxes that see them, once however often they are named. Deleted ones stay away. */
-export async function indexMessages(
-  env: Env,
-  now: Date,
-  tenantId: string,
-  refs: MessageRef[],
-): Promise<void> {
-  for (let at = 0; at < refs.length; at += AT_ONCE) {
-    await indexSome(env, now, tenantId, refs.slice(at, at + AT_ONCE))
-  }
-}
-
-/** Takes a message out of what one mailbox finds. */
-export async function forgetMessage(
-  env: Env,
-  tenantId: string,
-  messageId: string,
-  mailboxId: string,
-): Promise<void> {
-  await forgetStatement(env, 'message', tenantId, mailboxId, messageId).run()
-  await dropVectors(env, 'message', tenantId, [{ scope: mailboxId, refId: messageId }])
-}
-
-async function indexSome(env: Env, now: Date, tenantId: string, refs: MessageRef[]): Promise<void> {
-  const { results } = await env.DB.prepare(
-    `SELECT DISTINCT v.mailbox_id, m.id, m.created_at, m.from_address, m.from_name, m.to_addresses, m.cc_addresses,
-       m.subject, substr(m.text, 1, ${TEXT_READ}) AS text, m.body_key, m.files,
-       iif(m.text IS NULL, substr(m.html, 1, ${HTML_READ}), NULL) AS html
-     FROM json_each(?2) j
-     CROSS JOIN views v INDEXED BY views_by_message ON v.tenant_id = ?1 AND v.message_id = j.value ->> 'messageId'
-       AND v.mailbox_id = j.value ->> 'mailboxId' AND v.deleted_at IS NULL
-     CROSS JOIN messages m ON m.tenant_id = v.tenant_id AND m.id = v.message_id`,
-  )
-    .bind(tenantId, JSON.stringify(refs))
-    .all<Row>()
-  if (results.length === 0) return
-  const entries: Entry[] = []
-  for (const row of results) {
-    const body = await wordsOf(env, row)
-    entries.push({
-      scope: row.mailbox_id,
-      refId: row.id,
-      at: Math.min(row.created_at, now.getTime()),
-      title: row.subject,
-      body,
-      names: namesOf(row),
-    })
-  }
-  const prepared = await prepareEntries(env, 'message', tenantId, entries)
-  await env.DB.batch(entryStatements(env, prepared))
-  await keepVectors(env, prepared)
-}
-
-/** What a message says, from wherever its body lies. */
-async function wordsOf(env: Env, { text, html, body_key }: Omit<Row, 'mailbox_id'>): Promise<string> {
-  const body = await bodyOf(env, { text, html, bodyKey: body_key })
-  return body.text ?? (body.html === null ? '' : textOfHtml(body.html.slice(0, HTML_READ)))
-}
-
-function namesOf({ from_name, from_address, to_addresses, cc_addresses, files }: Row): string {
-  const read: StoredFile[] = JSON.parse(files)
-  const others: string[] = [...JSON.parse(to_addresses), ...JSON.parse(cc_addresses)]
-  return [from_name ?? '', from_address, ...others, ...read.map((file) => file.filename)].join(' \n ')
-}
-
-export type Found = {
+type Found = {
   id: string
   threadId: string
   fromAddress: string
@@ -117,11 +22,11 @@ export type Found = {
   at: number
 }
 
-export type MessageSearch = { q: string; filters: Filters; limit: number; arms?: Arm[] }
+type MessageSearch = { q: string; filters: Filters; limit: number; arms?: Arm[] }
 
 /**
- * The mailbox's messages that answer a query, best first and of equals the newest first. `total` is how many were found
- * among the best of each way of looking, not how many hold some word.
+ * The mailbox's messages that answer a query, best first and of equals the newest first. `total` counts the hits that the arms
+ * contributed, at most 200 each, not every message that has one of the words.
  */
 export async function searchMessages(
   ctx: Ctx,
@@ -134,9 +39,9 @@ export async function searchMessages(
   return { ...how, found, total: hits.length }
 }
 
-export type FoundThread = Omit<ThreadSummary, 'place'> & { score: number }
+type FoundThread = Omit<ThreadSummary, 'place'> & { score: number }
 
-/** The mailbox's threads that answer a query, each as good as its best message. */
+/** The mailbox's threads that answer a query, each with the score of its best message. */
 export async function searchThreads(
   ctx: Ctx,
   mailboxId: string,
@@ -159,90 +64,93 @@ async function rankMessages(
 }
 
 function placeOf(mailboxId: string, filters: Filters): Place {
-  const conditions: string[] = []
-  const binds: unknown[] = []
-  const must = (condition: string, ...values: unknown[]) => {
-    conditions.push(condition)
-    binds.push(...values)
-  }
-  const mustHold = (text: string, name: string) => {
-    const [only, ...others] = spellings(name)
-    if (others.length === 0) return must(`instr(lower(${text}), ?) > 0`, only)
-    const all = JSON.stringify([only, ...others])
-    must(`EXISTS (SELECT 1 FROM json_each(?) s WHERE instr(lower(${text}), s.value) > 0)`, all)
-  }
-  for (const name of filters.from) mustHold(`m.from_address || ' ' || coalesce(m.from_name, '')`, name)
-  for (const name of filters.to) mustHold('m.to_addresses || m.cc_addresses', name)
-  for (const label of filters.labels) {
-    must(
-      `EXISTS (SELECT 1 FROM threads t, json_each(t.labels) l WHERE t.tenant_id = v.tenant_id
-        AND t.mailbox_id = v.mailbox_id AND t.id = v.thread_id
-        AND lower(l.value) IN (SELECT value FROM json_each(?)))`,
-      JSON.stringify(spellings(label)),
-    )
-  }
-  if (filters.before !== null) must('v.at < ?', filters.before)
-  if (filters.after !== null) must('v.at >= ?', filters.after)
-  if (filters.hasAttachment) must(`m.files <> '[]'`)
+  const { conditions, values } = conditionsOf(filters)
   const isNarrow = conditions.length > 0
+  const messages = isNarrow ? 'JOIN messages m ON m.tenant_id = v.tenant_id AND m.id = v.message_id' : ''
   return {
     kind: 'message',
     scope: mailboxId,
     isNarrow,
-    binds,
-    fits: `EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message ${isNarrow ? 'JOIN messages m ON m.tenant_id = v.tenant_id AND m.id = v.message_id' : ''}
+    values,
+    matching: `EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message ${messages}
       WHERE v.tenant_id = e.tenant_id AND v.message_id = e.ref_id AND v.mailbox_id = e.scope AND v.deleted_at IS NULL
         ${conditions.map((condition) => `AND ${condition}`).join(' ')})`,
   }
 }
 
-/**
- * The views `v` of hits `j`, as the mailbox itself still sees them. Here as elsewhere the index is named: left to choose, SQLite
- * reads the whole mailbox for each message.
- */
-const SEEN = `FROM json_each(?3) j
-  CROSS JOIN search_entries e ON e.row = j.value AND e.tenant_id = ?1 AND e.kind = 'message' AND e.scope = ?2
-  CROSS JOIN views v INDEXED BY views_by_message ON v.tenant_id = ?1 AND v.message_id = e.ref_id AND v.mailbox_id = ?2 AND v.deleted_at IS NULL`
+/** The filters as SQL conditions on a view `v` and its message `m`, with their parameters. */
+function conditionsOf({ from, to, labels, before, after, hasAttachment }: Filters) {
+  const conditions: string[] = []
+  const values: Record<string, SqlValue> = {}
+  const parameter = (value: SqlValue) => {
+    const name = `filter${Object.keys(values).length}`
+    values[name] = value
+    return `:${name}`
+  }
+  const mustContain = (text: string, name: string) => {
+    const all = parameter(JSON.stringify(spellings(name)))
+    conditions.push(`EXISTS (SELECT 1 FROM json_each(${all}) s WHERE instr(lower(${text}), s.value) > 0)`)
+  }
+  for (const name of from) mustContain(`m.from_address || ' ' || coalesce(m.from_name, '')`, name)
+  for (const name of to) mustContain('m.to_addresses || m.cc_addresses', name)
+  for (const label of labels) {
+    conditions.push(
+      `EXISTS (SELECT 1 FROM threads t, json_each(t.labels) l WHERE t.tenant_id = v.tenant_id
+        AND t.mailbox_id = v.mailbox_id AND t.id = v.thread_id
+        AND lower(l.value) IN (SELECT value FROM json_each(${parameter(JSON.stringify(spellings(label)))})))`,
+    )
+  }
+  if (before !== null) conditions.push(`v.at < ${parameter(before)}`)
+  if (after !== null) conditions.push(`v.at >= ${parameter(after)}`)
+  if (hasAttachment) conditions.push(`m.files <> '[]'`)
+  return { conditions, values }
+}
 
-const TEXT_OF = `substr(m.reply_text, 1, ${SHOWN_TEXT}) AS reply_text, substr(m.text, 1, ${SHOWN_TEXT}) AS text,
-  iif(m.text IS NULL, substr(m.html, 1, ${SHOWN_HTML}), NULL) AS html, m.body_key`
+/** SQL: the views `v` of the hits `j` that the mailbox still sees. */
+const SEEN = `FROM json_each(:hits) j
+  CROSS JOIN search_entries e ON e.row = j.value AND e.tenant_id = :tenantId AND e.kind = 'message' AND e.scope = :mailboxId
+  CROSS JOIN views v INDEXED BY views_by_message ON v.tenant_id = :tenantId AND v.message_id = e.ref_id
+    AND v.mailbox_id = :mailboxId AND v.deleted_at IS NULL`
 
-type Shown = Pick<Row, 'text' | 'html' | 'body_key' | 'subject' | 'from_address'> & {
+const PREVIEW_FIELDS = `substr(m.reply_text, 1, ${TEXT_READ}) AS reply_text, substr(m.text, 1, ${TEXT_READ}) AS text,
+  iif(m.text IS NULL, substr(m.html, 1, ${HTML_READ}), NULL) AS html, m.body_key`
+
+type PreviewRow = {
+  subject: string
+  from_address: string
   reply_text: string | null
+  text: string | null
+  html: string | null
+  body_key: string | null
 }
 
-type HitRow = Shown & {
-  id: string
-  row: number
-  thread_id: string
-  at: number
-}
+type HitRow = PreviewRow & { id: string; row: number; thread_id: string; at: number }
+
+const messagesOfHits = statement<HitRow>(
+  `SELECT e.row, m.id, m.thread_id, m.from_address, m.subject, ${PREVIEW_FIELDS}, v.at, min(v.folder) ${SEEN}
+   CROSS JOIN messages m ON m.tenant_id = :tenantId AND m.id = v.message_id
+   GROUP BY j.key ORDER BY j.key LIMIT :limit`,
+)
 
 async function readHits(ctx: Ctx, mailboxId: string, hits: Hit[], limit: number): Promise<Found[]> {
   if (hits.length === 0) return []
   const { env, tenantId } = ctx
-  const { results } = await env.DB.prepare(
-    `SELECT e.row, m.id, m.thread_id, m.from_address, m.subject, ${TEXT_OF}, v.at, min(v.folder) ${SEEN}
-     CROSS JOIN messages m ON m.tenant_id = ?1 AND m.id = v.message_id
-     GROUP BY j.key ORDER BY j.key LIMIT ?4`,
-  )
-    .bind(tenantId, mailboxId, JSON.stringify(hits.map((hit) => hit.row)), limit)
-    .all<HitRow>()
+  const rows = await messagesOfHits.all(env, { tenantId, mailboxId, hits: rowsOf(hits), limit })
   const scores = new Map(hits.map(({ row, score }) => [row, score]))
   return await Promise.all(
-    results.map(async (row) => ({
+    rows.map(async (row) => ({
       id: row.id,
       threadId: row.thread_id,
       fromAddress: row.from_address,
       subject: row.subject,
-      preview: await shownOf(env, row),
+      preview: await previewOfRow(env, row),
       score: scores.get(row.row) ?? 0,
       at: row.at,
     })),
   )
 }
 
-type ThreadRow = Shown & {
+type ThreadRow = PreviewRow & {
   row: number
   id: string
   last_at: number
@@ -253,30 +161,34 @@ type ThreadRow = Shown & {
   labels: string | null
 }
 
+const VIEWS_OF_THREAD = `FROM views x INDEXED BY views_by_thread
+  WHERE x.thread_id = c.id AND x.tenant_id = :tenantId AND x.mailbox_id = :mailboxId AND x.deleted_at IS NULL`
+
+const threadsOfHits = statement<ThreadRow>(
+  `WITH chosen AS (
+     SELECT v.thread_id AS id, min(j.key) AS place, e.row ${SEEN} GROUP BY v.thread_id ORDER BY place LIMIT :limit)
+   SELECT c.id, c.row, t.starred, t.archived, t.labels, coalesce(t.subject, m.subject) AS subject, m.from_address,
+     ${PREVIEW_FIELDS}, max(v.at) AS last_at,
+     (SELECT count(DISTINCT x.message_id) ${VIEWS_OF_THREAD}) AS message_count,
+     NOT EXISTS (SELECT 1 ${VIEWS_OF_THREAD} AND ${isUnread('x')}) AS is_read
+   FROM chosen c
+   LEFT JOIN threads t ON t.tenant_id = :tenantId AND t.mailbox_id = :mailboxId AND t.id = c.id
+   CROSS JOIN views v INDEXED BY views_by_thread ON v.thread_id = c.id AND v.tenant_id = :tenantId
+     AND v.mailbox_id = :mailboxId AND v.deleted_at IS NULL
+   CROSS JOIN messages m ON m.tenant_id = :tenantId AND m.id = v.message_id
+   GROUP BY c.place ORDER BY c.place`,
+)
+
 async function readThreads(ctx: Ctx, mailboxId: string, hits: Hit[], limit: number): Promise<FoundThread[]> {
   if (hits.length === 0) return []
   const { env, tenantId } = ctx
-  const ofThread = 'x.thread_id = c.id AND x.tenant_id = ?1 AND x.mailbox_id = ?2 AND x.deleted_at IS NULL'
-  const { results } = await env.DB.prepare(
-    `WITH chosen AS (
-       SELECT v.thread_id AS id, min(j.key) AS place, e.row ${SEEN} GROUP BY v.thread_id ORDER BY place LIMIT ?4)
-     SELECT c.id, c.row, t.starred, t.archived, t.labels, coalesce(t.subject, m.subject) AS subject, m.from_address, ${TEXT_OF}, max(v.at) AS last_at,
-       (SELECT count(DISTINCT x.message_id) FROM views x INDEXED BY views_by_thread WHERE ${ofThread}) AS message_count,
-       NOT EXISTS (SELECT 1 FROM views x INDEXED BY views_by_thread WHERE ${ofThread} AND x.folder = 'inbox' AND x.read_at IS NULL) AS is_read
-     FROM chosen c
-     LEFT JOIN threads t ON t.tenant_id = ?1 AND t.mailbox_id = ?2 AND t.id = c.id
-     CROSS JOIN views v INDEXED BY views_by_thread ON v.thread_id = c.id AND v.tenant_id = ?1 AND v.mailbox_id = ?2 AND v.deleted_at IS NULL
-     CROSS JOIN messages m ON m.tenant_id = ?1 AND m.id = v.message_id
-     GROUP BY c.place ORDER BY c.place`,
-  )
-    .bind(tenantId, mailboxId, JSON.stringify(hits.map((hit) => hit.row)), limit)
-    .all<ThreadRow>()
+  const rows = await threadsOfHits.all(env, { tenantId, mailboxId, hits: rowsOf(hits), limit })
   const scores = new Map(hits.map(({ row, score }) => [row, score]))
   return await Promise.all(
-    results.map(async (row) => ({
+    rows.map(async (row) => ({
       id: row.id,
       subject: row.subject,
-      lastPreview: await shownOf(env, row),
+      lastPreview: await previewOfRow(env, row),
       lastFrom: row.from_address,
       lastAt: row.last_at,
       messageCount: row.message_count,
@@ -289,7 +201,9 @@ async function readThreads(ctx: Ctx, mailboxId: string, hits: Hit[], limit: numb
   )
 }
 
-async function shownOf(env: Env, { text, html, body_key, reply_text }: Shown): Promise<string> {
+const rowsOf = (hits: Hit[]) => JSON.stringify(hits.map((hit) => hit.row))
+
+async function previewOfRow(env: Env, { text, html, body_key, reply_text }: PreviewRow): Promise<string> {
   const body = await bodyOf(env, { text, html, bodyKey: body_key })
   return previewOf({ ...body, replyText: reply_text })
 }
