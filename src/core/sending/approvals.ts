@@ -1,5 +1,5 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { approvals, sends } from '../../schema/sending.ts'
+import { approvals, type SendInput, sends } from '../../schema/sending.ts'
 import { dlpPolicyOf } from '../accounts/dlp-policy.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
@@ -19,6 +19,8 @@ import { APPROVAL_MS } from './settle.ts'
 
 export type Approval = typeof approvals.$inferSelect
 export type ApprovalStatus = Approval['status']
+
+const DECIDED_ALREADY = 'Somebody else decided this approval first. Read it again.'
 
 /** The approvals of the tenant that the actor may read, newest first, with the send each is for. */
 export async function listApprovals(
@@ -76,7 +78,7 @@ export async function getApproval(ctx: Ctx, id: string) {
     .select({ approval: approvals, send: sends })
     .from(approvals)
     .innerJoin(sends, and(eq(sends.tenantId, approvals.tenantId), eq(sends.id, approvals.sendId)))
-    .where(and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, id)))
+    .where(withId(ctx, id))
   if (!row) throw new Fault('not_found', 'No such approval.')
   mustBeAllowed(ctx, 'read', row.approval.mailboxId)
   const rendered: Rendered | null = await readRendered(ctx.env, row.send.renderedKey)
@@ -95,7 +97,7 @@ export async function decideApproval(
 ) {
   const { approval, send } = await getApproval(ctx, id)
   mustBeAllowed(ctx, 'approve', approval.mailboxId)
-  mustNotBeOwn(ctx, send)
+  mustNotBeRequester(ctx, send)
   if (approval.status !== 'pending') {
     throw new Fault('already_decided', `This approval is already ${approval.status}.`, {
       status: approval.status,
@@ -115,8 +117,7 @@ export async function decideApproval(
   }
   const status = decision.approve ? 'approved' : 'rejected'
   const isPending = and(
-    eq(approvals.tenantId, ctx.tenantId),
-    eq(approvals.id, id),
+    withId(ctx, id),
     eq(approvals.status, 'pending'),
     approval.sha256 === null ? undefined : eq(approvals.sha256, approval.sha256),
   )
@@ -137,7 +138,7 @@ export async function decideApproval(
     closeRefused(ctx.db, ctx.now, ctx.tenantId, [send.id]),
   ])
   if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
-  if (decided.length === 0) throw new Fault('already_decided', 'Somebody else decided this first.')
+  if (decided.length === 0) throw new Fault('already_decided', DECIDED_ALREADY)
   if (decision.approve) await attendSends(ctx.env, ctx.now, ctx.tenantId, [send.id])
   return await getApproval(ctx, id)
 }
@@ -153,7 +154,7 @@ export async function editHeld(
 ): Promise<string> {
   const { approval, send } = await getApproval(ctx, id)
   mustBeAllowed(ctx, 'approve', approval.mailboxId)
-  mustNotBeOwn(ctx, send)
+  mustNotBeRequester(ctx, send)
   if (approval.status !== 'pending' || approval.expiresAt <= ctx.now) {
     throw new Fault('already_decided', `This approval is already ${approval.status}.`, {
       status: approval.status,
@@ -162,61 +163,70 @@ export async function editHeld(
   const newApprovalId = newId('apq', ctx.now)
   const inline = await screenedEdit(ctx, content)
   const input = { ...(send.input ?? emptyInput()), inline, payload: {} }
-  const expiresAt = new Date(ctx.now.getTime() + APPROVAL_MS)
   const [superseded] = await ctx.db.batch([
-    ctx.db
-      .update(approvals)
-      .set({
-        status: 'superseded',
-        decidedAt: ctx.now,
-        decidedBy: actorName(ctx.actor),
-        decisionReason: 'edited',
-      })
-      .where(and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, id), eq(approvals.status, 'pending')))
-      .returning({ id: approvals.id }),
+    supersede(ctx, id),
     ...audited(ctx, [
       { action: 'approval.edited', target: id, detail: { sendId: send.id, approvalId: newApprovalId } },
     ]),
-    ctx.db
-      .update(sends)
-      .set({
-        input,
-        inputKey: null,
-        approvalId: newApprovalId,
-        renderedKey: null,
-        renderedSha256: null,
-        lockUntil: null,
-        nextAt: ctx.now,
-        updatedAt: ctx.now,
-      })
-      .where(
-        and(
-          eq(sends.tenantId, ctx.tenantId),
-          eq(sends.id, send.id),
-          eq(sends.state, 'pending_approval'),
-          eq(sends.approvalId, id),
-        ),
-      ),
-    ctx.db.insert(approvals).select(sql`
-      SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', ${approval.holdReason}, ${POLICY_VERSION},
-        NULL, ${expiresAt.getTime()}, ${ctx.now.getTime()}, NULL, NULL, NULL, NULL, NULL
-      FROM sends s WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${send.id} AND s.approval_id = ${newApprovalId}`),
-    emit(
-      ctx.db,
-      ctx.now,
-      happened(
-        'approval.pending',
-        and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, newApprovalId)),
-      ),
-    ),
+    replaceContent(ctx, approval, input, newApprovalId),
+    openApproval(ctx, approval, newApprovalId),
+    emit(ctx.db, ctx.now, happened('approval.pending', withId(ctx, newApprovalId))),
   ])
-  if (superseded.length === 0) throw new Fault('already_decided', 'Somebody else decided this first.')
+  if (superseded.length === 0) throw new Fault('already_decided', DECIDED_ALREADY)
   await ctx.env.RENDER.send({ tenantId: ctx.tenantId, sendId: send.id })
   await ringOutbox(ctx.env, [ctx.tenantId])
   return newApprovalId
 }
 
-/** The edited content without what DLP strikes out. Throws `invalid` if DLP refuses it: the policy holds for people too. */
+const withId = (ctx: Ctx, id: string) => and(eq(approvals.tenantId, ctx.tenantId), eq(approvals.id, id))
+
+function supersede(ctx: Ctx, id: string) {
+  return ctx.db
+    .update(approvals)
+    .set({
+      status: 'superseded',
+      decidedAt: ctx.now,
+      decidedBy: actorName(ctx.actor),
+      decisionReason: 'edited',
+    })
+    .where(and(withId(ctx, id), eq(approvals.status, 'pending')))
+    .returning({ id: approvals.id })
+}
+
+/** Gives a held send new content under a new approval, if the old approval is still its own. It is rendered anew. */
+function replaceContent(ctx: Ctx, old: Approval, input: SendInput, newApprovalId: string) {
+  return ctx.db
+    .update(sends)
+    .set({
+      input,
+      inputKey: null,
+      approvalId: newApprovalId,
+      renderedKey: null,
+      renderedSha256: null,
+      lockUntil: null,
+      nextAt: ctx.now,
+      updatedAt: ctx.now,
+    })
+    .where(
+      and(
+        eq(sends.tenantId, ctx.tenantId),
+        eq(sends.id, old.sendId),
+        eq(sends.state, 'pending_approval'),
+        eq(sends.approvalId, old.id),
+      ),
+    )
+}
+
+/** Opens the new approval of an edited send, if `replaceContent` in the same batch has changed the send. */
+function openApproval(ctx: Ctx, { sendId, holdReason }: Approval, id: string) {
+  const now = ctx.now.getTime()
+  return ctx.db.insert(approvals).select(sql`
+    SELECT s.tenant_id, s.approval_id, s.id, s.mailbox_id, 'pending', ${holdReason}, ${POLICY_VERSION},
+      NULL, ${now + APPROVAL_MS}, ${now}, NULL, NULL, NULL, NULL, NULL
+    FROM sends s WHERE s.tenant_id = ${ctx.tenantId} AND s.id = ${sendId} AND s.approval_id = ${id}`)
+}
+
+/** The edited content without what DLP strikes out. Throws `invalid` if DLP refuses it: DLP applies to people, too. */
 async function screenedEdit<Letter extends Parameters<typeof screenLetter>[2]>(ctx: Ctx, content: Letter) {
   const policy = await dlpPolicyOf(ctx)
   const { facts, clean } = screenLetter(ctx.tenantId, policy, content)
@@ -230,10 +240,13 @@ async function screenedEdit<Letter extends Parameters<typeof screenLetter>[2]>(c
   return isToStay(facts) ? content : clean
 }
 
-function mustNotBeOwn({ actor }: Ctx, send: { agentId: string | null; keyId: string | null }) {
+function mustNotBeRequester({ actor }: Ctx, send: { agentId: string | null; keyId: string | null }) {
   if (actor.kind !== 'key') return
   if (actor.keyId === send.keyId || (actor.agentId !== null && actor.agentId === send.agentId)) {
-    throw new Fault('human_decision_required', 'Whoever asked for a send cannot approve it.')
+    throw new Fault(
+      'human_decision_required',
+      'The key that asked for a send, and its agent, cannot approve it. A person must decide.',
+    )
   }
 }
 

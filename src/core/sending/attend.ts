@@ -8,7 +8,7 @@ import { refund } from '../limits/reservations.ts'
 import { decide } from './decide.ts'
 import type { Door } from './door.ts'
 import { expireApprovals } from './expiry.ts'
-import { gatherStatements, readGathered } from './gather.ts'
+import { type Found, gatherStatements, readGathered } from './gather.ts'
 import { largeInput } from './prepare.ts'
 import { ring } from './ring.ts'
 import { readTexts, type Said } from './screen.ts'
@@ -20,103 +20,104 @@ const JUDGE_AT_MOST_MS = 3_600_000
 const WAIT_MS = 86_400_000
 
 /**
- * Decides sends that wait: those left without a verdict, scheduled ones that are due, approved ones, ones whose approval
- * has expired, and unknown ones that may be sent again. Safe to run twice: each change is a compare-and-set.
+ * Works on sends that wait: judges those left without a verdict, releases scheduled ones that are due and approved ones,
+ * expires approvals, and sends unknown ones again if they may be. Safe to run twice: each change is a compare-and-set.
  */
 export async function attendSends(env: Env, now: Date, tenantId: string, sendIds: string[]): Promise<void> {
-  const door: Door = {
-    env,
-    now,
-    name: 'system',
-    credential: { actor: { kind: 'system', name: 'sweep' }, tenantId },
-    tenantId: null,
-    agent: null,
-  }
-  const db = database(env)
+  const door = sweepDoor(env, now, tenantId)
+  const queries = sendIds.map((id) => ({ id, wantInput: true }))
   const [rows, gathered] = await Promise.all([
-    db
-      .select({
-        id: sends.id,
-        state: sends.state,
-        nextAt: sends.nextAt,
-        createdAt: sends.createdAt,
-        scheduledAt: sends.scheduledAt,
-        recipients: sends.recipients,
-        renderedKey: sends.renderedKey,
-        approval: approvals.status,
-        expiresAt: approvals.expiresAt,
-      })
-      .from(sends)
-      .leftJoin(approvals, and(eq(approvals.tenantId, sends.tenantId), eq(approvals.id, sends.approvalId)))
-      .where(and(eq(sends.tenantId, tenantId), inArray(sends.id, sendIds))),
-    env.DB.batch(
-      gatherStatements(
-        door,
-        sendIds.map((id) => ({ id, wantInput: true })),
-      ),
-    ),
+    waitingSends(env, tenantId, sendIds),
+    env.DB.batch(gatherStatements(door, queries)),
   ])
-  const found = new Map(
-    readGathered(door, gathered).flatMap((each) => (each.send ? [[each.send.id, each] as const] : [])),
-  )
-  const isDue = (at: Date | null) => at !== null && at <= now
-
-  const abandoned = rows.filter(
-    (row) => row.state === 'judging' && age(row.createdAt, now) > JUDGE_AT_MOST_MS,
-  )
-  const expired = rows.filter((row) => row.approval === 'pending' && isDue(row.expiresAt))
-  const reopened = rows.filter((row) => row.state === 'unknown' && isDue(row.nextAt))
-  const candidates = await Promise.all(
-    rows.map(async (row): Promise<Candidate | null> => {
-      const { send, subject } = found.get(row.id) ?? {}
-      if (!send || !subject || abandoned.includes(row) || expired.includes(row)) return null
-      const isLarge = send.inputKey !== null
-      const base = { sendId: row.id, subject, input: null, isLarge, isRendered: row.renderedKey !== null }
-      const isReleased = row.state === 'scheduled' ? isDue(row.nextAt) : row.approval === 'approved'
-      if (row.state !== 'judging' && !isReleased) return null
-      const input = send.storedInput ?? (await largeInput(env, send.inputKey))
-      const said = await saidBy(env, row, input)
-      if (row.state === 'judging') {
-        return { ...base, from: 'judging', input, said, mayWaitUntil: null }
-      }
-      if (row.state === 'scheduled' && isDue(row.nextAt)) {
-        return {
-          ...base,
-          from: 'scheduled',
-          said,
-          mayWaitUntil: (row.scheduledAt ?? now).getTime() + WAIT_MS,
-        }
-      }
-      if (row.state === 'pending_approval' && row.approval === 'approved') {
-        return { ...base, from: 'pending_approval', said, mayWaitUntil: now.getTime() + WAIT_MS }
-      }
-      return null
-    }),
-  )
+  const found = new Map(readGathered(door, gathered).map((each) => [each.send?.id, each]))
+  const candidates = await Promise.all(rows.map((row) => candidateOf(env, now, row, found.get(row.id))))
+  const idsWhere = (test: (row: WaitingSend, now: Date) => boolean) =>
+    rows.filter((row) => test(row, now)).map((row) => row.id)
   await Promise.all([
-    abandon(
-      env,
-      now,
-      tenantId,
-      abandoned.map((row) => row.id),
-    ),
-    expireApprovals(
-      env,
-      now,
-      tenantId,
-      expired.map((row) => row.id),
-    ),
-    reopen(
-      env,
-      now,
-      tenantId,
-      reopened.map((row) => row.id),
-    ),
+    abandon(env, now, tenantId, idsWhere(isAbandoned)),
+    expireApprovals(env, now, tenantId, idsWhere(isExpired)),
+    retryUnknown(env, now, tenantId, idsWhere(mayBeRetried)),
   ])
   const ready = candidates.filter((candidate) => candidate !== null)
   if (ready.length === 0) return
   const decided = await decide(door, tenantId, ready)
   await ring(env, now, tenantId, [...decided.values()])
+}
+
+function sweepDoor(env: Env, now: Date, tenantId: string): Door {
+  const credential = { actor: { kind: 'system' as const, name: 'sweep' }, tenantId }
+  return { env, now, name: 'system', credential, tenantId: null, agent: null }
+}
+
+type WaitingSend = Awaited<ReturnType<typeof waitingSends>>[number]
+
+async function waitingSends(env: Env, tenantId: string, sendIds: string[]) {
+  return await database(env)
+    .select({
+      id: sends.id,
+      state: sends.state,
+      nextAt: sends.nextAt,
+      createdAt: sends.createdAt,
+      scheduledAt: sends.scheduledAt,
+      recipients: sends.recipients,
+      renderedKey: sends.renderedKey,
+      approval: approvals.status,
+      expiresAt: approvals.expiresAt,
+    })
+    .from(sends)
+    .leftJoin(approvals, and(eq(approvals.tenantId, sends.tenantId), eq(approvals.id, sends.approvalId)))
+    .where(and(eq(sends.tenantId, tenantId), inArray(sends.id, sendIds)))
+}
+
+function isAbandoned({ state, createdAt }: WaitingSend, now: Date): boolean {
+  return state === 'judging' && now.getTime() - createdAt.getTime() > JUDGE_AT_MOST_MS
+}
+
+function isExpired({ approval, expiresAt }: WaitingSend, now: Date): boolean {
+  return approval === 'pending' && isDue(expiresAt, now)
+}
+
+function mayBeRetried({ state, nextAt }: WaitingSend, now: Date): boolean {
+  return state === 'unknown' && isDue(nextAt, now)
+}
+
+function isDue(at: Date | null, now: Date): boolean {
+  return at !== null && at <= now
+}
+
+/** The send as a candidate for a verdict; null if none is due. */
+async function candidateOf(
+  env: Env,
+  now: Date,
+  row: WaitingSend,
+  { send, subject }: Partial<Found> = {},
+): Promise<Candidate | null> {
+  const due = dueVerdict(row, now)
+  if (!due || !send || !subject) return null
+  const stored = send.storedInput ?? (await largeInput(env, send.inputKey))
+  return {
+    ...due,
+    sendId: row.id,
+    subject,
+    input: due.from === 'judging' ? stored : null,
+    said: await saidBy(env, row, stored),
+    isLarge: send.inputKey !== null,
+    isRendered: row.renderedKey !== null,
+  }
+}
+
+/** The state from which the send is to be judged now, and how long it may wait for its windows; null if it is not due. */
+function dueVerdict(row: WaitingSend, now: Date): Pick<Candidate, 'from' | 'mayWaitUntil'> | null {
+  if (isAbandoned(row, now) || isExpired(row, now)) return null
+  if (row.state === 'judging') return { from: 'judging', mayWaitUntil: null }
+  if (row.state === 'scheduled' && isDue(row.nextAt, now)) {
+    return { from: 'scheduled', mayWaitUntil: (row.scheduledAt ?? now).getTime() + WAIT_MS }
+  }
+  if (row.state === 'pending_approval' && row.approval === 'approved') {
+    return { from: 'pending_approval', mayWaitUntil: now.getTime() + WAIT_MS }
+  }
+  return null
 }
 
 /** What a stored send would say: its rendered bytes, if they exist. */
@@ -130,10 +131,6 @@ async function saidBy(
   return { input, recipients, texts, rendered }
 }
 
-function age(since: Date, now: Date): number {
-  return now.getTime() - since.getTime()
-}
-
 async function abandon(env: Env, now: Date, tenantId: string, sendIds: string[]) {
   if (sendIds.length === 0) return
   await database(env)
@@ -143,7 +140,7 @@ async function abandon(env: Env, now: Date, tenantId: string, sendIds: string[])
   await refund({ env, now }, tenantId, sendIds)
 }
 
-async function reopen(env: Env, now: Date, tenantId: string, sendIds: string[]) {
+async function retryUnknown(env: Env, now: Date, tenantId: string, sendIds: string[]) {
   if (sendIds.length === 0) return
   await database(env)
     .update(sends)

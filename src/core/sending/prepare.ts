@@ -10,7 +10,7 @@ import { byteLength } from '../ground/slices.ts'
 import { bodyIn, sentBodyKey } from '../mail/body.ts'
 import type { KeptFile } from '../mail/files.ts'
 import type { Door } from './door.ts'
-import { isInline } from './gather.ts'
+import { isInline } from './subject.ts'
 import type { NewSend } from './take.ts'
 
 /** One message that somebody wants sent, in the core's words. */

@@ -5,11 +5,12 @@ import type { Verdict } from '../policy/judge.ts'
 import { isAccepted, type SendState, type SendStateFacts, STATES } from '../policy/states.ts'
 import { type Decision, decide } from './decide.ts'
 import type { Door } from './door.ts'
-import { type Found, gatherStatements, mustKnow, readGathered, type Subject } from './gather.ts'
+import { type Found, gatherStatements, mustKnow, readGathered } from './gather.ts'
 import { keepLargeInputs, largeInput, prepare, type SendError, type SendRequest } from './prepare.ts'
 import { ring } from './ring.ts'
 import { readTexts } from './screen.ts'
 import type { Candidate } from './settlement.ts'
+import type { Subject } from './subject.ts'
 import { type NewSend, takeStatements } from './take.ts'
 
 /**

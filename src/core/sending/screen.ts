@@ -15,7 +15,7 @@ import {
 } from '../reading/dlp/content.ts'
 import type { DlpFacts } from '../reading/dlp/facts.ts'
 import { type FileText, textOfFile } from '../reading/dlp/file-text.ts'
-import type { Subject } from './gather.ts'
+import type { Subject } from './subject.ts'
 
 /** What a send would say: the request or, once rendered, the bytes. */
 export type Said = {

@@ -8,7 +8,6 @@ import { inboxStatements, sentStatements } from '../mail/store.ts'
 import { type SendState, statesWhere } from '../policy/states.ts'
 import { type Signal, signalStatements } from '../signals/signals.ts'
 import type { Door } from './door.ts'
-import type { Subject } from './gather.ts'
 import type { Cleaned } from './screen.ts'
 import {
   APPROVALS,
@@ -25,6 +24,7 @@ import {
   SETTLE,
   SETTLE_INTERNALLY,
 } from './settle-rows.ts'
+import type { Subject } from './subject.ts'
 
 /** How long a send may lie in a queue before the sweep rings again, in ms. */
 export const RING_AGAIN_MS = 60_000

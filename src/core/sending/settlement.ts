@@ -4,9 +4,9 @@ import { newId } from '../ground/ids.ts'
 import { judge, type Verdict } from '../policy/judge.ts'
 import type { WindowSnapshot } from '../policy/windows.ts'
 import type { Door } from './door.ts'
-import type { Subject } from './gather.ts'
 import type { Said } from './screen.ts'
 import { RING_AGAIN_MS, type Settlement, type Undecided } from './settle.ts'
+import type { Subject } from './subject.ts'
 
 /** A send whose facts are known and that now needs a verdict. */
 export type Candidate = {
