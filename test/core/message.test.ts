@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
 import { safeHeaderText } from '../../src/core/ground/address.ts'
-import { buildMessage, type Draft } from '../../src/core/letters/message.ts'
+import { buildMessage } from '../../src/core/letters/message/build.ts'
+import type { Draft } from '../../src/core/letters/message/draft.ts'
 import type { Party } from '../../src/core/reading/party.ts'
 
 const base: Draft = {

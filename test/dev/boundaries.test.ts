@@ -33,7 +33,7 @@ test.for([
 
 test.for([
   ['src/core/mail', '../../schema/sending.ts'],
-  ['src/core/mail', '../letters/message.ts'],
+  ['src/core/mail', '../letters/message/build.ts'],
   ['src/carriers', '../core/delivery/carrier.ts'],
   ['src/surfaces/molted', '../../core/sending/request.ts'],
   ['src/surfaces/molted', '../http.ts'],

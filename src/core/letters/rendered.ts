@@ -1,6 +1,6 @@
 import type { Env } from '../../env.ts'
 import type { StoredFile } from '../../schema/letters.ts'
-import type { Attachment, Mail } from './message.ts'
+import type { Attachment, Mail } from './message/draft.ts'
 
 /**
  * A rendered message, as stored between rendering and delivery. `raw` is the whole message, pure ASCII, CRLF. `files`

@@ -1,4 +1,4 @@
-import { fieldFault } from '../../letters/message.ts'
+import { fieldFault } from '../../letters/message/draft.ts'
 import type { GivenFile } from '../../mail/files.ts'
 import { type Field, fieldValue, printable, readHeader } from '../../reading/mime/header.ts'
 import { type IncomingFile, type IncomingMail, readMail } from '../../reading/mime/mail.ts'
