@@ -2,14 +2,14 @@ import type { BouncedRecipient } from './recipient.ts'
 
 export type BounceReport = {
   kind: 'bounce' | 'delay' | 'complaint' | 'delivered'
-  /** One at least. Whoever wrote the report chose them: they count only where the send had them. */
+  /** At least one. The author of the report chose them, so check that they were recipients of the send. */
   recipients: BouncedRecipient[]
-  /** Of the returned message, without brackets. */
+  /** Message-ID of the returned message, without angle brackets. */
   originalMessageId: string | null
-  /** The X-Moltpost-Send-Id of the returned message. Anyone may write one: what proves is the signed return path. */
+  /** X-Moltpost-Send-Id of the returned message. Anyone can write this header: only the signed return path is proof. */
   sendId: string | null
-  /** The envelope sender that the returned message had, where the report tells: our signed one, if it is true. */
+  /** Envelope sender of the returned message, if the report names it. For our mail it is the signed return path. */
   originalSender: string | null
-  /** The host that reports. */
+  /** The host that sent the report. */
   reporter: string | null
 }

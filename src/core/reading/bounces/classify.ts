@@ -4,23 +4,23 @@ import { isSpecific } from './reply.ts'
 /** The SMTP command that was refused: MAIL FROM, RCPT TO or DATA. */
 export type Stage = 'sender' | 'recipient' | 'data'
 
-/** What is known of one failure; `stage` where the report tells. */
-export type Evidence = {
+/** What a report says about one failure. `stage` is null if the report does not tell. */
+type Evidence = {
   text: string
   status: string | null
   code: string | null
   stage: Stage | null
 }
 
-/** Longest text that is looked at, in characters. */
+/** How much of the text is read, in characters. */
 const TEXT_AT_MOST = 4_000
-/** After the data, or without a name, an unknown user may only be one who does not want this mail. */
+/** Some servers say "user unknown" after DATA, or without naming the user, when a filter rejected the mail. */
 const FILTERED: Row = { reason: 'filtered' }
 const NAMELESS = /\b[245]\d\d[^a-z@]*(?:user unknown|unknown user)[^a-z@]*$/
 
 /**
- * Why a mail came back. Hard means that the address or its host does not exist or takes no mail, and that nothing but a
- * final answer (class 5) says so; everything else is soft.
+ * Why a mail bounced. A bounce is hard only if the address or host does not exist or accepts no mail, and the answer is
+ * permanent (not class 4). Every other bounce is soft.
  */
 export function classify(evidence: Evidence): { reason: BounceReason; isHard: boolean } {
   const row = rowFor(evidence)
@@ -41,7 +41,7 @@ function rowFor({ text, status, code, stage }: Evidence): Row | undefined {
   return spoken ?? numbered ?? REASONS.find((row) => code !== null && row.code?.test(code))
 }
 
-/** Lower-case words without what a server only cites: links, addresses and host names could say anything. */
+/** Lower-case words. Links, addresses and host names are replaced: words inside them are not the server's answer. */
 function wordsOf(text: string) {
   return text
     .slice(0, TEXT_AT_MOST)

@@ -4,7 +4,7 @@ import { find, readFields, typed } from './fields.ts'
 import { addressIn, type ComplaintReason, printable } from './recipient.ts'
 import { returnedOf } from './returned.ts'
 
-/** Feedback types that say a recipient does not want the mail; `not-spam`, `auth-failure` and others do not. */
+/** Feedback types that count as a complaint. Others, such as `not-spam` and `auth-failure`, do not. */
 export const COMPLAINTS = new Map<string, ComplaintReason>([
   ['abuse', 'abuse'],
   ['fraud', 'fraud'],
@@ -14,7 +14,7 @@ export const COMPLAINTS = new Map<string, ComplaintReason>([
 ])
 const RECIPIENTS_AT_MOST = 100
 
-/** Reads a feedback report (RFC 5965); null where it is not a complaint. Many name no recipient: it is null then. */
+/** Reads a feedback report (RFC 5965). Null if it is no complaint. Many name no recipient: then `address` is null. */
 export function readComplaint(mail: Email, feedback: string): BounceReport | null {
   const fields = readFields(feedback)
   const reason = COMPLAINTS.get(find(fields, 'feedback-type')?.toLowerCase() ?? '')

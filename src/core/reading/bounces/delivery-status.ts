@@ -2,9 +2,9 @@ import { type Fields, find, readFields, typed } from './fields.ts'
 
 export type DeliveryStatus = {
   reporter: string | null
-  /** Message-ID of the returned message, where the reporter names it. */
+  /** Message-ID of the returned message, if the report names it. */
   originalMessageId: string | null
-  /** Envelope sender of the returned message, where the reporter names it. */
+  /** Envelope sender of the returned message, if the report names it. */
   originalSender: string | null
   recipients: {
     original: string | null
@@ -18,7 +18,7 @@ export type DeliveryStatus = {
 const NAMED = /^[ \t]*(?:final|original)-recipient[ \t]*:/im
 const RECIPIENTS_AT_MOST = 100
 
-/** The fields of RFC 3464, from the part that carries them or from a text that quotes them; null where it has none. */
+/** Reads the fields of RFC 3464 from a delivery-status part, or from a text that quotes one. Null if there are none. */
 export function readDeliveryStatus(text: string): DeliveryStatus | null {
   if (!NAMED.test(text)) return null
   const groups = text.split(/\n[ \t]*\n/).map(readFields)
@@ -39,7 +39,7 @@ export function readDeliveryStatus(text: string): DeliveryStatus | null {
   }
 }
 
-/** One group may hold several recipients, or the fields of the message too: a repeated name begins the next. */
+/** Splits a group of fields by recipient. Some reporters put several recipients in one group: a repeated name starts the next. */
 function perRecipient(group: Fields): Fields[] {
   if (!group.some(([name]) => name === 'final-recipient' || name === 'original-recipient')) return []
   const recipients: Fields[] = [[]]
@@ -52,7 +52,7 @@ function perRecipient(group: Fields): Fields[] {
   return recipients
 }
 
-/** RFC 3464 and RFC 6533: an address of type rfc822 or utf-8, whose letters may be written `\x{3A9}`. */
+/** An address of type rfc822 or utf-8 (RFC 3464, RFC 6533). Its letters may be written as `\x{3A9}`. */
 function address(value: string | null) {
   const text = typed(value)?.replace(/^<(.*)>$/, '$1') ?? null
   return (

@@ -1,9 +1,9 @@
-/** Header-like fields, names in lower case, in order. */
+/** Fields in the form of a header, in order, with names in lower case. */
 export type Fields = [name: string, value: string][]
 
 const FIELD = /^([A-Za-z][A-Za-z0-9-]{0,60})[ \t]*:(?!\/\/)(.*)$/
 
-/** The fields of one group. A line that is no field goes on with the one above: some reporters fold without a space. */
+/** Reads the fields of one group. A line without a name continues the field above: some reporters fold without a space. */
 export function readFields(text: string): Fields {
   const fields: Fields = []
   for (const line of text.split('\n')) {
@@ -15,12 +15,12 @@ export function readFields(text: string): Fields {
   return fields
 }
 
-/** The first value of a field that has one, or null. */
+/** The first value of a field that is not empty, or null. */
 export function find(fields: Fields, name: string): string | null {
   return fields.find((field) => field[0] === name && field[1] !== '')?.[1] ?? null
 }
 
-/** What stands behind the type of an address, a host or a diagnostic: `rfc822; a@example.com`, `smtp; 550 no`. */
+/** The value after the type prefix, as in `rfc822; a@example.com` or `smtp; 550 no`. Null if it is empty. */
 export function typed(value: string | null): string | null {
   const text = value?.replace(/^[\w.+-]{1,40}[ \t]*;/, '').trim() ?? ''
   return text === '' ? null : text

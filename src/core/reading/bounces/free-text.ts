@@ -1,16 +1,16 @@
 import type { Stage } from './classify.ts'
 import { oneOf, phrases } from './phrases.ts'
 
-/** What a mail says of one failed address, in words for people. */
+/** What a bounce message says about one failed address, in words for people. */
 export type Notice = { address: string | null; text: string }
 
 const ADDRESS = /[^\s<>()[\]"':;,@]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?/i
-/** A line that says which address the lines below are about: `<a@example.com>: host … said`. */
+/** A line that names the address that the next lines are about: `<a@example.com>: host … said`. */
 const HEADING = new RegExp(
   String.raw`^[\s>*-]{0,12}(?:RCPT TO:|To:|Recipient:|Address:)?[\s<"]{0,4}(${ADDRESS.source})["> ]{0,4}(?:<mailto:[^>]{1,320}>|<[^>]{1,320}>)?[ \t]*(?::|$|\(|on |\.\.\.)(.*)$`,
   'i',
 )
-/** Where the returned message begins. */
+/** A line that introduces the returned message. */
 const RETURNED = new RegExp(
   `^[ \\t]*[-*=]*[ \\t]*${oneOf(`
     below this line is a copy
@@ -64,7 +64,7 @@ const DELAYED = phrases(`
   will (continue to|be) (try|retr)
   temporary failure report
 `)
-/** Commands sent together fail together: `need rcpt` after DATA says that the recipient had been refused. */
+/** Pipelined commands fail together: `need rcpt` after DATA means that the server had refused the recipient. */
 const STAGES: [Stage, RegExp][] = [
   ['data', /in reply to (?:end of )?data|after i sent the message|after end of data|for text command/i],
   ['sender', /in reply to mail from|after mail from|>>> mail from:[^\n]*\n<<< [45]/i],
@@ -72,10 +72,10 @@ const STAGES: [Stage, RegExp][] = [
   ['data', />>> data[^\n]*\n<<< [45]/i],
 ]
 const NOTICES_AT_MOST = 100
-/** Longest notice that is looked at, in characters. */
+/** How much of a notice is read, in characters. */
 const NOTICE_AT_MOST = 16_384
 
-/** Splits a notice, or the start of a long one, from the returned message that it quotes. */
+/** Separates the notice (the start of it, if it is long) from the returned message that it quotes. */
 export function splitReturned(text: string): { notice: string; returned: string } {
   const marked = RETURNED.exec(text)?.index ?? text.length
   const headers = HEADER_BLOCK.exec(text)?.index ?? text.length
@@ -84,8 +84,8 @@ export function splitReturned(text: string): { notice: string; returned: string 
 }
 
 /**
- * The failures that a notice reports, at most a hundred: one for each line that names an address, with the lines below
- * it. Where none does, the first address that is not one of `ours` is meant, and the whole notice speaks of it.
+ * The failures in a notice, at most a hundred: one for each address that starts a line, with the lines below it. If no line
+ * starts with an address, the whole notice is about the first address that is not in `ours`.
  */
 export function readNotices(notice: string, ours: Set<string>): Notice[] {
   const found = new Map<string, Notice>()
@@ -109,7 +109,7 @@ export function readNotices(notice: string, ours: Set<string>): Notice[] {
   return [{ address, text: notice }]
 }
 
-/** Whether a notice says that a mail was not delivered, be it for good or so far. */
+/** Whether a notice says that a mail was not delivered, for now or for good. */
 export function isUndelivered(text: string): boolean {
   return UNDELIVERED.test(text.toLowerCase())
 }
@@ -119,7 +119,7 @@ export function isDelayed(text: string): boolean {
   return DELAYED.test(text.toLowerCase())
 }
 
-/** The SMTP command that was refused, where a notice tells. */
+/** The SMTP command that the server refused, or null if the notice does not tell. */
 export function readStage(notice: string): Stage | null {
   return STAGES.find(([, told]) => told.test(notice))?.[0] ?? null
 }

@@ -42,7 +42,7 @@ const Notification = z.object({
 const Envelope = z.object({ Type: z.literal('Notification'), Message: z.string() })
 const RECIPIENTS_AT_MOST = 100
 
-/** Reads what Amazon SES tells by a topic of SNS that is subscribed by mail, or null where the text is nothing such. */
+/** Reads an Amazon SES notification that arrives through an SNS email subscription. Null if the text is none. */
 export function readNotification(mail: Email, body: string): BounceReport | null {
   const told = Notification.safeParse(jsonIn(body)).data
   if (told === undefined) return null
@@ -94,7 +94,7 @@ function recipientOf(
   })
 }
 
-/** The object at the start of a text, out of its envelope. Relays have cut its long lines with `!` and a line break. */
+/** The JSON object at the start of a text, taken out of its SNS envelope. Some relays cut long lines with `!` and a line break. */
 function jsonIn(body: string): unknown {
   const text = body.replace(/!\n ?/g, '')
   const end = text.lastIndexOf('}')

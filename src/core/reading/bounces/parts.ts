@@ -1,17 +1,17 @@
 import { Parser } from 'htmlparser2'
 import PostalMime, { type Attachment, type Email } from 'postal-mime'
 
-/** Reports say what they have to say at the start; the returned message after it may be long. */
+/** How much of a mail is read. The report is at the start; the returned message after it may be long. */
 const OCTETS_AT_MOST = 512 * 1024
 const LINES_AT_MOST = 10_000
-/** Lines that could be boundaries of parts. */
+/** Limit on lines that could be boundaries of parts. */
 const DASHED_LINES_AT_MOST = 1_000
 const LIMITS = { maxNestingDepth: 20, maxHeadersSize: 262_144, forceRfc822Attachments: true }
 
-/** Longest text of a part that is looked at, in octets. */
+/** How much of the text of a part is read, in octets. */
 const TEXT_AT_MOST = 65_536
 
-/** The start of a mail, taken apart; messages inside it stay closed. Null where it is beyond the budgets. */
+/** Parses the start of a mail, but not the messages inside it. Null if it is over a limit. */
 export async function readParts(raw: Uint8Array): Promise<{ mail: Email; body: string } | null> {
   const octets = reframe(raw.subarray(0, OCTETS_AT_MOST))
   if (octets === null) return null
@@ -19,25 +19,25 @@ export async function readParts(raw: Uint8Array): Promise<{ mail: Email; body: s
   return mail && { mail, body: squeeze(bodyOf(mail) || afterHeader(decode(octets))) }
 }
 
-/** The decoded text of the first part of a type, with LF, or null. */
+/** The decoded text of the first part of a type, with LF line ends, or null. */
 export function partText(mail: Email, type: RegExp): string | null {
   const part = mail.attachments.find(({ mimeType }) => type.test(mimeType))
   return part ? textOf(part) : null
 }
 
-/** The first value of a header field, or an empty text. */
+/** The first value of a header field, or ''. */
 export function headerOf(mail: Email, name: string): string {
   return mail.headers.find(({ key }) => key === name)?.value ?? ''
 }
 
-/** The text for people: plain parts, attached ones too, or what the HTML says. */
+/** The text for people: the plain text or else the HTML as text, and attached plain text. */
 function bodyOf(mail: Email) {
   const attached = mail.attachments.filter(({ mimeType }) => mimeType === 'text/plain').map(textOf)
   const shown = mail.text ?? textOfHtml(mail.html ?? '')
   return [shown, ...attached].join('\n').slice(0, TEXT_AT_MOST).replace(/\r\n?/g, '\n').trim()
 }
 
-/** Long runs of white space say nothing and make searching slow. */
+/** Shortens long runs of white space, which would make searching slow. */
 function squeeze(text: string) {
   return text.replace(/[ \t]{9,}/g, '        ').replace(/\n{3,}/g, '\n\n')
 }
@@ -73,7 +73,7 @@ function textOfHtml(html: string) {
   return text
 }
 
-/** The octets that are looked at, in lines: some old relays end them in CR alone. */
+/** The first lines, up to the limits. Some old relays end lines with CR alone. Null if too many lines could be boundaries. */
 function reframe(octets: Uint8Array): Uint8Array | null {
   const lined = octets.includes(10) ? octets : octets.map((octet) => (octet === 13 ? 10 : octet))
   let dashed = 0

@@ -1,4 +1,4 @@
-/** The source of a pattern that has one alternative a line. `…` is at most 40 characters of the same sentence, or none. */
+/** The source of a pattern with one alternative per line. `…` stands for up to 40 characters within one sentence. */
 export function oneOf(lines: string): string {
   const each = lines
     .split('\n')
@@ -7,7 +7,7 @@ export function oneOf(lines: string): string {
   return `(?:${each.join('|')})`
 }
 
-/** A pattern for phrases, one a line, in lower case and from the start of a word. */
+/** A pattern for phrases, one per line, in lower case. A phrase must begin at the start of a word. */
 export function phrases(lines: string): RegExp {
   return new RegExp(`(?<![a-z])${oneOf(lines)}`)
 }

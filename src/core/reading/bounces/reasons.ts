@@ -26,9 +26,9 @@ export type BounceReason =
 
 export type Row = {
   reason: BounceReason
-  /** Nobody reads that address and nobody will: the only bounces that are hard. */
+  /** The address accepts no mail and never will. Only these bounces are hard. */
   isHard?: true
-  /** Servers also say this of a mail that their user does not want: it counts where nothing speaks against it. */
+  /** Servers also answer this when a filter rejected the mail. A more specific sign goes before it. */
   isDoubtful?: true
   phrase?: RegExp
   status?: RegExp
@@ -36,9 +36,9 @@ export type Row = {
 }
 
 /**
- * Why mail comes back. A phrase counts before a status (RFC 3463 and 5248, Microsoft's longer ones), a status before a
- * reply code, an upper row before a lower one. What the sender or time may cure stands above what ends an address, so
- * that a doubtful text is soft. `~` is a host name, `@` an address.
+ * Why mail bounces. A matching phrase decides before a status (RFC 3463, RFC 5248 and Microsoft's longer ones), and a
+ * status before a reply code. The first matching row wins. Reasons that the sender or time can cure come before those
+ * that end an address, so that a doubtful text is soft. In phrases, `~` is a host name and `@` an address.
  */
 export const REASONS: Row[] = [
   {

@@ -6,27 +6,27 @@ import { isSpecific, readReply, statusIn } from './reply.ts'
 const ACTIONS = ['failed', 'delayed', 'delivered', 'relayed', 'expanded'] as const
 
 /** RFC 3464, section 2.3.3. */
-export type BounceAction = (typeof ACTIONS)[number]
+type BounceAction = (typeof ACTIONS)[number]
 
 export type ComplaintReason = 'abuse' | 'fraud' | 'virus' | 'opt_out'
 
 export type BouncedRecipient = {
-  /** As we could have written to it where it is such an address, else as it was reported. */
+  /** In canonical form if we could have written to it, else as reported. */
   address: string | null
   action: BounceAction | null
   /** RFC 3463, such as 5.1.1. */
   status: string | null
   /** RFC 5321, such as 550. */
   replyCode: string | null
-  /** Nobody reads this address, and nobody will. */
+  /** The address accepts no mail and never will. */
   isHard: boolean
   reason: BounceReason | ComplaintReason | 'delivered'
   /** What the server said, printable, at most 300 characters. */
   diagnostic: string | null
 }
 
-/** What a report says of one recipient. `told` are the words of the notice about it, `field` the status it states. */
-export type Said = {
+/** What a report says about one recipient. `told` is the notice's text about it, `field` its Status field. */
+type Said = {
   address: string | null
   action: BounceAction
   field: string | null
@@ -35,7 +35,7 @@ export type Said = {
   stage: Stage | null
 }
 
-/** Judges one recipient by the diagnostic, or by the words of the notice where that tells nothing. */
+/** Judges one recipient by the diagnostic, or by the text of the notice if the diagnostic gives no reason. */
 export function judgeRecipient({ address, action, field, diagnostic, told, stage }: Said): BouncedRecipient {
   const given = statusIn(field ?? '')
   const read = (text: string) => {
@@ -57,25 +57,25 @@ export function judgeRecipient({ address, action, field, diagnostic, told, stage
   }
 }
 
-/** An action of RFC 3464 by its first word; what is none of them (`expired`) is a failure. */
+/** The action of RFC 3464 at the start of a value. Any other value, such as `expired`, is a failure. */
 export function actionIn(value: string | null): BounceAction {
   return ACTIONS.find((action) => value?.toLowerCase().startsWith(action)) ?? 'failed'
 }
 
-/** The address in a field or a line, canonical where we could have written to it, or null where there is none. */
+/** The address in a field, in canonical form if we could have written to it. Null if there is none. */
 export function addressIn(value: string | null): string | null {
   const text = value?.trim().replace(/^<(.*)>$/, '$1') ?? ''
   if (text.length > 320) return null
   return parseAddress(text)?.email ?? (/^[^\s@/][^\s]*@[^\s@]+$/.test(text) ? printable(text) : null)
 }
 
-/** One line of at most 300 characters without controls and what else does not print, or null where nothing is left. */
+/** One line of at most 300 characters, without unprintable characters. Null if nothing is left. */
 export function printable(text: string): string | null {
   const line = text.replace(/[\p{C}\p{Z}]+/gu, ' ').trim()
   return line === '' ? null : [...line].slice(0, 300).join('')
 }
 
-/** A long notice from the line on in which a server answers. */
+/** A long notice, starting at the line with the server's answer. */
 function excerpt(text: string) {
   if (text.length <= 300) return text
   const lines = text.split('\n')

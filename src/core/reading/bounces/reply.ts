@@ -1,5 +1,5 @@
-/** What an SMTP server answered: its reply code (RFC 5321) and the enhanced status beside it (RFC 3463). */
-export type Reply = { code: string | null; status: string | null }
+/** An SMTP server's answer: its reply code (RFC 5321) and the enhanced status after it (RFC 3463). */
+type Reply = { code: string | null; status: string | null }
 
 const STATUS = String.raw`[245]\.\d{1,3}\.\d{1,3}`
 const REPLY = new RegExp(
@@ -9,8 +9,8 @@ const REPLY = new RegExp(
 const LONE_STATUS = new RegExp(String.raw`(?:^|[\s#(<'"=:-])(${STATUS})(?=[\s:;,>'")-]|\.(?:\s|$)|$)`, 'g')
 
 /**
- * The reply inside a text. A relay wraps what the next server said, so of several statuses the last one counts, and of
- * several codes the one beside it; without a status the first code does.
+ * Finds the reply in a text. A relay quotes the answer of the next server, so the last status counts, with the code next to
+ * it. Without a status, the first code counts.
  */
 export function readReply(text: string): Reply {
   const replies = [...text.matchAll(REPLY)]
@@ -21,12 +21,12 @@ export function readReply(text: string): Reply {
   return { code: replies[0]?.[1] ?? null, status }
 }
 
-/** Whether a status says more than its class: `5.0.0` and `4.0.0` do not. */
+/** Whether a status gives a reason. `5.0.0` and `4.0.0` name only the class. */
 export function isSpecific(status: string | null): status is string {
   return status !== null && !/^\d\.0\.0$/.test(status)
 }
 
-/** The first status in a field of its own (`5.1.1 (bad address)`), or null. */
+/** The status at the start of a Status field, such as `5.1.1 (bad address)`, or null. */
 export function statusIn(field: string): string | null {
   return /^\s*([245]\.\d{1,3}\.\d{1,3})(?![\d.])/.exec(field)?.[1] ?? null
 }

@@ -9,7 +9,7 @@ import { actionIn, addressIn, type BouncedRecipient, judgeRecipient, printable }
 import { readReply } from './reply.ts'
 import { bareId, type Returned, returnedOf } from './returned.ts'
 
-/** What is read of a mail that may be a bounce. */
+/** A mail that may be a bounce, and what was read from it. */
 type Letter = {
   mail: Email
   subject: string
@@ -25,8 +25,8 @@ const NOTIFIER = 'no-reply@sns.amazonaws.com'
 const FORWARDED = /^\s*(?:fwd?|wg|tr|rv)\s*:/i
 
 /**
- * Reads a bounce (RFC 3464, or the words of a mail server) or a complaint (RFC 5965), and null where a mail is neither:
- * an ordinary mail, an automatic reply, a read receipt, a forward of a report. Never throws.
+ * Reads a bounce (RFC 3464, or a mail server's free text) or a complaint (RFC 5965). Null for any other mail: an ordinary
+ * mail, an automatic reply, a read receipt, a forwarded report. Never throws.
  */
 export async function readBounce(raw: Uint8Array): Promise<BounceReport | null> {
   const parts = await readParts(raw)
@@ -115,7 +115,7 @@ function report(
   }
 }
 
-/** Addresses that a notice names without meaning them: who wrote it and whom it is written to. */
+/** Addresses that a notice may contain but that did not fail: its author and its recipients. */
 function oursIn(mail: Email) {
   const parties = [mail.from, ...(mail.to ?? [])].map((party) => party?.address?.toLowerCase() ?? '')
   return new Set([...parties, mail.deliveredTo?.toLowerCase() ?? ''])

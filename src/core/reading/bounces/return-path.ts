@@ -3,26 +3,28 @@ import { timingSafeEqual } from 'node:crypto'
 const PURPOSE = 'moltpost return path 1'
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
 const SEND_ID = /^[a-z]{1,8}_[a-z0-9]{1,36}$/
-/** Without the flag `u`, so that the case of ASCII letters is all it folds. */
+/** Without the flag `u`, so that `i` ignores the case of ASCII letters only. */
 const RETURN_PATH = /^bounce\+([a-z]{1,8}_[a-z0-9]{1,36})-([a-z2-7]{16})@([a-z0-9.-]{1,253})$/i
-/** Octets of the MAC: 80 bits, which are 16 letters of base32 with none to spare. */
+/** Octets of the MAC: 80 bits, exactly 16 letters of base32. */
 const MAC = 10
 
 let derived: { secret: string; key: CryptoKey } | null = null
 
 /**
- * The envelope sender of one send, `bounce+<send id>-<mac>@<domain>`: whoever writes to it has seen that mail. At most
- * 64 octets before the @ (RFC 5321, section 4.5.3.1.1), all of them lower-case letters, digits, `_`, `-` and `+`.
+ * The envelope sender of one send, `bounce+<send id>-<mac>@<domain>`. Only somebody who has seen the mail can know it. The
+ * part before the @ has at most 64 octets (RFC 5321, section 4.5.3.1.1): lower-case letters, digits, `_`, `-` and `+`.
+ * Throws if the send id does not fit.
  */
 export async function returnPath(secret: string, mailDomain: string, sendId: string): Promise<string> {
-  if (!SEND_ID.test(sendId)) throw new RangeError('a send id of this form has no return path')
+  if (!SEND_ID.test(sendId))
+    throw new RangeError(`cannot make a return path for the send id ${sendId}: it must look like req_1a2b3c`)
   const domain = mailDomain.toLowerCase()
   return `bounce+${sendId}-${base32(await sign(secret, sendId, domain))}@${domain}`
 }
 
 /**
- * Which send an address is the return path of, whatever case it came back in. `forged` where it has the form but not
- * the seal, null where it is another kind of address.
+ * The send that a return path belongs to; upper and lower case do not matter. `forged` if the MAC is wrong, null if the
+ * address is no return path.
  */
 export async function readReturnPath(
   secret: string,
@@ -56,7 +58,7 @@ async function keyOf(secret: string) {
   return key
 }
 
-/** RFC 4648, section 6, in lower case and for whole groups of five octets. */
+/** Base32 (RFC 4648, section 6) in lower case, without padding: the input must be a multiple of five octets. */
 function base32(octets: Uint8Array) {
   let text = ''
   let bits = 0

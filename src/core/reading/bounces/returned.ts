@@ -3,13 +3,13 @@ import { find, readFields } from './fields.ts'
 import { partText } from './parts.ts'
 import { addressIn } from './recipient.ts'
 
-/** What the header of a returned message tells of the send it was. */
+/** What the header of a returned message says about our send. */
 export type Returned = { messageId: string | null; sendId: string | null; sender: string | null }
 
 const RETURNED = /^(?:message\/(?:rfc822|global)|(?:text|message)\/(?:rfc822|global)-headers)$/
 const SEND_ID = /^[a-z]{1,8}_[a-z0-9]{1,36}$/
 
-/** Reads the header of the returned message: of the part that carries it, or of what the notice quotes. */
+/** Reads the header of the returned message, from its own part or from the text that the notice quotes. */
 export function returnedOf(mail: Email, quoted: string): Returned {
   const groups = (partText(mail, RETURNED) ?? quoted).split(/\n[ \t]*\n/, 20)
   const header = groups.find((group) =>
@@ -23,12 +23,12 @@ export function returnedOf(mail: Email, quoted: string): Returned {
   }
 }
 
-/** A message id without its brackets, or null where it is none. */
+/** The message id in a value, without angle brackets, or null. */
 export function bareId(value: string | null): string | null {
   return /<([^<>\s]{1,250}@[^<>\s]{1,250})>/.exec(value ?? '')?.[1] ?? null
 }
 
-/** A send id that could be one of ours, or null. */
+/** The value if it has the form of our send ids, else null. */
 export function sendIdIn(value: string | null): string | null {
   return value !== null && SEND_ID.test(value) ? value : null
 }

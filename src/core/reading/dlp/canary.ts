@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto'
 import type { Range, View } from './view.ts'
 
 /**
- * A text that must never leave, as it is stored: nothing tells what it is, and whoever meets it knows it again. `probe` is a
- * sum over its first characters, `length` how many it has, `hash` their SHA-256: letters and digits alone, in lower case.
+ * A text that must never leave, in the form that is stored: the text cannot be read from it, but it can be found in a
+ * message. Only letters and digits count, in lower case. `probe` is a rolling hash of the first `WINDOW` of them, `length`
+ * their number and `hash` the SHA-256 of all.
  */
 export type Canary = { id: string; probe: number; length: number; hash: string }
 
-/** Letters and digits that a canary has at least; so many of its first ones are looked for in one pass. */
+/** The fewest letters and digits in a canary. A text is searched for this many first ones of every canary in one pass. */
 export const WINDOW = 12
 export const LENGTH_AT_MOST = 256
 
 const BASE = 0x01000193
 
-/** What is kept of a canary, or null where it has too few letters and digits, or too many. */
+/** Makes the stored form of a canary. Null if it has too few or too many letters and digits. */
 export function sealCanary(tenantId: string, value: string): Omit<Canary, 'id'> | null {
   const { codes } = lettersOf(value)
   if (codes.length < WINDOW || codes.length > LENGTH_AT_MOST) return null
@@ -22,7 +23,7 @@ export function sealCanary(tenantId: string, value: string): Omit<Canary, 'id'> 
   return { probe, length: codes.length, hash: hashOf(tenantId, codes) }
 }
 
-/** Where canaries of the tenant stand in a text, whatever its case and whatever stands between their letters. */
+/** Finds the tenant's canaries in a text. Case, and characters that are no letters or digits, are ignored. */
 export function findCanaries(
   { text }: View,
   tenantId: string,
@@ -49,7 +50,7 @@ export function findCanaries(
   return found
 }
 
-/** The letters and digits of a text in lower case, and where they stand. */
+/** The letters and digits of a text in lower case, and their places in it. */
 function lettersOf(text: string): { codes: Uint16Array; places: Uint32Array } {
   const codes = new Uint16Array(text.length)
   const places = new Uint32Array(text.length)

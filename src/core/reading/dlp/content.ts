@@ -4,15 +4,15 @@ import type { DlpFacts } from './facts.ts'
 import { RULE_NAMES, RULES_VERSION } from './rules.ts'
 import { CANARY, type Hit, scanLone, scanMarkup, scanText, strike } from './scan.ts'
 
-/** What a tenant wants of its outgoing content. */
+/** A tenant's DLP settings for outgoing content. */
 export type DlpPolicy = { mode: DlpMode; disabledRules: string[]; canaries: Canary[] }
 
-/** A text that is to leave. What is fixed cannot be struck out without the message being another. */
+/** An outgoing text. In a fixed one nothing can be struck out without changing which message it is. */
 export type Part = { where: string; text: string; isMarkup?: boolean; isFixed?: boolean }
 
-export type Found = { part: Part; hits: Hit[] }
+type Found = { part: Part; hits: Hit[] }
 
-/** Looks through the texts of a tenant. */
+/** Searches a text by a tenant's settings. */
 export type Searcher = (part: Part) => Hit[]
 
 export function searcher(tenantId: string, { disabledRules, canaries }: DlpPolicy): Searcher {
@@ -25,18 +25,18 @@ export function searcher(tenantId: string, { disabledRules, canaries }: DlpPolic
   }
 }
 
-/** A text without what is found in it. */
+/** The text of a part, with every finding struck out. */
 export function struckOut(search: Searcher, part: Part): string {
   const hits = search(part)
   return hits.length === 0 ? part.text : strike(part.text, hits)
 }
 
-/** The facts before anything has been looked at, and where nothing is found. */
+/** The facts if nothing was found, or nothing has been searched yet. */
 export function nothingFound({ mode, canaries }: DlpPolicy): DlpFacts {
   return { mode, rulesVersion: RULES_VERSION, found: [], fixed: null, canaries: [], watched: canaries.length }
 }
 
-/** What `judge` is told of the finds. `stuck` are rules that go on finding something where all that can be is struck out. */
+/** The facts that `judge` needs. `stuck` are rules that still find something after striking out all that can be. */
 export function factsOf(policy: DlpPolicy, finds: Found[], stuck: ReadonlySet<string> = new Set()): DlpFacts {
   const found = RULE_NAMES.flatMap((rule) => {
     const by = finds.flatMap(({ part, hits }) => hits.filter((hit) => hit.rule === rule).map(() => part))
@@ -58,12 +58,12 @@ export function factsOf(policy: DlpPolicy, finds: Found[], stuck: ReadonlySet<st
   }
 }
 
-/** Whether a message with these finds may be kept and sent as it is. */
+/** Whether a message with these findings may be kept and sent unchanged. */
 export function isToStay({ mode, found, canaries }: DlpFacts): boolean {
   return canaries.length === 0 && (mode === 'monitor' || found.length === 0)
 }
 
-/** The words of a letter, looked through: what was found, and the same letter without it. */
+/** Searches a letter's subject, text and HTML. Returns the facts, and the letter with every finding struck out. */
 export function screenLetter<Letter extends { subject: string; html: string | null; text: string | null }>(
   tenantId: string,
   policy: DlpPolicy,
@@ -84,7 +84,7 @@ export function screenLetter<Letter extends { subject: string; html: string | nu
   return { facts, clean }
 }
 
-/** The words of a letter as parts. */
+/** Subject, text and HTML of a letter as parts. */
 export function lettersParts(letter: { subject: string; html: string | null; text: string | null }): Part[] {
   return [
     { where: 'subject', text: letter.subject },

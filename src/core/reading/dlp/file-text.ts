@@ -1,7 +1,7 @@
-/** What a file of a message says, where it is one of text. */
+/** The text of an attached file, or null if it is no text file. */
 export type FileText = { id: string; text: string | null }
 
-/** The text of a file by its byte order mark, its charset or its bytes; null where it is none. */
+/** Decodes a file by its byte order mark, its charset or its bytes. Null if it is no text. */
 export function textOfFile(content: Uint8Array, contentType: string): string | null {
   const charset = /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(contentType)?.[1]
   const [first = 0, second = 0] = content
@@ -33,7 +33,7 @@ function decoded(content: Uint8Array, charset: string, fatal: boolean): string |
   }
 }
 
-/** UTF-16 without a mark: in Latin text every other byte is nought. */
+/** Detects UTF-16 without a byte order mark: in Latin text, every other byte is 0. */
 function utf16Half(content: Uint8Array): 'utf-16le' | 'utf-16be' | null {
   const looked = content.subarray(0, 512)
   let even = 0

@@ -2,7 +2,7 @@ import { countrySpecs, isValidIBAN } from 'ibantools'
 import { matches } from './matches.ts'
 import type { Range } from './view.ts'
 
-/** Which lengths the cards of a brand have, by how their numbers begin. */
+/** The first digits of each card brand, and the lengths of its numbers. */
 const BRANDS: [begins: RegExp, lengths: number[]][] = [
   [/^4/, [13, 16, 19]],
   [/^(?:5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/, [16]],
@@ -17,12 +17,12 @@ const BRANDS: [begins: RegExp, lengths: number[]][] = [
 const DIGITS_AT_LEAST = 13
 const DIGITS_AT_MOST = 19
 
-/** How the digits of a card are grouped: not at all, as they are embossed, in two, or one by one. */
+/** How the digits of a card may be grouped: not at all, as on the card, in two groups, or one by one. */
 const GROUPINGS = /^(?:\d+|4,4,4,4(?:,[1-3])?|4,4,4,1|4,6,[45]|4,4,5|(?:1,)+1|5,5,[56]|\d+,\d+)$/
 
 const RUN = /\d(?:(?:[ .\-\n]|\r\n)?\d){12,}/g
 
-/** Numbers of payment cards: a brand's beginning and length, and the check digit of Luhn. */
+/** Payment card numbers, by brand, length and Luhn check digit. */
 export function cardNumbers(text: string): Range[] {
   const found: Range[] = []
   for (const { index, 0: run } of matches(text, RUN)) {
@@ -49,7 +49,7 @@ export function cardNumbers(text: string): Range[] {
   return found.filter(([start], position) => start >= (found[position - 1]?.[1] ?? 0))
 }
 
-/** The last of the groups from this one on that are a card number together, or -1. */
+/** The index of the last group of the longest card number that starts at group `first`, or -1. */
 function cardFrom(groups: Range[], first: number, digits: string, at: number): number {
   let length = 0
   let best = -1
@@ -64,7 +64,7 @@ function cardFrom(groups: Range[], first: number, digits: string, at: number): n
   return best
 }
 
-/** Whether a number goes on beyond its end: a letter, or a point or hyphen with another digit. */
+/** Whether a number continues after its end: with a letter or digit, or with `.`, `-` or `,` and a digit. */
 function isGlued(text: string, next: number, afterNext: number): boolean {
   const character = text[next] ?? ''
   return /[A-Za-z0-9]/.test(character) || (/[.\-,]/.test(character) && /\d/.test(text[afterNext] ?? ''))
@@ -76,7 +76,7 @@ function isCard(digits: string): boolean {
   return brand?.[1].includes(digits.length) ?? false
 }
 
-/** ISO/IEC 7812-1, annex B. */
+/** The Luhn check (ISO/IEC 7812-1, annex B). */
 function hasLuhnDigit(digits: string, from: number, length: number): boolean {
   let sum = 0
   for (let at = 0; at < length; at++) {
@@ -87,13 +87,16 @@ function hasLuhnDigit(digits: string, from: number, length: number): boolean {
   return sum % 10 === 0
 }
 
-/** Never issued, printed on sample cards and in manuals. */
+/** Numbers on sample cards and in manuals that were never issued. */
 const SAMPLE_SSN = new Set(['078051120', '219099999', '123456789', '987654321', '457555462'])
 const SSN = /(?<![\w.\-/])(\d{3})([- .])(\d{2})\2(\d{4})(?![\w\-/]|[.,]\d)/g
 const BARE_NINE = /(?<![\w.\-/])\d{9}(?![\w\-/]|[.,]\d)/g
 const SSN_NEAR = /\b(?:ssn|ssns|social(?: |-)?security|social)\b/i
 
-/** Numbers of US social security: of an area, group and serial that can have been issued; unbroken only where they are named. */
+/**
+ * US social security numbers that can have been issued, by area, group and serial. Nine digits without separators count
+ * only near a word such as "SSN".
+ */
 export function socialSecurityNumbers(text: string): Range[] {
   const found: Range[] = []
   for (const { index, 0: number } of matches(text, SSN)) {
@@ -105,7 +108,7 @@ export function socialSecurityNumbers(text: string): Range[] {
   return found
 }
 
-/** A letter that says nothing but nine digits answers a question: it is taken at its word. */
+/** A text of nothing but nine digits, as in an answer to a question, counts without a word near it. */
 export function loneSocialSecurityNumber(text: string): Range[] {
   const [number] = /^\d{9}$/.exec(text.trim()) ?? []
   const start = text.indexOf(number ?? '')
@@ -116,7 +119,7 @@ function isSsn(digits: string): boolean {
   return /^(?!000|666|9)\d{3}(?!00)\d{2}(?!0000)\d{4}$/.test(digits) && !SAMPLE_SSN.has(digits)
 }
 
-/** How far a word may stand from the number that it names, in characters. */
+/** How far a word may be from the number that it names, in characters. */
 const NEAR_BEFORE = 60
 const NEAR_AFTER = 30
 
@@ -130,7 +133,7 @@ export function isNear(text: string, start: number, end: number, words: RegExp):
 const IBAN_BEGINS = /(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])/g
 const COUNTRIES: Readonly<Record<string, { chars?: number | null }>> = countrySpecs
 
-/** Account numbers by ISO 13616: country, its length and structure, and the check modulo 97. */
+/** IBANs (ISO 13616), by country, length, structure and the check modulo 97. */
 export function ibans(text: string): Range[] {
   const found: Range[] = []
   for (const { index, 0: begin } of matches(text, IBAN_BEGINS)) {
@@ -152,7 +155,7 @@ export function ibans(text: string): Range[] {
 const ROUTING = /(?<![\w.\-/])(?:\d{4}-\d{4}-\d|\d{9})(?![\w\-/]|[.,]\d)/g
 const ROUTING_NEAR = /\b(?:aba|rtn|routing|transit|wire|ach)\b/i
 
-/** Routing numbers of US banks: a district that exists and the checksum; unbroken only where they are named. */
+/** Routing numbers of US banks, by district and checksum. Without hyphens they count only near a word that names them. */
 export function routingNumbers(text: string): Range[] {
   const found: Range[] = []
   for (const { index, 0: number } of matches(text, ROUTING)) {

@@ -14,22 +14,22 @@ import {
   type View,
 } from './view.ts'
 
-/** What to look for: the rules but for those disabled, and the canaries of the tenant. */
-export type Search = { tenantId: string; disabledRules: readonly string[]; canaries: Canary[] }
+/** What to search for: all rules but the disabled ones, and the tenant's canaries. */
+type Search = { tenantId: string; disabledRules: readonly string[]; canaries: Canary[] }
 
-/** Something found in a source: by which rule, or which canary it is, and where it stands, in pieces. */
+/** Something found in a source: by which rule, which canary it is if any, and its ranges in the source. */
 export type Hit = { rule: string; canaryId: string | null; ranges: Range[] }
 
-/** The name under which a canary is found and struck out. */
+/** The rule name of canaries. */
 export const CANARY = 'canary'
 
-/** Base64 within base64 is opened so often. */
+/** How many layers of base64 within base64 are decoded. */
 const LAYERS = 2
-/** Plain text is searched in pieces of so many characters, each with the end of the one before, so that it fits in memory. */
+/** Characters per piece, and how many are repeated from the piece before. Plain text is searched in pieces to limit memory. */
 const PIECE = 524_288
 const OVERLAP = 20_480
 
-/** All that is to be found in a text, in time and memory that grow with its length alone. */
+/** Finds everything in a text, in time and memory linear in its length. */
 export function scanText(text: string, search: Search): Hit[] {
   const hits: Hit[] = []
   for (let from = 0; from === 0 || from + OVERLAP < text.length; from += PIECE - OVERLAP) {
@@ -39,18 +39,18 @@ export function scanText(text: string, search: Search): Hit[] {
   return apart(hits)
 }
 
-/** What only a letter that says nothing else shows. */
+/** Finds what counts only if it is the whole text. */
 export function scanLone(text: string, { disabledRules }: Search): Hit[] {
   if (disabledRules.includes('us_ssn')) return []
   return loneSocialSecurityNumber(text).map((range) => ({ rule: 'us_ssn', canaryId: null, ranges: [range] }))
 }
 
-/** As `scanText`, for HTML: what it says, and what stands in its attributes and comments. */
+/** Same as `scanText`, for HTML: searches its text, attributes and comments. */
 export function scanMarkup(html: string, search: Search): Hit[] {
   return apart(markupViews(html).flatMap((view) => scanView(view, search, 0)))
 }
 
-/** The source with every hit struck out: `[REDACTED:<rule>]` where it began, and nothing where it went on. */
+/** The source with every hit struck out: its first range becomes `[REDACTED:<rule>]`, the others become empty. */
 export function strike(source: string, hits: Hit[]): string {
   const strokes = hits
     .flatMap(({ rule, ranges }) =>
@@ -94,7 +94,7 @@ function searchView(view: View, { tenantId, disabledRules, canaries }: Search): 
 
 const BASE64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*={0,2}/g
 
-/** What stands in base64: the whole block is the hit. */
+/** Finds hits inside base64. The whole block is then the hit. */
 function scanEncoded(view: View, search: Search, layer: number): Hit[] {
   const hits: Hit[] = []
   for (const { index, 0: block } of matches(view.text, BASE64)) {
@@ -106,7 +106,7 @@ function scanEncoded(view: View, search: Search, layer: number): Hit[] {
   return hits
 }
 
-/** What a block says as a whole or, where the next line is no part of it, line by line. */
+/** Decodes a block as a whole or, if that fails because a line does not belong to it, line by line. */
 function decodedIn(block: string): [start: number, end: number, said: string][] {
   const whole = decoded(block)
   if (whole !== null) return [[0, block.length, whole]]
@@ -117,7 +117,7 @@ function decodedIn(block: string): [start: number, end: number, said: string][] 
   })
 }
 
-/** The text that a block of base64 stands for, or null where it stands for none. */
+/** The text in a block of base64, or null if it is no text. */
 function decoded(block: string): string | null {
   if (readable(block.slice(0, 64)) === null) return null
   return readable(block)
@@ -128,7 +128,7 @@ function readable(block: string): string | null {
   try {
     const said = atob(letters.slice(0, letters.length - (letters.length % 4 === 1 ? 1 : 0)))
     const text = said.includes('\0') ? said.replaceAll('\0', '') : said
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what tells octets from words.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell binary data from text.
     return /[\x01-\x08\x0e-\x1a\x7f]/.test(text) ? null : new TextDecoder().decode(octets(text))
   } catch {
     return null
@@ -147,7 +147,7 @@ function shifted(hits: Hit[], by: number): Hit[] {
   }))
 }
 
-/** Each find once, however many ways led to it, and as long as the longest of them: a piece may have cut it off. */
+/** Removes duplicates, which several views and pieces can find. Keeps the longest, because a piece may have cut one off. */
 function apart(hits: Hit[]): Hit[] {
   const longest = new Map<string, Hit>()
   for (const hit of hits) {

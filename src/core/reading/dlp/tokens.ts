@@ -3,17 +3,17 @@ import { matches } from './matches.ts'
 import { isNear } from './numbers.ts'
 import type { Range } from './view.ts'
 
-/** What stands in manuals where a secret would. */
+/** What manuals write in place of a secret. */
 const PLACEHOLDER =
   /example|placeholder|sample|dummy|redacted|changeme|your|x{4}|\*{3}|(.)\1{7}|0123456|1234567|abcdefg|deadbeef/i
 
-/** Whether it can have been drawn by lot: many different characters, and not what manuals write. */
-export function isDrawn(secret: string): boolean {
+/** Whether a secret looks random: it has many different characters and is no placeholder. */
+function isRandom(secret: string): boolean {
   return !PLACEHOLDER.test(secret) && new Set(secret).size >= Math.min(10, secret.length / 3)
 }
 
-/** Finds what fits a pattern; a group of it, where it has one, is the secret itself. */
-function find(pattern: RegExp, isSecret: (secret: string) => boolean = isDrawn) {
+/** Finds what matches a pattern. If the pattern has a group, only that is the secret. */
+function find(pattern: RegExp, isSecret: (secret: string) => boolean = isRandom) {
   return (text: string): Range[] => {
     const found: Range[] = []
     for (const match of matches(text, pattern)) {
@@ -25,7 +25,7 @@ function find(pattern: RegExp, isSecret: (secret: string) => boolean = isDrawn) 
   }
 }
 
-/** Several patterns as one finder. */
+/** Joins several finders into one. */
 function any(...finders: ((text: string) => Range[])[]) {
   return (text: string): Range[] => finders.flatMap((each) => each(text))
 }
@@ -34,7 +34,7 @@ const KEY_BEGINS = /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?---
 const KEY_ENDS = /-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----/y
 const KEY_AT_MOST = 16_384
 
-/** Private keys in armour, whole or cut off; a header alone is none. */
+/** Private keys in PEM or OpenPGP armour, complete or cut off. A header without a key does not count. */
 export function privateKeys(text: string): Range[] {
   const found: Range[] = []
   for (const { index, 0: header } of matches(text, KEY_BEGINS)) {
@@ -46,7 +46,7 @@ export function privateKeys(text: string): Range[] {
         .slice(from, end)
         .replace(/\\[rn]|\s/g, '')
         .match(/[A-Za-z0-9+/=]{48,}/) ?? []
-    if (letters === '' || !isDrawn(letters.slice(0, 200))) continue
+    if (letters === '' || !isRandom(letters.slice(0, 200))) continue
     KEY_ENDS.lastIndex = end
     found.push([index, end + (KEY_ENDS.exec(text)?.[0].length ?? 0)])
   }
@@ -59,7 +59,7 @@ export const awsSecretKeys = find(
   /(?:aws|amazon)[\w .-]{0,20}(?:secret|key)[\w .-]{0,20}["']?\s{0,3}(?:[:=]|=>|is)\s{0,3}["']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])/gi,
 )
 
-/** GitHub's and npm's tokens end in a checksum of what is before it. */
+/** Tokens of GitHub and npm end in a checksum of the characters before it. */
 const hasChecksum = (token: string) => {
   const body = token.slice(token.indexOf('_') + 1)
   return crc62(body.slice(0, -6)) === body.slice(-6)
@@ -95,7 +95,7 @@ export const googleApiKeys = any(
 
 export const gcpServiceAccounts = find(/["']private_key_id["']\s{0,4}:\s{0,4}["']([0-9a-f]{40})["']/g)
 
-/** The newer keys of OpenAI bear the name of the company in their middle. */
+/** Newer OpenAI keys contain `T3BlbkFJ`, which is "OpenAI" in base64. */
 export const openaiApiKeys = find(
   /(?<![A-Za-z0-9])sk-(?:(?:proj|svcacct|admin|None)-)?[A-Za-z0-9_-]{20,100}T3BlbkFJ[A-Za-z0-9_-]{20,100}(?![A-Za-z0-9])/g,
 )
@@ -110,7 +110,7 @@ export const sendgridApiKeys = find(
 
 const TWILIO_NEAR = /twilio|auth[ _-]?token/i
 
-/** Keys of Twilio, and its tokens where they are named: those are 32 hexadecimal digits, as much else is. */
+/** Twilio keys and auth tokens. A token is just 32 hexadecimal digits, so it counts only near a word that names it. */
 export function twilioKeys(text: string): Range[] {
   const tokens = find(/(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])/g)(text)
   const keys = find(/(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])/g)(text)
@@ -134,7 +134,7 @@ export const databaseUrls = find(
   (password) => !PLACEHOLDER.test(password) && !/^(?:\$|<|\{|%|pass|secret$|hunter2$)/i.test(password),
 )
 
-/** Signed tokens of RFC 7519, by their header: JSON that names an algorithm. */
+/** Signed JSON Web Tokens (RFC 7519): the header must be JSON with an `alg`. */
 export const jwts = find(
   /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{4,8000}\.[A-Za-z0-9_-]{16,1000}(?![A-Za-z0-9_-])/g,
   (token) => {

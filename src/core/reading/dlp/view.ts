@@ -1,20 +1,20 @@
 import { matches } from './matches.ts'
 
 /**
- * A text to be searched, and where in its source each of its characters stands: null where it is the source itself. What
- * stands in the source between two characters of a view is no part of it.
+ * A text to search, and for each of its characters the range in the source that it stands for. `starts` and `ends` are null
+ * if the text is the source itself.
  */
 export type View = { text: string; starts: number[] | null; ends: number[] | null }
 
-/** A piece of the source, from its first character to the one after its last. */
+/** A range of the source. `end` is exclusive. */
 export type Range = [start: number, end: number]
 
-/** A text as it is. */
+/** A view of the source itself. */
 export function plainView(text: string): View {
   return { text, starts: null, ends: null }
 }
 
-/** A view in the making: what is appended names its place in the source. */
+/** Builds a view piece by piece, with the place of each piece in the source. */
 export function newView() {
   const pieces: string[] = []
   const starts: number[] = []
@@ -22,7 +22,7 @@ export function newView() {
   return {
     starts,
     ends,
-    /** Characters that all stand for the same piece of the source. */
+    /** Adds characters that all stand for the same range of the source. */
     add(text: string, start: number, end: number) {
       pieces.push(text)
       for (let at = 0; at < text.length; at++) {
@@ -30,7 +30,7 @@ export function newView() {
         ends.push(end)
       }
     },
-    /** Characters of another view, as they are. */
+    /** Adds characters of another view unchanged. */
     copy(from: View, begin: number, end: number) {
       if (end <= begin) return
       pieces.push(from.text.slice(begin, end))
@@ -43,7 +43,7 @@ export function newView() {
   }
 }
 
-/** The pieces of the source that a piece of a view stands for, in order and apart. */
+/** The ranges of the source that a range of a view stands for, in order and joined where they touch. */
 export function sourceOf(view: View, start: number, end: number): Range[] {
   if (view.starts === null || view.ends === null) return [[start, end]]
   const ranges: Range[] = []
@@ -59,8 +59,8 @@ export function sourceOf(view: View, start: number, end: number): Range[] {
 const PLAIN = /^[\t\n\r -~]*$/
 
 /**
- * As a reader sees it: without what takes no place, full-width and styled letters as plain ones, every dash a hyphen,
- * every space a space, the digits of every script as ours.
+ * The text as a person reads it: invisible characters removed, full-width and styled letters made plain, all dashes and
+ * spaces made `-` and ` `, and the digits of all scripts made 0 to 9.
  */
 export function folded(view: View): View {
   const { text } = view
@@ -102,7 +102,7 @@ function fold(character: string): string {
   return plain
 }
 
-/** Decimal digits stand in Unicode in tens, from nought on. */
+/** In Unicode the decimal digits of a script are ten consecutive characters, from 0 to 9. */
 function digit(character: string): string {
   const code = character.codePointAt(0) ?? 0
   let value = 0
@@ -110,12 +110,12 @@ function digit(character: string): string {
   return String(value)
 }
 
-/** Percent signs, numeric references of HTML and escapes of JSON and of C. */
+/** Percent escapes, numeric HTML references, and escapes of JSON and C. */
 export const ESCAPES = /%[0-9a-f]{2}|&#(?:x[0-9a-f]{1,6}|\d{1,7});?|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}/gi
 /** Quoted-printable (RFC 2045, section 6.7). */
 export const QUOTED_PRINTABLE = /=\r?\n|=[0-9A-F]{2}/g
 
-/** The view with these escapes resolved, or null where it has none. */
+/** The view with these escapes decoded, or null if it has none. */
 export function unescaped(view: View, escapes: RegExp): View | null {
   const { text } = view
   if (text.search(escapes) === -1) return null
@@ -154,7 +154,7 @@ export function unescaped(view: View, escapes: RegExp): View | null {
   return made.done()
 }
 
-/** The character or octet that an escape stands for; null for a soft line break, which stands for nothing. */
+/** The character or octet that an escape stands for. Null for a soft line break, which stands for nothing. */
 function codeOf(token: string): number | null {
   if (token.startsWith('&#')) {
     const digits = token.slice(2).replace(';', '')

@@ -6,22 +6,22 @@ import { askIntent, type ModelFailure } from './model.ts'
 export type Classified = Reading & {
   suggestedAction: Action
   answeredBy: 'embedded' | 'model'
-  /** Why the embedded one answered although a model is configured. */
+  /** Why the embedded classifier answered although a model is configured. */
   fallbackReason?: ModelFailure
 }
 
-/** How many messages the model is asked about at a time. */
+/** How many requests to the model run at the same time. */
 const AT_ONCE = 6
 
-/** How long the model may be asked about one batch, in ms: what is left then is read by the embedded one. */
+/** How long the model may work on one batch, in ms. The embedded classifier reads the rest. */
 const BATCH_AT_MOST_MS = 20_000
 
-/** After so many failures in a row the rest of a batch does not ask. */
+/** After this many failures in a row, the model is not asked about the rest of the batch. */
 const PATIENCE = 6
 
 /**
- * What each of these messages wants, in their order. Asks the model where one is configured and answers without it where
- * it is slow, busy, broken or talks nonsense: every message gets an answer, which says who gave it.
+ * The intent of each message, in the given order. Asks the model if one is configured. If the model is slow, busy, broken or
+ * gives an invalid answer, the embedded classifier answers instead. Each result says which of the two answered.
  */
 export async function classifyIntents(
   env: Env,

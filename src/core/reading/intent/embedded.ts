@@ -4,22 +4,22 @@ import { ownWords } from './reply.ts'
 
 export type Message = { subject: string; bodyText: string }
 
-/** What somebody wants stands within this many characters. */
+/** How much of the text is read, in characters. Senders state what they want at the start. */
 const JUDGED = 2_000
 
 const WEIGHT: Record<Strength, number> = { clear: 3, likely: 1.2, hint: 0.4 }
 
-/** Repeating oneself adds little. */
+/** Factor for a further phrase with the same meaning: repeating adds little. */
 const AGAIN = 0.35
 
-/** Below this nothing was said that we understand. */
+/** Below this score the message is unclassified. */
 const UNDERSTOOD = 1
 
-/** How a subject counts: one's own, and one that quotes the mail that is answered. */
+/** Factors for phrases in the subject: in the sender's own subject, and in one copied from an earlier mail ("Re: …"). */
 const OWN_SUBJECT = 0.7
 const QUOTED_SUBJECT = 0.15
 
-/** Where the first is meant clearly, the others are what it says besides: their weight is multiplied. */
+/** If the first meaning is clear, the others are side remarks: their scores are multiplied by the factor. */
 const OUTRANKS: [Meaning, Meaning[], number][] = [
   [
     'out_of_office',
@@ -43,7 +43,7 @@ const kinds = strengths.flatMap((strength) => meanings.map((meaning) => ({ meani
 const source = (phrase: string) =>
   phrase.replaceAll(' .. ?', '(?: [^ .!?;]+){0,3} ?').replaceAll(' .. ', '(?: [^ .!?;]+){0,3} ')
 
-/** All phrases at once, each kind a group of its own: the text is read once, and what a phrase took no other takes. */
+/** All phrases in one pattern, with a group for each kind, so that the text is read once and matches never overlap. */
 const ANY = new RegExp(
   `(?<![a-z0-9])(?:${kinds
     .map(
@@ -61,8 +61,9 @@ const NEGATION =
   /(?<![a-z0-9])(?:not(?! only)|no|never|without|neither|hardly|nothing|nicht|kein\w*|ohne|pas|sans|nunca|sin|tampoco)(?: (?:think|believe|feel|expect|see)(?: [a-z0-9'-]+){0,3})?(?: [a-z0-9'-]+){0,3} $/
 
 /**
- * What somebody wants, by the phrases of several languages that they used in their own words: no network, no account,
- * the same answer each time. Quoted mail and signatures do not count, and a phrase under a negation is not meant.
+ * Reads the intent from known phrases in English, German, French and Spanish, without a network call. The same message
+ * always gives the same answer. Quoted mail and signatures are ignored. A negated phrase does not count, except that
+ * negated interest counts as an objection.
  */
 export function readIntent({ subject, bodyText }: Message): Reading {
   const text = plain(ownWords(bodyText)).slice(0, JUDGED)
@@ -138,7 +139,7 @@ const SPOKEN: [RegExp, string][] = [
   [/\s+/g, ' '],
 ]
 
-/** The text as the phrases are written: lower case, no accents, contractions and chat spelling written out. */
+/** The text in the form of the phrases: lower case, no accents, contractions and chat spelling written out. */
 function plain(text: string): string {
   const bare = text
     .toLowerCase()

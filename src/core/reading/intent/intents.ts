@@ -23,7 +23,7 @@ export const ACTIONS = [
 
 export type Action = (typeof ACTIONS)[number]
 
-/** What somebody wants who wrote to us, and how sure that is, from 0 to 1. */
+/** The intent of a received message, and how sure we are, from 0 to 1. */
 export type Reading = { intent: Intent; confidence: number }
 
 const ACTION: Record<Intent, Action> = {
@@ -39,10 +39,10 @@ const ACTION: Record<Intent, Action> = {
   unclassified: 'require_approval',
 }
 
-/** From here on nobody needs to look before an address is taken off the list. */
+/** From this confidence on, an unsubscribe needs no approval. */
 const SURE_TO_UNSUBSCRIBE = 0.6
 
-/** What to do about a reading. Nothing that cannot be taken back happens on a guess. */
+/** What to do about a message. A step that cannot be undone needs approval if the reading is unsure. */
 export function actionFor({ intent, confidence }: Reading): Action {
   if (intent === 'unsubscribe' && confidence < SURE_TO_UNSUBSCRIBE) return 'require_approval'
   return ACTION[intent]

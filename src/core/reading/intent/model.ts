@@ -7,7 +7,7 @@ import { ownWords } from './reply.ts'
 
 export type ModelFailure = 'model_timeout' | 'model_busy' | 'model_garbage' | 'model_failed'
 
-/** More of a mail than this is not shown to the model. */
+/** How much of a mail the model is shown, in characters. */
 const SHOWN = 4_000
 
 const Answer = z.object({ intent: z.enum(INTENTS), confidence: z.number().min(0).max(1) })
@@ -25,7 +25,7 @@ out_of_office: an automatic answer about an absence
 unsubscribe: wants no more mail
 unclassified: anything else, or too little to tell`
 
-/** Asks the configured model what one message wants, once, and within the limit. An answer that does not fit is none. */
+/** Asks the configured model for the intent of one message, once, until `limit` aborts. An invalid answer is a failure. */
 export async function askIntent(
   env: Env,
   message: Message,

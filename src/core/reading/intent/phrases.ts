@@ -2,12 +2,12 @@ import type { Intent } from './intents.ts'
 
 export type Meaning = Exclude<Intent, 'unclassified'>
 
-/** How much a phrase says about what is meant: `clear` alone decides, `likely` speaks for it, `hint` only adds. */
+/** How strong a phrase is: `clear` decides alone, `likely` supports a meaning, `hint` only adds to others. */
 export type Strength = 'clear' | 'likely' | 'hint'
 
 /**
- * Phrases of replies in lower case, without accents and with contractions written out (`plain` in embedded.ts). They
- * are regular expressions, with `..` for up to three words in between, separated by `;`.
+ * Phrases in replies, separated by `;`. They are regular expressions in the form that `plain` in embedded.ts makes: lower
+ * case, no accents, contractions written out. `..` stands for up to three words.
  */
 export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
   out_of_office: {
@@ -369,7 +369,7 @@ export const PHRASES: Record<Meaning, Partial<Record<Strength, string[]>>> = {
   },
 }
 
-/** Messages that are nothing but this. */
+/** Matches if the whole message says only this. */
 export const WHOLE: Partial<Record<Meaning, RegExp>> = {
   unsubscribe:
     /^(please )?(stop|remove|unsub\w*|unsubscribe|opt out|cancel|end|quit|abmelden|baja|stopp)( please| all| now)?\W*$/,

@@ -1,4 +1,4 @@
-/** Beyond this nobody says what they want. */
+/** How much is read, in characters. Senders state what they want before this. */
 const READ_AT_MOST = 10_000
 
 const WROTE =
@@ -14,8 +14,8 @@ const SIGN_OFF =
   /^((kind|best|warm|many|with)( \w+)? (regards|wishes|thanks)|regards|best|all the best|cheers|sincerely|yours( \w+)?|thanks|thank you|many thanks|thx|br|mit (freundlichen|besten|herzlichen) gr[üu](ß|ss)en|(viele|beste|liebe|herzliche) gr[üu](ß|ss)e|mfg|vg|(bien )?cordialement|bien [àa] vous|bonne journ[ée]e|(un )?saludos?( cordiales?)?|atentamente)\s?[,.!]{0,3}$/i
 
 /**
- * What the sender of a mail wrote in it: without the quoted mails and without the signature. Reads line by line, in a
- * time that grows with the length alone, since anybody may write to us.
+ * The sender's own words: the body without quoted mail and signature. Reads line by line in linear time, because anybody
+ * may send us any text.
  */
 export function ownWords(body: string): string {
   const lines = body.slice(0, READ_AT_MOST).replace(/\r\n?/g, '\n').split('\n')
@@ -40,7 +40,7 @@ export function ownWords(body: string): string {
   return own.join('\n').trim()
 }
 
-/** How many lines a "… wrote:" takes here: mail programs break it in two. */
+/** How many lines a "… wrote:" takes here: one or two, because mail programs wrap it. 0 if there is none. */
 function headerSpan(lines: string[], at: number): number {
   const line = (lines[at] ?? '').trim()
   if (line.length > 400) return 0
@@ -57,7 +57,7 @@ function isOriginal(lines: string[], at: number): boolean {
   return SENDER.test(line) && lines.slice(at + 1, at + 4).some((each) => HEADING.test(each))
 }
 
-/** The last line of the signature that a sign-off begins: what follows a quotation below it counts again. */
+/** The first quoted line after a sign-off, or the end. Text after the quotation counts again. */
 function quoteAfter(lines: string[], at: number): number {
   const quoted = lines.findIndex((each, index) => index > at && each.trimStart().startsWith('>'))
   return quoted === -1 ? lines.length : quoted

@@ -3,7 +3,7 @@ import { decodeWords } from 'postal-mime'
 const MAX_NAME = 1_000
 const MAX_ENTRIES = 20_000
 
-/** What Gmail blocks, and what the MoltbotDen contract is read to block. */
+/** The extensions that Gmail blocks, and those that we understand the MoltbotDen contract to block. */
 const EXTENSIONS = new Set(
   'ade adp apk app appx appxbundle bat cab chm cmd com cpl diagcab diagcfg diagpack dll dmg ex ex_ exe hta img ins iso isp jar jnlp js jse lib lnk mde mjs msc msi msix msixbundle msp mst nsh pif ps1 psm1 reg scr sct sh shb sys vb vbe vbs vhd vxd wsc wsf wsh xll'.split(
     ' ',
@@ -60,12 +60,12 @@ const BEGINNINGS: [what: string, bytes: number[]][] = [
   ['a cabinet', [0x4d, 0x53, 0x43, 0x46]],
 ]
 
-/** What stands after a dot; behind white space only at the very end, where some programs close the gap. */
+/** The text after a dot. White space may come between them only at the end of a name: some programs remove it there. */
 const EXTENSION = /\.(?:\s+(?=[a-z0-9_]+[\s.]*$))?([a-z0-9]+_?)(?![a-z0-9_])/g
 
 /**
- * Why a file may not be sent, or null. Judged by its name as any mail program might read it, with inner extensions, by its
- * declared type, by how its bytes begin, and by the names a ZIP archive lists, one level deep; nothing is unpacked.
+ * Why a file may not be sent, or null. Checks every extension in its name (decoded in the ways mail programs do), its
+ * declared type, its first bytes, and the names in a ZIP archive, one level deep. Nothing is unpacked.
  */
 export function blockedFile(file: {
   filename: string
@@ -80,8 +80,9 @@ export function blockedFile(file: {
 }
 
 /**
- * A name to store a file under and to offer it by: one path part of at most 150 characters, without controls, marks that
- * turn or hide text, quotes and what a file system reserves; the extension stays. To do it twice changes nothing.
+ * A safe name to store a file and offer it for download: one path segment of at most 150 characters, without control and
+ * invisible characters, quotes and characters that file systems reserve. Keeps the extension. Calling it twice changes
+ * nothing.
  */
 export function safeFilename(name: string): string {
   const plain = visible(decodeWords(name.slice(0, MAX_NAME)).normalize('NFC').toWellFormed())
@@ -105,7 +106,7 @@ function blockedName(name: string): string | null {
   return null
 }
 
-/** The name as it stands and as it reads when encoded words, percent signs and HTML references are resolved, folded. */
+/** The name in normal form: as given, and after decoding encoded words, percent escapes and HTML references up to 4 times. */
 function spellings(name: string): Set<string> {
   const found = new Set<string>()
   let current = name
@@ -137,7 +138,7 @@ function folded(name: string): string {
   return visible(name.normalize('NFKC')).replace(/。/g, '.').toLowerCase()
 }
 
-/** Without controls and without what takes no place: zero-width marks, text direction, fillers, tags. */
+/** Removes control and invisible characters: zero-width marks, text direction marks, fillers, tags. */
 function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2028\u2029]/gu, '')
 }
@@ -159,7 +160,7 @@ function blockedContent(content: Uint8Array): string | null {
   return blockedEntry(content)
 }
 
-/** Reads names where an archive keeps them, in the central directory and before each file: programs differ in which. */
+/** Checks the names in the central directory and in the header of each file: programs differ in which they use. */
 function blockedEntry(content: Uint8Array): string | null {
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength)
   const last = content.byteLength - 30
@@ -186,7 +187,7 @@ function blockedEntry(content: Uint8Array): string | null {
   return null
 }
 
-/** Names that an Info-ZIP Unicode path field puts in place of the entry's own. */
+/** Names in Info-ZIP Unicode path fields, which replace the name of the entry. */
 function* unicodePaths(view: DataView, content: Uint8Array, start: number, length: number) {
   const end = Math.min(start + length, content.byteLength)
   for (let at = start; at + 4 <= end; ) {

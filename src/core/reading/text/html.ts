@@ -1,7 +1,7 @@
 import sanitize from 'sanitize-html'
 import { MAX_DEPTH, readHtml } from './reading.ts'
 
-/** Longest document that keeps its markup, in characters; a longer one becomes the beginning of its source as text. */
+/** Longest document that keeps its markup, in characters. From a longer one only the first fifth of this is kept, as text. */
 export const MAX_HTML = 1_048_576
 
 const MAX_PASSES = 4
@@ -12,14 +12,14 @@ const TAGS =
   'a abbr address article aside b big blockquote br caption center cite code col colgroup dd del dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q s samp section small span strike strong sub sup table tbody td tfoot th thead tr tt u ul var wbr'.split(
     ' ',
   )
-/** What they hold is not prose: it goes with them. */
+/** Elements that are removed with their content, because it is not prose. */
 const SILENT =
   'applet audio canvas embed frameset head iframe math noembed noframes noscript object option plaintext script select style svg template textarea title video xml xmp'.split(
     ' ',
   )
 const CELL = ['colspan', 'rowspan', 'headers', 'scope', 'abbr', 'nowrap', 'height']
 
-/** Words, numbers, quoted names and the functions of colours: no url(), no escapes, no variables. */
+/** Words, numbers, quoted names and colour functions: no url(), no escapes, no variables. */
 const VALUE = /^(?:(?:rgba?|hsla?)\([\d\s.,%/a-z-]{1,60}\)|[\w#.%+"', /-])+$/i
 const UNSIGNED = /^(?!.*-\d)[\w\s.%]{1,80}$/i
 const SHOWN =
@@ -41,8 +41,9 @@ const STYLES = {
 class TooDeep extends Error {}
 
 /**
- * Ordinary mail markup and nothing that runs, loads unasked, submits or leaves its place. The answer is a fixed point: to
- * clean it again changes nothing. What is longer than a mebibyte, too deep or restless comes back as escaped text.
+ * Keeps ordinary mail markup and removes scripts, forms, automatic loading and positioning outside the message. Cleaning
+ * the result again changes nothing. HTML over `MAX_HTML` characters, nested too deep, or still changing after
+ * `MAX_PASSES` comes back as escaped text.
  */
 export function sanitizeHtml(html: string): string {
   if (html.length > MAX_HTML) return asText(html)
@@ -59,7 +60,7 @@ export function sanitizeHtml(html: string): string {
   return asText(html)
 }
 
-/** What a mail that brings only HTML says: blocks as lines, links as `text (url)`, hidden elements left out. */
+/** Plain text for a mail that has only HTML: blocks as lines, links as `text (url)`, no hidden elements. */
 export function textOfHtml(html: string): string {
   const source = html.slice(0, MAX_HTML)
   const { text, isWhole } = readHtml(source)
@@ -104,7 +105,7 @@ function clean(html: string): string {
   })
 }
 
-/** The attributes an element may keep, addresses among them only where they are whole and of a scheme that fits. */
+/** The attributes an element may keep. A URL must be complete and have an allowed scheme. */
 function harmless(tag: string, attributes: Record<string, string>): Record<string, string> {
   const { href, src, style, target, rel, ...kept } = attributes
   const link = tag === 'a' ? webUrl(href, /^(?:https?:\/\/[^/\\]|mailto:|tel:|cid:)/i) : null
@@ -128,9 +129,9 @@ function imageUrl(value: string | undefined): string | null {
   return isData ? (value ?? '').replace(/\s/g, '') : webUrl(value, /^(?:https:\/\/[^/\\]|cid:)/i)
 }
 
-/** Controls but tab and line ends are no part of HTML, and parsers differ about them. */
+/** Removes control characters but tab and line end: HTML does not allow them, and parsers treat them differently. */
 function withoutControls(html: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it removes control characters.
   return html.replace(/\r\n?/g, '\n').replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/g, '')
 }
 

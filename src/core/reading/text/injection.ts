@@ -20,17 +20,17 @@ export type InjectionInput = {
   files: { filename: string; contentType: string }[]
 }
 
-export type InjectionReason = { code: string; detail: string }
+type InjectionReason = { code: string; detail: string }
 
 type Sign = InjectionReason & { weight: number }
 
-/** A text of the mail; a reader of the mail sees it or does not. */
+/** A text in the mail. `isSeen` tells whether a person who reads the mail sees it. */
 type Passage = { place: string; text: string; isSeen: boolean }
 
 const MAX_BODY = 1_048_576
 const MAX_DETAIL = 60
 
-/** Those of whom, or words by which, a mail about attacks tells what attackers write. */
+/** Words in a mail that reports about attacks, rather than being one. */
 const REPORT =
   /\b(?:attackers?|adversar(?:y|ies|ial)|researchers?|hackers?|criminals?|fraudsters?|scammers?|threat actors?|prompt[- ]injections?|injections?|jailbreaks?|injected|malicious|payloads?|exploits?|vulnerabilit\w+|red[- ]team\w*|proof of concept|trick(?:s|ed|ing)? (?:the|an|your|it)|instruct(?:s|ed|ing) (?:the|an|your|it)|told (?:the|an|your|it)|tells? (?:the|an|your|it)|asks? (?:the|an|your|it)|asked (?:the|an|it)|angreifer\w*|angriff\w*|forscher\w*|attaquants?|attaques?|pirates?|chercheurs?|atacantes?|ataques?|investigador\w*|pesquisador\w*)\b/
 const QUOTING =
@@ -41,9 +41,9 @@ const NEGATED =
   /\b(?:never|do not|don't|not to|won't|will not|would not|can ?not|can't|should not|shouldn't|must not|nobody should|no one should|not ask you to|never ask you to|niemals|nie|bitte nicht|ne|jamais de|nunca|no|nao) (?:ever |need to |have to |want to |ask you to |ask for |accept |please )?$/
 
 /**
- * How much a mail reads like instructions to the program that reads it, from 0 to 1, and why, the weightiest reason first.
- * It weighs wording, disguise and structure in five languages, without a network. It is a hint for policy and not a wall:
- * whoever writes against it gets past it.
+ * Scores how much a mail looks like instructions to a program that reads it, from 0 to 1, with the strongest reason first.
+ * Looks at wording (in six languages), disguise and structure, without network calls. The score is a hint for policy, not
+ * a protection: a determined attacker can avoid it.
  */
 export function injectionScore(input: InjectionInput): { score: number; reasons: InjectionReason[] } {
   const reading = input.html === null ? null : readHtml(input.html.slice(0, MAX_BODY))
@@ -92,7 +92,7 @@ function passagesOf(input: InjectionInput, reading: Reading | null): Passage[] {
   ].filter((passage) => passage.text.trim() !== '')
 }
 
-/** What is left of a text without space and filler, to see whether a hidden line repeats a visible one. */
+/** Only the letters and digits, to compare a hidden line with the visible text. */
 function bare(text: string): string {
   return text.replace(/[^\p{L}\p{N}]+/gu, '')
 }
@@ -118,7 +118,7 @@ function signsIn(passage: Passage): Sign[] {
   return signs
 }
 
-/** What one reading of a passage says; worse where the reader of the mail was not to see it. */
+/** The phrases in one view of a passage. They weigh more in disguised or hidden text. */
 function phrasesIn(folded: string, passage: Passage, disguise: string | null, source = folded): Sign[] {
   const place = disguise ?? passage.place
   const isAbout = new Set(folded.match(TOPIC)).size >= 3
@@ -146,7 +146,7 @@ function linesOf(source: string): string {
     .toLowerCase()
 }
 
-/** How much of a phrase counts: less where the mail only tells of it, quotes it or forbids it. */
+/** A factor for a phrase's weight: below 1 if the mail only reports, quotes or forbids it. */
 function reported(text: string, start: number, length: number): number {
   const before = text.slice(Math.max(0, start - 160), start)
   if (NEGATED.test(before.slice(-40))) return 0.15
@@ -160,7 +160,7 @@ function reported(text: string, start: number, length: number): number {
   return isReport ? 0.3 : 1
 }
 
-/** What the shape of the mail adds to its words. */
+/** Signs outside the wording: hidden text, misleading links, a different reply address, a first contact. */
 function signsAround(input: InjectionInput, reading: Reading | null, isSaid: boolean): Sign[] {
   const signs: Sign[] = []
   for (const { how, text } of reading?.hidden ?? []) {
@@ -194,7 +194,7 @@ function domainOf(email: string): string {
   return email.slice(email.lastIndexOf('@') + 1).toLowerCase()
 }
 
-/** The registered part of a host, near enough: its last two labels, three below a short second level. */
+/** Approximates the registrable domain: the last two labels, or three under a suffix such as co.uk. */
 function siteOf(host: string): string {
   const labels = host.split('.')
   const isNarrow = /^(?:co|com|org|net|gov|ac|edu|or|ne)$/.test(labels.at(-2) ?? '')

@@ -1,16 +1,16 @@
 import { readHtml } from './reading.ts'
 
-/** Read at most, of each body, in characters. */
+/** How much of each body is read, in characters. */
 const MAX_BODY = 1_048_576
 
-/** A scheme and the beginning of a host, or a `www.` that mail programs make a link of. */
+/** A scheme and the start of a host, or a `www.` that mail programs turn into a link. */
 const IN_TEXT = /\bhttps?:\/\/(?=[^\s/])|(?<![\w./@-])www\.(?=[\p{L}\d])/giu
-/** Browsers read `\` as `/`, and an address without a scheme takes that of its page. */
+/** Browsers read `\` as `/`, and a URL without a scheme takes the scheme of the page. */
 const IN_ATTRIBUTE = /^(?:https?:)?[/\\]{2}[^/\\]/i
 
 /**
- * How many URLs a message carries: occurrences, not different ones, and those of the body that has more, since one link
- * stands in both. In HTML each link and each remote source counts, and each bare URL outside a link.
+ * Counts the URLs in a message, repeated ones included. Text and HTML usually hold the same links, so the larger of the two
+ * counts is returned. In HTML, each link, each remote source and each bare URL outside a link counts.
  */
 export function countUrls(text: string | null, html: string | null): number {
   return Math.max(inText(text ?? ''), inHtml(html ?? ''))

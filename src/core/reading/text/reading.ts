@@ -1,21 +1,21 @@
 import { Parser } from 'htmlparser2'
 import { hiddenClasses, hidingOf, type Look } from './visibility.ts'
 
-/** How deep elements may lie in one another; the parser's own work grows with the square of it. */
+/** How deep elements may be nested. The parser's work grows with the square of the depth. */
 export const MAX_DEPTH = 256
 
 export type Reading = {
-  /** What a reader sees, in lines, links as `text (url)`. */
+  /** The visible text, in lines, with links as `text (url)`. */
   text: string
-  /** The part of it that is not the text of a link. */
+  /** The visible text outside links. */
   unlinked: string
-  /** What a program reads and a person does not, and why not. */
+  /** Text that a program reads but a person does not see, and how it is hidden. */
   hidden: { how: string; text: string }[]
-  /** Texts that stand beside the page. */
+  /** Text in comments and attributes. */
   notes: { where: 'comment' | 'alt' | 'title' | 'aria-label'; text: string }[]
   links: { href: string; text: string }[]
   sources: string[]
-  /** False where the elements lie too deep and reading stopped. */
+  /** False if the elements are nested too deep and reading stopped. */
   isWhole: boolean
 }
 
@@ -36,7 +36,24 @@ const BLOCK = new Set(
 const SPACED = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'p', 'table', 'ul', 'ol', 'blockquote', 'hr'])
 const SOURCES = ['src', 'background', 'poster', 'action', 'data']
 
-/** Takes HTML apart in one pass: what is seen, what is hidden, what stands beside, where links lead. */
+/** What is known after the part of a document that has been read. */
+type State = {
+  reading: Reading
+  frames: Frame[]
+  page: Page
+  /** Classes that hide their elements, and how. */
+  classes: Map<string, string>
+  /** The style sheet that is being read. */
+  style: string
+  unlinked: string
+  /** Whether visible text came after the last hidden text. */
+  isApart: boolean
+}
+
+const VISIBLE: Look = { how: null, color: '#000000', background: '#ffffff' }
+const ROOT: Frame = { name: '', look: VISIBLE, link: null, isPre: false, isSilent: false }
+
+/** Reads HTML in one pass: visible text, hidden text, comments and attributes with text, links and sources. */
 export function readHtml(html: string): Reading {
   const reading: Reading = {
     text: '',
@@ -47,93 +64,107 @@ export function readHtml(html: string): Reading {
     sources: [],
     isWhole: true,
   }
-  const visible: Look = { how: null, color: '#000000', background: '#ffffff' }
-  const root: Frame = { name: '', look: visible, link: null, isPre: false, isSilent: false }
-  const frames = [root]
-  const top = () => frames.at(-1) ?? root
-  const page = newPage()
-  const classes = new Map<string, string>()
-  let style = ''
-  let unlinked = ''
-  let isApart = false
-
-  const say = (text: string) => {
-    const { look, link, isPre, isSilent, name } = top()
-    if (name === 'style') style += text
-    if (isSilent) return
-    if (look.how === null) {
-      page.write(text, isPre)
-      isApart = true
-      if (link) link.text += text
-      else unlinked += text
-      return
-    }
-    const last = reading.hidden.at(-1)
-    if (last?.how === look.how) last.text += `${isApart ? '\n' : ''}${text}`
-    else if (text.trim() !== '') reading.hidden.push({ how: look.how, text })
-    isApart = false
+  const state: State = {
+    reading,
+    frames: [ROOT],
+    page: newPage(),
+    classes: new Map(),
+    style: '',
+    unlinked: '',
+    isApart: false,
   }
-  const note = (where: Reading['notes'][number]['where'], text: string | undefined) => {
-    if (text && text.trim() !== '') reading.notes.push({ where, text })
-  }
-
   const parser = new Parser({
     onopentag(name, attributes) {
-      if (frames.length > MAX_DEPTH) {
+      if (state.frames.length > MAX_DEPTH) {
         reading.isWhole = false
         parser.pause()
         return
       }
-      const above = top()
-      const look = hidingOf(attributes, classes, above.look)
-      const isSilent = above.isSilent || SILENT.has(name)
-      const isSeen = !isSilent && look.how === null
-      if (isSeen && name === 'br') page.line()
-      if (isSeen && name === 'hr') page.paragraph()
-      if (isSeen && BLOCK.has(name)) page.line()
-      if (isSeen && SPACED.has(name)) page.paragraph()
-      if (isSeen && name === 'li') page.write('- ', false)
-      if (isSeen && (name === 'td' || name === 'th')) page.write(' ', false)
-
-      const href = name === 'a' || name === 'area' ? attributes.href?.trim() : undefined
-      const link = href ? { href, text: '', start: page.mark() } : above.link
-      frames.push({ name, look, link, isPre: above.isPre || name === 'pre', isSilent })
-      for (const key of SOURCES) if (attributes[key]) reading.sources.push(attributes[key])
-      if (name === 'img' && attributes.alt) {
-        note('alt', attributes.alt)
-        say(attributes.alt)
-      }
-      note('title', attributes.title)
-      note('aria-label', attributes['aria-label'])
+      openElement(state, name, attributes)
     },
-    ontext: say,
-    oncomment: (text) => note('comment', text),
+    ontext: (text) => addText(state, text),
+    oncomment: (text) => addNote(state, 'comment', text),
     onclosetag(name) {
-      if (!reading.isWhole) return
-      const frame = frames.length > 1 ? frames.pop() : undefined
-      if (frame?.name === 'style') {
-        for (const [key, how] of hiddenClasses(style)) classes.set(key, how)
-        style = ''
-      }
-      if (!frame || frame.isSilent || frame.look.how !== null) {
-        if (frame?.link && frame.link !== top().link) reading.links.push(plainLink(frame.link))
-        return
-      }
-      if (frame.link && frame.link !== top().link) {
-        const link = plainLink(frame.link)
-        reading.links.push(link)
-        if (page.mark() > frame.link.start && isWorthShowing(link)) page.write(` (${link.href})`, false)
-      }
-      if (BLOCK.has(name)) page.line()
-      if (SPACED.has(name)) page.paragraph()
+      if (reading.isWhole) closeElement(state, name)
     },
   })
   parser.write(html)
   if (reading.isWhole) parser.end()
-  return { ...reading, text: page.text(), unlinked }
+  return { ...reading, text: state.page.text(), unlinked: state.unlinked }
 }
 
-/** Lines as they grow: white space is folded while it is written, and never more than one line stays empty. */
+const innermost = ({ frames }: State) => frames.at(-1) ?? ROOT
+
+function openElement(state: State, name: string, attributes: Record<string, string>) {
+  const { page, reading } = state
+  const above = innermost(state)
+  const look = hidingOf(attributes, state.classes, above.look)
+  const isSilent = above.isSilent || SILENT.has(name)
+  const isSeen = !isSilent && look.how === null
+  if (isSeen && name === 'br') page.line()
+  if (isSeen && name === 'hr') page.paragraph()
+  if (isSeen && BLOCK.has(name)) page.line()
+  if (isSeen && SPACED.has(name)) page.paragraph()
+  if (isSeen && name === 'li') page.write('- ', false)
+  if (isSeen && (name === 'td' || name === 'th')) page.write(' ', false)
+
+  const href = name === 'a' || name === 'area' ? attributes.href?.trim() : undefined
+  const link = href ? { href, text: '', start: page.mark() } : above.link
+  state.frames.push({ name, look, link, isPre: above.isPre || name === 'pre', isSilent })
+  for (const key of SOURCES) if (attributes[key]) reading.sources.push(attributes[key])
+  if (name === 'img' && attributes.alt) {
+    addNote(state, 'alt', attributes.alt)
+    addText(state, attributes.alt)
+  }
+  addNote(state, 'title', attributes.title)
+  addNote(state, 'aria-label', attributes['aria-label'])
+}
+
+function closeElement(state: State, name: string) {
+  const { frames, page, reading } = state
+  const frame = frames.length > 1 ? frames.pop() : undefined
+  if (frame?.name === 'style') {
+    for (const [key, how] of hiddenClasses(state.style)) state.classes.set(key, how)
+    state.style = ''
+  }
+  if (!frame || frame.isSilent || frame.look.how !== null) {
+    if (frame?.link && frame.link !== innermost(state).link) reading.links.push(plainLink(frame.link))
+    return
+  }
+  if (frame.link && frame.link !== innermost(state).link) {
+    const link = plainLink(frame.link)
+    reading.links.push(link)
+    if (page.mark() > frame.link.start && isWorthShowing(link)) page.write(` (${link.href})`, false)
+  }
+  if (BLOCK.has(name)) page.line()
+  if (SPACED.has(name)) page.paragraph()
+}
+
+function addText(state: State, text: string) {
+  const { look, link, isPre, isSilent, name } = innermost(state)
+  if (name === 'style') state.style += text
+  if (isSilent) return
+  if (look.how === null) {
+    state.page.write(text, isPre)
+    state.isApart = true
+    if (link) link.text += text
+    else state.unlinked += text
+    return
+  }
+  const { hidden } = state.reading
+  const last = hidden.at(-1)
+  if (last?.how === look.how) last.text += `${state.isApart ? '\n' : ''}${text}`
+  else if (text.trim() !== '') hidden.push({ how: look.how, text })
+  state.isApart = false
+}
+
+function addNote({ reading }: State, where: Reading['notes'][number]['where'], text: string | undefined) {
+  if (text && text.trim() !== '') reading.notes.push({ where, text })
+}
+
+type Page = ReturnType<typeof newPage>
+
+/** Collects the visible text. Folds white space while writing, and keeps at most one empty line in a row. */
 function newPage() {
   const pieces: string[] = []
   let written = 0
@@ -168,7 +199,7 @@ function plainLink({ href, text }: Link) {
   return { href, text: text.replace(/\s+/g, ' ').trim() }
 }
 
-/** An address that the text already shows is not said twice. */
+/** Whether to add the URL of a link to its text: not if the text already shows it. */
 function isWorthShowing({ href, text }: { href: string; text: string }): boolean {
   if (!/^(?:https?|mailto|tel):/i.test(href)) return false
   const bare = (url: string) => url.replace(/^(?:https?:\/\/(?:www\.)?|mailto:|tel:)|\/$/gi, '').toLowerCase()

@@ -1,7 +1,7 @@
-/** Read at most, in characters: the newest words stand near the top, and replies below a quotation not far from it. */
+/** How much is read, in characters. New text is near the top, or below a quotation that is not far from it. */
 const MAX_BODY = 100_000
 
-/** "On …, Ann wrote:" as clients put it into words: the line tells a day or an address and ends in a colon. */
+/** "On …, Ann wrote:" in the words of many mail programs. The line has a date or an address and ends in a colon. */
 const WROTE = [
   /^(?:on|le|el|il|in data|em|no dia|pe|la data de|στις)\s.{1,300}(?:wrote|writes|[ée]crit|escribi[óo]|scritto|escreveu|a scris|kirjoitti|έγραψε)\s?[:：]$/iu,
   /^(?:am|op|den|dne|dnia|w dniu|em|(?:ma|ti|ke|to|pe|la|su|man|tir|tors?|ons|fre|l[øö]r|s[øö]n|m[åa]n|tis)\.?)\s.{1,200}(?:schrieb|schreef|skrev|pisze|napisał(?:\(a\))?|napsal(?:\(a\))?|kirjoitti).{0,150}[:：]$/iu,
@@ -15,7 +15,7 @@ const TELLS_WHEN_OR_WHO = /[\d@]/
 const OPENS =
   /^(?:on|le|el|il|in data|em|op|am|den|dne|dnia|w dniu|pe|ma|ti|ke|to|la|su|man|tir|tors?|ons|fre)\b|^\d{4}[-/年년.]|^[在于於]|^(?:пн|вт|ср|чт|пт|сб|вс),/iu
 
-/** The rule an Outlook draws or the words by which clients set the older mail apart. */
+/** The lines that mail programs put above an older mail, such as "---- Original Message ----". */
 const APART =
   /^[\s>*]{0,5}(?:[-_=]{2,}\s?(?:original message|forwarded (?:message|by)|urspr[üu]ngliche (?:nachricht|mail)|weitergeleitete nachricht|message (?:d['’]origine|original|transf[ée]r[ée])|mensaje (?:original|reenviado)|messaggio (?:originale|inoltrato)|mensagem (?:original|encaminhada)|oorspronkelijk bericht|doorgestuurd bericht|oprindelig besked|ursprungligt meddelande|原始邮件|转发邮件|元のメッセージ|転送メッセージ|원본 메시지)|(?:begin forwarded message|anfang der weitergeleiteten (?:nachricht|e-?mail)|d[ée]but du message (?:transf[ée]r[ée]|r[ée]exp[ée]di[ée])|inicio del mensaje reenviado|inizio messaggio inoltrato|転送されたメッセージ)\s?[:：]?)/i
 const FROM =
@@ -27,13 +27,13 @@ const DEVICE =
 const SIGN_OFF =
   /^(?:(?:kind|kindest|best|warm|warmest|many|with)(?: \w+)? (?:regards|wishes|thanks)|regards|best|all the best|cheers|sincerely|respectfully|yours(?: \w+)?|thanks|thank you|many thanks|thx|br|mit (?:freundlichen|besten|herzlichen) gr[üu](?:ß|ss)en|(?:viele|beste|liebe|herzliche|sch[öo]ne) gr[üu](?:ß|ss)e|mfg|vg|lg|(?:bien )?cordialement|bien [àa] vous|bonne (?:journ[ée]e|soir[ée]e)|salutations(?: distingu[ée]es)?|(?:un )?(?:cordial )?saludos?(?: cordial(?:es)?)?|atentamente|cordiali saluti|distinti saluti|met vriendelijke groet(?:en)?|atenciosamente|med v[äa]nliga h[äa]lsningar|敬具|よろしくお願い(?:いた)?します|よろしくお願い致します|此致|祝好)\s?[,.!。、]{0,3}$/i
 
-/** A name, a title, a number: what stands below a sign-off. */
+/** Most lines of a signature (name, title, phone number), and the most characters in each. */
 const SIGNATURE_LINES = 10
 const SIGNATURE_WIDTH = 90
 
 /**
- * What the sender of a mail has newly written: no quoted mail, above, below or between the lines, no forwarded one, no
- * signature; '' where that is all. The first 100,000 characters are read, each line once.
+ * The new text of a reply: without quoted mail (above, below or between the lines), forwarded mail and the signature. '' if
+ * nothing is left. Reads the first 100,000 characters, each line once.
  */
 export function replyText(text: string): string {
   const body = text.slice(0, MAX_BODY).replace(/\r\n?/g, '\n')
@@ -67,7 +67,7 @@ export function replyText(text: string): string {
     .trim()
 }
 
-/** How many lines a "… wrote:" takes here, which mail programs break in up to three; 0 where there is none. */
+/** How many lines a "… wrote:" takes here: up to three, because mail programs wrap it. 0 if there is none. */
 function headerLines(lines: string[], at: number): number {
   const first = plain(lines[at])
   if (first.length > 500) return 0
@@ -85,7 +85,7 @@ function isWrote(line: string): boolean {
   return /[:：]$/.test(line) && TELLS_WHEN_OR_WHO.test(line) && WROTE.some((pattern) => pattern.test(line))
 }
 
-/** The line without quotation marks, stars and dashes around it. */
+/** The line without `>`, stars, underscores and dashes around it. */
 function plain(line = ''): string {
   return line.slice(0, 600).replace(/^[\s>*_-]+|[\s*_-]+$/g, '')
 }
@@ -96,7 +96,7 @@ function isApart(lines: string[], at: number): boolean {
   return APART.test(line) || isHeading(lines, at)
 }
 
-/** "From: … Sent: … To: …", as Outlook sets it above the older mail. */
+/** "From: … Sent: … To: …", as Outlook writes it above an older mail. */
 function isHeading(lines: string[], at: number): boolean {
   const fields = lines.slice(at, at + 6).map((line) => line.slice(0, 300))
   return FROM.test(fields[0] ?? '') && fields.slice(1).filter((line) => FIELD.test(line)).length >= 2
@@ -112,7 +112,7 @@ function isSignature(lines: string[], at: number, own: string[]): boolean {
   return own.some((each) => each.trim() !== '') && isLast(lines, at)
 }
 
-/** Whether only a few short lines come before the end or the quotation: else what follows is meant. */
+/** Whether only a few short lines follow before the end or a quotation. Otherwise the text goes on, and this is no signature. */
 function isLast(lines: string[], at: number): boolean {
   let seen = 0
   for (let below = at + 1; below < lines.length && seen <= SIGNATURE_LINES; below++) {
@@ -126,7 +126,7 @@ function isLast(lines: string[], at: number): boolean {
   return seen <= SIGNATURE_LINES
 }
 
-/** Where the quotation below begins: what follows it counts again. */
+/** The first line of the next quotation. The text after it is new text again. */
 function quotationAfter(lines: string[], at: number): number {
   for (let below = at + 1; below < lines.length; below++) {
     const line = lines[below] ?? ''

@@ -1,4 +1,4 @@
-/** How an element looks as far as reading it goes; `how` says why it cannot be read. */
+/** What decides whether the text of an element can be seen. `how` says why it is hidden, or is null. */
 export type Look = { how: string | null; color: string | null; background: string | null }
 
 type Declarations = Map<string, string>
@@ -21,7 +21,7 @@ const NAMED = new Map([
 
 const LOOKS = ['style', 'class', 'bgcolor', 'background', 'color', 'hidden']
 
-/** The inline style of an element, and what its classes hide. */
+/** The inline style of an element, and whether one of its classes hides it. */
 function declarationsOf(attributes: Record<string, string>, classes: Map<string, string>): Declarations {
   const declared: Declarations = new Map()
   for (const piece of (attributes.style ?? '').slice(0, 4_000).split(';')) {
@@ -42,7 +42,7 @@ function declarationsOf(attributes: Record<string, string>, classes: Map<string,
   return declared
 }
 
-/** Classes that a style sheet hides on every screen: what a media query hides, it hides on some. */
+/** Classes that a style sheet hides on every screen. Media queries are ignored: they hide on some screens only. */
 export function hiddenClasses(css: string): Map<string, string> {
   const found = new Map<string, string>()
   let depth = 0
@@ -64,7 +64,7 @@ export function hiddenClasses(css: string): Map<string, string> {
   return found
 }
 
-/** The look of an element inside another: what is hidden stays so, and text in the colour of its ground is hidden. */
+/** The look of an element inside another. Children of hidden elements are hidden, and so is text in the background colour. */
 export function hidingOf(
   attributes: Record<string, string>,
   classes: Map<string, string>,
@@ -116,7 +116,7 @@ function tiny(size: string): number {
   return 2
 }
 
-/** A colour as `#rrggbb`; null where it is not one we can tell. */
+/** A colour as `#rrggbb`, or null if we do not know it. */
 function colorOf(value: string): string | null {
   const text = value.trim().toLowerCase().slice(0, 200)
   const named = NAMED.get(text)

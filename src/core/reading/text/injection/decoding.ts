@@ -1,11 +1,11 @@
-/** One reading of a text: as it stands, or as it reads once a disguise is taken off. */
-export type View = { disguise: string | null; text: string }
+/** A text to search: as it was written, or after one kind of disguise was decoded. */
+type View = { disguise: string | null; text: string }
 
 const LAYERS = 2
 const RUNS = 40
 const RUN = 8_192
 
-/** Letters of other scripts that look like Latin ones. */
+/** Pairs: a letter of another script, and the Latin letter that it looks like. */
 const LOOKALIKES = new Map(
   [
     ...'аaвbсcеeнhіiјjкkмmоoрpԛqѕsтtуyхxԝwьbпnгrԁdһhӏlɡgıiαaβbεeηnιiκkνvοoρpτtυuχxωwγyƍdⅼlɑaｅe'.matchAll(
@@ -28,7 +28,7 @@ const SPACED = /\b[a-z][ ._*~|-]{1,3}[a-z][ ._*~|-]{1,3}(?:[a-z][ ._*~|-]{1,3}){
 const TURNED = /vtaber|vafgehpgvba|qvfertneq|flfgrz|cebzcg|sbejneq|cnffjbeq|nffvfgnag|frperg/i
 const REVERSED = /erongi|snoitcurtsni|tpmorp|tnatsissa|drawrof|drawssap|drageresid|metsys|terces/i
 
-/** Every reading of a text, disguises within disguises two layers deep; the first is the text itself, folded. */
+/** Every view of a text, with disguises decoded two layers deep. All are folded; the first is the text itself. */
 export function viewsOf(text: string): View[] {
   const views: View[] = []
   const queue: { view: View; layer: number }[] = [{ view: { disguise: null, text }, layer: 0 }]
@@ -45,11 +45,11 @@ export function viewsOf(text: string): View[] {
 }
 
 /**
- * Compatibility forms, case, accents and marks folded away, what takes no place removed, lookalike letters made Latin,
- * single line breaks made spaces: phrases are looked for in this.
+ * The form in which phrases are searched: lower case, no accents, compatibility forms replaced, invisible characters removed,
+ * lookalike letters made Latin, and single line breaks made spaces.
  */
 export function fold(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is not ASCII is the point.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches everything outside ASCII.
   const isPlain = !/[^\x00-\x7f]/.test(text)
   const shown = isPlain
     ? text
@@ -61,14 +61,14 @@ export function fold(text: string): string {
     .toLowerCase()
 }
 
-/** What tag characters say, which no program shows; those of the flags of England, Scotland and Wales say nothing. */
+/** The text in tag characters, which no program shows. The flags of England, Scotland and Wales use them too and are skipped. */
 export function tagText(text: string): string {
   const rest = text.replace(/\u{1f3f4}[\u{e0020}-\u{e007f}]{2,6}\u{e007f}/gu, '')
   const tags = rest.match(/[\u{e0020}-\u{e007e}]/gu) ?? []
   return tags.map((tag) => String.fromCodePoint((tag.codePointAt(0) ?? 0) - 0xe0000)).join('')
 }
 
-/** What runs of marks without width, or of variation selectors, say when read as bytes. */
+/** Text hidden in runs of zero-width marks (as bits) or of variation selectors (as bytes). */
 export function invisibleText(text: string): string {
   const said: string[] = []
   for (const [run] of some(text, /[\u200b-\u200d\u2060-\u2064\ufeff]{40,}/g)) {
@@ -89,14 +89,14 @@ export function invisibleText(text: string): string {
   return said.filter((each) => each !== '').join('\n')
 }
 
-/** How many words have a mark without width inside, where the Latin script needs none. */
+/** How many Latin words have a zero-width mark inside, where the script never needs one. */
 export function brokenWordCount(text: string): number {
   return text.match(/[A-Za-z][\u200b-\u200d\u2060-\u2064\ufeff\u180e]+(?=[A-Za-z])/g)?.length ?? 0
 }
 
 /** How many words mix Latin letters with lookalikes of another script. */
 export function mixedWordCount(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is not ASCII is the point.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches everything outside ASCII.
   if (!/[^\x00-\x7f]/.test(text)) return 0
   return (
     text.match(/[A-Za-z][\u0370-\u03ff\u0400-\u052f]|[\u0370-\u03ff\u0400-\u052f][A-Za-z]/gu)?.length ?? 0
@@ -169,7 +169,7 @@ function bytesOfBase64(run: string): Uint8Array {
   }
 }
 
-/** The text that bytes hold, or null where they hold something else. */
+/** The bytes as text, or null if they are not text. */
 function readable(bytes: Uint8Array): string | null {
   if (bytes.length < 10) return null
   let strange = 0
@@ -184,7 +184,7 @@ function readable(bytes: Uint8Array): string | null {
   return (odd - lines) / text.length < 0.05 ? text : null
 }
 
-/** One space or dot apart is one word; what lies further apart are two. */
+/** Letters with one separator between them are one word. Two or more separators divide words. */
 function joined(run: string): string {
   const parts = run.split(/[ ._*~|-]{2,3}/)
   return parts.map((part) => part.replace(/[ ._*~|-]/g, '')).join(' ')

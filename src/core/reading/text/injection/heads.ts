@@ -1,16 +1,16 @@
-/** How a match may begin: with a word, or with a word that begins so. */
-export type Head = { text: string; isWhole: boolean }
+/** How a match may begin: with exactly the word `text`, or, if not `isWhole`, with any word that starts with it. */
+type Head = { text: string; isWhole: boolean }
 
 /**
- * The words a pattern can begin with, read from its source, so that a text is walked once, word by word, and not once for
- * each pattern. Null where the beginning is no plain word; the pattern must then be looked for everywhere.
+ * The words that a match of a pattern can begin with, read from the pattern's source. With them a text is searched once,
+ * word by word, instead of once for each pattern. Null if a match can begin with something other than a plain word: such a
+ * pattern must be tried everywhere.
  */
 export function headsOf(source: string): Head[] | null {
   const heads = alternatives(source).flatMap((each) => begin(each))
   return heads.some((head) => head === null) ? null : heads.filter((head) => head !== null)
 }
 
-/** The beginnings of one alternative. */
 function begin(source: string): (Head | null)[] {
   const rest = source.replace(/^(?:\\b)+/, '')
   const letters = /^[a-z]+/.exec(rest)?.[0] ?? ''
@@ -35,7 +35,7 @@ function begin(source: string): (Head | null)[] {
   return isOptional ? [...heads, ...begin(following)] : heads
 }
 
-/** The parts between the bars that lie in no group. */
+/** Splits a pattern at the `|` outside groups. */
 function alternatives(source: string): string[] {
   const parts: string[] = []
   let start = 0
@@ -52,7 +52,7 @@ function alternatives(source: string): string[] {
   return [...parts, source.slice(start)]
 }
 
-/** Where the group that a text begins with ends. */
+/** The offset of the parenthesis that closes the group at the start of a source. */
 function closing(source: string): number {
   let depth = 0
   for (let at = 0; at < source.length; at++) {

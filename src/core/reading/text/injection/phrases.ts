@@ -1,4 +1,4 @@
-/** A way of telling a program what to do; `weight` is how much one such phrase alone says, from 0 to 1. */
+/** A kind of instruction to a program. `weight`, from 0 to 1, is how suspicious one such phrase is on its own. */
 export type Phrase = { code: string; weight: number; pattern: RegExp }
 
 const phrase = (code: string, weight: number, ...parts: string[]): Phrase => ({
@@ -7,7 +7,7 @@ const phrase = (code: string, weight: number, ...parts: string[]): Phrase => ({
   pattern: new RegExp(parts.join(''), 'g'),
 })
 
-/** What stands between two words of one sentence. */
+/** At most `length` characters within one sentence. */
 const gap = (length: number) => `[^.!?\\n]{0,${length}}?`
 const any = (words: string) => `(?:${words.trim().replace(/\s*\|\s*/g, '|')})`
 
@@ -33,7 +33,7 @@ const MACHINE =
   '(?:ai|a\\.i\\.|llm|gpt|chat ?gpt|claude|gemini|copilot|bot|chatbot|language model|ai model|ai system|assistant|ai assistant|ai agent|email agent|mail agent|agent|virtual assistant|automated (?:assistant|system|agent|reader)|machine reader|autonomous agent|neural network)s?'
 
 export const PHRASES: Phrase[] = [
-  // English: the rules it has are to count no more
+  // English: ignore your rules
   phrase('override', 0.6, `\\b${any(IGNORE)}\\b${gap(30)}\\b(?:${EARLIER})\\b${gap(45)}\\b(?:${RULES})\\b`),
   phrase(
     'override',
@@ -57,7 +57,7 @@ export const PHRASES: Phrase[] = [
     `\\b(?:without|free (?:of|from)|ignoring|bypassing|disabling|disable|disabled|switch off|turning off) (?:any |all |your |the |every )*(?:content |safety |security |moral |ethical |internal )?(?:restrictions?|guardrails|safeguards|safety (?:checks|rules|filters|guidelines|measures)|content filters?|limitations|guidelines|censorship)\\b`,
   ),
 
-  // English: another part to play
+  // English: play another role
   phrase(
     'persona',
     0.5,
@@ -84,7 +84,7 @@ export const PHRASES: Phrase[] = [
     `\\byour (?:new |real |true |actual |only |sole |next |primary |main |updated )+(?:role|task|objective|mission|purpose|identity|name|instructions?|directive|function|master|principal|owner|priority) (?:is|are|will be)\\b`,
   ),
 
-  // English: it is spoken to
+  // English: addresses the program directly
   phrase(
     'addressed',
     0.45,
@@ -111,7 +111,7 @@ export const PHRASES: Phrase[] = [
     `\\b(?:only|solely|exclusively|just) (?:for|visible to|meant for|intended for|readable by|seen by) (?:the )?(?:ai|llm|assistant|agent|bot|machine|model)s?\\b|\\b(?:humans?|people|the user|readers?) (?:can ?not|can't|won't|will not|do not|don't|should not|never) (?:see|read|notice) this\\b`,
   ),
 
-  // English: what is inside is to come out
+  // English: reveal prompts, secrets or data
   phrase('exfiltration', 0.55, `\\b${any(TELL)}\\b${gap(35)}\\b(?:${INNER})\\b`),
   phrase(
     'exfiltration',
@@ -144,7 +144,7 @@ export const PHRASES: Phrase[] = [
     `\\b(?:search|scan|go through|look through|comb|look up|find|read|open|retrieve|fetch|collect|gather|harvest|check)\\b${gap(30)}\\b(?:inbox|mailbox|e-?mails?|messages|mail|files|drive|contacts|documents|folder|memory|archive|correspondence)\\b${gap(50)}\\b(?:for|containing|with|about|mentioning|any|that)\\b${gap(30)}\\b(?:passwords?|secrets?|keys?|tokens?|codes?|invoices?|credentials|bank|wallet|seed phrases?|reset links?|otp|2fa|logins?|card numbers?|confidential)\\b`,
   ),
 
-  // English: it is to act
+  // English: do something
   phrase(
     'action',
     0.45,
@@ -186,7 +186,7 @@ export const PHRASES: Phrase[] = [
     `\\b(?:begin|start|end|prefix|preface|open|conclude|finish|close) (?:your|every|each|all|the) (?:next )?(?:answers?|repl(?:y|ies)|responses?|messages?|outputs?|summar(?:y|ies))\\b|\\b(?:reply|respond|answer|output|say|write|return|print) (?:only |just |exactly |nothing but |solely |with |with only |with exactly |the words? |the phrase )+["'\\u201c\\u2018\`:]`,
   ),
 
-  // English: nobody is to know
+  // English: hide it from people
   phrase(
     'secrecy',
     0.45,
@@ -203,7 +203,7 @@ export const PHRASES: Phrase[] = [
     `\\b(?:silently|secretly|covertly|discreetly|quietly|behind the scenes|in the background|unnoticed|without (?:a trace|anyone (?:noticing|knowing)|being noticed|notice|leaving (?:a )?traces?))\\b${gap(30)}\\b(?:forward|send|delete|copy|bcc|execute|run|perform|upload|carry out|do|complete|share|add|transmit|export|collect|relay|transfer|proceed|approve)\\b|\\b(?:forward|send|delete|copy|bcc|execute|perform|upload|carry out|share|transmit|export|relay|approve)\\b${gap(50)}\\b(?:silently|secretly|covertly|discreetly|quietly|unnoticed|without (?:a trace|anyone (?:noticing|knowing)))\\b`,
   ),
 
-  // English: it claims a right to give orders
+  // English: claims authority
   phrase(
     'authority',
     0.35,
@@ -328,7 +328,7 @@ export const PHRASES: Phrase[] = [
     `\\b(?:se (?:voce|tu) (?:e|es|for)|se (?:esta|este) (?:mensagem|e-?mail) (?:for|e|estiver sendo) (?:lid[ao]|processad[ao])|como)\\b${gap(20)}\\b(?:uma ia|ia|inteligencia artificial|assistente (?:de ia|virtual|automatico)|um assistente|agente (?:de ia|de e-?mail|automatico)|modelo de linguagem|um bot)\\b|\\b(?:atencao|prezad[ao]|car[ao]|nota (?:a|ao|para)|mensagem (?:a|ao|para)|instruc\\w+ para)(?: o| a| os| as| todo| toda)? ?(?:ia|assistente|agente|modelo|inteligencia artificial|bot)\\b`,
   ),
 
-  // Chinese, the plainest only
+  // Chinese: only the most obvious phrases
   phrase(
     'override',
     0.6,
@@ -341,7 +341,7 @@ export const PHRASES: Phrase[] = [
   ),
 ]
 
-/** Marks by which programs tell a model who speaks; looked for in the text with its lines. */
+/** Markers that prompts use to separate system, user and assistant text. Searched in the text with its line breaks. */
 export const MARKERS: Phrase[] = [
   phrase(
     'role_marker',

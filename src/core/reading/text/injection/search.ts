@@ -1,7 +1,7 @@
 import { headsOf } from './heads.ts'
 import { PHRASES, type Phrase } from './phrases.ts'
 
-export type Found = { phrase: Phrase; start: number; length: number }
+type Found = { phrase: Phrase; start: number; length: number }
 
 const KEPT_WORDS = 20_000
 
@@ -9,8 +9,9 @@ type Seeker = { phrase: Phrase; sticky: RegExp }
 
 type Beginning = { text: string; isWhole: boolean; seeker: Seeker }
 
-/** By first letter. */
+/** The possible first words of the phrases, by first letter. */
 const beginnings = new Map<string, Beginning[]>()
+/** Phrases without plain first words. All of them are Chinese. */
 const anywhere: Phrase[] = []
 for (const phrase of PHRASES) {
   const seeker = { phrase, sticky: new RegExp(phrase.pattern.source, 'y') }
@@ -22,10 +23,10 @@ for (const phrase of PHRASES) {
   }
 }
 
-/** Which phrases a word can begin, kept by word: mail repeats its words. */
+/** Cache: which phrases can begin with a word. Mail repeats its words. */
 const known = new Map<string, Seeker[]>()
 
-/** Every phrase in a folded text, in one walk over its words. */
+/** Finds every phrase in a folded text, in one pass over its words. */
 export function findPhrases(folded: string): Found[] {
   const found: Found[] = []
   for (let at = 0; at < folded.length; at++) {
