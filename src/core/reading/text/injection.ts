@@ -6,7 +6,8 @@ import {
   tagText,
   viewsOf,
 } from './injection/decoding.ts'
-import { MARKERS, type Phrase } from './injection/phrases.ts'
+import type { Phrase } from './injection/phrase.ts'
+import { MARKERS } from './injection/phrases.ts'
 import { findPhrases } from './injection/search.ts'
 import { type Reading, readHtml } from './reading.ts'
 

@@ -1,5 +1,6 @@
 import { headsOf } from './heads.ts'
-import { PHRASES, type Phrase } from './phrases.ts'
+import type { Phrase } from './phrase.ts'
+import { PHRASES } from './phrases.ts'
 
 type Found = { phrase: Phrase; start: number; length: number }
 
