@@ -34,7 +34,7 @@ async function submit(tenant: Tenant, nth: number, lines: string[]) {
   })
 }
 
-/** Every way out, each with the text in another place. */
+/** Every way to send, each with the text in another place. */
 const DOORS: Record<string, Door> = {
   'a template variable': (tenant, held, nth) =>
     tenant.send(`t${nth}@example.com`, `t-${nth}`, { payload: { firstName: held } }),
@@ -61,7 +61,7 @@ const DOORS: Record<string, Door> = {
   '/v1/messages, text in base64': (tenant, held, nth) => message(tenant, nth, { text: btoa(`key: ${held}`) }),
   '/v1/messages, an attribute': (tenant, held, nth) =>
     message(tenant, nth, { html: `<a href="https://example.com/?k=${encodeURIComponent(held)}">x</a>` }),
-  '/v1/messages, with what takes no place in between': (tenant, held, nth) =>
+  '/v1/messages, with invisible characters in between': (tenant, held, nth) =>
     message(tenant, nth, { text: spaced(held) }),
   '/v1/messages, a file in UTF-16': (tenant, held, nth) =>
     message(tenant, nth, { attachments: [file('notes.txt', utf16(held))] }),
@@ -98,7 +98,7 @@ async function refusedEverywhere(tenant: Tenant, held: string, reason: string, r
   expect(body).toMatchObject({ wouldAllow: false, reason })
 }
 
-/** The tables and files that hold the text. */
+/** The tables and stored files that contain the text. */
 async function keepers(tenant: Tenant, held: string): Promise<string[]> {
   const tables = [...(await dumpTenant(tenant.id))].filter(([, rows]) => JSON.stringify(rows).includes(held))
   const captured = await env.DB.prepare(
@@ -120,7 +120,7 @@ async function keepers(tenant: Tenant, held: string): Promise<string[]> {
   return [...tables.map(([table]) => table), ...(captured?.n ? ['captured_mail'] : []), ...objects]
 }
 
-test('the same secret is blocked at every door, wherever it stands, and nothing keeps it or says it again', async () => {
+test('a secret is blocked at every door and in every place, and it is neither stored nor repeated in an answer', async () => {
   const tenant = await newTenant({ tenant: { plan: 'team' }, mailbox: { hourly_limit: 500 } })
   expect(await tenant.patch('/v1/oversight/dlp', { mode: 'block' })).toMatchObject({ status: 200 })
   await refusedEverywhere(tenant, secret, 'dlp_blocked', 'stripe_secret_key')
@@ -132,7 +132,7 @@ test('the same secret is blocked at every door, wherever it stands, and nothing 
   expect(JSON.stringify(trace.body)).toContain('stripe_secret_key in subject and text and html')
   expect((await tenant.send('fine@example.com', 'fine')).body.status).toBe('queued')
 
-  // What answers by itself goes by the same path.
+  // Automatic replies are checked the same way.
   await tenant.patch('/v1/inbox', { auto_reply: { enabled: true, text: `Away. ${secret}` } })
   const other = await newTenant()
   await other.post('/v1/messages', { to: tenant.address, subject: 'Hello', text: 'Are you there?' })
@@ -148,7 +148,7 @@ test('the same secret is blocked at every door, wherever it stands, and nothing 
   expect(reply.input).not.toContain(secret)
 })
 
-test('each rule blocks its own secret under its own name, and the first in their order names the refusal', async () => {
+test('each rule blocks its own kind of secret, and a refusal names the first rule that found something', async () => {
   const tenant = await newTenant({ tenant: { plan: 'team' }, mailbox: { hourly_limit: 500 } })
   const policy = await tenant.patch('/v1/oversight/dlp', { mode: 'block' })
   const secrets = secretsOf(2)
@@ -162,7 +162,7 @@ test('each rule blocks its own secret under its own name, and the first in their
   expect(both.headers.get('x-mailmolt-dlp-blocked')).toBe('iban')
 })
 
-test('a canary is refused at every door in whatever mode, however it is spelt; who planted it learns of it', async () => {
+test('a canary is refused at every door, in every mode and spelling, and the tenant gets an event', async () => {
   const tenant = await newTenant({ tenant: { plan: 'team' }, mailbox: { hourly_limit: 500 } })
   const drawn = await tenant.post('/v1/oversight/canaries', { label: 'ledger' })
   expect(drawn).toMatchObject({ status: 201, body: { label: 'ledger', trips: 0, last_tripped_at: null } })
@@ -209,7 +209,7 @@ test('a canary is refused at every door in whatever mode, however it is spelt; w
   expect((await message(tenant, 62, { text: value })).status).toBe(202)
 })
 
-test('redact sends every message without the secret and leaves no trace of it anywhere', async () => {
+test('redact sends every message without the secret and stores the secret nowhere', async () => {
   const tenant = await newTenant({ tenant: { plan: 'team' }, mailbox: { hourly_limit: 500 } })
   await tenant.patch('/v1/oversight/dlp', { mode: 'redact' })
   const friend = await newTenant()
@@ -269,7 +269,7 @@ test('redact sends every message without the secret and leaves no trace of it an
   const { body: trace } = await tenant.get(`${MOLTED}/sends/${sent.body.request_id}`)
   expect(JSON.stringify(trace)).toContain('redact: stripe_secret_key in subject and text and html and')
 
-  // Where nothing can be struck out, nothing is sent.
+  // If the secret cannot be struck out, nothing is sent.
   await env.DB.prepare(
     `UPDATE template_versions SET subject = 'Hi', html = NULL, text = '{{ a }}{{ b }}' WHERE tenant_id = ?1`,
   )
@@ -282,7 +282,7 @@ test('redact sends every message without the secret and leaves no trace of it an
   expect(await keepers(tenant, secret.slice(12))).toEqual([])
 })
 
-test('monitor sends what it finds, says by which rule in the trace, and never what', async () => {
+test('monitor sends the message and records in the trace which rule found something, but not the secret', async () => {
   const tenant = await newTenant()
   const policy = await tenant.get('/v1/oversight/dlp')
   expect(policy.body).toMatchObject({
@@ -301,7 +301,7 @@ test('monitor sends what it finds, says by which rule in the trace, and never wh
   expect(plain.body.policyTrace.auditEvents.map(({ rule }: { rule: string }) => rule)).not.toContain('dlp')
 })
 
-test('an agent may make the policy stricter, and only a person less strict; the heartbeat tells which it is', async () => {
+test('an agent may make the policy stricter, only a person may relax it, and the heartbeat shows it', async () => {
   const tenant = await newTenant()
   const dlp = '/v1/oversight/dlp'
   expect((await call('GET', dlp)).status).toBe(401)
@@ -332,7 +332,7 @@ test('an agent may make the policy stricter, and only a person less strict; the 
   expect((await message(tenant, 2, { text: secret })).status).toBe(422)
 })
 
-test('a held message is looked through when it is edited and again when it is released', async () => {
+test('a held message is searched when it is edited and again when it is released', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const approvals = '/v1/oversight/approvals'
   const held = await message(tenant, 1, { text: `Use ${secret}.` })

@@ -4,7 +4,7 @@ import { parseAddress, safeHeaderText } from '../../src/core/ground/address.ts'
 
 const contactOf = (text: string) => parseAddress(text)?.contact ?? null
 
-test('forty spellings of one address give one contact, and mail keeps the case of the local part', () => {
+test('forty spellings of one address give one contact, and the address to write to keeps the case of its local part', () => {
   const locals = ['jose.b+x', 'Jose.B+X', 'JOSE.B+X', '"jose.b+x"', '"Jose\\.B+x"']
   const domains = ['bücher.example', 'BÜCHER.EXAMPLE', 'bu\u0308cher.Example', 'xn--bcher-kva.example']
   const spellings = locals.flatMap((local) =>
@@ -20,7 +20,7 @@ test('forty spellings of one address give one contact, and mail keeps the case o
   })
 })
 
-test('addresses that differ by more than those rules never share a contact', () => {
+test('addresses that differ in any other way never share a contact', () => {
   const different = (
     "a@example.com a+b@example.com a.b@example.com ab@example.com a-b@example.com a'b@example.com a_b@example.com " +
     'a%b@example.com a%40b@example.com a@example.co a@example.com.au a@mail.example.com a@example.net a@exämple.com ' +
@@ -58,7 +58,7 @@ test('addresses that differ by more than those rules never share a contact', () 
   expect(seen.size).toBeGreaterThan(200)
 })
 
-test('whatever is not one plain mailbox is refused', () => {
+test('anything but a single plain mailbox is refused', () => {
   const label = 'x'.repeat(63)
   const hostOf = (octets: number) => `${label}.${label}.${label}.${'y'.repeat(octets - 194)}.a`
   const accepted = [
@@ -110,7 +110,7 @@ test('whatever is not one plain mailbox is refused', () => {
   expect(refused).toHaveLength(89)
 })
 
-test('text for a header is told why it may not go there', () => {
+test('safeHeaderText says why a text may not go into a header', () => {
   for (const text of ['Hello', 'Grüße, “Welt” 👩‍👩‍👧', 'שלום \u200f(1)', 'a\u200bb', '=?utf-8?Q?x?=', ''])
     expect(safeHeaderText(text), text).toBeNull()
 

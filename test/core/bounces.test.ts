@@ -9,7 +9,7 @@ const SEND_ID = newId('req', new Date('2026-01-02T03:04:05Z'))
 
 const read = (text: string) => readBounce(new TextEncoder().encode(text))
 
-/** A message with CRLF and one part after the other. */
+/** A multipart message with CRLF line ends. */
 const multipart = (type: string, head: Record<string, string>, ...parts: [type: string, body: string][]) =>
   [
     ...Object.entries(head).map(([name, value]) => `${name}: ${value}`),
@@ -64,7 +64,7 @@ const feedback = (fields: string, type = 'report; report-type=feedback-report') 
     ['text/rfc822-headers', RETURNED],
   )
 
-test('a return path is one lower-case word that names its send, in whatever case it comes back', async () => {
+test('a return path is in lower case and names its send, and it is recognised in any case', async () => {
   const address = await returnPath(SECRET, 'Mail.Example.com', SEND_ID)
   expect(address).toMatch(/^bounce\+req_[a-z0-9]{36}-[a-z2-7]{16}@mail\.example\.com$/)
   expect(address.indexOf('@')).toBe(64)
@@ -73,7 +73,7 @@ test('a return path is one lower-case word that names its send, in whatever case
   expect(await readReturnPath(SECRET, address.toUpperCase())).toEqual({ sendId: SEND_ID })
   await expect(returnPath(SECRET, 'mail.example.com', 'req_With-Dash')).rejects.toThrow(RangeError)
 
-  // A Kelvin sign, whose lower case is a `k`.
+  // The Kelvin sign: its lower case is `k`.
   const kelvin = await returnPath(SECRET, 'mail.example.com', 'req_k')
   expect(await readReturnPath(SECRET, kelvin.replace('_k', '_\u212a'))).toBeNull()
 
@@ -88,7 +88,7 @@ test('a return path is one lower-case word that names its send, in whatever case
   }
 })
 
-test('no mutation of a return path is accepted', async () => {
+test('a changed return path is never accepted', async () => {
   const address = await returnPath(SECRET, 'mail.example.com', SEND_ID)
   const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789_-+@.= \n\0\u212a\u017f']
   const mutation = fc.record({
@@ -126,7 +126,7 @@ test('no mutation of a return path is accepted', async () => {
   expect(tried).toBeGreaterThanOrEqual(1_000)
 })
 
-test('a delivery status says who failed, how and why, and which send came back', async () => {
+test('a delivery status tells which recipient failed, how and why, and which send was returned', async () => {
   const gone = await read(
     dsn(`Original-Recipient: rfc822;Ann@Example.org
 Final-Recipient: rfc822; ann@internal.example.org
@@ -189,7 +189,7 @@ Diagnostic-Code: smtp; 550 5.1.1 <ann@example.org>: Recipient address rejected:
   }
 })
 
-test('several recipients are judged each by its own words, and what is still tried does not hide what failed', async () => {
+test('each of several recipients is judged by its own text, and a delayed one does not hide a failed one', async () => {
   const report = await read(
     dsn(
       `Final-Recipient: rfc822; full@example.org
@@ -230,7 +230,7 @@ Status: 5.0.0`,
   expect((await read(dsn(many.join('\n'))))?.recipients).toHaveLength(100)
 })
 
-test('only what ends an address is hard', async () => {
+test('a bounce is hard only if the address accepts no mail for good', async () => {
   const judged = async (diagnostic: string, status = '5.0.0', notice = '') => {
     const fields = `Final-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: ${status}\nDiagnostic-Code: smtp; ${diagnostic}`
     const first = (await read(dsn(fields, notice)))?.recipients[0]
@@ -272,7 +272,7 @@ test('only what ends an address is hard', async () => {
   expect(await judged('smtp; 554 4.4.7 gave up <550 5.1.1 no such user>')).toBe('user_unknown hard 5.1.1')
 })
 
-test('the words of qmail, Exim, Gmail, Exchange, sendmail and Postfix are understood without a delivery status', async () => {
+test('bounces from qmail, Exim, Gmail, Exchange, sendmail and Postfix are read without a delivery status', async () => {
   const dialects = [
     `Hi. This is the qmail-send program at mx.example.net.
 I'm afraid I wasn't able to deliver your message to the following addresses.
@@ -380,7 +380,7 @@ ${RETURNED}`,
   })
 })
 
-test('a complaint is a feedback report that says so', async () => {
+test('a feedback report counts as a complaint only if its type says so', async () => {
   const abuse = await read(
     feedback(`Feedback-Type: abuse
 Original-Mail-From: <bounce+${SEND_ID}-aaaaaaaaaaaaaaaa@mail.example.com>
@@ -418,7 +418,7 @@ Reporting-MTA: dns; mx.isp.example`),
   expect(await read(feedback('Feedback-Type: abuse', 'mixed'))).toBeNull()
 })
 
-test('what Amazon SES tells by mail is read from its JSON, folded lines and all', async () => {
+test('an Amazon SES notification by mail is read from its JSON, even if its lines were folded', async () => {
   const head = {
     From: 'AWS <no-reply@sns.amazonaws.com>',
     To: 'a@example.com',
@@ -457,7 +457,7 @@ test('what Amazon SES tells by mail is read from its JSON, folded lines and all'
   }
 })
 
-test('automatic replies, receipts, ordinary mail and forwards of a report are no bounce', async () => {
+test('automatic replies, receipts, ordinary mail and forwarded reports are no bounces', async () => {
   const person = { From: 'Ann <ann@example.org>', To: 'agent@mail.example.com', Subject: 'Re: Hello' }
   const report = dsn('Final-Recipient: rfc822; bob@example.org\nAction: failed\nStatus: 5.1.1')
   const status =
@@ -514,7 +514,7 @@ test('automatic replies, receipts, ordinary mail and forwards of a report are no
   for (const other of others) expect(await read(other), other).toBeNull()
 })
 
-test('hostile and broken reports are read as far as they go, in bounded time, and nothing unprintable comes out', async () => {
+test('hostile and broken reports are read as far as possible, in limited time, and without unprintable characters in the result', async () => {
   const controls = await read(
     dsn(
       'Final-Recipient: rfc822; <a\u0007b@example.org>\nAction: failed\nDiagnostic-Code: smtp; 550 \u202eno\u0000\u001b[31m \u05e9\u05dc\u05d5\u05dd \ud83d\ude00'.padEnd(
@@ -571,7 +571,7 @@ test('hostile and broken reports are read as far as they go, in bounded time, an
   }
 })
 
-test('no mutation of a report makes the reader throw or break its promises', async () => {
+test('a changed report never makes the reader throw or return an invalid result', async () => {
   const seeds = [
     dsn(
       'Final-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 User unknown',

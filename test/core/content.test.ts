@@ -13,7 +13,7 @@ const SAFE_TAGS =
 const SAFE_ATTRIBUTES =
   /^(?:abbr|align|alt|aria-hidden|bgcolor|border|cellpadding|cellspacing|color|colspan|dir|face|headers|height|href|lang|noshade|nowrap|rel|role|rowspan|scope|size|span|src|start|style|summary|target|title|type|valign|value|width)$/
 
-/** What in a document could run, load or submit: judged by a parser, with an own list of what is harmless. */
+/** Everything in a document that could run, load or submit. Uses a parser and its own list of what is harmless. */
 function dangersIn(html: string): string[] {
   const dangers: string[] = []
   const parser = new Parser({
@@ -146,7 +146,7 @@ const VECTORS = [
   '<img src="cid:a" alt="</img><script>x()</script>">',
 ]
 
-test('nothing that runs, loads or submits is left of a hundred script vectors, and cleaning again changes nothing', () => {
+test('a hundred script vectors leave nothing that runs, loads or submits, and cleaning the result again changes nothing', () => {
   expect(VECTORS.length).toBeGreaterThanOrEqual(90)
   for (const vector of VECTORS) {
     for (const html of [
@@ -163,7 +163,7 @@ test('nothing that runs, loads or submits is left of a hundred script vectors, a
   expect(dangersIn('<p onclick=x()><a href="javascript:x()">').length).toBe(3)
 })
 
-test('documents put together at random come out harmless and stay as they come out', () => {
+test('random documents become harmless, and cleaning the result again changes nothing', () => {
   const piece = fc.constantFrom(
     ...VECTORS,
     ...'< > " \' & ; = / ! - ` \u0000 \r\n &lt; &amp;lt; &#60 &nbsp; --> ]]> <!-- <![CDATA[ </p> </div> </svg> </style> <b> <table> <td> <p> <a title="'.split(
@@ -180,7 +180,7 @@ test('documents put together at random come out harmless and stay as they come o
   )
 })
 
-test('ordinary mail markup stays', () => {
+test('ordinary mail markup is kept', () => {
   const html =
     '<table width="600" cellpadding="0" bgcolor="#eeeeee" style="border-collapse:collapse"><tr><td align="center" style="padding:10px;font-family:\'Segoe UI\', Arial;color:rgb(1, 2, 3)">' +
     '<h1>Hi &amp; bye</h1><p style="margin:0 auto;display:none">é 日本 &lt;b&gt;</p><ul><li>one</li></ul>' +
@@ -210,7 +210,7 @@ test('ordinary mail markup stays', () => {
   )
 })
 
-test('documents too long or too deep become their source as text, and hard ones cost no more than they are long', () => {
+test('documents that are too long or too deep become text, and hostile ones take only linear time', () => {
   const long = sanitizeHtml(`<b>${'&'.repeat(MAX_HTML)}`)
   expect(long.startsWith('&lt;b&gt;&amp;')).toBe(true)
   expect(long.length).toBeLessThanOrEqual(MAX_HTML)
@@ -244,7 +244,7 @@ test('documents too long or too deep become their source as text, and hard ones 
   expect(sanitizeHtml(`<p style="color:${'a'.repeat(3_900)}\\">a</p>`)).toBe('<p>a</p>')
 })
 
-test('a mail that brings only HTML can be read as text', () => {
+test('HTML is converted to text', () => {
   expect(
     textOfHtml(`<html><head><title>T</title><style>.gone{display:none}</style></head><body>
       <div style="display:none">preview</div><p class="gone">by class</p><p hidden>attribute</p>
@@ -261,7 +261,7 @@ test('a mail that brings only HTML can be read as text', () => {
   expect(textOfHtml('')).toBe('')
 })
 
-test('URLs are counted by occurrence, in the body that has more of them', () => {
+test('every occurrence of a URL counts, in the body that has more of them', () => {
   expect(countUrls(null, null)).toBe(0)
   expect(countUrls('no links, http:// is none, nor is x.example', null)).toBe(0)
   expect(
@@ -286,7 +286,7 @@ test('URLs are counted by occurrence, in the body that has more of them', () => 
   expect(countUrls('https://a.example/'.repeat(50_000), null)).toBeGreaterThan(10)
 })
 
-test('five hundred ways to write the name of a program are refused', () => {
+test('five hundred spellings of program file names are blocked', () => {
   const programs = 'exe scr bat cmd js vbs ps1 lnk hta jar msi dmg apk iso com'.split(' ')
   const wide = (text: string) =>
     text.replace(/[a-z0-9.]/gi, (letter) => String.fromCodePoint(letter.charCodeAt(0) + 0xfee0))
@@ -379,7 +379,7 @@ test('five hundred ways to write the name of a program are refused', () => {
     expect(blockedFile({ filename })).not.toBeNull()
 })
 
-test('a file is also judged by its type, its first bytes and the names in its archive', () => {
+test('a file is also blocked by its type, its first bytes or the names in its archive', () => {
   const file = (content: Uint8Array | number[] | string) =>
     blockedFile({
       filename: 'a.bin',
@@ -429,7 +429,7 @@ test('a file is also judged by its type, its first bytes and the names in its ar
   expect(file(new Uint8Array(3_000_000).fill(0x50))).toBeNull()
 })
 
-test('a safe file name is one path part, keeps its extension and stays as it is', () => {
+test('a safe file name is one path segment, keeps its extension, and making it safe again changes nothing', () => {
   const names: Record<string, string> = {
     'report.pdf': 'report.pdf',
     '../../etc/passwd': 'passwd',
@@ -459,12 +459,12 @@ test('a safe file name is one path part, keeps its extension and stays as it is'
   )
 })
 
-test('the newly written part of sixty mails, as clients around the world write them', () => {
+test('the new text of sixty replies from mail programs around the world is found', () => {
   expect(MAILS.length).toBeGreaterThanOrEqual(55)
   for (const [name, text, own] of MAILS) expect({ name, own: replyText(text) }).toEqual({ name, own })
 })
 
-test('no mail takes a reader of replies long', () => {
+test('hostile mails do not make replyText slow', () => {
   const lines = [
     '\n',
     ' ',
@@ -483,7 +483,7 @@ test('no mail takes a reader of replies long', () => {
     expect(replyText(line.repeat(1_000_000 / line.length)).length).toBeLessThanOrEqual(100_000)
 })
 
-test('the injection score tells attacks from mail about attacks, in the words it was tuned on and in others', () => {
+test('the injection score separates attacks from mail about attacks, on the tuning set and on the held-out set', () => {
   const scored = injectionSet(1).map((each) => ({ ...each, ...injectionScore(each.input) }))
   for (const isHeldOut of [false, true]) {
     const rate = (isAttack: boolean) => {
@@ -506,7 +506,7 @@ test('the injection score tells attacks from mail about attacks, in the words it
   }
 })
 
-test('each sign of an injection is named', () => {
+test('each sign of an injection has its code', () => {
   const codes = (parts: Partial<Parameters<typeof injectionScore>[0]>) =>
     injectionScore({
       subject: 'Hi',
@@ -553,7 +553,7 @@ test('each sign of an injection is named', () => {
   expect(codes({ text: '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f} won' })).toEqual([])
 })
 
-test('the score is given for any input', () => {
+test('any input gets an injection score from 0 to 1', () => {
   const hard = [
     '*'.repeat(300_000),
     '-'.repeat(300_000),
@@ -635,7 +635,7 @@ function zip(entries: Entry[]): Uint8Array {
   return Uint8Array.from([...bytes, ...directory, ...end])
 }
 
-/** Mails as clients write them: the case, the mail, and what its sender added. */
+/** Replies as mail programs write them: the name of the case, the mail, and the new text in it. */
 const MAILS: [name: string, mail: string, own: string][] = [
   [
     'Gmail',

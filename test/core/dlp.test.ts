@@ -9,7 +9,7 @@ const card = luhn('411122223333444')
 const struck = (text: string) => strike(text, scanText(text, search))
 const struckMarkup = (html: string) => strike(html, scanMarkup(html, search))
 
-test('what is struck out goes from its first to its last character, and nothing beside it', () => {
+test('a finding is struck out from its first to its last character, and nothing else is', () => {
   const groups = card.replace(/(\d{4})(?=\d)/g, '$1 ')
   const mark = '[REDACTED:credit_card]'
   expect(struck(`Card ${card}, thanks`)).toBe(`Card ${mark}, thanks`)
@@ -40,7 +40,7 @@ test('what is struck out goes from its first to its last character, and nothing 
   }
 })
 
-test('a secret is found at the end of a long text and across the pieces that it is read in', () => {
+test('a secret is found at the end of a long text and across the borders of the pieces that are searched', () => {
   const secret = secretsOf(3).private_key?.text ?? ''
   for (const before of [0, 524_288 - 400, 524_288 - 20_480 - 400, 1_200_000]) {
     const text = `${'lorem ipsum '.repeat(before / 12 + 1).slice(0, before)}${secret} and on`
@@ -49,7 +49,7 @@ test('a secret is found at the end of a long text and across the pieces that it 
   }
 })
 
-test('disabled rules find nothing, and files say what they say in whatever charset', () => {
+test('disabled rules find nothing, and files are read in any charset', () => {
   const policy = { mode: 'redact' as const, disabledRules: ['credit_card'], canaries: [] }
   const letter = { subject: card, html: null, text: `${secretsOf(4).jwt?.text}` }
   const { facts, clean } = screenLetter('tenant_test', policy, letter)

@@ -6,7 +6,7 @@ import { readMail } from '../../src/core/reading/mime/mail.ts'
 const HOP = { authservIds: ['mx.cloudflare.net'] }
 const MIB = 1024 * 1024
 
-/** What the receiving hop puts on top of every message. */
+/** The field that our receiving server adds at the top of every message. */
 const RECEIVED =
   'Received: from out.good.test (192.0.2.7)\r\n        by cloudflare-email.net (cloudflare) id x7 for <a@agents.test>; Sun, 1 Mar 2026 09:05:00 +0000'
 const VERDICT =
@@ -23,11 +23,11 @@ const latin = (text: string) => Uint8Array.from(text, (letter) => letter.charCod
 const base64 = (text: string) => btoa(String.fromCharCode(...octets(text)))
 const read = (raw: string | Uint8Array) => readMail(typeof raw === 'string' ? octets(raw) : raw, HOP)
 const message = (...lines: string[]) => octets(lines.join('\r\n'))
-/** A message as the hop hands it on: its own two fields, then what the sender wrote. */
+/** A message as our receiving server hands it on: its own two fields, then the sender's message. */
 const delivered = (...lines: string[]) => message(RECEIVED, VERDICT, ...lines)
 const from = (value: string) => delivered(`From: ${value}`, ...REST, '', 'Hi')
 
-test('an ordinary message is told completely, and its author is the one its own domain vouches for', async () => {
+test("an ordinary message is read completely, and its author is authenticated by the author's domain", async () => {
   const mail = await read(
     delivered(
       'From: =?utf-8?Q?Ann_M=C3=BCller?= <Ann@Good.test>',
@@ -138,7 +138,7 @@ test('an ordinary message is told completely, and its author is the one its own 
   ].map((file) => ({ ...file, size: file.text.length }))) // biome-ignore format: a table
 })
 
-test('bodies in every dress are read, and broken ones are shown rather than lost', async () => {
+test('bodies in every structure and encoding are read, and broken ones are shown rather than lost', async () => {
   const head = ['From: ann@good.test', ...REST]
   const bodies: [lines: string[], text: string | null, html: string | null, files: number][] = [
     [['', 'Plain\r\ntext'], 'Plain\ntext', null, 0],
@@ -177,7 +177,7 @@ test('bodies in every dress are read, and broken ones are shown rather than lost
     expect(mail.unreadable, label).toBeNull()
   }
 
-  // A footer in plain text beside a body in HTML: what tells only half of it is not given for the text.
+  // An HTML body with a plain-text footer: the footer alone is not the text of the mail, so text is null.
   const listed = await read(
     message(
       ...head,
@@ -197,7 +197,7 @@ test('bodies in every dress are read, and broken ones are shown rather than lost
   })
 })
 
-test('every common way to write an author names that author', async () => {
+test('the author is read from every common form of the From field', async () => {
   const forms: [value: string, name: string | null][] = [
     ['ann@good.test', null],
     ['<ann@good.test>', null],
@@ -233,9 +233,9 @@ test('every common way to write an author names that author', async () => {
   }
 })
 
-test('whatever two readers may take for two authors or two messages is marked, has no author where From is meant, and is never authenticated', async () => {
+test('a message that mail programs may read differently is marked ambiguous and never authenticated, and has no author if From is ambiguous', async () => {
   const word = (text: string) => `=?utf-8?B?${base64(text)}?=`
-  // Each against a verdict that says good.test passed: what was checked may be the other reading.
+  // The verdict always says that good.test passed, but the check may have read another author than we do.
   const authors: [from: string, code: string][] = [
     ['', 'no_from'],
     ['""', 'malformed_address'],
@@ -366,7 +366,7 @@ test('whatever two readers may take for two authors or two messages is marked, h
   expect(authors.length + others.length).toBeGreaterThan(80)
 })
 
-test('verdicts come from the one field of our own hop, however it is spelt', async () => {
+test('verdicts are read from the field of our own receiving server, in every valid spelling', async () => {
   const plain = ['From: ann@good.test', ...REST, '', 'Hi']
   const all =
     'spf=pass smtp.mailfrom=ann@good.test; dkim=pass header.d=good.test; dmarc=pass header.from=good.test'
@@ -472,7 +472,7 @@ test('verdicts come from the one field of our own hop, however it is spelt', asy
   })
 })
 
-test('a forged Authentication-Results is ignored in forty spellings, below a real one and without one', async () => {
+test('forty spellings of a forged Authentication-Results are ignored, below a real one and without one', async () => {
   const all =
     'dkim=pass header.d=good.test; dmarc=pass header.from=good.test; spf=pass smtp.mailfrom=ann@good.test'
   const plain = ['From: ann@good.test', ...REST, '', 'Hi']
@@ -491,7 +491,7 @@ test('a forged Authentication-Results is ignored in forty spellings, below a rea
     `Received: by cloudflare-email.net; now\r\nAuthentication-Results: mx.cloudflare.net; ${all}`,
     `Received: from a by mx.cloudflare.net; now\r\nAuthentication-Results: mx.cloudflare.net; ${all}`,
   ]
-  // These would pass for ours by their place, not by their name.
+  // These are in the right place, but their name is not ours.
   const misnamed = [
     `Authentication-Results: mx.cloudflare.net.evil.test; ${all}`,
     `Authentication-Results: evil-mx.cloudflare.net; ${all}`,
@@ -544,7 +544,7 @@ test('a forged Authentication-Results is ignored in forty spellings, below a rea
     const unconfigured = await readMail(message(forged, ...plain), { authservIds: [] })
     expect(unconfigured.authentication, forged).toEqual(expected(nothing))
   }
-  // Whoever claims to be our hop below our hop is not.
+  // A Received field below ours that claims to be our server is forged.
   for (const forged of spellings.filter((spelling) => spelling.startsWith('Received:'))) {
     expect((await read(message(RECEIVED, forged, ...plain))).authentication, forged).toEqual(nothing)
   }
@@ -555,7 +555,7 @@ test('a forged Authentication-Results is ignored in forty spellings, below a rea
   expect(spellings.length + misnamed.length).toBe(40)
 })
 
-test('mail that a program sent is known as such, and mail of a person is not', async () => {
+test('mail from a program is recognised as automatic, and mail from a person is not', async () => {
   const automatic: [field: string, reason: string | null][] = [
     ['Auto-Submitted: auto-replied', 'auto_submitted'],
     ['auto-submitted: auto-generated (by cron)', 'auto_submitted'],
@@ -587,7 +587,7 @@ test('mail that a program sent is known as such, and mail of a person is not', a
   expect((await read(from('norely@good.test'))).automatic.isAutomatic).toBe(false)
 })
 
-test('bombs go off within budget: nothing throws, what is over budget is told by its top fields only', async () => {
+test('mail bombs stay within the limits: nothing throws, and only the header of a mail over a limit is read', async () => {
   const head = ['From: ann@good.test', ...REST]
   const times = (count: number, piece: (at: number) => string) =>
     Array.from({ length: count }, (_, at) => piece(at))
@@ -703,7 +703,7 @@ test('bombs go off within budget: nothing throws, what is over budget is told by
   expect(prefixed.text).toBe('Inner --ab\n--abcd\nOuter')
 })
 
-test('no octets whatever make it throw, and the header decides alone who wrote', async () => {
+test('no input makes it throw, and only the header decides who the author is', async () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 60 }),
     fc

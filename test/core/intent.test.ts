@@ -9,7 +9,7 @@ import { newModel } from '../support/model.ts'
 
 const intentOf = (bodyText: string, subject = 'Re: Hello') => readIntent({ subject, bodyText }).intent
 
-test('the half of the labelled set that was kept out of tuning is read with a macro-F1 of 0.85 or more', () => {
+test('the held-out half of the labelled set is classified with a macro-F1 of at least 0.85', () => {
   const heldOut = labelled.filter((each) => each.isHeldOut)
   expect(labelled.length).toBeGreaterThanOrEqual(300)
   expect(heldOut.length).toBeGreaterThanOrEqual(140)
@@ -20,7 +20,7 @@ test('the half of the labelled set that was kept out of tuning is read with a ma
   expect(macroF1).toBeGreaterThanOrEqual(0.85)
 })
 
-test('a phrase under a negation is not meant', () => {
+test('a negated phrase does not count', () => {
   expect(intentOf('We are not interested.')).toBe('objection')
   expect(intentOf('I am not really very interested in this')).toBe('objection')
   expect(intentOf("I don't think we'd be interested in a demo.")).toBe('objection')
@@ -34,7 +34,7 @@ test('a phrase under a negation is not meant', () => {
   expect(intentOf('Very interested! Let’s talk.')).toBe('interested')
 })
 
-test('quoted mail and signatures do not count', () => {
+test('quoted mail and signatures are ignored', () => {
   const quoted = [
     "I'd love to see a demo.\n\nOn Mon, 3 Mar 2025 at 10:00, Joe <joe@x.example> wrote:\n> Not interested? Unsubscribe here.",
     "I'd love to see a demo.\n\nOn Mon, 3 Mar 2025 at 10:00, Joe\n<joe@x.example> wrote:\n\n> unsubscribe",
@@ -53,7 +53,7 @@ test('quoted mail and signatures do not count', () => {
   expect(ownWords('Thanks\n')).toBe('Thanks')
 })
 
-test('an action that cannot be taken back needs more than a guess', () => {
+test('an action that cannot be undone needs enough confidence', () => {
   expect(actionFor({ intent: 'unsubscribe', confidence: 0.6 })).toBe('trigger_unsubscribe')
   expect(actionFor({ intent: 'unsubscribe', confidence: 0.59 })).toBe('require_approval')
   expect(actionFor({ intent: 'unclassified', confidence: 1 })).toBe('require_approval')
@@ -65,7 +65,7 @@ test('an action that cannot be taken back needs more than a guess', () => {
   expect(readIntent({ subject: 'Unsubscribe', bodyText: '' })).toMatchObject({ intent: 'unsubscribe' })
 })
 
-test('whatever is written, it is read quickly', () => {
+test('hostile texts do not make reading slow', () => {
   const hostile = [
     'not '.repeat(250_000),
     `On ${'x '.repeat(400_000)}wrote`,
@@ -87,7 +87,7 @@ test('whatever is written, it is read quickly', () => {
   }
 })
 
-test('where a model is configured it answers, for each message by itself', async () => {
+test('a configured model answers, for each message separately', async () => {
   const model = await newModel(
     { when: 'alpha', content: { intent: 'legal', confidence: 0.91 } },
     { when: 'beta', content: { intent: 'unsubscribe', confidence: 0.4 } },
@@ -102,7 +102,7 @@ test('where a model is configured it answers, for each message by itself', async
   ])
 })
 
-test('a model that is busy, broken or talks nonsense is passed over, and the answer says so', async () => {
+test('if the model is busy, broken or gives an invalid answer, the embedded classifier answers and the result says why', async () => {
   const model = await newModel(
     { when: 'prose', content: 'I think that this person is interested.' },
     { when: 'stranger', content: { intent: 'delighted', confidence: 0.9 } },
@@ -137,7 +137,7 @@ test('a model that is busy, broken or talks nonsense is passed over, and the ans
   ])
 })
 
-test('a model that hangs is waited for no longer than the limits say', async () => {
+test('a model that hangs is waited for no longer than the limits allow', async () => {
   const hanging = await newModel({ content: { intent: 'legal', confidence: 1 }, latency: 30_000 })
   const message = { subject: 'Re: Hello', bodyText: 'Not interested.' }
   const fallback = { intent: 'objection', answeredBy: 'embedded', fallbackReason: 'model_timeout' }
