@@ -7,7 +7,7 @@ import { audited } from '../journal/audit.ts'
 import { LENGTH_AT_MOST, sealCanary, WINDOW } from '../reading/dlp/canary.ts'
 import { mayDecide } from './tenants.ts'
 
-/** A canary as it can be shown: not even its owner is told again what it is. */
+/** A canary without its text, which is never shown again, not even to its owner. */
 export type CanaryRecord = Omit<typeof canaries.$inferSelect, 'probe' | 'length' | 'hash'>
 
 const CANARIES_AT_MOST = 100
@@ -22,8 +22,8 @@ const SHOWN = {
 }
 
 /**
- * Plants a text that must never leave, a new one where none is given, and returns it for the only time. From the next send on
- * every message that holds it is refused, at every door.
+ * Plants a canary and returns its text, which is never shown again. Without a `value` the text is made up. From the next
+ * send on, every message that contains it is refused.
  */
 export async function createCanary(
   ctx: Ctx,
@@ -33,7 +33,7 @@ export async function createCanary(
   const value = given ?? `canary_${newToken()}`
   const seal = sealCanary(ctx.tenantId, value)
   if (seal === null) {
-    const message = `value must have ${WINDOW} to ${LENGTH_AT_MOST} letters and digits, so that nothing else is taken for it.`
+    const message = `value must have ${WINDOW} to ${LENGTH_AT_MOST} letters and digits, so that no other text is mistaken for it.`
     throw new Fault('invalid', message, { field: 'value' })
   }
   const [held] = await ctx.db
@@ -52,11 +52,11 @@ export async function createCanary(
       .returning(SHOWN),
     ...audited(ctx, [{ action: 'canary.planted', target: id, detail: { label } }]),
   ])
-  if (!canary) throw new Fault('conflict', 'This text is a canary already.', { field: 'value' })
+  if (!canary) throw new Fault('conflict', 'value: this text is already a canary.', { field: 'value' })
   return { canary, value }
 }
 
-/** The caller's canaries, newest first, without what they are. */
+/** The tenant's canaries, newest first, without their texts. */
 export async function listCanaries(
   ctx: Ctx,
   page: { before?: string | undefined; limit: number },
@@ -70,14 +70,14 @@ export async function listCanaries(
     .limit(page.limit)
 }
 
-/** Lifts a canary. That makes leaving easier, so it takes a person, or a key that may approve. */
+/** Deletes a canary. This loosens DLP, so it takes a person, or a key with `approve`. */
 export async function deleteCanary(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage')
   const isWanted = and(eq(canaries.tenantId, ctx.tenantId), eq(canaries.id, id))
   const [standing] = await ctx.db.select({ id: canaries.id }).from(canaries).where(isWanted)
-  if (!standing) throw new Fault('not_found', 'No such canary.')
+  if (!standing) throw new Fault('not_found', 'This tenant has no canary with this id.')
   if (!mayDecide(ctx)) {
-    const message = 'Lifting a canary needs a person, or a key with the permission "approve".'
+    const message = 'Deleting a canary needs a person, or a key with the permission "approve".'
     throw new Fault('human_decision_required', message, { kind: 'canary', id })
   }
   await ctx.db.batch([

@@ -8,7 +8,7 @@ import type { DlpPolicy } from '../reading/dlp/content.ts'
 import { RULE_NAMES, RULES, RULES_VERSION } from '../reading/dlp/rules.ts'
 import { mayDecide } from './tenants.ts'
 
-/** What a tenant has decided about its outgoing content, and the rules there are. */
+/** A tenant's DLP settings, with all rules that there are. */
 export type DlpSettings = {
   mode: DlpMode
   rulesVersion: string
@@ -18,12 +18,12 @@ export type DlpSettings = {
 
 export type DlpChange = { mode?: DlpMode | undefined; disabledRules?: string[] | undefined }
 
-/** The canaries of a tenant as JSON, for a select of its row. */
+/** The canaries of a tenant as JSON, to be selected with its row. */
 export const CANARIES_OF_TENANT = sql<string>`(
   SELECT json_group_array(json_object('id', k.id, 'probe', k.probe, 'length', k.length, 'hash', k.hash))
   FROM canaries k WHERE k.tenant_id = tenants.id)`
 
-/** What becomes of the caller's outgoing content. */
+/** The DLP settings of the caller's tenant. */
 export async function getDlp(ctx: Ctx): Promise<DlpSettings> {
   mustBeAllowed(ctx, 'read')
   const { mode, disabledRules } = await dlpPolicyOf(ctx)
@@ -31,8 +31,8 @@ export async function getDlp(ctx: Ctx): Promise<DlpSettings> {
 }
 
 /**
- * Changes what becomes of it. Every key with `manage` may make it stricter; to be less strict, or to disable a rule, takes a
- * person, or a key that may approve. The statement itself compares, so that a concurrent step up is never undone by a key.
+ * Changes the DLP settings. Any key with `manage` may make them stricter; a laxer mode, or one more disabled rule, takes a
+ * person, or a key with `approve`. The statement itself compares, so that a key cannot undo a concurrent stricter change.
  */
 export async function updateDlp(ctx: Ctx, { mode, disabledRules }: DlpChange): Promise<DlpSettings> {
   mustBeAllowed(ctx, 'manage')
@@ -49,11 +49,11 @@ export async function updateDlp(ctx: Ctx, { mode, disabledRules }: DlpChange): P
       : { dlpDisabled: RULE_NAMES.filter((name) => disabledRules.includes(name)) }),
   }
   const mayLoosen = mayDecide(ctx)
-  const isStricter =
+  const isNoLaxer =
     mayLoosen || mode === undefined
       ? undefined
       : inArray(tenants.dlpMode, DLP_MODES.slice(0, DLP_MODES.indexOf(mode) + 1))
-  const isWider =
+  const disablesNoMore =
     mayLoosen || disabledRules === undefined
       ? undefined
       : sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(disabledRules)}) n
@@ -62,25 +62,25 @@ export async function updateDlp(ctx: Ctx, { mode, disabledRules }: DlpChange): P
     ctx.db
       .update(tenants)
       .set(change)
-      .where(and(eq(tenants.id, ctx.tenantId), isStricter, isWider))
+      .where(and(eq(tenants.id, ctx.tenantId), isNoLaxer, disablesNoMore))
       .returning({ mode: tenants.dlpMode, disabled: tenants.dlpDisabled }),
     ...audited(ctx, [{ action: 'dlp.changed', target: ctx.tenantId, detail: { mode, disabledRules } }]),
   ])
   if (changed) return settingsOf(changed.mode, changed.disabled)
   throw new Fault(
     'human_decision_required',
-    'A less strict policy needs a person, or a key with the permission "approve".',
+    'Less strict DLP settings need a person, or a key with the permission "approve".',
     { field: mode === undefined ? 'disabled_rules' : 'mode', kind: 'dlp_policy', id: null },
   )
 }
 
-/** By what the caller's content is looked through. */
+/** What the scan of the tenant's outgoing messages needs: the mode, the disabled rules and the canaries. */
 export async function dlpPolicyOf(ctx: Pick<Ctx, 'db' | 'tenantId'>): Promise<DlpPolicy> {
   const [row] = await ctx.db
     .select({ mode: tenants.dlpMode, disabledRules: tenants.dlpDisabled, canaries: CANARIES_OF_TENANT })
     .from(tenants)
     .where(eq(tenants.id, ctx.tenantId))
-  if (!row) throw new Fault('not_found', 'This tenant is gone.')
+  if (!row) throw new Fault('not_found', 'This tenant no longer exists.')
   return { ...row, canaries: JSON.parse(row.canaries) as Canary[] }
 }
 

@@ -11,16 +11,16 @@ import { audited } from '../journal/audit.ts'
 
 export type Key = typeof keys.$inferSelect
 
-/** What the secrets of each kind begin with: keys of the API, and passwords for SMTP. */
+/** The prefixes of API keys and of SMTP passwords. */
 type SecretPrefix = 'mm_live_' | 'mm_smtp_'
 
 const PREFIX = 'mm_live_'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const WELL_FORMED = /^[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/
-/** Characters of a key that may be shown again, to tell one from another. */
+/** How many characters of a key are shown later, to tell one key from another. */
 const SHOWN = PREFIX.length + 6
 
-/** A new secret: its prefix, 32 random bytes in base62 and a CRC32 in base62, so that a typo is told from a guess. */
+/** A new secret: its prefix, 32 random bytes in base62, and their CRC32 in base62, which finds typing errors. */
 export function newSecret(prefix: SecretPrefix = PREFIX): string {
   let value = crypto.getRandomValues(new Uint8Array(32)).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
   let body = ''
@@ -31,16 +31,19 @@ export function newSecret(prefix: SecretPrefix = PREFIX): string {
   return `${prefix}${body}${crc62(body)}`
 }
 
-/** Whether a text could be a secret of ours at all; a false one needs no look-up. */
+/** Whether a text has the form and checksum of a secret. A text without them needs no database look-up. */
 export function isWellFormed(secret: string, prefix: SecretPrefix = PREFIX): boolean {
   const rest = secret.slice(prefix.length)
   return secret.startsWith(prefix) && WELL_FORMED.test(rest) && crc62(rest.slice(0, -6)) === rest.slice(-6)
 }
 
-/** SHA-256 of a key in hex: all that is stored of it. */
+/** The SHA-256 of a secret in hex. Only this hash is stored. */
 export const hashSecret = sha256
 
-/** The context of whoever presents this key. Missing, unknown, revoked, expired and a banned agent's are one fault. */
+/**
+ * The context for a key. Throws `unauthorized` if it is missing, unknown, revoked, expired or a banned agent's: the
+ * caller does not learn which.
+ */
 export async function authenticate(env: Env, now: Date, secret: string | null): Promise<Ctx> {
   const row = secret === null ? undefined : await findKey(env, now, secret)
   if (!row) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
@@ -55,11 +58,11 @@ async function findKey(env: Env, now: Date, secret: string): Promise<Key | undef
     .select({ id: agents.id })
     .from(agents)
     .where(and(eq(agents.tenantId, keys.tenantId), eq(agents.id, keys.agentId), eq(agents.status, 'banned')))
-  const isLiving = or(isNull(keys.expiresAt), gt(keys.expiresAt, now))
+  const isUnexpired = or(isNull(keys.expiresAt), gt(keys.expiresAt, now))
   const [row] = await db
     .select()
     .from(keys)
-    .where(and(eq(keys.hash, hash), isNull(keys.revokedAt), isLiving, notExists(banned)))
+    .where(and(eq(keys.hash, hash), isNull(keys.revokedAt), isUnexpired, notExists(banned)))
   return row
 }
 
@@ -72,8 +75,8 @@ export type KeyRequest = {
 }
 
 /**
- * Creates a key and returns its secret, which is never shown again. Nobody can grant what they do not hold; a key of an
- * agent never gets `approve`, and what it creates is that agent's too.
+ * Creates a key and returns its secret, which is never shown again. A caller can grant only permissions that it has. An
+ * agent's key never gets `approve`, and the keys that it creates belong to the same agent.
  */
 export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key; secret: string }> {
   mustBeAllowed(ctx, 'manage')
@@ -114,7 +117,7 @@ export async function listKeys(
     .limit(page.limit)
 }
 
-/** Changes the label, scopes or permissions of a key that is not revoked. */
+/** Changes the label, scopes, permissions or expiry of a key. Throws `conflict` for a revoked key. */
 export async function updateKey(
   ctx: Ctx,
   id: string,
@@ -137,7 +140,7 @@ export async function updateKey(
   return one(rows)
 }
 
-/** Revokes a key from the next request on. Revoking twice is once. */
+/** Revokes a key, from the next request on. A second call changes nothing. */
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   mustBeAllowed(ctx, 'manage')
   const standing = await keyOf(ctx, id)
@@ -160,11 +163,11 @@ async function keyOf(ctx: Ctx, id: string): Promise<Key> {
     .select()
     .from(keys)
     .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
-  if (!row) throw new Fault('not_found', 'No such key.')
+  if (!row) throw new Fault('not_found', 'This tenant has no key with this id.')
   return row
 }
 
-/** An agent's key governs the keys of that agent, and nobody without `approve` governs a key that has it. */
+/** An agent's key may change only keys of that agent. A key without `approve` may not change a key that has it. */
 function mustGovern({ actor }: Ctx, key: Pick<Key, 'agentId' | 'permissions' | 'scopes'>) {
   if (actor.kind !== 'key') return
   if (actor.agentId !== null && actor.agentId !== key.agentId) {
@@ -176,7 +179,7 @@ function mustGovern({ actor }: Ctx, key: Pick<Key, 'agentId' | 'permissions' | '
   if (held.includes('approve') && !actor.permissions.includes('approve')) {
     throw new Fault(
       'human_decision_required',
-      'Only a person, or a key that may approve, governs such a key.',
+      'Only a person, or a key with the permission "approve", can create or change a key that has it.',
     )
   }
 }
@@ -192,7 +195,11 @@ async function mustBeGrantable(
   if (ctx.actor.kind === 'key') {
     const held = ctx.actor.permissions
     const lacking = granted.find((permission) => !permits(held, permission))
-    if (lacking) throw new Fault('insufficient_scope', `This key cannot grant "${lacking}", which it lacks.`)
+    if (lacking)
+      throw new Fault(
+        'insufficient_scope',
+        `This key cannot grant the permission "${lacking}", because it does not have it.`,
+      )
   }
   mustGovern(ctx, { agentId, permissions, scopes })
   if (agentId !== null) {
@@ -200,7 +207,10 @@ async function mustBeGrantable(
       .select({ id: agents.id })
       .from(agents)
       .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agentId)))
-    if (!agent) throw new Fault('agent_not_found', 'No such agent.', { field: 'agentId' })
+    if (!agent)
+      throw new Fault('agent_not_found', `agentId: this tenant has no agent "${agentId}".`, {
+        field: 'agentId',
+      })
   }
   const wanted = new Set((scopes ?? []).map((scope) => scope.mailboxId))
   if (wanted.size === 0) return
@@ -210,6 +220,8 @@ async function mustBeGrantable(
     .where(eq(mailboxes.tenantId, ctx.tenantId))
   const unknown = [...wanted].find((id) => !own.some((mailbox) => mailbox.id === id))
   if (unknown !== undefined) {
-    throw new Fault('mailbox_not_found', `No such mailbox: "${unknown}".`, { field: 'mailboxScopes' })
+    throw new Fault('mailbox_not_found', `mailboxScopes: this tenant has no mailbox "${unknown}".`, {
+      field: 'mailboxScopes',
+    })
   }
 }

@@ -13,7 +13,7 @@ import { mayDecide } from './tenants.ts'
 
 type Row = typeof mailboxes.$inferSelect
 
-/** A mailbox, and whether it is the one its tenant sends from where none is named. */
+/** A mailbox, and whether it is the tenant's default: the one that sends if the request names none. */
 export type Mailbox = Row & { isDefault: boolean }
 
 export type Autonomy = Row['autonomy']
@@ -23,7 +23,10 @@ const AUTONOMY: Autonomy[] = ['review', 'first_contact', 'auto']
 
 const LOCAL_PART = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 
-/** What may be set on a mailbox; what is left out stays as it is, or starts as the schema says. */
+/**
+ * The settings of a mailbox. A setting that is left out keeps its value, or for a new mailbox gets the default of the
+ * schema.
+ */
 export type MailboxChange = {
   [Field in
     | 'agentId'
@@ -45,15 +48,15 @@ export type MailboxChange = {
 }
 
 /**
- * The address that a text asks for in our domain: a local part, or a whole address. Names that speak for the domain
- * itself are refused, and so is everything but letters, digits and single dots, hyphens and underscores between them.
+ * The address in our mail domain that a text asks for. The text is a local part or a whole address. Throws `invalid` for a
+ * reserved name, and for anything but letters and digits with single dots, hyphens or underscores between them.
  */
 export function ownAddress(env: Env, text: string): Address {
   const { mailDomain } = settings(env)
   const wrong = (why: string) => new Fault('invalid', `address ${why}`, { field: 'address' })
   const address = parseAddress(text.includes('@') ? text : `${text}@${mailDomain}`)
   if (address === null) throw wrong('is neither a local part nor an email address.')
-  if (address.domain !== mailDomain) throw wrong(`must lie in ${mailDomain}.`)
+  if (address.domain !== mailDomain) throw wrong(`must be in ${mailDomain}.`)
   const local = address.contact.slice(0, address.contact.lastIndexOf('@'))
   if (!LOCAL_PART.test(local)) {
     throw wrong('must be letters and digits, with single dots, hyphens or underscores between them.')
@@ -65,8 +68,8 @@ export function ownAddress(env: Env, text: string): Address {
 }
 
 /**
- * Opens a mailbox of the tenant. It starts with the tenant's cooldown and, where nothing else is said, with the autonomy
- * of the default mailbox: a key that cannot approve could otherwise step around review by opening another mailbox.
+ * Opens a mailbox. Unless the request says otherwise, it gets the tenant's cooldown and the autonomy of the tenant's
+ * default mailbox. A key without `approve` cannot ask for less review: it could otherwise avoid review with a new mailbox.
  */
 export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: string }): Promise<Mailbox> {
   mustBeAllowed(ctx, 'manage')
@@ -114,7 +117,7 @@ export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: s
   return { ...opened, isDefault: false }
 }
 
-/** The mailboxes that the actor may read, newest first. `before` is the last id of the page before. */
+/** The mailboxes that the actor may read, newest first. `before` is the last id of the previous page. */
 export async function listMailboxes(
   ctx: Ctx,
   page: { before?: string | undefined; limit: number },
@@ -126,7 +129,7 @@ export async function listMailboxes(
       and(
         eq(mailboxes.tenantId, ctx.tenantId),
         page.before ? lt(mailboxes.id, page.before) : undefined,
-        // One bound value, however many mailboxes the key is scoped to: D1 takes 100 in a statement.
+        // The ids are one bound value, because D1 allows 100 bound values in a statement.
         visible
           ? sql`${mailboxes.id} IN (SELECT value FROM json_each(${JSON.stringify(visible)}))`
           : undefined,
@@ -134,7 +137,7 @@ export async function listMailboxes(
     )
     .orderBy(desc(mailboxes.id))
     .limit(page.limit)
-  return rows.map(marked)
+  return rows.map(mailboxFrom)
 }
 
 /** One mailbox of the tenant. */
@@ -144,14 +147,14 @@ export async function getMailbox(ctx: Ctx, id: string): Promise<Mailbox> {
 }
 
 /**
- * Changes a mailbox. Towards more review every key with `manage` may go; towards less only a person, or a key that may
- * approve. The statement itself compares, so that a concurrent step down is never undone by a key.
+ * Changes a mailbox. Any key with `manage` may ask for more review; less review takes a person, or a key with `approve`.
+ * The statement itself compares, so that a key cannot undo a concurrent change to more review.
  */
 export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange): Promise<Mailbox> {
   mustBeAllowed(ctx, 'manage', id)
   await mustBeSettable(ctx, change)
   const { autonomy } = change
-  const mayGoThere =
+  const isNoLooser =
     autonomy === undefined || mayDecide(ctx, id)
       ? undefined
       : inArray(mailboxes.autonomy, AUTONOMY.slice(AUTONOMY.indexOf(autonomy)))
@@ -159,7 +162,7 @@ export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange)
     ctx.db
       .update(mailboxes)
       .set({ ...change, updatedAt: ctx.now })
-      .where(and(isMailbox(ctx, id), mayGoThere))
+      .where(and(isMailbox(ctx, id), isNoLooser))
       .returning({ id: mailboxes.id }),
     ...audited(ctx, [{ action: 'mailbox.changed', target: id, detail: change }]),
     withDefault(ctx).where(isMailbox(ctx, id)),
@@ -169,7 +172,7 @@ export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange)
   return mailbox
 }
 
-/** Removes a mailbox that is not the tenant's default and has no send on its way. */
+/** Deletes a mailbox. Throws `conflict` for the tenant's default mailbox, and while sends from it are not finished. */
 export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage', id)
   const isOpen = and(
@@ -207,7 +210,7 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
   }
   throw new Fault(
     'conflict',
-    'Sends of this mailbox are still on their way. Cancel them or wait until they are done.',
+    'This mailbox has sends that are not finished. Cancel them, or wait until they are finished.',
   )
 }
 
@@ -224,13 +227,14 @@ function isMailbox(ctx: Ctx, id: string) {
 
 type Found = { mailbox: Row; defaultMailboxId: string | null }
 
-function marked({ mailbox, defaultMailboxId }: Found): Mailbox {
+function mailboxFrom({ mailbox, defaultMailboxId }: Found): Mailbox {
   return { ...mailbox, isDefault: mailbox.id === defaultMailboxId }
 }
 
 function mustExist([row]: Found[]): Mailbox {
-  if (!row) throw new Fault('mailbox_not_found', 'No such mailbox.', { field: 'mailboxId' })
-  return marked(row)
+  if (!row)
+    throw new Fault('mailbox_not_found', 'This tenant has no mailbox with this id.', { field: 'mailboxId' })
+  return mailboxFrom(row)
 }
 
 async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agentId }: MailboxChange) {
@@ -238,13 +242,20 @@ async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agent
   if (unsafe !== null) throw new Fault('invalid', `displayName ${unsafe}.`, { field: 'displayName' })
   if (!agentId) return
   if (actor.kind === 'key' && actor.agentId !== null && actor.agentId !== agentId) {
-    throw new Fault('agent_mismatch', 'This key belongs to another agent.', { field: 'agentId' })
+    throw new Fault(
+      'agent_mismatch',
+      'agentId: this key belongs to another agent, and can give a mailbox to its own agent only.',
+      { field: 'agentId' },
+    )
   }
   const [agent] = await db
     .select({ id: agents.id })
     .from(agents)
     .where(and(eq(agents.tenantId, tenantId), eq(agents.id, agentId)))
-  if (!agent) throw new Fault('agent_not_found', `No such agent: "${agentId}".`, { field: 'agentId' })
+  if (!agent)
+    throw new Fault('agent_not_found', `agentId: this tenant has no agent "${agentId}".`, {
+      field: 'agentId',
+    })
 }
 
 function needsPerson(id: string | null): Fault {

@@ -1,7 +1,7 @@
 import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
-import { parseAddress } from '../ground/address.ts'
+import { mustBeAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
@@ -15,28 +15,32 @@ export const ROLES = ['owner', 'approver', 'viewer'] as const satisfies OwnerRol
 
 const OWNERS_AT_MOST = 100
 
-/** The people of the tenant, in the order they came. */
+/** The people of the tenant, oldest first. */
 export async function listOwners(ctx: Ctx): Promise<Owner[]> {
   mustBeAllowed(ctx, 'read')
   return await ctx.db.select().from(owners).where(eq(owners.tenantId, ctx.tenantId)).orderBy(asc(owners.id))
 }
 
 /**
- * Adds a person, and writes the letter that invites them; signing in with a link mailed to that address proves it. Throws `conflict` for somebody who is
- * here already, and `invalid` for an address that an agent of ours could read.
+ * Adds a person to the tenant and returns the letter that invites them. The first sign-in with a mailed link proves their
+ * address. Throws `conflict` if the person is already in the tenant or the tenant is full, and `invalid` for an address in
+ * our own mail domain, because an agent could read its mail.
  */
 export async function addOwner(
   ctx: Ctx,
   request: { email: string; role: OwnerRole },
 ): Promise<{ owner: Owner; letter: Letter }> {
   mustBePerson(ctx)
-  const address = parseAddress(request.email)
-  if (!address) throw new Fault('invalid', 'This is not an email address.', { field: 'email' })
+  const address = mustBeAddress(request.email, 'email')
   const { mailDomain, publicUrl } = settings(ctx.env)
   if (address.domain === mailDomain || address.domain.endsWith(`.${mailDomain}`)) {
-    throw new Fault('invalid', `Addresses at ${mailDomain} are agents': invite a person's own.`, {
-      field: 'email',
-    })
+    throw new Fault(
+      'invalid',
+      `Addresses at ${mailDomain} belong to agents. Give the person's own address.`,
+      {
+        field: 'email',
+      },
+    )
   }
   const id = newId('own', ctx.now)
   const [[invited]] = await ctx.db.batch([
@@ -54,7 +58,11 @@ export async function addOwner(
     ]),
   ])
   if (!invited)
-    throw new Fault('conflict', 'This person is here already, or there are 100.', { field: 'email' })
+    throw new Fault(
+      'conflict',
+      `This person is already in the account, or the account has its ${OWNERS_AT_MOST} people.`,
+      { field: 'email' },
+    )
   const [tenant] = await ctx.db
     .select({ name: tenants.name })
     .from(tenants)
@@ -72,7 +80,7 @@ If you do not know what this is about, do nothing.
   return { owner: invited, letter }
 }
 
-/** Gives a person another role, from the next request on. The last owner stays one. */
+/** Gives a person another role, from the next request on. Throws `conflict` for the last owner who has signed in. */
 export async function changeRole(ctx: Ctx, id: string, role: OwnerRole): Promise<Owner> {
   mustBePerson(ctx)
   await ownerOf(ctx, id)
@@ -80,7 +88,7 @@ export async function changeRole(ctx: Ctx, id: string, role: OwnerRole): Promise
     ctx.db
       .update(owners)
       .set({ role })
-      .where(and(isIt(ctx, id), role === 'owner' ? undefined : isNotLast(ctx, id)))
+      .where(and(isPerson(ctx, id), role === 'owner' ? undefined : isNotLast(ctx, id)))
       .returning(),
     ...audited(ctx, [{ action: 'person.role_changed', target: id, detail: { role } }]),
   ])
@@ -88,7 +96,7 @@ export async function changeRole(ctx: Ctx, id: string, role: OwnerRole): Promise
   return one(rows)
 }
 
-/** Takes a person out of the tenant, from the next request on. The last owner stays. */
+/** Removes a person, from the next request on. Throws `conflict` for the last owner who has signed in. */
 export async function removeOwner(ctx: Ctx, id: string): Promise<void> {
   mustBePerson(ctx)
   const owner = await ownerOf(ctx, id)
@@ -97,10 +105,10 @@ export async function removeOwner(ctx: Ctx, id: string): Promise<void> {
   const [removed] = await ctx.db.batch([
     ctx.db
       .delete(owners)
-      .where(and(isIt(ctx, id), isNotLast(ctx, id)))
+      .where(and(isPerson(ctx, id), isNotLast(ctx, id)))
       .returning({ id: owners.id }),
     ...audited(ctx, [{ action: 'person.removed', target: id }]),
-    // Somebody must stand for the claim, or the agent could be claimed anew.
+    // Another owner takes over the claim. Without one, the agent could be claimed again.
     ctx.db
       .update(owners)
       .set({ claimedAt: owner.claimedAt })
@@ -117,22 +125,25 @@ export async function removeOwner(ctx: Ctx, id: string): Promise<void> {
   if (removed.length === 0) throw lastOwner()
 }
 
-/** Who lets people in must be able to do all that they are let do, and be a person. */
+/** Only an owner manages people: nobody may give others more rights than they have, and an agent gives none. */
 function mustBePerson(ctx: Ctx) {
   mustBeAllowed(ctx, 'manage')
   if (ctx.actor.kind === 'human' && ctx.actor.role === 'owner') return
-  throw new Fault('human_decision_required', 'Only an owner can let people in.')
+  throw new Fault(
+    'human_decision_required',
+    'Only a person with the role owner can add, change or remove people.',
+  )
 }
 
 async function ownerOf(ctx: Ctx, id: string): Promise<Owner> {
-  const [owner] = await ctx.db.select().from(owners).where(isIt(ctx, id))
-  if (!owner) throw new Fault('not_found', 'No such person.')
+  const [owner] = await ctx.db.select().from(owners).where(isPerson(ctx, id))
+  if (!owner) throw new Fault('not_found', 'No person with this id belongs to the account.')
   return owner
 }
 
-const isIt = (ctx: Ctx, id: string) => and(eq(owners.tenantId, ctx.tenantId), eq(owners.id, id))
+const isPerson = (ctx: Ctx, id: string) => and(eq(owners.tenantId, ctx.tenantId), eq(owners.id, id))
 
-/** There is another owner who has been here. */
+/** SQL: this person is no owner, or another owner has signed in before. */
 const isNotLast = (ctx: Ctx, id: string) =>
   sql`(${ne(owners.role, 'owner')} OR EXISTS (SELECT 1 FROM owners o WHERE o.tenant_id = ${ctx.tenantId}
     AND o.role = 'owner' AND o.verified_at IS NOT NULL AND o.id <> ${id}))`
@@ -140,5 +151,5 @@ const isNotLast = (ctx: Ctx, id: string) =>
 const lastOwner = () =>
   new Fault('conflict', 'This is the last owner who has signed in. Make somebody else an owner first.')
 
-/** A name is anybody's words: on one line, and short. */
+/** A tenant chooses its own name, so a letter shows it on one line, short and without special characters. */
 const plain = (name: string) => name.replace(/[^\p{L}\p{N} ._-]/gu, '').slice(0, 80)

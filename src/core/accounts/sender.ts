@@ -7,7 +7,10 @@ import { rateWindow } from '../limits/reservations.ts'
 import { mailboxLimits, type Plan, planLimits, SUSPENDED_BELOW, TRUSTED_ABOVE } from '../policy/plans.ts'
 import { type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
 
-/** A mailbox with what decides on its sending: the standing of its agent and of its tenant. */
+/**
+ * A mailbox with what decides whether and how much it may send: its plan, its level, and the status of its agent and
+ * tenant.
+ */
 export type Sender = {
   mailbox: typeof mailboxes.$inferSelect
   plan: Plan
@@ -19,12 +22,15 @@ export type Sender = {
 export type Allowance = { used: number; limit: number; remaining: number; resetsAt: Date }
 
 const NO_MAILBOX =
-  'Whose mailbox is meant? Use a key of an agent that has one, or name one in the X-Agent-Id header.'
+  'No mailbox is known for this request. Use the key of an agent that has a mailbox, or name one in the X-Agent-Id header.'
 
 /**
- * The mailbox that a caller calls its own: of the key's agent, else of whom the request names (an agent by its id, or a
- * mailbox by its local part), else of the agent the key last registered, else the tenant's default one. Of an agent's
- * several mailboxes the tenant's default one comes first, then the oldest.
+ * The mailbox that a request acts for. `named` is an agent's id or a mailbox's local part. Without it the mailbox is that
+ * of the key's agent, else that of the agent which the key registered last, else the tenant's default one. If an agent has
+ * several mailboxes, the tenant's default one comes first, then the oldest.
+ *
+ * Throws `agent_not_found` for an unknown name, `agent_mismatch` if the key belongs to another agent, and
+ * `agent_required` if there is no mailbox.
  */
 export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> {
   const { db, tenantId, actor } = ctx
@@ -58,7 +64,9 @@ export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> 
   const mailbox = row?.mailbox ?? null
   const isKnown = mailbox !== null || row?.isKnown === 1
   if (named !== null && !isKnown)
-    throw new Fault('agent_not_found', 'No such agent.', { field: 'X-Agent-Id' })
+    throw new Fault('agent_not_found', 'X-Agent-Id names no agent or mailbox of this tenant.', {
+      field: 'X-Agent-Id',
+    })
   const speaksFor = mailbox?.agentId ?? named
   if (named !== null && ownAgentId !== null && speaksFor !== ownAgentId)
     throw new Fault('agent_mismatch', 'This key belongs to another agent and cannot speak for this one.')
@@ -66,13 +74,13 @@ export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> 
   return { ...row, mailbox }
 }
 
-/** How far a mailbox is trusted to send, in the words of MoltbotDen. */
+/** The mailbox's tier, as MoltbotDen names it. */
 export function sendTier({ level, mailbox }: Pick<Sender, 'level' | 'mailbox'>) {
   if (level === 'sandbox') return 'provisional' as const
   return mailbox.reputation > TRUSTED_ABOVE ? ('trusted' as const) : ('active' as const)
 }
 
-/** Whether a mailbox is in use: `suspended` for its reputation, `deactivated` because somebody has stopped it or its agent. */
+/** `suspended` if its reputation is too low; `deactivated` if the mailbox, its agent or its tenant is stopped. */
 export function senderStatus({ mailbox, tenantStatus, agentStatus }: Omit<Sender, 'plan' | 'level'>) {
   if (mailbox.reputation < SUSPENDED_BELOW) return 'suspended' as const
   const isStopped = agentStatus === 'paused' || agentStatus === 'suspended' || agentStatus === 'banned'
@@ -80,20 +88,20 @@ export function senderStatus({ mailbox, tenantStatus, agentStatus }: Omit<Sender
   return isUsed ? ('active' as const) : ('deactivated' as const)
 }
 
-/** How far the windows of the mailbox and of its owner's plan are used now. */
+/** How much of each window of the mailbox and of the tenant's plan is used now. */
 export async function windowsOf(ctx: Ctx, { mailbox, plan }: Sender): Promise<WindowUse[]> {
   const limits = mailboxLimits(mailbox, plan)
   return await rateWindow(ctx, ctx.tenantId).look(mailbox.id, limits, planLimits(plan), ctx.now.getTime())
 }
 
-/** What the mailbox may still send within one window of its own; nothing where it may not send at all yet. */
+/** What the mailbox may still send in one of its own windows. A provisional mailbox may send nothing. */
 export function allowance(account: Sender, windows: WindowUse[], unit: Unit, now: Date): Allowance {
   const own = windows.find((window) => window.scope === 'mailbox' && window.unit === unit)
   if (own && sendTier(account) !== 'provisional') return left(own)
   return { used: 0, limit: 0, remaining: 0, resetsAt: new Date(windowEnd(unit, now.getTime())) }
 }
 
-/** The window that the next send is counted against first: the hour's, unless a longer one, or the plan's, is used up. */
+/** The window that limits the next send: of the used-up windows the one that resets last, else the mailbox's hour. */
 export function bindingAllowance(account: Sender, windows: WindowUse[], now: Date): Allowance {
   const latest = exhausted(windows)
   return latest && sendTier(account) !== 'provisional'
@@ -101,12 +109,12 @@ export function bindingAllowance(account: Sender, windows: WindowUse[], now: Dat
     : allowance(account, windows, 'hour', now)
 }
 
-/** Of the windows that are used up the one that stays so for longest. */
+/** The used-up window that resets last. */
 export function exhausted(windows: WindowUse[]): WindowUse | undefined {
   return windows.filter(({ used, limit }) => used >= limit).sort((a, b) => b.resetsAt - a.resetsAt)[0]
 }
 
-/** Whether the actor has anything to do with this mailbox. */
+/** Whether the actor has any permission on this mailbox. */
 export function mayReachMailbox({ actor }: Ctx, mailboxId: string): boolean {
   if (actor.kind !== 'key' || actor.scopes === null) return true
   return actor.scopes.some((scope) => scope.mailboxId === mailboxId)

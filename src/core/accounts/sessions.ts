@@ -14,7 +14,7 @@ type At = { env: Env; now: Date }
 
 export type Session = typeof sessions.$inferSelect
 
-/** A tenant that a person may look into, and as what. */
+/** A tenant that a person can enter, and their role there. */
 export type Membership = {
   tenantId: string
   tenantName: string
@@ -22,24 +22,25 @@ export type Membership = {
   role: (typeof owners.$inferSelect)['role']
 }
 
-/** A signed-in person; `ctx` is null until one of several tenants has been chosen. */
+/** A signed-in person. `ctx` is null until they choose one of their several tenants. */
 export type Person = { session: Session; memberships: Membership[]; ctx: Ctx | null }
 
 const SIGN_IN_MS = 15 * 60_000
 const IDLE_MS = 12 * 3_600_000
 const ABSOLUTE_MS = 7 * 86_400_000
-/** How old the time of the last visit may be before it is written anew, in ms: not every page is a write. */
+/** The time of the last visit is written at most this often, so that not every page causes a write. */
 const SEEN_EVERY_MS = 60_000
-/** Letters to one address. */
+/** Most sign-in letters to one address. */
 const LETTERS = { hour: 5, day: 20 }
-/** Requests from one network. */
+/** Most sign-in requests from one network. */
 const REQUESTS = { hour: 30, day: 100 }
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const BROWSER_AT_MOST = 200
 
 /**
- * Counts a request for a sign-in link, the same whether or not the address belongs to anyone. Returns when to try again
- * if there have been too many, else the canonical address. Throws `invalid` for text that is no address.
+ * Counts a request for a sign-in link. An unknown address is counted like a known one, so that the answer does not tell
+ * which it is. Returns the canonical address, or `retryAt` after too many requests. Throws `invalid` for text that is no
+ * address.
  */
 export async function countSignInRequest(
   at: At,
@@ -47,7 +48,9 @@ export async function countSignInRequest(
 ): Promise<{ retryAt: Date } | { contact: string }> {
   const address = parseAddress(request.email)
   if (!address) {
-    throw new Fault('invalid', 'Give an email address, as in ann@example.com.', { field: 'email' })
+    throw new Fault('invalid', 'email is not an email address. Give one such as ann@example.com.', {
+      field: 'email',
+    })
   }
   const { clientAddress } = request
   const network = (clientAddress === null ? null : networkOf(clientAddress)) ?? 'unknown'
@@ -62,7 +65,7 @@ export async function countSignInRequest(
   return { contact: address.contact }
 }
 
-/** The letter with a new sign-in link, or null if nobody signs in with this address. */
+/** The letter with a new sign-in link, or null if no person has this address. */
 export async function signInLetter(at: At, contact: string): Promise<Letter | null> {
   const [first] = await membershipsOf(at.env, contact)
   if (!first) return null
@@ -79,7 +82,9 @@ It works once. If you did not ask for it, do nothing: nobody can sign in without
   }
 }
 
-/** The secret of a new link for this address. Whoever has it can sign in with it: it is mailed, and shown to nobody else. */
+/**
+ * Makes a sign-in link and returns its secret. The secret alone signs a person in, so it is only ever mailed to them.
+ */
 export async function newSignIn({ env, now }: At, contact: string): Promise<string> {
   const token = newBearer()
   const expiresAt = new Date(now.getTime() + SIGN_IN_MS)
@@ -89,7 +94,10 @@ export async function newSignIn({ env, now }: At, contact: string): Promise<stri
   return token
 }
 
-/** Whose link this is, while it can be used; null otherwise. Nothing is changed: scanners follow every link. */
+/**
+ * The address that a sign-in link is for, or null if it is unknown, used or expired. It uses nothing up, because
+ * scanners open every link.
+ */
 export async function findSignIn({ env, now }: At, token: string): Promise<{ contact: string } | null> {
   if (!TOKEN.test(token)) return null
   const [row] = await database(env)
@@ -102,8 +110,8 @@ export async function findSignIn({ env, now }: At, token: string): Promise<{ con
 }
 
 /**
- * Uses a mailed link, once, and opens a session under a secret that nobody has seen before; the session that the browser
- * had until then, if any, ends. Who was invited has proved the address by it. Throws `expired` where the link is no good.
+ * Uses a mailed link once and opens a session with a new secret, which it returns. The browser's earlier session ends. It
+ * also proves the address of a person who was invited. Throws `expired` for a link that is unknown, used or expired.
  */
 export async function signIn(
   at: At,
@@ -121,7 +129,7 @@ export async function signIn(
         )
         .returning({ contact: signIns.contact })
     : []
-  if (!used) throw new Fault('expired', 'This link has been used, or has run out. Ask for a new one.')
+  if (!used) throw new Fault('expired', 'This link was already used, or it has expired. Ask for a new one.')
   const { contact } = used
   const secret = newBearer()
   const isInvited = and(eq(owners.contact, contact), isNull(owners.claimedAt), isNull(owners.verifiedAt))
@@ -144,7 +152,7 @@ export async function signIn(
   return secret
 }
 
-/** The person whose session this is, or null where it is none, idle for 12 hours or older than 7 days. */
+/** The person of a session, or null if the session is unknown, idle for 12 hours or older than 7 days. */
 export async function readSession({ env, now }: At, secret: string): Promise<Person | null> {
   if (!TOKEN.test(secret)) return null
   const db = database(env)
@@ -178,10 +186,13 @@ export async function readSession({ env, now }: At, secret: string): Promise<Per
   return { session, memberships, ctx }
 }
 
-/** Shows another of the person's tenants in this browser. Throws `not_found` for one that is not theirs. */
+/**
+ * Switches the session to another of the person's tenants. Throws `not_found` for a tenant that they do not belong
+ * to.
+ */
 export async function chooseTenant({ env }: At, person: Person, tenantId: string): Promise<void> {
   if (!person.memberships.some((each) => each.tenantId === tenantId)) {
-    throw new Fault('not_found', 'No such account.')
+    throw new Fault('not_found', 'You do not belong to an account with this id.')
   }
   await database(env)
     .update(sessions)
@@ -189,7 +200,7 @@ export async function chooseTenant({ env }: At, person: Person, tenantId: string
     .where(eq(sessions.tokenHash, person.session.tokenHash))
 }
 
-/** The person's sessions that still stand, the newest first. */
+/** The person's live sessions, newest first. */
 export async function listSessions(
   { env, now }: At,
   { session }: Person,
@@ -210,7 +221,9 @@ export async function listSessions(
     .limit(page.limit)
 }
 
-/** Ends one of the person's own sessions, or all but this one where none is named. */
+/**
+ * Ends one of the person's sessions, or without an id all but the current one. Throws `not_found` for an unknown id.
+ */
 export async function endSessions({ env }: At, { session }: Person, id: string | null): Promise<void> {
   const db = database(env)
   const ended = await db
@@ -222,10 +235,10 @@ export async function endSessions({ env }: At, { session }: Person, id: string |
       ),
     )
     .returning({ id: sessions.id })
-  if (id !== null && ended.length === 0) throw new Fault('not_found', 'No such session.')
+  if (id !== null && ended.length === 0) throw new Fault('not_found', 'You have no session with this id.')
 }
 
-/** Forgets sessions and links that have run out. */
+/** Deletes expired sessions and sign-in links. */
 export async function forgetSessions(env: Env, now: Date): Promise<void> {
   const db = database(env)
   const idle = new Date(now.getTime() - IDLE_MS)
@@ -242,7 +255,7 @@ const MEMBERSHIP = {
   role: owners.role,
 }
 
-/** Who claimed an agent must have proved the address first; an invitation is proved by signing in. */
+/** A person who claimed an agent must have proved their address. A person who was invited proves it by signing in. */
 const MAY_ENTER = or(isNotNull(owners.verifiedAt), isNull(owners.claimedAt))
 
 async function membershipsOf(env: Env, contact: string): Promise<Membership[]> {

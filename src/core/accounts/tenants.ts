@@ -6,7 +6,7 @@ import { audited } from '../journal/audit.ts'
 
 export type Tenant = typeof tenants.$inferSelect
 
-/** What a tenant sets for itself; what is left out stays as it is. */
+/** The settings that a tenant changes itself. A setting that is left out stays as it is. */
 export type TenantChange = {
   status?: 'active' | 'paused' | undefined
   defaultMailboxId?: string | undefined
@@ -16,7 +16,7 @@ export type TenantChange = {
   physicalAddress?: string | null | undefined
 }
 
-/** Whether a person asks, or a key that may decide in a person's place. */
+/** Whether the actor is a person, or a key with `approve`: only they may loosen a setting. */
 export function mayDecide({ actor }: Ctx, mailboxId?: string): boolean {
   if (actor.kind !== 'key' || actor.scopes === null) return may({ actor }, 'approve')
   const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
@@ -30,8 +30,8 @@ export async function getTenant(ctx: Ctx): Promise<Tenant> {
 }
 
 /**
- * Changes settings of the tenant. A default mailbox must be the tenant's own when it is set, and so must stay until
- * another is. A frozen tenant is released by us, not by itself.
+ * Changes settings of the tenant. Throws `mailbox_not_found` if the new default mailbox is not the tenant's own, and
+ * `conflict` for the status of a frozen tenant: only the operator ends a freeze.
  */
 export async function updateTenant(ctx: Ctx, change: TenantChange): Promise<Tenant> {
   mustBeAllowed(ctx, 'manage')
@@ -62,17 +62,25 @@ export async function updateTenant(ctx: Ctx, change: TenantChange): Promise<Tena
   ])
   if (changed) return changed
   if (status !== undefined && (await own(ctx)).status === 'frozen') {
-    throw new Fault('conflict', 'This tenant is frozen: its status cannot be changed by itself.', {
-      field: 'status',
-    })
+    throw new Fault(
+      'conflict',
+      'status: this tenant is frozen. Only the operator of the service can end that.',
+      {
+        field: 'status',
+      },
+    )
   }
-  throw new Fault('mailbox_not_found', `No such mailbox: "${defaultMailboxId}".`, {
-    field: 'defaultMailboxId',
-  })
+  throw new Fault(
+    'mailbox_not_found',
+    `defaultMailboxId: this tenant has no mailbox "${defaultMailboxId}".`,
+    {
+      field: 'defaultMailboxId',
+    },
+  )
 }
 
 async function own(ctx: Ctx): Promise<Tenant> {
   const [tenant] = await ctx.db.select().from(tenants).where(eq(tenants.id, ctx.tenantId))
-  if (!tenant) throw new Fault('not_found', 'This tenant is gone.')
+  if (!tenant) throw new Fault('not_found', 'This tenant no longer exists.')
   return tenant
 }

@@ -38,7 +38,10 @@ type SuppressionRequest = {
   expiresAt: Date | null
 }
 
-/** Suppresses an address for the tenant or for one of its campaigns. If it is already, the row gets the new reason and expiry. */
+/**
+ * Suppresses an address for the tenant or for one of its campaigns. If it is already, the row gets the new reason and
+ * expiry.
+ */
 export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
   const { scope, reasonCode, source, expiresAt } = request
@@ -218,7 +221,10 @@ const RECIPIENT: Actor = { kind: 'system', name: 'recipient' }
 
 const PRIMARY = [suppressions.tenantId, suppressions.contact, suppressions.scope, suppressions.campaignId]
 
-/** The statement that writes the event of a new suppression. A row that existed before has another id, and so no event. */
+/**
+ * The statement that writes the event of a new suppression. A row that existed before has another id, and so no
+ * event.
+ */
 function created(db: Db, now: Date, tenantId: string, id: string, agentId: string | null) {
   return emit(
     db,

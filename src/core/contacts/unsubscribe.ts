@@ -2,24 +2,24 @@ import { Buffer } from 'node:buffer'
 import { type Env, settings } from '../../env.ts'
 import { suppressUnsubscribed } from './suppressions.ts'
 
-/** Whom a link unsubscribes, from whom, and what made them want it. */
+/** What a link unsubscribes: the contact, from the mail of a tenant. The campaign says which message they answered. */
 export type Subscription = { tenantId: string; contact: string; campaignId: string | null }
 
 type Keys = { secret: string; naming: CryptoKey; sealing: CryptoKey }
 
 const PURPOSE = 'moltpost unsubscribe 1'
-/** Octets of the nonce and of the tag of AES-GCM. */
+/** Lengths of the nonce and of the tag of AES-GCM, in bytes. */
 const NONCE = 12
 const TAG = 16
-/** Longest campaign in a link, in octets of JSON: the link must stay one word of a header field. */
+/** Longest campaign in a link, in bytes of JSON: the link must fit on one line of a header field. */
 const CAMPAIGN_AT_MOST = 200
 const TOKEN_AT_MOST = 1_000
 
 let derived: Keys | null = null
 
 /**
- * The link by which one recipient stops the mail of one tenant, or null without a `TOKEN_SECRET`. It never runs out (RFC
- * 8058), says nothing of whom it names, and is the same whenever it names the same.
+ * The link by which one recipient stops the mail of one tenant, or null without a `TOKEN_SECRET`. It never expires (RFC
+ * 8058) and is encrypted. The same subscription always gives the same link.
  */
 export async function unsubscribeUrl(env: Env, subscription: Subscription): Promise<string | null> {
   const { publicUrl, tokenSecret } = settings(env)
@@ -28,23 +28,23 @@ export async function unsubscribeUrl(env: Env, subscription: Subscription): Prom
   const campaign = Buffer.byteLength(JSON.stringify(campaignId)) <= CAMPAIGN_AT_MOST ? campaignId : null
   const content = new TextEncoder().encode(JSON.stringify([tenantId, contact, campaign]))
   const { naming, sealing } = await keysOf(tokenSecret)
-  // The nonce is a MAC of the content (as in SIV, RFC 5297), so that no two contents share one.
+  // The nonce is a MAC of the content (as in SIV, RFC 5297), so that two contents never share a nonce.
   const iv = new Uint8Array(await crypto.subtle.sign('HMAC', naming, content)).slice(0, NONCE)
   const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, sealing, content)
   return `${publicUrl}/u/${Buffer.concat([iv, new Uint8Array(sealed)]).toString('base64url')}`
 }
 
-/** What makes the mail program of a recipient show a button of its own for the link. */
+/** The header fields that let a mail program show its own unsubscribe button (RFC 8058). */
 export function oneClickHeaders(url: string): Record<string, string> {
   return { 'List-Unsubscribe': `<${url}>`, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
 }
 
-/** Whom a token names; null where it is not one that `unsubscribeUrl` made, letter for letter. */
+/** The subscription that a token names, or null if the token is not exactly one that `unsubscribeUrl` made. */
 export async function readUnsubscribe(env: Env, token: string): Promise<Subscription | null> {
   const { tokenSecret } = settings(env)
   if (tokenSecret === null || token.length > TOKEN_AT_MOST) return null
   const bytes = new Uint8Array(Buffer.from(token, 'base64url'))
-  // Several spellings decode to the same bytes: only the one that was given out counts.
+  // Several base64url texts decode to the same bytes. Only the one that we made is accepted.
   if (bytes.length <= NONCE + TAG || Buffer.from(bytes).toString('base64url') !== token) return null
 
   const { sealing } = await keysOf(tokenSecret)
@@ -60,7 +60,10 @@ export async function readUnsubscribe(env: Env, token: string): Promise<Subscrip
   return { tenantId, contact, campaignId }
 }
 
-/** Stops all mail of the tenant to whom the token names, from now on and for good. Null where the token is not ours. */
+/**
+ * Stops all mail of the tenant to the contact that the token names, for good. Returns null for a token that is not
+ * ours.
+ */
 export async function unsubscribe(env: Env, now: Date, token: string): Promise<Subscription | null> {
   const subscription = await readUnsubscribe(env, token)
   if (subscription === null) return null

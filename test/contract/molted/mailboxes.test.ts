@@ -162,7 +162,7 @@ test('the default mailbox and one with sends on their way stay', async () => {
   expect(held.body.status).toBe('pending_approval')
   const busy = await tenant.del(path)
   expect(busy).toMatchObject({ status: 409, body: { error: 'conflict' } })
-  expect(busy.body.message).toContain('still on their way')
+  expect(busy.body.message).toContain('not finished')
 
   const cancelled = await tenant.del(`/v1/agent/sends/${held.body.requestId}`)
   expect(cancelled.body.cancelled).toBe(true)

@@ -12,10 +12,10 @@ import {
   problemIn,
 } from './records.ts'
 
-/** A record that is not as it must be, and what stands in its place. */
+/** A record that is missing or wrong, and the values found under its name. */
 export type Missing = DnsRecord & { problem: Problem; found: string[] }
 
-/** What the world says of a domain: `missing` is empty where all is in place. */
+/** Looks up the records of a domain in public DNS and returns those that are missing or wrong. */
 export async function checkRecords(env: Env, domain: Domain): Promise<Missing[]> {
   const ours = oursIn(env)
   const records = domain.mode === 'managed' ? nsRecords(domain, ours) : dnsRecords(domain, ours)
@@ -23,7 +23,7 @@ export async function checkRecords(env: Env, domain: Domain): Promise<Missing[]>
 }
 
 /**
- * Whether the record that only the claimant can have asked for still stands: `unknown` where the resolver gave no clear
+ * Whether the record that proves the ownership of a domain is still in DNS. It is `unknown` if the resolver gave no clear
  * answer.
  */
 export async function proofOf(env: Env, domain: Domain): Promise<'stands' | 'gone' | 'unknown'> {
@@ -37,7 +37,7 @@ export async function proofOf(env: Env, domain: Domain): Promise<'stands' | 'gon
   return missing.length < proof.length ? 'stands' : 'gone'
 }
 
-/** What of our own a domain's records name. */
+/** Our own names, as the records of a domain contain them. */
 export function oursIn(env: Env): Ours {
   const { mailDomain, nameservers, spfInclude } = settings(env)
   return { mailDomain, nameservers, spfInclude }
@@ -59,11 +59,11 @@ async function checked(env: Env, records: DnsRecord[]): Promise<Missing[]> {
 async function lookUp({ purpose, type, name }: DnsRecord, reach: Reach): Promise<string[] | null> {
   const found = await lookUpRecords(name, TYPE[type], reach)
   if (found === null || found.length > 0) return found
-  // Where the name itself says nothing, the domain it belongs to speaks for it.
+  // A name without a DMARC record has the policy of its organizational domain (RFC 7489, section 6.6.3).
   if (purpose === 'dmarc') {
     const above = `_dmarc.${organizationalDomain(name.slice('_dmarc.'.length))}`
     return above === name ? found : await lookUpRecords(above, TYPE.TXT, reach)
   }
-  // Some zones hold no alias there: an exchanger of the same name brings bounces to us as well.
+  // Some zones allow no CNAME at this name. An MX record to the same host brings bounces to us as well.
   return purpose === 'bounce' ? await lookUpRecords(name, TYPE.MX, reach) : found
 }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 
 export type DkimSigner = { domain: string; selector: string; key: CryptoKey }
 
-/** What a receiver relies on. From is named once more than it occurs, so that a second one breaks the signature. */
+/** The header fields to sign. The signature names From once more than it occurs, so that an added From breaks it. */
 const SIGNED = [
   'from',
   'to',
@@ -25,10 +25,10 @@ const SIGNED = [
 const LINE = 72
 
 /**
- * A message with its DKIM signature before it: RFC 6376, rsa-sha256, relaxed/relaxed. The message is ASCII with CRLF, and
- * no field among the signed ones occurs twice, as `buildMessage` makes it. The same input gives the same bytes.
+ * Puts a DKIM signature before a message (RFC 6376, rsa-sha256, relaxed/relaxed). The message must be ASCII with CRLF and
+ * must contain each signed field at most once, as `buildMessage` makes it. The same input gives the same bytes.
  *
- * It is written here because the libraries that sign bring a megabyte of verifying with them, and none oversigns.
+ * We do not use a library: those that sign also bring a megabyte of code for verifying, and none signs From twice.
  */
 export async function signDkim(
   raw: string,
@@ -58,7 +58,7 @@ export async function signDkim(
   return `${unsigned}${(signature.match(/.{1,72}/g) ?? []).join('\r\n  ')}\r\n${raw}`
 }
 
-/** The tag `h`, on lines that break after a colon. */
+/** The tag `h` as lines, each broken after a colon. */
 function names(list: string[]): string[] {
   const lines = [' h=']
   for (const [position, name] of list.entries()) {
@@ -70,7 +70,7 @@ function names(list: string[]): string[] {
   return lines
 }
 
-/** RFC 6376, section 3.4.2. */
+/** A header field in relaxed form (RFC 6376, section 3.4.2). */
 function relaxedField(field: string): string {
   const at = field.indexOf(':')
   const value = field
@@ -81,7 +81,7 @@ function relaxedField(field: string): string {
   return `${field.slice(0, at).toLowerCase()}:${value}`
 }
 
-/** RFC 6376, section 3.4.4. */
+/** A body in relaxed form (RFC 6376, section 3.4.4). */
 function relaxedBody(body: string): string {
   const lines = body.split('\r\n').map((line) => line.replace(/[ \t]+/g, ' ').replace(/ $/, ''))
   while (lines.at(-1) === '') lines.pop()

@@ -3,7 +3,9 @@ import { type Env, settings } from '../../../env.ts'
 import { parseAddress } from '../../ground/address.ts'
 import { Fault } from '../../ground/fault.ts'
 
-/** In characters: the names of DNS records and the addresses that we derive from a domain must fit their limits, too. */
+/**
+ * In characters: the names of DNS records and the addresses that we derive from a domain must fit their limits, too.
+ */
 const NAME_AT_MOST = 180
 
 /**

@@ -4,18 +4,23 @@ export type Domain = typeof domains.$inferSelect
 
 export type Purpose = 'delegation' | 'ownership' | 'spf' | 'dkim' | 'dmarc' | 'bounce'
 
-/** A record that the owner of a domain sets; `name` is whole, without a dot at its end. */
+/** A record that the owner of a domain sets. `name` is fully qualified, without a dot at its end. */
 export type DnsRecord = { purpose: Purpose; type: 'NS' | 'TXT' | 'CNAME'; name: string; value: string }
 
-/** What of our own the records name. */
+/** Our own names, as the records contain them. */
 export type Ours = { mailDomain: string; nameservers: string[]; spfInclude: string }
 
 export type Problem = 'not_found' | 'wrong_value' | 'several_records' | 'lookup_failed' | 'held_by_another'
 
-/** The host that bounces of mail from a domain go to; its SPF record is ours. */
+/**
+ * The host that receives the bounces of mail from a domain. It is an alias of ours, so our SPF record applies to it.
+ */
 export const bounceDomain = (domain: string) => `bounce.${domain}`
 
-/** The name servers to delegate a managed domain to: names of its own, so that no other claim is proved by them. */
+/**
+ * The name servers to delegate a managed domain to. Each domain gets names of its own, so that they prove this claim
+ * only.
+ */
 export function nsRecords(
   { domain, token }: Pick<Domain, 'domain' | 'token'>,
   { nameservers }: Ours,
@@ -28,7 +33,7 @@ export function nsRecords(
   }))
 }
 
-/** The records that a domain needs to write from it: set by its owner, or served by us where it is delegated. */
+/** The records that a domain needs for sending. The owner sets them; for a delegated domain we serve them. */
 export function dnsRecords(
   {
     domain,
@@ -59,7 +64,7 @@ export function dnsRecords(
   ]
 }
 
-/** What keeps the values found under a record's name from serving its purpose, or null. */
+/** What is wrong with the values found under a record's name, or null if they serve its purpose. */
 export function problemIn({ purpose, value }: DnsRecord, found: string[]): Problem | null {
   const judged = JUDGES[purpose](found, value)
   if (judged === 'ok') return null
@@ -68,9 +73,9 @@ export function problemIn({ purpose, value }: DnsRecord, found: string[]): Probl
 
 type Judged = 'ok' | Problem
 
-/** Each judges what was found by what was asked for. */
+/** For each purpose, compares the values found with the value expected. */
 const JUDGES: Record<Purpose, (found: string[], expected: string) => Judged> = {
-  // Another's name server among ours would answer for the domain as well.
+  // A name server of another claim would answer for the domain as well, so there must be none.
   delegation: (found, expected) => {
     const claim = claimOf(expected)
     return found.includes(expected) && found.every((each) => claimOf(each) === claim) ? 'ok' : 'wrong_value'
@@ -82,9 +87,11 @@ const JUDGES: Record<Purpose, (found: string[], expected: string) => Judged> = {
     const [, wanted = ''] = expected.split(' ')
     const terms = (records[0] ?? '').toLowerCase().split(/ +/)
     const all = terms.findIndex((term) => /^[+?~-]?all$/.test(term))
-    // What stands behind `all` is never looked at (RFC 7208, section 5.1).
-    const heeded = all === -1 ? terms : terms.slice(0, all)
-    return heeded.some((term) => term.replace(/^\+/, '').replace(/\.$/, '') === wanted) ? 'ok' : 'wrong_value'
+    // Terms after `all` are ignored (RFC 7208, section 5.1).
+    const effective = all === -1 ? terms : terms.slice(0, all)
+    return effective.some((term) => term.replace(/^\+/, '').replace(/\.$/, '') === wanted)
+      ? 'ok'
+      : 'wrong_value'
   },
   dkim: (found, expected) => {
     const records = found.map(tagsOf).filter((tags) => tags.has('p'))
@@ -99,7 +106,7 @@ const JUDGES: Record<Purpose, (found: string[], expected: string) => Judged> = {
       among('s', 'email')
     return isUsable && tags.get('p') === tagsOf(expected).get('p') ? 'ok' : 'wrong_value'
   },
-  // Any policy will do: which one is the owner's to say.
+  // Any policy is accepted: the owner of the domain chooses it.
   dmarc: (found) => {
     const records = found.filter((text) => /^v\s*=\s*DMARC1\s*(?:;|$)/.test(text))
     if (records.length !== 1) return records.length === 0 ? 'not_found' : 'several_records'
@@ -115,10 +122,10 @@ const JUDGES: Record<Purpose, (found: string[], expected: string) => Judged> = {
   },
 }
 
-/** The label by which a name server says whose claim it proves. */
+/** The first label of a name server: the token of the claim that it proves. */
 const claimOf = (server: string) => server.slice(0, server.indexOf('.'))
 
-/** `tag=value; tag=value`, white space anywhere in a value left out (RFC 6376, section 3.6.1). */
+/** Parses `tag=value; tag=value`. White space within values is removed (RFC 6376, section 3.6.1). */
 function tagsOf(text: string): Map<string, string> {
   return new Map(
     text.split(';').flatMap((part): [string, string][] => {

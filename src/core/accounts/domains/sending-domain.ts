@@ -2,23 +2,23 @@ import type { Env } from '../../../env.ts'
 import type { DkimSigner } from './dkim.ts'
 import { openDkimKey } from './dkim-key.ts'
 
-/** The newest address that a mailbox has in an attached domain: the one it writes from. Both arguments are SQL. */
+/** SQL: the domain of the newest alias of a mailbox, from which the mailbox writes. Both arguments are SQL. */
 export const newestAlias = (tenantId: string, mailboxId: string) => `(
   SELECT x.domain_id FROM aliases x WHERE x.tenant_id = ${tenantId} AND x.mailbox_id = ${mailboxId}
   ORDER BY x.created_at DESC, x.domain_id DESC LIMIT 1)`
 
-/** Joins the newest alias as `al` and its domain as `dm` to a mailbox. */
+/** SQL: joins the newest alias (as `al`) and its domain (as `dm`) to a mailbox. */
 export const joinSender = (mailbox: string) => `
   LEFT JOIN aliases al ON al.tenant_id = ${mailbox}.tenant_id AND al.mailbox_id = ${mailbox}.id
     AND al.domain_id = ${newestAlias(`${mailbox}.tenant_id`, `${mailbox}.id`)}
   LEFT JOIN domains dm ON dm.tenant_id = al.tenant_id AND dm.id = al.domain_id`
 
-/** The mailbox that an address of ours leads to, by its own address or by one in an attached domain. As SQL. */
+/** SQL: the address of the mailbox that receives mail for `contact`, which may be an alias in an attached domain. */
 export const mailboxContact = (contact: string) => `coalesce((
   SELECT b.contact FROM aliases x JOIN mailboxes b ON b.tenant_id = x.tenant_id AND b.id = x.mailbox_id
   WHERE x.contact = ${contact}), ${contact})`
 
-/** An attached domain as rendering needs it. */
+/** What rendering needs of an attached domain. */
 export type SendingDomain = {
   tenantId: string
   id: string
@@ -27,7 +27,7 @@ export type SendingDomain = {
   sealedKey: string
 }
 
-/** What signs for a domain, or null where its key was sealed under another TOKEN_SECRET. */
+/** The DKIM signer of a domain, or null if its key was sealed under another TOKEN_SECRET. */
 export async function signerOf(
   env: Env,
   { tenantId, id, domain, selector, sealedKey }: SendingDomain,

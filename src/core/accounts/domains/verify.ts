@@ -77,7 +77,10 @@ export async function recheckDomain(env: Env, { tenantId, domainId }: DomainBell
   else await setBack(at, domain, { status: 'failed', misses, nextAt: null })
 }
 
-/** The missing records, or the tenant's claim that stands in the way; and the domain that must give way if none is missing. */
+/**
+ * The missing records, or the tenant's claim that stands in the way; and the domain that must give way if none is
+ * missing.
+ */
 async function findings(env: Env, domain: Domain): Promise<{ missing: Missing[]; rival: Domain | null }> {
   const missing = await checkRecords(env, domain)
   const rival = missing.length > 0 ? null : await rivalOf(env, domain)
