@@ -4,10 +4,16 @@ import { join } from 'node:path'
 import { readKey, verifyLog } from '../../src/cli/audit-log.ts'
 import { startDev } from '../../test/support/program.ts'
 
-// Tampers with the log of a tenant in 2,000 ways: each must be found, with the first line that is wrong.
-
 const COPIES = 2_000
 const CHANGES = 200
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(`Usage: npm run prove -- audit
+
+Tampers with the audit log of a tenant in 2,000 ways. The verifier must find each, and name the first line that is wrong,
+before and after the tenant's data is deleted. Takes no arguments.`)
+  process.exit(0)
+}
 
 const folder = await mkdtemp(join(tmpdir(), 'moltpost-audit-'))
 const server = await startDev(join(folder, 'state'), { AUTO_CLAIM: '1' })

@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers'
 import { authenticate } from 'mailauth'
 
 /**
- * What stands between an MTA and the Worker in `npm run prove -- inbound`: takes one message on its standard input, adds the
- * Authentication-Results that mailauth finds as a receiving hop would, and hands it to `email()`. Arguments: the Worker's
+ * The program between the MTA and the Worker in `npm run prove -- inbound`. It reads one message from standard input, adds
+ * the Authentication-Results that mailauth finds, as a receiving hop would, and passes it to `email()`. Arguments: the Worker's
  * address, the envelope sender and recipient, the folder for the verdicts.
  */
 const [worker = '', from = '', to = '', folder = '.'] = process.argv.slice(2)

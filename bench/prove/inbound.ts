@@ -6,11 +6,15 @@ import { promisify } from 'node:util'
 import { createTransport } from 'nodemailer'
 import { freePort, ROOT, sleep, startDev, startProgram } from '../../test/support/program.ts'
 
-/**
- * Real mail in: swaks and nodemailer hand messages to exim4, which hands them, with the Authentication-Results that
- * mailauth finds, to the Worker's `email()` under `npm run dev`. Needs the Debian packages swaks and exim4-daemon-heavy, and
- * root for exim's own sake. Exits with 1 where anything did not arrive as it should.
- */
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(`Usage: npm run prove -- inbound
+
+swaks and nodemailer hand messages to exim4. It passes them, with the Authentication-Results that mailauth finds, to the
+email() handler of the Worker under npm run dev. Needs root and the Debian packages swaks and exim4-daemon-heavy. Takes no
+arguments.`)
+  process.exit(0)
+}
+
 const NEEDED = ['swaks', 'exim4']
 const missing = NEEDED.filter((name) => spawnSync('which', [name]).status !== 0)
 if (missing.length > 0) {
@@ -121,7 +125,7 @@ function check(what: string, isSo: boolean | undefined) {
   if (!isSo) failures.push(what)
 }
 
-/** An MTA of our own, in the foreground: it hands whatever it takes to the Worker. */
+/** An MTA of our own, in the foreground. It passes every message to the Worker. */
 async function startExim() {
   const gateway = join(folder, 'gateway.sh')
   await writeFile(

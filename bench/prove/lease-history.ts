@@ -35,10 +35,10 @@ const ACTIVE_FOR_MS = 300_000
 type Tenure = { leaseId: string; holderId: string; epoch: number; from: number; to: number }
 
 /**
- * Whether a contact was one agent's at a time: no instant with two holders, every grant under a greater epoch than all
- * before, nothing revived once it was over, and no mail leaving for one agent while another held the contact. Entries may
- * come in any order. `heartbeats`, the last one of each agent, bound the leases whose end nobody has yet found. A departure
- * is told by its own clock: one that is within a lease by no more than `skewMs` is let pass.
+ * Checks that one agent at a time held a contact: no moment has two holders, every grant has a greater epoch than all grants
+ * before it, no lease comes back after its end, and no mail leaves for one agent while another holds the contact. Entries
+ * may come in any order. `heartbeats` holds the last heartbeat of each agent; it bounds the leases whose end is not recorded.
+ * Departures are timed by another clock, so one inside another agent's lease by at most `skewMs` is accepted.
  */
 export function checkExclusivity(
   history: LeaseRecord[],
@@ -91,8 +91,8 @@ export function checkExclusivity(
 }
 
 /**
- * The attempts of one send: each from its routing to the delivery step that says what came of it. A routing with no such
- * step behind it is under way while the send is in flight, and otherwise never left.
+ * The attempts of one send, each from its routing step to the delivery step with its outcome. A routing step without an
+ * outcome is an open attempt while the send is in flight; otherwise no mail left.
  */
 export function departuresOf({ requestId, agentId, status, trace }: TracedSend): Departure[] {
   return trace.flatMap((step, position) => {
@@ -103,7 +103,7 @@ export function departuresOf({ requestId, agentId, status, trace }: TracedSend):
   })
 }
 
-/** From its grant to its release or end; where neither is told, to the last moment that it can have stood. */
+/** The time of a lease, from its grant to its recorded end, or else to the latest moment that it can have been valid. */
 function tenureOf(
   leaseId: string,
   entries: LeaseRecord[],

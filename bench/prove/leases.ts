@@ -11,17 +11,17 @@ import {
 const HELP = `Usage: npm run prove -- leases [options] FILE...
        npm run prove -- leases [options] --base-url URL --key KEY --contact EMAIL
 
-Says whether a contact was one agent's at a time: no instant with two holders, every grant under a greater epoch than all
-before, nothing revived once it was over, and no mail leaving for one agent while another held the contact. Reads the
+Checks that one agent at a time held a contact: no moment has two holders, every grant has a greater epoch than all grants
+before it, no lease comes back after its end, and no mail leaves for one agent while another holds the contact. Reads the
 lease history, the sends and the heartbeats from a running Moltpost, or from files of
 {"history": [...], "departures": [{"sendId", "agentId", "at", "until"}], "heartbeats": {"<agentId>": "<time>"}}, or of a
-history alone. Exits 1 when something is violated, 2 when there is nothing to read.
+history alone. Exits with 1 if a rule is violated, with 2 if there is nothing to read.
 
-  --base-url URL  where Moltpost is reached
-  --key KEY       a key of the tenant that may read
-  --contact EMAIL whose history is read
-  --save FILE     writes what was read to a file, to be checked again elsewhere
-  --skew MS       lets pass a departure that is within another's lease by no more than this (default 0)
+  --base-url URL  address of Moltpost
+  --key KEY       a key of the tenant with the read permission
+  --contact EMAIL the contact whose history is checked
+  --save FILE     save the evidence to a file that can be checked again later
+  --skew MS       accept a departure inside another agent's lease by at most this much (default 0)
   --json          print the verdicts as JSON
   --help          print this`
 

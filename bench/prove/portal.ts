@@ -5,11 +5,18 @@ import { chromium, type Page } from 'playwright-core'
 import { demoKey } from '../../src/core/local/demo-world.ts'
 import { sleep, startDev } from '../../test/support/program.ts'
 
-/** What the overview of an account with 10,000 sends costs a browser, beside the health route and a page without data. */
 const SENDS = 10_000
 const AT_ONCE = 500
 const TIMES = 15
 const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(`Usage: npm run prove -- portal
+
+Measures the first byte and DOM ready of the portal's overview for an account with 10,000 sends, and compares them with
+/health and a static page. CHROMIUM names the browser (default /usr/bin/chromium). Takes no arguments.`)
+  process.exit(0)
+}
 
 const state = await mkdtemp(join(tmpdir(), 'moltpost-'))
 const server = await startDev(state)
