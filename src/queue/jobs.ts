@@ -1,4 +1,5 @@
 import { recheckDomain } from '../core/accounts/domains/verify.ts'
+import { followUp } from '../core/arrivals/follow-up.ts'
 import { takeIn } from '../core/arrivals/take-in.ts'
 import { linkEntries } from '../core/governance/audit/link.ts'
 import { buildArchive } from '../core/governance/compliance/archive.ts'
@@ -26,7 +27,7 @@ export const decideSends = (env: Env, bells: SendBell[]): Settled =>
   })
 
 export const publishEvents = (env: Env, bells: OutboxBell[]): Settled =>
-  oncePerTenant(bells, (tenantId) => publish(env, new Date(), tenantId))
+  oncePerTenant(bells, (tenantId) => publish(env, new Date(), tenantId, followUp))
 
 export const readArrivals = (env: Env, bells: ArrivalBell[]): Settled =>
   each(bells, (bell) => takeIn(env, bell, new Date()))

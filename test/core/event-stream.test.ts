@@ -1,5 +1,6 @@
 import { env, exports } from 'cloudflare:workers'
 import { expect, onTestFinished, test } from 'vitest'
+import { followUp } from '../../src/core/arrivals/follow-up.ts'
 import { eventStream } from '../../src/core/ground/event-stream.ts'
 import { eventStatements, type Happening } from '../../src/core/journal/event-rows.ts'
 import { publish } from '../../src/core/publishing/publish.ts'
@@ -10,7 +11,7 @@ type Told = { id: string; type: string; mailbox_id: string | null }
 /** Something that happened to the tenant, published at once. */
 async function happen(tenant: Pick<Tenant, 'id'>, ...happenings: Happening[]): Promise<void> {
   await env.DB.batch(eventStatements(env, tenant.id, happenings, new Date()))
-  await publish(env, new Date(), tenant.id)
+  await publish(env, new Date(), tenant.id, followUp)
 }
 
 const about = (mailboxId: string | null, type: Happening['type'] = 'message.received'): Happening => ({

@@ -1,6 +1,7 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { followUp } from '../../src/core/arrivals/follow-up.ts'
 import { linkEntries } from '../../src/core/governance/audit/link.ts'
 import { sweep } from '../../src/core/overview/sweep.ts'
 import { publish } from '../../src/core/publishing/publish.ts'
@@ -28,7 +29,7 @@ test('a sweep reads only waiting events and unlinked entries, however many publi
   expect((await worker.fetch(request as never, muted, createExecutionContext())).status).toBe(200)
   const { env: heard, asked } = overheard()
   const { JOBS, WEBHOOK } = muted
-  expect(await publish({ ...heard, JOBS, WEBHOOK }, new Date(), tenant.id)).toBe(1)
+  expect(await publish({ ...heard, JOBS, WEBHOOK }, new Date(), tenant.id, followUp)).toBe(1)
   expect(await linkEntries(heard, new Date(), tenant.id)).toBeGreaterThan(0)
   const steps = (await planOf(asked)).filter(({ step }) => /^SEARCH (e|events|audit_entries)\b/.test(step))
   expect(steps.length).toBeGreaterThan(3)

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, test } from 'vitest'
+import { followUp } from '../../src/core/arrivals/follow-up.ts'
 import { newCtx } from '../../src/core/ground/ctx.ts'
 import { eventStatements, type Happening } from '../../src/core/journal/event-rows.ts'
 import { publish } from '../../src/core/publishing/publish.ts'
@@ -76,7 +77,7 @@ async function newHook(url: string, request: Partial<WebhookRequest> = {}, when 
 async function happen(tenantId: string, count: number, when: Date) {
   const happenings = Array.from({ length: count }, () => SUPPRESSED)
   await env.DB.batch(eventStatements(env, tenantId, happenings, when))
-  while ((await publish(quiet, when, tenantId)) > 0);
+  while ((await publish(quiet, when, tenantId, followUp)) > 0);
   const { results } = await env.DB.prepare(
     `SELECT d.id FROM webhook_deliveries d JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
      WHERE d.tenant_id = ?1 AND d.created_at = ?2 ORDER BY e.seq`,
@@ -194,7 +195,9 @@ test('ten concurrent publishers publish each event once, to the webhooks that wa
   await env.DB.batch(eventStatements(env, tenant.id, happenings, LATER))
   let published = 0
   for (let round = 0; round < 4; round++) {
-    const counts = await Promise.all(Array.from({ length: 10 }, () => publish(quiet, LATER, tenant.id)))
+    const counts = await Promise.all(
+      Array.from({ length: 10 }, () => publish(quiet, LATER, tenant.id, followUp)),
+    )
     published += counts.reduce((sum, count) => sum + count, 0)
   }
   expect(published).toBe(250)
@@ -311,7 +314,7 @@ test('410 or five days of only failures switch a webhook off; switched on again,
     expect([ms, now.isActive, now.disabledReason]).toEqual([ms, isActive, isActive ? null : 'failing'])
     expect(now.failingSince).toEqual(LATER)
   }
-  await publish(quiet, at(5 * DAY), failing.tenant.id)
+  await publish(quiet, at(5 * DAY), failing.tenant.id, followUp)
   const { body: history } = await failing.tenant.owner.get('/v1/agent/events?type=webhook.disabled')
   expect(history.items).toMatchObject([{ data: { webhook_id: failing.webhook.id, reason: 'failing' } }])
 })

@@ -1,9 +1,9 @@
 import type { Env } from '../../env.ts'
-import { keys, mailboxes, owners, tenants } from '../../schema/accounts.ts'
+import { keys, mailboxes, owners, type Permission, tenants } from '../../schema/accounts.ts'
 import { suppressions } from '../../schema/contacts.ts'
 import { templates, templateVersions } from '../../schema/letters.ts'
 import { hashSecret } from '../accounts/keys.ts'
-import { database } from '../ground/ctx.ts'
+import { type Db, database } from '../ground/ctx.ts'
 import { DEMO, DEMO_OWNER_KEY, demoKey } from './demo-world.ts'
 
 const MINUTE_MS = 60_000
@@ -15,14 +15,57 @@ const MINUTE_MS = 60_000
 export async function seedDemo(env: Env, now: Date): Promise<void> {
   if (env.LOCAL !== '1') throw new Error('the demo world exists only in local development: set LOCAL=1')
   const db = database(env)
-  const { tenantId, mailboxId } = DEMO
-  const key = async (
-    id: string,
-    secret: string,
-    permissions: ('read' | 'send' | 'manage' | 'approve')[],
-  ) => ({
+  await db.batch([
+    ...accountStatements(db, env.MAIL_DOMAIN, now),
+    ...(await keyStatements(db, env, now)),
+    ...templateStatements(db, now),
+  ])
+}
+
+/** The tenant, its owner, its mailbox and the address that must not be written to. */
+function accountStatements(db: Db, mailDomain: string, now: Date) {
+  const { tenantId, mailboxId, ownerEmail } = DEMO
+  const address = `demo@${mailDomain}`
+  const tenant = { id: tenantId, name: 'Demo', plan: 'enterprise', level: 'trusted' } as const
+  const owner = { tenantId, id: 'own_demo', email: ownerEmail, contact: ownerEmail, name: 'Demo Owner' }
+  const limits = {
+    autonomy: 'auto',
+    cooldownMs: 10 * MINUTE_MS,
+    hourlyLimit: 5_000,
+    dailyLimit: 50_000,
+  } as const
+  const mailbox = { tenantId, id: mailboxId, address, contact: address, displayName: 'Demo', ...limits }
+  const bob = {
+    email: 'bob@example.com',
+    contact: 'bob@example.com',
+    reasonCode: 'manual_dnc',
+    source: 'demo',
+  } as const
+  return [
+    db
+      .insert(tenants)
+      .values({ ...tenant, defaultMailboxId: mailboxId, createdAt: now })
+      .onConflictDoNothing(),
+    db
+      .insert(owners)
+      .values({ ...owner, claimedAt: now, verifiedAt: now })
+      .onConflictDoNothing(),
+    db
+      .insert(mailboxes)
+      .values({ ...mailbox, createdAt: now, updatedAt: now })
+      .onConflictDoNothing(),
+    db
+      .insert(suppressions)
+      .values({ tenantId, id: 'sup_demo', scope: 'tenant', ...bob, createdAt: now })
+      .onConflictDoNothing(),
+  ] as const
+}
+
+/** A key for the agent, which DEMO_KEY may replace at any start, and one for the owner. */
+async function keyStatements(db: Db, env: Env, now: Date) {
+  const key = async (id: string, secret: string, permissions: Permission[]) => ({
     id,
-    tenantId,
+    tenantId: DEMO.tenantId,
     hash: await hashSecret(secret),
     prefix: secret.slice(0, 14),
     label: id,
@@ -33,87 +76,30 @@ export async function seedDemo(env: Env, now: Date): Promise<void> {
     key('key_demo', demoKey(env), ['read', 'send', 'manage']),
     key('key_demo_owner', DEMO_OWNER_KEY, ['read', 'manage', 'approve']),
   ])
-  await db.batch([
-    db
-      .insert(tenants)
-      .values({
-        id: tenantId,
-        name: 'Demo',
-        plan: 'enterprise',
-        level: 'trusted',
-        defaultMailboxId: mailboxId,
-        createdAt: now,
-      })
-      .onConflictDoNothing(),
-    db
-      .insert(owners)
-      .values({
-        tenantId,
-        id: 'own_demo',
-        email: DEMO.ownerEmail,
-        contact: DEMO.ownerEmail,
-        name: 'Demo Owner',
-        claimedAt: now,
-        verifiedAt: now,
-      })
-      .onConflictDoNothing(),
-    db
-      .insert(mailboxes)
-      .values({
-        tenantId,
-        id: mailboxId,
-        address: `demo@${env.MAIL_DOMAIN}`,
-        contact: `demo@${env.MAIL_DOMAIN}`,
-        displayName: 'Demo',
-        autonomy: 'auto',
-        cooldownMs: 10 * MINUTE_MS,
-        hourlyLimit: 5_000,
-        dailyLimit: 50_000,
-        createdAt: now,
-        updatedAt: now,
-      })
-      .onConflictDoNothing(),
+  return [
     db
       .insert(keys)
       .values(agentKey)
       .onConflictDoUpdate({ target: keys.id, set: { hash: agentKey.hash, prefix: agentKey.prefix } }),
     db.insert(keys).values(ownerKey).onConflictDoNothing(),
-    db
-      .insert(suppressions)
-      .values({
-        tenantId,
-        contact: 'bob@example.com',
-        scope: 'tenant',
-        id: 'sup_demo',
-        email: 'bob@example.com',
-        reasonCode: 'manual_dnc',
-        source: 'demo',
-        createdAt: now,
-      })
-      .onConflictDoNothing(),
-    ...TEMPLATES.flatMap(({ slug, type, variables, ...content }) => {
-      const id = `tpl_demo_${slug.replace(/[^a-z]/g, '')}`
-      const common = { tenantId, createdAt: now }
-      return [
-        db
-          .insert(templates)
-          .values({ ...common, id, slug, name: slug, type, publishedVersion: 1, updatedAt: now })
-          .onConflictDoNothing(),
-        db
-          .insert(templateVersions)
-          .values({
-            ...common,
-            templateId: id,
-            version: 1,
-            ...content,
-            variables,
-            status: 'published',
-            publishedAt: now,
-          })
-          .onConflictDoNothing(),
-      ]
-    }),
-  ])
+  ]
+}
+
+function templateStatements(db: Db, now: Date) {
+  const common = { tenantId: DEMO.tenantId, createdAt: now }
+  return TEMPLATES.flatMap(({ slug, type, ...content }) => {
+    const id = `tpl_demo_${slug.replace(/[^a-z]/g, '')}`
+    return [
+      db
+        .insert(templates)
+        .values({ ...common, id, slug, name: slug, type, publishedVersion: 1, updatedAt: now })
+        .onConflictDoNothing(),
+      db
+        .insert(templateVersions)
+        .values({ ...common, ...content, templateId: id, version: 1, status: 'published', publishedAt: now })
+        .onConflictDoNothing(),
+    ]
+  })
 }
 
 const text = (name: string, type = 'string') => ({ name, type, required: true })

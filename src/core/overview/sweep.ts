@@ -8,7 +8,7 @@ import { forgetSessions } from '../accounts/sessions.ts'
 import { sweepAudit } from '../governance/audit/sweep.ts'
 import { sweepCompliance } from '../governance/compliance/sweep.ts'
 import { database } from '../ground/ctx.ts'
-import { ringAll, ringArrivals, type SendBell } from '../journal/bells.ts'
+import { type ArrivalBell, ringAll, ringArrivals, type SendBell } from '../journal/bells.ts'
 import { forgetExpired } from '../mail/memory.ts'
 import { noticeHeld } from '../notices/letters.ts'
 import { forgetTokens } from '../notices/tokens.ts'
@@ -20,6 +20,7 @@ import { RING_AGAIN_MS } from '../sending/settle.ts'
 
 /** Rows that one sweep takes. The rest wait for the next sweep. */
 const AT_ONCE = 500
+/** How long the answer under an idempotency key is kept, in ms. */
 const IDEMPOTENCY_KEPT_MS = 86_400_000
 
 /** The queue that moves a send on. A held send is rendered first; then JOBS waits for its approval to end. */
@@ -32,20 +33,42 @@ function queueFor(state: SendState, isRendered: boolean): 'RENDER' | 'DELIVER' |
 }
 
 /**
- * A lock guards the work of these, so `next_at` moves on with the first bell and a second does not ring too soon. The
- * other states are judged by `next_at` itself, which therefore stays.
+ * In these states a lock protects the work, so the first bell moves `next_at` on and a second bell does not ring too soon. In
+ * the other states `next_at` itself decides when the send is judged, so it stays.
  */
 const RUNG_ONCE = statesWhere(isAtWorker)
 
 /**
- * The one retry authority: rings again for every send, arrival, event, webhook delivery and domain whose time has come, and
- * forgets answers, events and sessions kept long enough. Audit logs, exports and deletions are taken up too, bonds
- * whose time has come looked after at once, and those who may decide what is held told by mail.
- * Leaving out any number of sweeps only delays. Returns how many bells it rang.
+ * The one retry authority. It rings again for every send, arrival, event, webhook delivery, domain, audit entry, export and
+ * deletion that is due, renews bonds, mails notices of held sends, and deletes what was kept long enough. A missed sweep only
+ * delays. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
-  const db = database(env)
-  const due = await db
+  const [sendBells, waiting] = [await dueSends(env, now), await dueArrivals(env, now)]
+  const [events, webhooks, audits, domains, orders] = await Promise.all([
+    sweepEvents(env, now),
+    sweepWebhooks(env, now),
+    sweepAudit(env),
+    sweepDomains(env, now),
+    sweepCompliance(env, now),
+    ringAll(env.RENDER, sendBells.RENDER),
+    ringAll(env.DELIVER, sendBells.DELIVER),
+    ringAll(env.JOBS, sendBells.JOBS),
+    ringArrivals(env, waiting),
+    forgetAnswers(env, now),
+    forgetExpired(env, now),
+    sweepBonds(env, now),
+    noticeHeld(env, now),
+    forgetSessions(env, now),
+    forgetTokens(env, now),
+  ])
+  const rung = sendBells.RENDER.length + sendBells.DELIVER.length + sendBells.JOBS.length + waiting.length
+  return rung + events + webhooks + audits + domains + orders
+}
+
+/** The bells of due sends, by queue. A send that needs no queue any more has none. */
+async function dueSends(env: Env, now: Date): Promise<Record<'RENDER' | 'DELIVER' | 'JOBS', SendBell[]>> {
+  const due = await database(env)
     .update(sends)
     .set({
       nextAt: sql`iif(${inArray(sends.state, RUNG_ONCE)}
@@ -65,7 +88,16 @@ export async function sweep(env: Env, now: Date): Promise<number> {
       state: sends.state,
       renderedKey: sends.renderedKey,
     })
-  const waiting = await db
+  const bells: Record<'RENDER' | 'DELIVER' | 'JOBS', SendBell[]> = { RENDER: [], DELIVER: [], JOBS: [] }
+  for (const { tenantId, sendId, state, renderedKey } of due) {
+    const queue = queueFor(state, renderedKey !== null)
+    if (queue) bells[queue].push({ tenantId, sendId })
+  }
+  return bells
+}
+
+async function dueArrivals(env: Env, now: Date): Promise<ArrivalBell[]> {
+  return await database(env)
     .update(arrivals)
     .set({ nextAt: new Date(now.getTime() + RING_AGAIN_MS) })
     .where(
@@ -73,30 +105,9 @@ export async function sweep(env: Env, now: Date): Promise<number> {
         SELECT d.tenant_id, d.id FROM arrivals d WHERE d.next_at <= ${now.getTime()} ORDER BY d.next_at LIMIT ${AT_ONCE})`,
     )
     .returning({ tenantId: arrivals.tenantId, arrivalId: arrivals.id })
-  await db
-    .delete(idempotency)
-    .where(lte(idempotency.createdAt, new Date(now.getTime() - IDEMPOTENCY_KEPT_MS)))
-  const bells: Record<'RENDER' | 'DELIVER' | 'JOBS', SendBell[]> = { RENDER: [], DELIVER: [], JOBS: [] }
-  for (const { tenantId, sendId, state, renderedKey } of due) {
-    const queue = queueFor(state, renderedKey !== null)
-    if (queue) bells[queue].push({ tenantId, sendId })
-  }
-  const [bellsOfEvents, bellsOfWebhooks, bellsOfAudits, bellsOfDomains, bellsOfOrders] = await Promise.all([
-    sweepEvents(env, now),
-    sweepWebhooks(env, now),
-    sweepAudit(env),
-    sweepDomains(env, now),
-    sweepCompliance(env, now),
-    ringAll(env.RENDER, bells.RENDER),
-    ringAll(env.DELIVER, bells.DELIVER),
-    ringAll(env.JOBS, bells.JOBS),
-    ringArrivals(env, waiting),
-    forgetExpired(env, now),
-    sweepBonds(env, now),
-    noticeHeld(env, now),
-    forgetSessions(env, now),
-    forgetTokens(env, now),
-  ])
-  const rung = bells.RENDER.length + bells.DELIVER.length + bells.JOBS.length + waiting.length
-  return rung + bellsOfEvents + bellsOfWebhooks + bellsOfAudits + bellsOfDomains + bellsOfOrders
+}
+
+async function forgetAnswers(env: Env, now: Date): Promise<void> {
+  const before = new Date(now.getTime() - IDEMPOTENCY_KEPT_MS)
+  await database(env).delete(idempotency).where(lte(idempotency.createdAt, before))
 }

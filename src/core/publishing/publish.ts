@@ -4,9 +4,9 @@ import { idFloor } from '../ground/ids.ts'
 import { byteLength } from '../ground/slices.ts'
 import { statement } from '../ground/sql.ts'
 import { ringOutbox } from '../journal/bells.ts'
+import type { Due } from '../journal/event-types.ts'
 import { ringDeliveries } from '../journal/webhook-bells.ts'
 import { announce } from './announce.ts'
-import { followUp } from './follow-up.ts'
 import { BODY_AT_MOST, type Payload, payloadOf } from './payload.ts'
 import { subjectsOf } from './subjects.ts'
 import { IS_FULL } from './webhooks/waiting.ts'
@@ -68,12 +68,15 @@ const PUBLISH = statement<{ seq: number }>(`
   WHERE events.tenant_id = :tenantId AND events.seq = j.seq AND events.next_at IS NOT NULL
   RETURNING events.seq`)
 
+/** What else follows from events before they are published. It is handed in, and must not throw. */
+export type FollowUp = (env: Env, now: Date, tenantId: string, events: Due[]) => Promise<void>
+
 /**
  * Publishes the due events of a tenant, oldest first: makes each payload once, adds its deliveries to webhooks and sends it to
  * the stream. Of several runs at the same time, one publishes an event. Rings again if more are due. Returns how many events
  * this run published.
  */
-export async function publish(env: Env, now: Date, tenantId: string): Promise<number> {
+export async function publish(env: Env, now: Date, tenantId: string, followUp: FollowUp): Promise<number> {
   const due = await DUE.all(env, { tenantId, now: now.getTime() })
   const [first] = due
   if (!first) return 0

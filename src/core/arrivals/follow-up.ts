@@ -1,9 +1,9 @@
 import type { Env } from '../../env.ts'
-import { autoReplyTo } from '../arrivals/auto-reply.ts'
 import { tellFailure } from '../ground/log.ts'
 import type { Due } from '../journal/event-types.ts'
 import { indexMessages } from '../mail/search/indexing.ts'
 import { noticeTrouble } from '../notices/trouble.ts'
+import { autoReplyTo } from './auto-reply.ts'
 
 /**
  * What follows from an event before it is published: a message becomes searchable, a mailbox with an automatic reply answers,
