@@ -1,5 +1,4 @@
 import {
-  DELIVERY_STATES,
   type Delivery,
   getDelivery,
   listDeliveries,
@@ -10,7 +9,6 @@ import {
 import {
   createWebhook,
   deleteWebhook,
-  EVENT_TYPES,
   getWebhook,
   listWebhooks,
   rotateSecret,
@@ -18,68 +16,23 @@ import {
   type Webhook,
 } from '../../core/publishing/webhooks/webhooks.ts'
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
-import {
-  attemptFields,
-  attemptOf,
-  changeOf,
-  deliveryFields,
-  deliveryOf,
-  progressFields,
-  progressOf,
-  snakeCase,
-  webhookDescription,
-  webhookUrl,
-} from '../webhooks.ts'
+import { attemptOf, changeOf, deliveryOf, progressOf, snakeCase } from '../webhooks.ts'
 import { ErrorView } from './refusals.ts'
+import {
+  AttemptView,
+  DeliveriesQuery,
+  DeliveryParams,
+  DeliveryView,
+  listOf,
+  Params,
+  ReplayBody,
+  WebhookBody,
+  WebhookChange,
+  WebhookView,
+} from './webhook-schemas.ts'
 
 /** More webhooks than a tenant can have, so that one page lists all. */
 const ALL = 1_000
-
-const Fields = {
-  url: webhookUrl,
-  event_types: z.array(z.enum(EVENT_TYPES)).min(1).max(100),
-  is_active: z.boolean(),
-  description: webhookDescription,
-}
-
-const WebhookBody = z
-  .object({
-    url: Fields.url,
-    event_types: Fields.event_types,
-    is_active: Fields.is_active.default(true),
-    description: Fields.description.default(null),
-  })
-  .openapi('WebhookRequest')
-
-const WebhookChange = z.object(Fields).partial().openapi('WebhookChange')
-
-const WebhookView = z
-  .object({
-    id: z.string(),
-    agent_id: z.string().nullable(),
-    url: z.string(),
-    event_types: z.array(z.string()),
-    description: z.string().nullable(),
-    is_active: z.boolean(),
-    disabled_reason: z.string().nullable(),
-    failing_since: z.string().nullable(),
-    created_at: z.string(),
-    updated_at: z.string(),
-  })
-  .openapi('Webhook')
-
-const DeliveryView = z
-  .object({ ...snakeCase(deliveryFields), ok: z.boolean(), ...snakeCase(progressFields) })
-  .openapi('WebhookDelivery')
-
-const AttemptView = z.object(snakeCase(attemptFields)).openapi('WebhookAttempt')
-
-const listOf = <Item extends z.ZodType>(item: Item) =>
-  z.object({ data: z.array(item), has_more: z.boolean(), next_cursor: z.string().nullable() })
-
-const Id = z.string().min(1).max(100)
-const Params = z.object({ id: Id })
-const DeliveryParams = z.object({ id: Id, deliveryId: Id })
 
 const common = { tags: ['webhooks'], security: [{ bearer: [] }] }
 
@@ -223,11 +176,7 @@ webhooks.openapi(
     summary: 'List the deliveries of a webhook, newest first',
     request: {
       params: Params,
-      query: z.object({
-        state: z.enum(DELIVERY_STATES).optional(),
-        limit: z.coerce.number().int().min(1).max(100).default(20),
-        cursor: Id.optional(),
-      }),
+      query: DeliveriesQuery,
     },
     responses: { 200: json(listOf(DeliveryView)) },
   }),
@@ -294,14 +243,7 @@ webhooks.openapi(
     summary: 'Send all deliveries again that were given up since a time',
     request: {
       params: Params,
-      ...body(
-        z.object({
-          since: z.iso
-            .datetime({ offset: true })
-            .openapi({ format: 'date-time', example: '2026-04-17T14:32:00Z' }),
-          state: z.literal('dead').default('dead'),
-        }),
-      ),
+      ...body(ReplayBody),
     },
     responses: { 200: json(z.object({ replayed: z.number() })) },
   }),

@@ -1,6 +1,6 @@
 import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { z } from '../http.ts'
-import { LeaseHolder } from './send.ts'
+import { LeaseHolder } from './send-schemas.ts'
 import { SendRow } from './sends.ts'
 import { Id, Payload, Stamp } from './words.ts'
 

@@ -8,134 +8,23 @@ import {
   openMailbox,
   updateMailbox,
 } from '../../core/accounts/mailboxes.ts'
-import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
+import {
+  AutonomyBody,
+  type AutonomyLevel,
+  AutonomyView,
+  type Carrier,
+  ChangedMailbox,
+  MailboxView,
+  NewMailbox,
+  slug,
+} from './mailbox-schemas.ts'
 import { Id, listOf, Page, page } from './words.ts'
 
 const MINUTE_MS = 60_000
 
-const AutonomyName = z.enum(['review', 'first_contact', 'auto'])
-
-const AutonomyLevel = z.union([z.literal(1), z.literal(2), z.literal(3)]).openapi({
-  description:
-    '1: a person approves every send. 2: a person approves sends to contacts that are not known yet. 3: no send is held.',
-})
-
 const LEVELS: Record<Autonomy, z.infer<typeof AutonomyLevel>> = { review: 1, first_contact: 2, auto: 3 }
 const NAMES: Record<z.infer<typeof AutonomyLevel>, Autonomy> = { 1: 'review', 2: 'first_contact', 3: 'auto' }
-
-const Limit = z.number().int().min(0).max(1_000_000).nullable()
-
-const Carrier = z.object({
-  carrier: z.enum(['smtp', 'ses', 'resend', 'postmark', 'sendgrid', 'mailgun', 'cloudflare', 'capture']),
-  weight: z.number().int().min(1).max(999_999),
-})
-
-const ConfigFields = z
-  .object({
-    autonomyLevel: AutonomyLevel,
-    cooldownMinutes: z
-      .number()
-      .int()
-      .min(0)
-      .max(1440)
-      .nullable()
-      .openapi({ description: 'Per contact. 0 turns the cooldown off, null uses that of the tenant.' }),
-    hourlyLimit: Limit.openapi({
-      description: 'Sends in a UTC hour. Null uses what the tier and plan allow.',
-    }),
-    dailyLimit: Limit,
-    monthlyLimit: Limit,
-    requireConsent: z.boolean(),
-    fatigueLimit: z
-      .number()
-      .int()
-      .min(1)
-      .max(10_000)
-      .nullable()
-      .openapi({ description: 'Sends to one contact within fatigueDays; null turns it off.' }),
-    fatigueDays: z.number().int().min(1).max(90),
-    riskBudget: z
-      .number()
-      .int()
-      .min(1)
-      .max(100_000)
-      .nullable()
-      .openapi({ description: 'Bounces and complaints in 24 hours; null turns it off.' }),
-    carriers: z
-      .array(Carrier)
-      .min(1)
-      .max(4)
-      .refine(
-        (list) => new Set(list.map((each) => each.carrier)).size === list.length,
-        'names a carrier twice',
-      )
-      .nullable(),
-    onUnknown: z.enum(['hold', 'resend']).openapi({
-      description: 'What to do with a send that may or may not have been delivered.',
-    }),
-    humanizerEnabled: z.boolean().openapi({
-      description: 'Reword messages before they leave, unless the send or its agent has its own setting.',
-    }),
-    humanizerStyle: z.enum(HUMANIZER_STYLES),
-    agentId: Id.nullable(),
-  })
-  .partial()
-
-const MailboxFields = {
-  tenantId: Id.optional(),
-  displayName: z.string().min(1).max(100).nullable().optional(),
-  status: z.enum(['active', 'paused']).optional(),
-  ...ConfigFields.shape,
-  config: ConfigFields.optional().openapi({
-    description: 'The same fields in the form that answers have.',
-  }),
-}
-
-const NewMailbox = z
-  .object({
-    ...MailboxFields,
-    address: z
-      .string()
-      .min(1)
-      .max(320)
-      .optional()
-      .openapi({ description: 'A local part, or an address in our domain.', example: 'sales-anna' }),
-    name: z
-      .string()
-      .min(1)
-      .max(100)
-      .optional()
-      .openapi({ description: 'The default for an address and a displayName that are not given.' }),
-  })
-  .refine((wanted) => wanted.address !== undefined || slug(wanted.name ?? '') !== '', {
-    path: ['address'],
-    message: 'is required, or a name with letters or digits to make it from',
-  })
-  .openapi('MailboxRequest')
-
-const ChangedMailbox = z.object(MailboxFields).openapi('MailboxChange')
-
-const MailboxView = z
-  .object({
-    id: z.string(),
-    tenantId: z.string(),
-    address: z.string(),
-    displayName: z.string().nullable(),
-    status: z.enum(['active', 'paused']),
-    config: ConfigFields.required().extend({ autonomy: AutonomyName, isDefault: z.boolean() }),
-    createdAt: z.string(),
-    updatedAt: z.string(),
-  })
-  .openapi('Mailbox')
-
-const AutonomyView = z
-  .object({ mailboxId: z.string(), autonomyLevel: AutonomyLevel, autonomy: AutonomyName })
-  .openapi('MailboxAutonomy')
-
-const AutonomyBody = z
-  .object({ tenantId: Id.optional(), autonomyLevel: AutonomyLevel })
-  .openapi('AutonomyChange')
 
 const Params = z.object({ mailboxId: Id })
 
@@ -264,16 +153,6 @@ mailboxes.openapi(
     return c.json(autonomyView(changed), 200)
   },
 )
-
-function slug(name: string): string {
-  return name
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/\p{M}/gu, '')
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 60)
-    .replace(/^-+|-+$/g, '')
-}
 
 function change({ config, ...fields }: z.infer<typeof ChangedMailbox>): MailboxChange {
   const { autonomyLevel, cooldownMinutes, ...rest } = { ...config, ...fields }

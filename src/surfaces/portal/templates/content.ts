@@ -1,6 +1,6 @@
 import { Fault } from '../../../core/ground/fault.ts'
 import { type Finding, lintTemplate } from '../../../core/letters/lint.ts'
-import type { Findings, TemplateContent } from '../../../core/letters/templates.ts'
+import type { Findings, TemplateContent } from '../../../core/letters/templates/templates.ts'
 import type { PortalContext } from '../context.ts'
 import type { Form } from '../forms/form.ts'
 import type { Remark } from '../parts/fields.tsx'

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { previewContent, samplePayload } from '../../../core/letters/preview.ts'
-import { addVersion, createTemplate, getTemplate } from '../../../core/letters/templates.ts'
+import { addVersion, createTemplate, getTemplate } from '../../../core/letters/templates/templates.ts'
 import type { Portal, PortalContext } from '../context.ts'
 import { done } from '../flash.ts'
 import { formOf, type Form as Given } from '../forms/form.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { may } from '../../../core/ground/ctx.ts'
-import { deleteTemplate, getTemplate, listTemplates } from '../../../core/letters/templates.ts'
+import { deleteTemplate, getTemplate, listTemplates } from '../../../core/letters/templates/templates.ts'
 import type { Portal, PortalContext } from '../context.ts'
 import { done } from '../flash.ts'
 import { ButtonForm } from '../parts/forms.tsx'

@@ -2,14 +2,9 @@ import { Hono } from 'hono'
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
 import { previewContent, samplePayload } from '../../../core/letters/preview.ts'
-import {
-  decideVersion,
-  getTemplate,
-  lintVersion,
-  publishVersion,
-  type Template,
-  type TemplateVersion,
-} from '../../../core/letters/templates.ts'
+import type { Template, TemplateVersion } from '../../../core/letters/templates/find.ts'
+import { decideVersion, publishVersion } from '../../../core/letters/templates/publish.ts'
+import { getTemplate, lintVersion } from '../../../core/letters/templates/templates.ts'
 import type { Portal, PortalContext } from '../context.ts'
 import { done } from '../flash.ts'
 import { formOf } from '../forms/form.ts'
