@@ -61,7 +61,7 @@ export function ambiguous(code: string, detail: string) {
 }
 
 /** What a carrier's file reads from an answer that is no acceptance. */
-export type Reading = {
+type Reading = {
   code: string
   /** The refusal is about the message, not about our account: no other carrier would take the message either. */
   isPermanent: boolean

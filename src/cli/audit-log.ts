@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isObject, type Json } from './json.ts'
 
-export type Verdict =
+type Verdict =
   | { ok: true; entries: number; erased: number; tenantId: string; signedAt: string }
   | { ok: false; line: number; why: string }
 

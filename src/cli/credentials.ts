@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { Failure } from './failure.ts'
 import { isObject, type JsonObject, textAt } from './json.ts'
 
-export type Login = { apiKey: string; tenantId: string; agentId: string | null }
+type Login = { apiKey: string; tenantId: string; agentId: string | null }
 
 export type Credentials = {
   /** The address of the last login. */
@@ -18,7 +18,7 @@ export type Credentials = {
 /** Readable and writable by the file's owner only. */
 const FILE_MODE = 0o600
 
-export function credentialsFile(): string {
+function credentialsFile(): string {
   return join(homedir(), '.molted', 'credentials.json')
 }
 

@@ -26,7 +26,7 @@ const BY_REASON: Record<string, [code: number, enhanced: string]> = {
 }
 
 /** Moltpost does not answer. The client keeps the message and tries again later. */
-export const UNAVAILABLE: Reply = {
+const UNAVAILABLE: Reply = {
   code: 451,
   enhanced: '4.3.0',
   text: 'Moltpost cannot be reached. Try again later.',

@@ -32,7 +32,7 @@ export type Dialect = {
 }
 
 /** A request that MCP makes in-process for its caller, and what it learns beside the answer. */
-export type Errand = { door: 'mcp'; now: Date; requestId: string; refusal: Refusal | null }
+type Errand = { door: 'mcp'; now: Date; requestId: string; refusal: Refusal | null }
 
 const errands = new WeakMap<Request, Errand>()
 

@@ -25,7 +25,7 @@ const Envelope = z.object({
 })
 type Envelope = z.infer<typeof Envelope>
 
-export type Notification = { kind: 'notification'; id: string; message: string }
+type Notification = { kind: 'notification'; id: string; message: string }
 
 /**
  * Reads a message that SNS signed for one of these topics, or returns what to answer instead. Confirms a subscription to one

@@ -16,7 +16,7 @@ export type DlpSettings = {
   disabledRules: string[]
 }
 
-export type DlpChange = { mode?: DlpMode | undefined; disabledRules?: string[] | undefined }
+type DlpChange = { mode?: DlpMode | undefined; disabledRules?: string[] | undefined }
 
 /** The canaries of a tenant as JSON, to be selected with its row. */
 export const CANARIES_OF_TENANT = sql<string>`(

@@ -66,7 +66,7 @@ async function findKey(env: Env, now: Date, secret: string): Promise<Key | undef
   return row
 }
 
-export type KeyRequest = {
+type KeyRequest = {
   label: string | null
   agentId: string | null
   permissions: Permission[]

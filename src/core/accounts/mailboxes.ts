@@ -51,7 +51,7 @@ export type MailboxChange = {
  * The address in our mail domain that a text asks for. The text is a local part or a whole address. Throws `invalid` for a
  * reserved name, and for anything but letters and digits with single dots, hyphens or underscores between them.
  */
-export function ownAddress(env: Env, text: string): Address {
+function ownAddress(env: Env, text: string): Address {
   const { mailDomain } = settings(env)
   const wrong = (why: string) => new Fault('invalid', `address ${why}`, { field: 'address' })
   const address = parseAddress(text.includes('@') ? text : `${text}@${mailDomain}`)

@@ -19,7 +19,7 @@ export type Sender = {
   agentStatus: (typeof agents.$inferSelect)['status'] | null
 }
 
-export type Allowance = { used: number; limit: number; remaining: number; resetsAt: Date }
+type Allowance = { used: number; limit: number; remaining: number; resetsAt: Date }
 
 const NO_MAILBOX =
   'No mailbox is known for this request. Use the key of an agent that has a mailbox, or name one in the X-Agent-Id header.'

@@ -12,10 +12,10 @@ import type { Letter } from './letter.ts'
 
 type At = { env: Env; now: Date }
 
-export type Session = typeof sessions.$inferSelect
+type Session = typeof sessions.$inferSelect
 
 /** A tenant that a person can enter, and their role there. */
-export type Membership = {
+type Membership = {
   tenantId: string
   tenantName: string
   ownerId: string

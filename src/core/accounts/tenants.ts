@@ -7,7 +7,7 @@ import { audited } from '../journal/audit.ts'
 export type Tenant = typeof tenants.$inferSelect
 
 /** The settings that a tenant changes itself. A setting that is left out stays as it is. */
-export type TenantChange = {
+type TenantChange = {
   status?: 'active' | 'paused' | undefined
   defaultMailboxId?: string | undefined
   dedupeWindowMs?: number | undefined

@@ -3,7 +3,7 @@ import { type Env, settings } from '../../env.ts'
 import { suppressUnsubscribed } from './suppressions.ts'
 
 /** What a link unsubscribes: the contact, from the mail of a tenant. The campaign says which message they answered. */
-export type Subscription = { tenantId: string; contact: string; campaignId: string | null }
+type Subscription = { tenantId: string; contact: string; campaignId: string | null }
 
 type Keys = { secret: string; naming: CryptoKey; sealing: CryptoKey }
 

@@ -25,7 +25,7 @@ import { SUSPENDED_BELOW } from '../policy/plans.ts'
 
 // For the operator: these verbs act on all tenants, so they name none.
 
-export type OperatorFilter = {
+type OperatorFilter = {
   status: 'active' | 'suspended' | 'deactivated' | null
   isFrozenOnly: boolean
   limit: number
@@ -33,7 +33,7 @@ export type OperatorFilter = {
   after: string | null
 }
 
-export type OperatorStats = {
+type OperatorStats = {
   accounts: number
   activeAccounts: number
   frozenAccounts: number

@@ -4,7 +4,7 @@ import type { Db } from '../ground/ctx.ts'
 import { fragment } from '../ground/sql.ts'
 
 /** The steps of a send that its trace keeps. */
-export type TraceKind = 'decision' | 'render' | 'approval' | 'routing' | 'delivery' | 'cancel'
+type TraceKind = 'decision' | 'render' | 'approval' | 'routing' | 'delivery' | 'cancel'
 
 /** A send that a worker has locked: changes count only while the row still bears this token. */
 export type Hold = { tenantId: string; sendId: string; token: string }

@@ -3,7 +3,7 @@ import { tellFailure } from '../ground/log.ts'
 import type { WebhookBell } from './bells.ts'
 
 /** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
-export type DeliveryBell = WebhookBell & { afterMs?: number }
+type DeliveryBell = WebhookBell & { afterMs?: number }
 
 /** A queue takes at most this many messages in one call. */
 const AT_ONCE = 100

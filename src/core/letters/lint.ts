@@ -1,8 +1,8 @@
 import { compileTemplate, type Part, SYSTEM_VARIABLES, type Template } from './rendering.ts'
 
-export type TemplateVariable = { name: string; type: string; required: boolean }
+type TemplateVariable = { name: string; type: string; required: boolean }
 
-export type LintRequest = Template & { type: 'marketing' | 'transactional'; variables: TemplateVariable[] }
+type LintRequest = Template & { type: 'marketing' | 'transactional'; variables: TemplateVariable[] }
 
 export type Finding = {
   code:

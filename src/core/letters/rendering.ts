@@ -27,13 +27,11 @@ type CompiledPart = {
   paths: Path[] | null
 }
 
-export type Compiled = { parts: CompiledPart[] }
+type Compiled = { parts: CompiledPart[] }
 
-export type Compilation =
-  | { ok: true; compiled: Compiled }
-  | { ok: false; part: Part; line: number; detail: string }
+type Compilation = { ok: true; compiled: Compiled } | { ok: false; part: Part; line: number; detail: string }
 
-export type Rendered =
+type Rendered =
   | { ok: true; subject: string; html: string | null; text: string | null }
   | { ok: false; missing: string[]; detail: string }
 
@@ -43,7 +41,7 @@ export const SYSTEM_VARIABLES = ['unsubscribe_url', 'physical_address'] as const
 export type SystemValues = Partial<Record<(typeof SYSTEM_VARIABLES)[number], string>>
 
 /** The longest part of a template, and the longest rendered part, in characters. */
-export const MAX_TEMPLATE = 200_000
+const MAX_TEMPLATE = 200_000
 const MAX_OUTPUT = 2_000_000
 /** Nodes that one rendering may visit. Counted, not timed: a Worker's clock stands still while it computes. */
 const MAX_STEPS = 10_000

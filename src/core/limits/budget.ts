@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000
 /** How far one window is used. Without a limit, `limit` and `remaining` are null. */
 export type Allowance = { used: number; limit: number | null; remaining: number | null; resetsAt: Date }
 
-export type Budget = {
+type Budget = {
   mailboxId: string
   mailbox: Record<Unit, Allowance>
   plan: Record<Unit, Allowance>

@@ -2,7 +2,7 @@ import type { Env } from '../../env.ts'
 import { newId } from '../ground/ids.ts'
 import { rateWindow, refund } from './reservations.ts'
 
-export type Throttled = { isLet: true; giveBack: () => Promise<void> } | { isLet: false; retryAt: Date }
+type Throttled = { isLet: true; giveBack: () => Promise<void> } | { isLet: false; retryAt: Date }
 
 /**
  * Counts one use of whatever `name` stands for in its UTC hour and day, or tells when there is room again. Of any number

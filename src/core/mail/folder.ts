@@ -15,7 +15,7 @@ export type FolderFilter = {
   from?: string | null
 }
 
-export type FolderPage = {
+type FolderPage = {
   messages: Message[]
   hasMore: boolean
   /** How many messages match in all, on every page. */

@@ -12,7 +12,7 @@ export type Memory = Pick<
   typeof memories.$inferSelect,
   'key' | 'value' | 'kind' | 'importance' | 'expiresAt' | 'createdAt' | 'updatedAt'
 >
-export type Note = Pick<Memory, 'key' | 'value' | 'kind' | 'importance' | 'expiresAt'>
+type Note = Pick<Memory, 'key' | 'value' | 'kind' | 'importance' | 'expiresAt'>
 
 /** Lengths in Unicode code points, as JSON Schema counts them. */
 export const KEY_AT_MOST = 256
@@ -169,7 +169,7 @@ export async function deleteMemory(ctx: Ctx, me: string | null, key: string): Pr
   await dropVectors(env, 'memory', tenantId, [text])
 }
 
-export type FoundMemory = Memory & { score: number }
+type FoundMemory = Memory & { score: number }
 
 const OF_KIND = '(:kindOfMemory IS NULL OR m.kind = :kindOfMemory)'
 const memoriesOfHits = statement<Row & { row: number }>(

@@ -6,7 +6,7 @@ import { isAlsoInInbox } from './views.ts'
 /** A place in a list that is sorted newest first and, within one microsecond, by id. */
 export type Place = { at: number; id: string }
 
-export type MessageFilter = {
+type MessageFilter = {
   limit: number
   /** List only what comes after this place. */
   after: Place | null
@@ -15,7 +15,7 @@ export type MessageFilter = {
   threadId: string | null
 }
 
-export type MessagePage = {
+type MessagePage = {
   messages: Message[]
   hasMore: boolean
   /** How many messages match the filter in all, on every page. */

@@ -7,7 +7,7 @@ import { isAlsoInInbox, messageExists, missing, threadExists } from './views.ts'
 /** The most messages of a thread in one answer. */
 const THREAD_PAGE = 500
 
-export type Thread = {
+type Thread = {
   id: string
   subject: string
   /** Oldest first. */

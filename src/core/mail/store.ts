@@ -43,7 +43,7 @@ export type Letter = {
 }
 
 /** Restricts a statement to letters whose send this settle has just brought into one of these states. */
-export type Gate = { settleToken: string; states: string[] }
+type Gate = { settleToken: string; states: string[] }
 
 /** The columns of a message that are equal for writer and readers, with their values; `->` keeps JSON as JSON. */
 const COLUMNS: [column: string, value: string][] = [

@@ -3,7 +3,7 @@ import { statement } from '../ground/sql.ts'
 import type { IncomingMail } from '../reading/mime/mail.ts'
 
 /** The thread that a message belongs to, and whether the mailbox has had contact with its writer before. */
-export type FoundThread = { threadId: string | null; inReplyTo: string | null; isFirstContact: boolean }
+type FoundThread = { threadId: string | null; inReplyTo: string | null; isFirstContact: boolean }
 
 type Row = { thread_id: string | null; answered: string | null; is_first: number }
 

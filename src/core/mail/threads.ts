@@ -24,7 +24,7 @@ export type ThreadSummary = {
 }
 
 /** Which threads to list. Null means any. */
-export type ThreadFilter = {
+type ThreadFilter = {
   limit: number
   after: Place | null
   isUnread: boolean | null
@@ -33,7 +33,7 @@ export type ThreadFilter = {
   label: string | null
 }
 
-export type ThreadChange = {
+type ThreadChange = {
   isRead?: boolean | undefined
   isArchived?: boolean | undefined
   isStarred?: boolean | undefined

@@ -48,7 +48,7 @@ export type Heartbeat = Profile & {
   actions: Action[]
 }
 
-export type Action = { priority: 'high' | 'medium' | 'low'; action: string; description: string }
+type Action = { priority: 'high' | 'medium' | 'low'; action: string; description: string }
 
 /** How long before the next hold of a bond the heartbeat says so, in ms. */
 const REAUTH_NEAR_MS = 86_400_000

@@ -8,11 +8,11 @@ import { type SendStateFacts, STATES } from '../policy/states.ts'
 const DAY_MS = 86_400_000
 
 /** What became of a send, as the overview counts it. */
-export type Outcome = SendStateFacts['countedAs']['overview']
+type Outcome = SendStateFacts['countedAs']['overview']
 
 export type Day = { day: string } & Record<Outcome, number>
 
-export type Overview = {
+type Overview = {
   /** The last `days` days in UTC, oldest first. */
   days: Day[]
   totals: Record<Outcome, number>

@@ -15,7 +15,7 @@ export type WindowUse = {
 /** Everything about windows and cooldowns that one send was judged by. */
 export type WindowSnapshot = { cooldowns: { contact: string; until: number }[]; windows: WindowUse[] }
 
-export type WindowRefusal =
+type WindowRefusal =
   | { rule: 'cooldown'; contact: string; retryAt: number }
   | {
       rule: 'rate_limit_hourly' | 'rate_limit_daily' | 'rate_limit_monthly'

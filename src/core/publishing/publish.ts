@@ -69,7 +69,7 @@ const PUBLISH = statement<{ seq: number }>(`
   RETURNING events.seq`)
 
 /** What else follows from events before they are published. It is handed in, and must not throw. */
-export type FollowUp = (env: Env, now: Date, tenantId: string, events: Due[]) => Promise<void>
+type FollowUp = (env: Env, now: Date, tenantId: string, events: Due[]) => Promise<void>
 
 /**
  * Publishes the due events of a tenant, oldest first: makes each payload once, adds its deliveries to webhooks and sends it to

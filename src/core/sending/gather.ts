@@ -7,7 +7,7 @@ import { FACTS, type FactsRow, SETTINGS } from './facts.ts'
 import { type Subject, subjectOf } from './subject.ts'
 
 /** A send to look up: by its id, or by its dedupe key, which another send may have taken first. */
-export type Query = {
+type Query = {
   id: string
   dedupeKey?: string | null
   mailboxId?: string | null

@@ -16,7 +16,7 @@ export type NextAction = {
 }
 
 /** What the tenant's data says about a contact. Times are ms since 1970. */
-export type Known = {
+type Known = {
   name: string | null
   lastSendAt: number | null
   lastInboundAt: number | null

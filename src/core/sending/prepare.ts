@@ -48,7 +48,7 @@ export type SendError = {
   details: Record<string, unknown>
 }
 
-export type Prepared = { request: SendRequest } & ({ newSend: NewSend } | { error: SendError })
+type Prepared = { request: SendRequest } & ({ newSend: NewSend } | { error: SendError })
 
 /** A payload above this many bytes is kept in R2 and not in the row. */
 const LARGE_INPUT = 100_000

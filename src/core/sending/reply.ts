@@ -16,7 +16,7 @@ export async function findReplied(ctx: Ctx, mailboxId: string, ...named: string[
 }
 
 /** A message that is to be answered. */
-export type Original = {
+type Original = {
   reply: ReplyTo
   subject: string
   /** The recipients of an answer that names none. Empty if the message does not say whom to answer. */

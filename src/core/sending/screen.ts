@@ -28,7 +28,7 @@ export type Said = {
 /** What is stored instead of the request, because DLP found something in it. */
 export type Cleaned = { input: SendInput; recipients: Recipient[]; texts: FileText[] }
 
-export type Screened = { dlp: DlpFacts; cleaned: Cleaned | null }
+type Screened = { dlp: DlpFacts; cleaned: Cleaned | null }
 
 /**
  * Searches everything that a message would carry to its recipients, and strikes out what DLP finds. Pure: the findings become

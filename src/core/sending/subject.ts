@@ -9,7 +9,7 @@ import type { Door } from './door.ts'
 import type { FactsRow, SettingsRow } from './facts.ts'
 
 /** The content of a template's published version. */
-export type TemplateContent = { subject: string; html: string | null; text: string | null }
+type TemplateContent = { subject: string; html: string | null; text: string | null }
 
 /** One send as the policy sees it, with the limits of its windows. */
 export type Subject = {

@@ -27,7 +27,7 @@ type Report<Event> =
   | { kind: 'unconfigured' }
 
 /** What the surface is given: how to read and prove a report, and how to record its events. */
-export type EventDoors<Event> = {
+type EventDoors<Event> = {
   read: (
     carrier: Carrier,
     request: { headers: Headers; body: Uint8Array },

@@ -2,7 +2,7 @@ import { type Check, readiness } from '../../core/overview/readiness.ts'
 import { type App, router } from '../http.ts'
 
 /** A further check: throws if a chosen carrier cannot be used. */
-export type Looked = { carriers: (env: App['Bindings']) => unknown }
+type Looked = { carriers: (env: App['Bindings']) => unknown }
 
 /** `/health` says that the Worker runs, without any work. `/ready` says whether it can do its work. */
 export function health({ carriers }: Looked) {

@@ -5,7 +5,7 @@ import { createRoute, type HttpContext, json, router, z } from '../http.ts'
 export const Level = z.enum(['sandbox', 'supervised', 'trusted', 'autonomous'])
 export const AgentStatus = z.enum(['pending_claim', 'active', 'paused', 'suspended', 'banned'])
 
-export const HumanOwner = z
+const HumanOwner = z
   .object({
     email: z.string(),
     email_verified: z.boolean(),
@@ -139,10 +139,7 @@ export function agentView(profile: Profile): z.infer<typeof AgentView> {
   }
 }
 
-export function ownerView({
-  owner,
-  plan,
-}: Pick<Profile, 'owner' | 'plan'>): z.infer<typeof HumanOwner> | null {
+function ownerView({ owner, plan }: Pick<Profile, 'owner' | 'plan'>): z.infer<typeof HumanOwner> | null {
   if (!owner) return null
   const { email, isVerified, xHandle } = owner
   return {

@@ -21,7 +21,7 @@ export const STATUS = [
   'rejected',
   'received',
 ] as const
-export type Status = (typeof STATUS)[number]
+type Status = (typeof STATUS)[number]
 
 const Attachment = z.object({
   id: z.string(),

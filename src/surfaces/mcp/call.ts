@@ -12,7 +12,7 @@ export type Ask = (request: Request, c: HttpContext) => Response | Promise<Respo
 type Arguments = Record<string, unknown>
 
 /** The answer of a route: its body, a refusal by the policy, or an error in the request. */
-export type Answer =
+type Answer =
   | { kind: 'answer'; body: Record<string, unknown> }
   | { kind: 'refusal'; refusal: Refusal }
   | { kind: 'misuse'; body: Record<string, unknown> }

@@ -24,7 +24,7 @@ const REFUSED = -32_000
 const BATCH_AT_MOST = 20
 
 /** The application: its OpenAPI document, and a way to call its routes. */
-export type Behind = { document: () => Document; ask: Ask }
+type Behind = { document: () => Document; ask: Ask }
 
 /** The MCP endpoint. Streamable HTTP without sessions, so any isolate can answer any request. */
 export function mcp({ document, ask }: Behind) {

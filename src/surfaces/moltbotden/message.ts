@@ -66,7 +66,7 @@ export const MessageView = z
   .openapi('EmailMessage')
 
 /** The status of a message in the words of this API; one whose send is gone counts as sending. */
-export function statusOf(state: SendState | null): Status {
+function statusOf(state: SendState | null): Status {
   return state === null ? 'sending' : STATES[state].calledBy.moltbotden
 }
 

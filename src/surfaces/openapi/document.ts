@@ -3,7 +3,7 @@ import { type App, dialectOf } from '../http.ts'
 import { type Illustrated, illustrate, type Schemas } from './example.ts'
 import { TAGS } from './tags.ts'
 
-export type Document = ReturnType<OpenAPIHono<App>['getOpenAPI31Document']>
+type Document = ReturnType<OpenAPIHono<App>['getOpenAPI31Document']>
 type Operation = Illustrated & {
   operationId?: string
   tags?: string[]
@@ -12,7 +12,7 @@ type Operation = Illustrated & {
 }
 
 /** A surface and the path where it is mounted. */
-export type Mounted = { at: string; surface: OpenAPIHono<App> }
+type Mounted = { at: string; surface: OpenAPIHono<App> }
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
 

@@ -1,6 +1,6 @@
 import { EXAMPLES, NOUNS } from './words.ts'
 
-export type Schema = {
+type Schema = {
   $ref?: string
   type?: string | string[]
   format?: string

@@ -9,7 +9,7 @@ moltpost_sends_total{status="blocked",reason="cooldown"} 3
 `
 
 /** The carriers whose health the metrics show. */
-export type Watched = { carriers: (env: App['Bindings']) => string[] }
+type Watched = { carriers: (env: App['Bindings']) => string[] }
 
 /** The metrics of all tenants, for the operator's Prometheus. */
 export function metrics({ carriers }: Watched) {

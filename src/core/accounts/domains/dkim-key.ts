@@ -9,7 +9,7 @@ const MODULUS_BITS = 2048
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 
 /** The domain that a key belongs to. The seal includes it, so a key copied to another row cannot be opened there. */
-export type KeyHolder = { tenantId: string; domainId: string }
+type KeyHolder = { tenantId: string; domainId: string }
 
 let derived: { secret: string; key: CryptoKey } | null = null
 

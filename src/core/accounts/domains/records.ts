@@ -2,7 +2,7 @@ import type { domains } from '../../../schema/accounts.ts'
 
 export type Domain = typeof domains.$inferSelect
 
-export type Purpose = 'delegation' | 'ownership' | 'spf' | 'dkim' | 'dmarc' | 'bounce'
+type Purpose = 'delegation' | 'ownership' | 'spf' | 'dkim' | 'dmarc' | 'bounce'
 
 /** A record that the owner of a domain sets. `name` is fully qualified, without a dot at its end. */
 export type DnsRecord = { purpose: Purpose; type: 'NS' | 'TXT' | 'CNAME'; name: string; value: string }

@@ -19,7 +19,7 @@ export const mailboxContact = (contact: string) => `coalesce((
   WHERE x.contact = ${contact}), ${contact})`
 
 /** What rendering needs of an attached domain. */
-export type SendingDomain = {
+type SendingDomain = {
   tenantId: string
   id: string
   domain: string

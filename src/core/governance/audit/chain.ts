@@ -1,7 +1,7 @@
 import { digest, fields } from '../../journal/commitment.ts'
 
 /** The fields that the hash of an entry covers. */
-export type Link = {
+type Link = {
   seq: number
   id: string
   at: string

@@ -3,7 +3,7 @@ import { type Env, settings } from '../../../env.ts'
 import { Fault } from '../../ground/fault.ts'
 import { type Head, headBytes } from './chain.ts'
 
-export type PublicKey = { keyId: string; publicKey: string; pem: string }
+type PublicKey = { keyId: string; publicKey: string; pem: string }
 type Signer = PublicKey & { sign: CryptoKey; verify: CryptoKey }
 
 /** An Ed25519 private key in PKCS #8 is this and the 32 bytes of its seed (RFC 8410). */

@@ -6,7 +6,7 @@ import { signHead } from './key.ts'
 import { linkEntries } from './link.ts'
 
 export type LoggedEntry = typeof auditEntries.$inferSelect & { salt: string | null; detail: string | null }
-export type SignedHead = {
+type SignedHead = {
   tenantId: string
   seq: number
   hash: string

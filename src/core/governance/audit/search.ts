@@ -8,7 +8,7 @@ import { entriesWhere, type LoggedEntry } from './log.ts'
 const ENTRIES_AT_ONCE = 5_000
 
 /** What to look for. An action or an actor may be given by its kind alone: `domain`, `key`. */
-export type EntryFilter = {
+type EntryFilter = {
   action?: string | undefined
   actor?: string | undefined
   target?: string | undefined

@@ -9,7 +9,7 @@ import type { ArchiveBell } from '../../journal/bells.ts'
 import { mailFiles, tableFiles } from './contents.ts'
 
 /** How long an archive is kept, in ms. */
-export const KEPT_MS = 7 * 86_400_000
+const KEPT_MS = 7 * 86_400_000
 /** How long a builder's lock on an archive lasts, in ms. The builder renews it while it works. */
 const LOCK_MS = 120_000
 const LOCKS_AT_MOST = 8

@@ -10,7 +10,7 @@ import { bodyOf } from '../../mail/body.ts'
 import type { Party } from '../../reading/party.ts'
 import { listOf, TENANT_TABLES, type TenantTable } from './tables.ts'
 
-export type ArchiveFile = { name: string; input: string | Uint8Array | AsyncIterable<string> }
+type ArchiveFile = { name: string; input: string | Uint8Array | AsyncIterable<string> }
 
 const ROWS_AT_ONCE = 500
 const MAIL_AT_ONCE = 25

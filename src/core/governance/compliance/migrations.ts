@@ -5,7 +5,7 @@ import { getTableName } from 'drizzle-orm'
 import { type TableName, TENANT_TABLES } from './tables.ts'
 
 /** A file of the folder `migrations`. */
-export type Migration = { name: string; sql: string }
+type Migration = { name: string; sql: string }
 
 /** Tables that keep SQLite's row id. All others are WITHOUT ROWID: their rows lie in the order of the primary key. */
 const WITH_ROWID: readonly TableName[] = [

@@ -11,7 +11,7 @@ import { newId, newToken } from '../../ground/ids.ts'
 import { audited } from '../../journal/audit.ts'
 import { ringJobs } from '../../journal/bells.ts'
 
-export type Erasure = typeof erasures.$inferSelect
+type Erasure = typeof erasures.$inferSelect
 
 /**
  * Orders the erasure of all data of the caller's tenant. From this batch on, the tenant's keys no longer work and the

@@ -5,7 +5,7 @@ import { readUrl } from './url.ts'
 
 const ANSWER_AT_MOST = 1_024
 
-export type Letter = { headers: Record<string, string>; body: string | Uint8Array; timeoutMs?: number }
+type Letter = { headers: Record<string, string>; body: string | Uint8Array; timeoutMs?: number }
 
 export type Posted =
   | { kind: 'answered'; status: number; body: string; latencyMs: number }

@@ -20,7 +20,7 @@ const NO_SUCH_NAME = 3
 
 /** The resolver's URL, and what calls it. */
 export type Reach = { resolver: string; fetch: typeof globalThis.fetch }
-export type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: string }
+type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: string }
 
 /**
  * All addresses of a host, if every one of them is public. Asked of an RFC 8484 resolver in three seconds at most;

@@ -2,7 +2,7 @@ import type { Settings } from '../../../env.ts'
 import { literalIn, specialClass } from './address.ts'
 
 /** What tells our own hosts, and those that local development exempts, from everybody else's. */
-export type Surroundings = Pick<Settings, 'publicUrl' | 'mailDomain' | 'egressAllow'>
+type Surroundings = Pick<Settings, 'publicUrl' | 'mailDomain' | 'egressAllow'>
 
 const LONGEST = 2_000
 /** 443 reads as no port. */

@@ -19,7 +19,7 @@ export type Kind =
   | 'length'
   | 'unsafe'
 
-export type Survival = { ok: true } | { ok: false; lost: Kind[] }
+type Survival = { ok: true } | { ok: false; lost: Kind[] }
 
 const CURRENCY =
   '(?:[$€£¥₹₽₩฿₺₴₦₫]|\\b(?:US|CA|AU|NZ|HK|R)\\$|(?:USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|BRL)\\b)'
@@ -141,7 +141,7 @@ export function isSearchable(text: string): boolean {
 }
 
 /** The positions of the values in a text, ignoring case, from left to right and without overlaps. */
-export function standing(text: string, values: string[]): { start: number; end: number }[] {
+function standing(text: string, values: string[]): { start: number; end: number }[] {
   const found: { start: number; end: number }[] = []
   const folded = text.toLowerCase()
   // Case folding can change lengths, which would shift all later positions.

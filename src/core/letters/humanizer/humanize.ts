@@ -5,7 +5,7 @@ import { reword } from './embedded.ts'
 import { isSearchable, type Kind, survives, valuesIn, type Wording, wholeText } from './guard.ts'
 import { type Asked, askModel } from './model.ts'
 
-export type Fallback =
+type Fallback =
   | Extract<Asked, { ok: false }>['reason']
   | 'rejected'
   | 'nothing_to_change'

@@ -3,7 +3,7 @@ import { Parser } from 'htmlparser2'
 /** One run of text between tags, decoded, without the white space around it. */
 type Span = { start: number; end: number; text: string; block: number; isFixed: boolean }
 
-export type Markup = {
+type Markup = {
   html: string
   /** The runs whose wording may change, in order. */
   spans: { start: number; end: number; text: string }[]

@@ -3,7 +3,7 @@ import { HUMANIZER_STYLES, type HumanizerStyle } from '../../../schema/accounts.
 export { HUMANIZER_STYLES } from '../../../schema/accounts.ts'
 
 /** One setting about rewriting. Undefined, null and unknown styles count as not set. */
-export type HumanizerWish = {
+type HumanizerWish = {
   enabled?: boolean | null | undefined
   style?: string | null | undefined
 }

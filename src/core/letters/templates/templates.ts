@@ -27,7 +27,7 @@ export type TemplateContent = {
   variables: TemplateVariable[]
 }
 
-export type TemplateRequest = Pick<Template, 'slug' | 'name' | 'type' | 'approvalRequired'> & {
+type TemplateRequest = Pick<Template, 'slug' | 'name' | 'type' | 'approvalRequired'> & {
   /** The first version, or null. */
   content: TemplateContent | null
   publish: boolean

@@ -12,7 +12,7 @@ import {
   prepareEntries,
 } from './entries.ts'
 
-export type MessageRef = { messageId: string; mailboxId: string }
+type MessageRef = { messageId: string; mailboxId: string }
 
 /** How much of a message's text and of its HTML is read to be indexed, in characters. */
 const TEXT_READ = 32_768

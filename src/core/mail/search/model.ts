@@ -2,7 +2,7 @@ import { type Env, settings } from '../../../env.ts'
 import { beginning } from './words.ts'
 
 export type EmbeddingFailure = 'model_timeout' | 'model_garbage' | 'model_failed'
-export type Embedded = { name: string; vectors: number[][] } | { failure: EmbeddingFailure }
+type Embedded = { name: string; vectors: number[][] } | { failure: EmbeddingFailure }
 
 const WORKERS_AI = '@cf/baai/bge-m3'
 /** How long Workers AI may take, in ms; a model of one's own has a limit of its own. */

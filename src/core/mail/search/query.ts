@@ -12,7 +12,7 @@ export type Filters = {
 }
 
 /** Words that stand together; the last is the beginning of a word where it is a prefix. */
-export type Term = { words: string[]; isPrefix: boolean }
+type Term = { words: string[]; isPrefix: boolean }
 
 export type Query = {
   /** What was asked in words, without filters. */

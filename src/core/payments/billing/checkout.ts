@@ -13,7 +13,7 @@ import { asked, mustCollect, type Provider } from './stripe.ts'
  * The state of a change of plan. `open`: a person must pay at `url`. `scheduled`: the plan changes at `effectiveAt`.
  * `complete`: the plan changed at `effectiveAt`, or the tenant had it before if that is null.
  */
-export type Checkout = {
+type Checkout = {
   provider: Provider
   url: string
   sessionId: string | null

@@ -13,7 +13,7 @@ import { asked, idOf, stripeOf } from './stripe.ts'
 type At = { env: Env; now: Date; actor: Actor }
 
 /** `counted` is 1 if the event was new and about one of our tenants. */
-export type Taken =
+type Taken =
   | { kind: 'taken'; counted: 0 | 1 }
   | { kind: 'refused'; reason: string }
   | { kind: 'unconfigured' }

@@ -11,7 +11,7 @@ import { settle } from './standing.ts'
 
 type At = { env: Env; now: Date }
 
-export type LocalCheckout = { id: string; tenantId: string; plan: Plan; isComplete: boolean }
+type LocalCheckout = { id: string; tenantId: string; plan: Plan; isComplete: boolean }
 
 /** The length of a paid period, in ms. The ledger never renews it. */
 const PERIOD_MS = 30 * 86_400_000

@@ -7,7 +7,7 @@ import { tell } from '../../ground/log.ts'
 export type Provider = 'stripe' | 'local'
 
 /** Stripe's answer to a request. `refused` is definite: the same request would be refused again. */
-export type Told<Answer> = { kind: 'answer'; answer: Answer } | { kind: 'refused'; reason: string }
+type Told<Answer> = { kind: 'answer'; answer: Answer } | { kind: 'refused'; reason: string }
 
 /** How long Stripe may take to answer one request, in ms. */
 const TIMEOUT_MS = 20_000

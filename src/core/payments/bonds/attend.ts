@@ -13,7 +13,7 @@ import { authorise, capture, closeSetup, type Held, letGo } from './hold.ts'
 const DAY_MS = 86_400_000
 
 /** How often a new hold is authorised, in ms: before issuers let the old one lapse. */
-export const REAUTH_MS = 7 * DAY_MS
+const REAUTH_MS = 7 * DAY_MS
 /** How long an owner may take to enter a card, in ms. */
 export const PENDING_MS = DAY_MS
 /** How long Stripe may be unreachable before a bond that is due fails, in ms. */

@@ -31,7 +31,7 @@ export type BondChange = Partial<
 >
 
 /** The change is made only while the bond has this status and, if given, this lock. The change also releases the lock. */
-export type Guard = { status: Bond['status']; lockToken?: string }
+type Guard = { status: Bond['status']; lockToken?: string }
 
 /**
  * Changes a bond in one batch with the tenant's level, which follows it, the report that caused the change, and an audit

@@ -18,7 +18,7 @@ export type Held = { isDone: true; holdId: string } | { isDone: false; reason: s
 const LOCAL_DECLINED = 'pm_local_declined'
 
 /** The state of the form for the card. */
-export type Setup = {
+type Setup = {
   id: string
   clientSecret: string | null
   status: Stripe.SetupIntent['status']
@@ -26,7 +26,7 @@ export type Setup = {
 }
 
 /** A page of Stripe. `url` is set while a card can be entered, `paymentMethodId` once one was entered. */
-export type Page = {
+type Page = {
   id: string
   url: string | null
   customerId: string | null

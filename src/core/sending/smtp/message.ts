@@ -24,7 +24,7 @@ export type Submitted = {
 }
 
 /** Why a message is refused: a code and a sentence. */
-export type Unfit = { reason: string; detail: string }
+type Unfit = { reason: string; detail: string }
 
 /** The largest message, in bytes: the limit of a request body, less room for the envelope. */
 export const MESSAGE_AT_MOST = 10 * 1024 * 1024 - 64 * 1024

@@ -23,9 +23,9 @@ export const RECIPIENTS_AT_MOST = 50
 const NO_SUBJECT = '(no subject)'
 
 /** The addresses of MAIL FROM and RCPT TO. An empty sender is the null reverse-path. */
-export type Envelope = { from: string; to: string[] }
+type Envelope = { from: string; to: string[] }
 
-export type Submission =
+type Submission =
   | { kind: 'refused'; refusal: Refusal }
   | {
       kind: 'accepted'
