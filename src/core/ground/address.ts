@@ -4,7 +4,7 @@ import { Fault } from './fault.ts'
 export type Address = {
   /** Where mail goes: the local part in the case it was given, the domain as a lower-case A-label. */
   email: string
-  /** The key for locks and lists: as `email`, with the local part lower-cased too. */
+  /** The canonical form, by which contacts are compared: as `email`, with the local part in lower case, too. */
   contact: string
   domain: string
 }
@@ -17,15 +17,15 @@ const DOT_ATOM = new RegExp(`^${ATOM}(?:\\.${ATOM})*$`)
 const QUOTED = /^"((?:[^"\\]|\\.)*)"$/
 const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
 const TOP_LABEL = /^[a-z]/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern finds control characters
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const BIDI_CONTROL = /[\u202a-\u202e\u2066-\u2069]/
 const LETTERS = /^[\p{L}\p{M}\p{N}.\u00b7\u30fb-]+$/u
 
 /**
- * The one addr-spec grammar of every door: RFC 5321 dot-atoms, 64 octets before the @, 254 in all, at least two
- * labels. Comments, groups, routes, address literals and non-ASCII local parts (no carrier speaks SMTPUTF8) are null;
- * so is a quoted local part unless it says a dot-atom, which then replaces it (RFC 5321, section 4.1.2).
+ * Parses an address for every surface: RFC 5321 dot-atoms, 64 octets before the @, 254 in all, at least two labels. Returns
+ * null for comments, groups, routes, address literals and non-ASCII local parts (no carrier supports SMTPUTF8). A quoted
+ * local part is accepted only if it quotes a dot-atom, which replaces it (RFC 5321, section 4.1.2).
  */
 export function parseAddress(text: string): Address | null {
   if (text.length > 1_000) return null
@@ -53,8 +53,8 @@ function unquote(local: string) {
 }
 
 /**
- * A host name as lower-case A-labels without the trailing dot, or null. Only case and NFC are folded: a name that
- * needs any other mapping of UTS 46 (full-width letters, ignorable characters) is null, so no two names meet here.
+ * A host name as lower-case A-labels without the trailing dot, or null. Only case and NFC are folded. A name that needs any
+ * other mapping of UTS 46 (full-width letters, ignorable characters) is refused, so that two names never become one.
  */
 function toDomain(text: string) {
   const given = text.endsWith('.') ? text.slice(0, -1) : text
@@ -72,7 +72,7 @@ function toDomain(text: string) {
   return labels.length > 1 && labels.every((label) => LABEL.test(label)) && TOP_LABEL.test(top) ? ascii : null
 }
 
-/** What reaches the URL parser holds letters, marks, digits, dots and hyphens only, and must survive the way back. */
+/** The A-labels of a name of letters, marks, digits, dots and hyphens, or null if decoding them gives another name. */
 function toAscii(name: string) {
   if (!LETTERS.test(name)) return null
   const ascii = domainToASCII(name)
@@ -90,7 +90,7 @@ function toAscii(name: string) {
 }
 
 /**
- * Why a text may not enter a header field, or null when it may: C0 and C1 controls (tab, CR, LF and NUL among them),
+ * Why a text may not be used in a header field, or null if it may. Refused are C0 and C1 controls (tab, CR, LF and NUL among them),
  * U+2028 and U+2029, bidirectional embeddings, overrides and isolates, U+FEFF, lone surrogates.
  */
 export function safeHeaderText(text: string): string | null {

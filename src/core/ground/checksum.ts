@@ -1,6 +1,9 @@
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** The CRC32 of a text in six digits of base62, as our keys, GitHub's and npm's carry it, so that a typo is told from a guess. */
+/**
+ * The CRC32 of a text in six base62 digits. Our keys end in it, like those of GitHub and npm: a key with a wrong checksum is a
+ * typo and needs no look-up.
+ */
 export function crc62(body: string): string {
   let crc = ~0
   for (const letter of body) {

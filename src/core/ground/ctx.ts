@@ -4,7 +4,7 @@ import type { MailboxScope, OwnerRole, Permission } from '../../schema/accounts.
 import { Fault } from './fault.ts'
 import { learn } from './log.ts'
 
-/** Who is acting. Every row that records an actor stores `actorName` of this. */
+/** Who is acting. Rows that record an actor store its `actorName`. */
 export type Actor =
   | {
       kind: 'key'
@@ -19,12 +19,12 @@ export type Actor =
 
 export type Db = DrizzleD1Database
 
-/** What every verb of the core receives first: one tenant, one actor, one moment. */
+/** The first argument of every verb of the core: one tenant, one actor, one moment. */
 export type Ctx = { env: Env; db: Db; now: Date; tenantId: string; actor: Actor }
 
 const databases = new WeakMap<D1Database, Db>()
 
-/** The database of an environment: one for each binding, which knows by now what our columns are called. */
+/** The Drizzle database of a binding, made once and reused. */
 export function database({ DB }: Env): Db {
   const known = databases.get(DB)
   if (known) return known
@@ -33,7 +33,7 @@ export function database({ DB }: Env): Db {
   return db
 }
 
-/** A query of drizzle's as a statement of D1's, so that both go in one batch. */
+/** A query of Drizzle's builder as a D1 statement, so that both kinds can be in one batch. */
 export function prepared(
   env: Env,
   query: { toSQL(): { sql: string; params: unknown[] } },
@@ -60,7 +60,10 @@ export function actorName(actor: Actor): string {
   }
 }
 
-/** Throws 403 unless the actor may do this, to this mailbox where one is named. `manage` implies `read` and `send`. */
+/**
+ * Throws `insufficient_scope` or `mailbox_scope_denied` unless the actor may do this: to the given mailbox, or without one to
+ * the whole tenant. `manage` implies `read` and `send`.
+ */
 export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string | null) {
   const { actor } = ctx
   if (actor.kind === 'system') return
@@ -79,13 +82,20 @@ export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string |
   if (!mailboxId) {
     throw new Fault(
       'insufficient_scope',
-      'This key is scoped to mailboxes; this needs a key of the whole tenant.',
+      'This key is limited to some mailboxes. This request needs a key of the whole tenant.',
     )
   }
   const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
-  if (!scope) throw new Fault('mailbox_scope_denied', `This key is not scoped to mailbox "${mailboxId}".`)
+  if (!scope)
+    throw new Fault(
+      'mailbox_scope_denied',
+      `This key has no access to mailbox "${mailboxId}". Use a key whose scope includes it.`,
+    )
   if (!permits(scope.permissions, wanted)) {
-    throw new Fault('insufficient_scope', `This key lacks "${wanted}" on mailbox "${mailboxId}".`)
+    throw new Fault(
+      'insufficient_scope',
+      `This key lacks the permission "${wanted}" on mailbox "${mailboxId}".`,
+    )
   }
 }
 
@@ -118,15 +128,15 @@ export function permits(held: Permission[], wanted: Permission): boolean {
   return held.includes('manage') && (wanted === 'read' || wanted === 'send')
 }
 
-/** The mailboxes an actor may see, or null where it may see all of its tenant's. */
+/** The mailboxes that an actor may read, or null if it may read all of its tenant. */
 export function visibleMailboxes(actor: Actor): string[] | null {
   if (actor.kind !== 'key' || actor.scopes === null) return null
   return actor.scopes.filter((scope) => permits(scope.permissions, 'read')).map((scope) => scope.mailboxId)
 }
 
 /**
- * The mailboxes whose rows a list may show: the one asked for, else all that the actor may read; null is every mailbox of
- * the tenant. Throws 403 where that is none of the actor's business.
+ * The mailboxes whose rows a list may show: the requested one, else all that the actor may read. Null means every mailbox of
+ * the tenant. Throws `insufficient_scope` or `mailbox_scope_denied` if the actor may not read them.
  */
 export function mailboxesToShow(ctx: Ctx, mailboxId: string | undefined): string[] | null {
   if (mailboxId) {
@@ -138,9 +148,9 @@ export function mailboxesToShow(ctx: Ctx, mailboxId: string | undefined): string
   return visible
 }
 
-/** The one row a statement must have brought. */
+/** The one row that a statement always returns. */
 export function one<Row>(rows: Row[]): Row {
   const [row] = rows
-  if (row === undefined) throw new Error('a statement that must bring a row brought none')
+  if (row === undefined) throw new Error('a statement that must return a row returned none')
   return row
 }

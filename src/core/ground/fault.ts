@@ -1,8 +1,8 @@
 /**
- * Every way a request can be misused. A surface maps each to a status of its own (see `surface` in surfaces/http), so a
- * code added here does not compile until every surface has answered it.
+ * Every way in which a request can be misused. Each surface maps every code to a status (`surface` in surfaces/http): a new
+ * code does not compile until all of them do.
  */
-export const FAULT_CODES = [
+const FAULT_CODES = [
   'unauthorized',
   'insufficient_scope',
   'mailbox_scope_denied',
@@ -44,9 +44,9 @@ export const FAULT_CODES = [
 ] as const
 export type FaultCode = (typeof FAULT_CODES)[number]
 
-export type FaultDetails = Record<string, unknown>
+type FaultDetails = Record<string, unknown>
 
-/** A request that was misused: thrown, never returned. Its message is written for the caller. */
+/** A misused request: thrown, never returned. Its message is for the caller. */
 export class Fault extends Error {
   readonly code: FaultCode
   readonly details: FaultDetails

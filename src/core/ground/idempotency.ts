@@ -4,17 +4,17 @@ import type { Ctx } from './ctx.ts'
 import { Fault } from './fault.ts'
 import { sha256 } from './hash.ts'
 
-/** How long an answer is kept, and how long a first request may take before a repeat may run again, in ms. */
+/** How long an answer is kept, and after how long an unfinished first request may be repeated, in ms. */
 const KEPT_MS = 86_400_000
 const IN_PROGRESS_MS = 60_000
 
 type Answer = { status: number; body: string }
 
 /**
- * Runs `work` once for a tenant, route and key; a repeat gets the first answer. Throws `idempotency_in_progress` while
- * the first still runs, `idempotency_mismatch` for another body, and `secret_already_shown` where the answer held a
- * secret, which is never stored. A failed request (4xx, 5xx), or one that `work` says changed nothing, is not kept: it
- * may be tried again with the same key.
+ * Runs `work` once for a tenant, route and key; a repeat gets the first answer. Throws `idempotency_in_progress` while the
+ * first request still runs, `idempotency_mismatch` if the body differs, and `secret_already_shown` if the answer had a
+ * secret, which is never stored. An answer of 4xx or 5xx, or with `isKept: false`, is not kept: the request may be tried
+ * again with the same key.
  */
 export async function answerOnce(
   ctx: Ctx,
@@ -43,8 +43,8 @@ export async function answerOnce(
     ctx.db.select().from(idempotency).where(isThis),
   ])
   const [isFirst] = results[2]
-  const [standing] = results[3]
-  if (!isFirst && standing) return replay(standing, bodyHash)
+  const [existing] = results[3]
+  if (!isFirst && existing) return replay(existing, bodyHash)
 
   const forget = () => ctx.db.delete(idempotency).where(isThis)
   try {
@@ -62,21 +62,24 @@ export async function answerOnce(
   }
 }
 
-function replay(standing: typeof idempotency.$inferSelect, bodyHash: string): Answer & { isReplay: true } {
-  if (standing.bodyHash !== bodyHash) {
+function replay(first: typeof idempotency.$inferSelect, bodyHash: string): Answer & { isReplay: true } {
+  if (first.bodyHash !== bodyHash) {
     throw new Fault(
       'idempotency_mismatch',
       'This Idempotency-Key was used for a different request. Use a new key.',
     )
   }
-  if (standing.status === null) {
+  if (first.status === null) {
     throw new Fault(
       'idempotency_in_progress',
-      'The first request with this Idempotency-Key is still running.',
+      'The first request with this Idempotency-Key is still running. Try again later.',
     )
   }
-  if (standing.body === null) {
-    throw new Fault('secret_already_shown', 'The answer held a secret, which is shown only once.')
+  if (first.body === null) {
+    throw new Fault(
+      'secret_already_shown',
+      'The answer to the first request with this Idempotency-Key had a secret, which is shown only once.',
+    )
   }
-  return { status: standing.status, body: standing.body, isReplay: true }
+  return { status: first.status, body: first.body, isReplay: true }
 }

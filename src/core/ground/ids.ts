@@ -7,19 +7,19 @@ export function newId(prefix: string, now: Date): string {
   return `${prefix}_${timePart(now)}${randomPart()}`
 }
 
-/** The smallest id that `newId` could give at or after a time: a bound for ranges over ids. */
+/** The smallest id that `newId` can make at a time or later: the lower bound of a range of ids. */
 export function idFloor(prefix: string, at: Date): string {
   return `${prefix}_${timePart(at)}`
 }
 
-/** 16 random bytes as lower-case hex, for tokens that stand for one claim of a row. */
+/** 16 random bytes as lower-case hex: the token of one lock of a row. */
 export function newToken(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
 }
 
-/** 32 random bytes as base64url, for what somebody is handed to come back with. */
+/** 32 random bytes as base64url: a secret in a link or cookie. */
 export function newBearer(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
 }

@@ -1,18 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** All that a line of the log can say: ids, codes and numbers. There is no field for what anybody wrote. */
+/** The fields of a log line: ids, codes and numbers. There is no field for texts that people wrote. */
 export type Facts = {
   requestId?: string
   tenantId?: string | null
   sendId?: string | null
-  /** The ids of a batch's first and how many it asked for. */
+  /** How many sends a batch asked for. */
   sends?: number
   arrivalId?: string
   deliveryId?: string
   archiveId?: string
   domainId?: string
   bondId?: string
-  /** Which door was knocked at, and at which of its routes: the pattern, never the address that was asked for. */
+  /** The surface and its route: the pattern of the route, never the requested URL. */
   surface?: string | null
   method?: string
   route?: string
@@ -23,28 +23,28 @@ export type Facts = {
   job?: string
   carrier?: string
   count?: number
-  /** What came of it, and the code that says why. */
+  /** The outcome, and the code of its reason. */
   outcome?: string
   reason?: string | null
 }
 
 type Level = 'info' | 'warn' | 'error'
 
-/** What is being learnt of the request that is under way. */
-const underWay = new AsyncLocalStorage<Facts>()
+/** The facts of the current request. */
+const current = new AsyncLocalStorage<Facts>()
 
-/** Does the work under these facts: each line that is written meanwhile bears them, and what is learnt is added to them. */
+/** Runs the work with these facts: every line logged meanwhile has them, and `learn` adds to them. */
 export async function within<Result>(facts: Facts, work: (facts: Facts) => Promise<Result>): Promise<Result> {
-  return await underWay.run(facts, () => work(facts))
+  return await current.run(facts, () => work(facts))
 }
 
-/** Adds to what the line of the request under way will say; of no effect outside of one. */
+/** Adds facts to the current request's log line. Has no effect outside `within`. */
 export function learn(facts: Facts): void {
-  const known = underWay.getStore()
+  const known = current.getStore()
   if (known) Object.assign(known, facts)
 }
 
-/** Does a job that nobody waits for an answer of, and writes its one line: what it says came of it, or that it failed. */
+/** Runs a background job and logs one line: the facts it returns, or that it failed. */
 export async function timed(event: string, work: () => Promise<Facts>): Promise<void> {
   const startedAt = Date.now()
   await within({}, async () => {
@@ -58,18 +58,18 @@ export async function timed(event: string, work: () => Promise<Facts>): Promise<
   })
 }
 
-/** Writes one line of JSON: the one place where this Worker writes to its log. */
+/** Logs one line of JSON. This file is the only place where the Worker writes to its log. */
 export function tell(level: Level, event: string, facts: Facts = {}): void {
   write(level, event, facts, {})
 }
 
-/** As `tell`, of something that broke. */
+/** As `tell`, for an error. */
 export function tellFailure(event: string, error: unknown, facts: Facts = {}, level: Level = 'error'): void {
   write(level, event, facts, describe(error))
 }
 
 function write(level: Level, event: string, facts: Facts, more: object) {
-  const said = Object.entries({ ...underWay.getStore(), ...facts }).flatMap(([name, value]) => {
+  const said = Object.entries({ ...current.getStore(), ...facts }).flatMap(([name, value]) => {
     if (value === null || value === undefined) return []
     return [[name, typeof value === 'number' ? value : name === 'reason' ? masked(value) : plain(value)]]
   })
@@ -78,12 +78,12 @@ function write(level: Level, event: string, facts: Facts, more: object) {
   print(JSON.stringify(line))
 }
 
-/** Ids and codes as they are. Whatever else has come to stand in their place is not repeated. */
+/** An id or code as it is. Any other text is replaced, because it may be private. */
 function plain(value: string): string {
   return /^[\w.:{}/*+-]{1,160}$/.test(value) ? value : '…'
 }
 
-/** What a log may say of an error: its kind, its message without what the message quotes, and its place. */
+/** What a log may say about an error: its name, its masked message, and its stack. */
 function describe(error: unknown): { error: string; at: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, at: [] }
   const reason = error.cause instanceof Error ? error.cause : error
@@ -92,8 +92,8 @@ function describe(error: unknown): { error: string; at: string[] } {
 }
 
 /**
- * A message can repeat what it was given: a query's its values, a parser's the text before its mistake, a fetch's its
- * address. Whatever is quoted, long, or looks like an address of any kind is left out, and all that follows `params:`.
+ * An error message can repeat private input: a query its values, a parser the text before the mistake, a fetch its URL. This
+ * removes everything that is quoted, long, or looks like an address of any kind, and all that follows `params:`.
  */
 function masked(message: string): string {
   return message

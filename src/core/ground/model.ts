@@ -2,9 +2,9 @@ import type { LanguageModel } from 'ai'
 import { type Env, settings } from '../../env.ts'
 
 /**
- * The language model that the settings name, behind any OpenAI-compatible address, or null where they name none. The
- * library is loaded by the first call, so that a Worker without a model starts without it. Callers bound the time of
- * each request themselves, by `settings(env).model.timeoutMs`.
+ * The configured language model, at an OpenAI-compatible address, or null if none is configured. The first call loads the
+ * library, so that a Worker without a model starts faster. Callers limit the time of each request themselves, by
+ * `settings(env).model.timeoutMs`.
  */
 export async function languageModel(env: Env): Promise<LanguageModel | null> {
   const { model } = settings(env)

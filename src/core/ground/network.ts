@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js'
 
 /**
- * The network that an address belongs to as one customer of a provider has it: the /24 of an IPv4 address, the /48 of an
- * IPv6 address (RFC 6177). An IPv4 address mapped into IPv6 is that IPv4 address. Null for what is no address.
+ * The network of an IP address, as a provider gives one to a customer: /24 for IPv4, /48 for IPv6 (RFC 6177). An IPv4 address
+ * mapped into IPv6 counts as IPv4. Null if the text is no IP address.
  */
 export function networkOf(address: string): string | null {
   if (!ipaddr.isValid(address)) return null
@@ -12,7 +12,7 @@ export function networkOf(address: string): string | null {
     : `${ipaddr.IPv6.networkAddressFromCIDR(`${parsed}/48`)}/48`
 }
 
-/** Whether an address can only be that of this machine itself. */
+/** Whether an IP address is a loopback address. */
 export function isLoopback(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback'
 }

@@ -1,4 +1,4 @@
-/** Production D1 refuses a bound value above 2 MB, so lists travel in slices of at most this many characters. */
+/** Production D1 refuses a bound value above 2 MB, so lists are cut into slices of at most this many bytes. */
 const SLICE = 1_000_000
 
 /** JSON arrays (or, with braces, objects) of JSON texts, in order, each at most 1 MB unless one text alone is longer. */
@@ -26,6 +26,7 @@ export function slices(texts: string[], [open, close] = ['[', ']']): string[] {
 
 const encoder = new TextEncoder()
 
+/** The length of a text in UTF-8. */
 export function byteLength(text: string): number {
   return encoder.encode(text).byteLength
 }

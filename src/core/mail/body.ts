@@ -6,7 +6,7 @@ export type Body = { text: string | null; html: string | null }
 /** Bodies above this many bytes of JSON are kept in R2 and not in the row. */
 const LARGE_BODY = 200_000
 
-/** What a message's row holds of its body: the body itself, or the key it has been put under in R2. */
+/** Stores a large body in R2. Returns what the message's row holds: the body itself or its key in R2. */
 export async function keepBody(
   env: Env,
   key: string,
@@ -18,7 +18,7 @@ export async function keepBody(
   return { text: null, html: null, bodyKey: key }
 }
 
-/** The body of a stored message, from wherever it lies. */
+/** The body of a stored message, from its row or from R2. */
 export async function bodyOf(
   env: Env,
   { text, html, bodyKey }: Body & { bodyKey: string | null },
@@ -28,17 +28,17 @@ export async function bodyOf(
   return object ? await object.json<Body>() : { text, html }
 }
 
-/** Where a tenant's copy of a large body lies. */
+/** The key in R2 of a tenant's copy of a large body. */
 export function bodyKeyOf(tenantId: string, messageId: string): string {
   return `bodies/${tenantId}/${messageId}.json`
 }
 
-/** Where the large body of a send that was written whole lies, put there before the send is claimed. */
+/** The key in R2 of the large body of a letter. It is stored before the send is accepted. */
 export function sentBodyKey(sendId: string): string {
   return `bodies/${sendId}.json`
 }
 
-/** The body among a text's parts. */
+/** Only the body, without the other fields of a value. */
 export function bodyIn({ text, html }: Body): Body {
   return { text, html }
 }

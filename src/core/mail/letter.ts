@@ -7,7 +7,7 @@ import { replyText } from '../reading/text/reply-text.ts'
 import { sentBodyKey } from './body.ts'
 import { type Letter, messageIdOf, threadIdOf } from './store.ts'
 
-/** What a send that was written whole looks like before it is stored. */
+/** A send of a letter, before the letter is stored. */
 export type Written = {
   sendId: string
   tenantId: string
@@ -15,12 +15,12 @@ export type Written = {
   sender: { address: string; displayName: string | null }
   contacts: { contact: string; email: string; kind: 'to' | 'cc' | 'bcc'; here: boolean }[]
   input: SendInput
-  /** The body was put into R2 when the send was claimed. */
+  /** The body was put into R2 before the send was accepted. */
   isLarge: boolean
   mailDomain: string
 }
 
-/** The letter that a send becomes in the Sent folder of its mailbox and, where they are ours, in its readers' inboxes. */
+/** The letter to store for a send: in the Sent folder of its mailbox and in the inboxes of our mailboxes among its recipients. */
 export function letterOf(
   { sendId, tenantId, mailboxId, sender, contacts, input, isLarge, mailDomain }: Written,
   now: Date,
@@ -55,7 +55,7 @@ export function letterOf(
     files: input.files ?? [],
     inReplyTo: reply?.messageId ?? null,
     references: reply ? [...reply.references, reply.rfcId] : [],
-    // It never left the house: who wrote it is known for certain.
+    // The letter was written here, so its sender is certain.
     authentication: { spf: 'none', dkim: 'none', dmarc: 'none', isFromAuthenticated: true },
     ambiguities: [],
     isAutomatic: isAutomatic(input.headers, sender.address),
@@ -66,7 +66,7 @@ export function letterOf(
 
 const UNREAD = { replyText: null, intent: null, risk: null }
 
-/** What its readers here are told of a letter beside its words, as they are of mail from outside. */
+/** The same analysis as for mail from outside: reply text, intent and risk. */
 function readingOf({ inline, replyTo, files = [] }: SendInput, sender: Written['sender']) {
   const { subject = '', text = null, html = null } = inline ?? {}
   const read = text ?? (html === null ? '' : textOfHtml(html))
@@ -85,7 +85,7 @@ function readingOf({ inline, replyTo, files = [] }: SendInput, sender: Written['
   }
 }
 
-/** Mail that stays here is known for a program's by the same header fields as mail that comes from outside. */
+/** Whether a program wrote the letter, by the same header fields as for mail from outside. */
 function isAutomatic(headers: Record<string, string>, sender: string): boolean {
   const fields = Object.entries(headers).map(([name, value]) => ({
     name: name.toLowerCase(),

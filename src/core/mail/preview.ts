@@ -1,11 +1,11 @@
 import { textOfHtml } from '../reading/text/html.ts'
 
 const LETTERS = 200
-/** How much of a text and of its markup is looked at, in characters. */
+/** How much of a text and of HTML is read for a preview, in characters. */
 export const TEXT_READ = 1_000
 export const HTML_READ = 20_000
 
-/** The beginning of what a message says, on one line: 200 characters at most, without what it quotes. */
+/** The beginning of a message's text on one line, without quoted text: at most 200 characters. */
 export function previewOf(message: {
   text: string | null
   html: string | null

@@ -101,7 +101,10 @@ export function mustKnow(door: Door, found: Found[], count: number): Found[] {
     if (each.mailboxId === null)
       throw new Fault('mailbox_not_found', 'No such mailbox.', { field: 'mailboxId' })
     if (!each.isInScope) {
-      throw new Fault('mailbox_scope_denied', `This key is not scoped to mailbox "${each.mailboxId}".`)
+      throw new Fault(
+        'mailbox_scope_denied',
+        `This key has no access to mailbox "${each.mailboxId}". Use a key whose scope includes it.`,
+      )
     }
     if (!each.maySend) throw new Fault('insufficient_scope', 'This key lacks the permission "send".')
     if (!each.agentExists)

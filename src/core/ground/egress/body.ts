@@ -1,4 +1,4 @@
-/** The first octets of a body, `atMost` of them: beyond these nothing is read, and the rest is given up. */
+/** The first octets of a body, at most `atMost`. The rest is cancelled without being read. */
 export async function readStart(response: Response, atMost: number): Promise<Uint8Array> {
   const octets = new Uint8Array(atMost)
   const reader = response.body?.getReader({ mode: 'byob' })

@@ -11,7 +11,7 @@ export type AddressType = typeof TYPE.A | typeof TYPE.AAAA
 export type TextType = typeof TYPE.NS | typeof TYPE.MX | typeof TYPE.TXT
 export type QuestionType = (typeof TYPE)[keyof typeof TYPE]
 
-/** What an answer says of the name asked for: names in lower case, without their last dot. */
+/** A parsed answer. Names are in lower case, without the last dot. */
 export type DnsAnswer = {
   name: string
   type: number
@@ -22,14 +22,14 @@ export type DnsAnswer = {
   texts: { name: string; type: TextType; text: string }[]
 }
 
-/** The question for a name's records of one type, with id 0, by which equal questions are equal URLs (RFC 8484, 4.1). */
+/** The question for one record type of a name. Its id is 0, so that equal questions have equal URLs (RFC 8484, 4.1). */
 export function encodeQuestion(host: string, type: QuestionType): Uint8Array {
   const labels = host.split('.').flatMap((label) => [label.length, ...new TextEncoder().encode(label)])
   const header = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
   return Uint8Array.from([...header, ...labels, 0, 0, type, 0, IN])
 }
 
-/** A whole answer to one question with id 0, or null: it is no answer, cut, or not as RFC 1035 has it. Never throws. */
+/** The answer to one question with id 0, or null if it is no answer, truncated or malformed (RFC 1035). Never throws. */
 export function decodeAnswer(bytes: Uint8Array): DnsAnswer | null {
   try {
     return readAnswer(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -38,7 +38,7 @@ export function decodeAnswer(bytes: Uint8Array): DnsAnswer | null {
   }
 }
 
-/** Reading beyond the end throws, as does whatever is malformed. */
+/** Throws on malformed input and when reading beyond the end. */
 function readAnswer(view: DataView): DnsAnswer {
   const flags = view.getUint16(2)
   const isWholeAnswer = (flags & 0xfa00) === 0x8000
@@ -83,7 +83,7 @@ function readRecord(view: DataView, start: number, answer: DnsAnswer) {
   return next
 }
 
-/** Strings of at most 255 octets each, put together as they stand. */
+/** Joins strings of at most 255 octets each. */
 function readStrings(view: DataView, start: number, end: number) {
   const octets: number[] = []
   for (let at = start; at < end; ) {
@@ -94,7 +94,7 @@ function readStrings(view: DataView, start: number, end: number) {
   return new TextDecoder().decode(Uint8Array.from(octets))
 }
 
-/** A pointer leads to before whatever has been read of its name, so every name ends. */
+/** Each pointer must lead to before the part of the name read so far, so reading always ends. */
 function readName(view: DataView, start: number) {
   const labels: string[] = []
   let end: number | null = null
@@ -120,7 +120,7 @@ function readName(view: DataView, start: number) {
   throw malformed()
 }
 
-/** Octets that no host name has are escaped, so that a dot inside a label is no boundary. */
+/** Escapes octets that host names do not have, so that a dot inside a label is not taken for a boundary. */
 function readLabel(view: DataView, at: number, length: number) {
   let label = ''
   for (let index = at; index < at + length; index += 1) {

@@ -14,7 +14,7 @@ export type Posted =
 
 type Target = { ok: true; url: URL } | { ok: false; reason: string }
 
-/** The URL to call, if it may be called by its text and by every address that its host has now. */
+/** The URL to call, if its text and every current address of its host are allowed. */
 export async function findTarget(env: Env, text: string): Promise<Target> {
   const surroundings = settings(env)
   const target = readUrl(text, surroundings)
@@ -24,12 +24,13 @@ export async function findTarget(env: Env, text: string): Promise<Target> {
 }
 
 /**
- * One POST to a webhook that is judged anew right before it; `refused` says that nothing was sent. Redirects are answers,
- * never followed. The time limit is over request and answer, of which the first 1,024 octets are read and made printable.
+ * One POST to a webhook. The URL is checked again right before; `refused` means that nothing was sent. Redirects are not
+ * followed, but returned as answers. The time limit covers request and answer. Of the answer, the first 1,024 octets are read
+ * and made printable.
  *
- * What remains: `fetch` resolves the name again, so a name that changes its address between our look-up and its own
- * (DNS rebinding) gets through, since a Worker cannot pin an address. The platform leads nowhere private from there:
- * `global_fetch_strictly_public` is set in wrangler.toml, and this Worker must never be given a VPC or tunnel binding.
+ * A remaining risk: `fetch` resolves the name again, and a Worker cannot pin an address, so a name that changes its address
+ * in between (DNS rebinding) is not refused. From there the platform reaches no private network:
+ * `global_fetch_strictly_public` is set in wrangler.toml, and this Worker must never get a VPC or tunnel binding.
  */
 export async function guardedPost(
   env: Env,
@@ -51,7 +52,7 @@ export async function guardedPost(
   }
 }
 
-/** UTF-8 without a letter cut in two; what cannot be shown is one question mark each, so the text is no longer than its octets. */
+/** Decodes UTF-8 and drops a character cut in two. Unprintable characters become one question mark each. */
 function printable(octets: Uint8Array) {
   const text = new TextDecoder().decode(octets, { stream: true })
   return text.replace(/(?![\t\n])[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '?')

@@ -12,19 +12,19 @@ import {
 } from './dns-message.ts'
 
 const LIMIT_MS = 3_000
-/** The longest DNS message there is. */
+/** The longest DNS message. */
 const ANSWER_AT_MOST = 65_535
 const ALIASES_AT_MOST = 16
 const NO_ERROR = 0
 const NO_SUCH_NAME = 3
 
-/** The resolver's URL, and what calls it. */
+/** The resolver's URL, and the function to call it with. */
 export type Reach = { resolver: string; fetch: typeof globalThis.fetch }
 type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: string }
 
 /**
- * All addresses of a host, if every one of them is public. Asked of an RFC 8484 resolver in three seconds at most;
- * whatever keeps it from a clear answer for both families is a refusal.
+ * All addresses of a host, if every one of them is public. Asks an RFC 8484 resolver, for three seconds at most. Refuses the
+ * host unless there are clear answers for both IPv4 and IPv6.
  */
 export async function resolvePublic(host: string, reach: Reach): Promise<Resolved> {
   const literal = literalIn(host)
@@ -42,8 +42,8 @@ function lookUpBoth(host: string, reach: Reach): Promise<(string[] | null)[]> {
 }
 
 /**
- * What a name says of its name servers, mail exchangers, texts or alias; empty where it says nothing, and null where the
- * resolver gave no clear answer in three seconds.
+ * The name servers, mail exchangers, texts or aliases of a name; empty if it has none, null if the resolver gave no clear
+ * answer within three seconds.
  */
 export async function lookUpRecords(
   name: string,
@@ -80,14 +80,14 @@ async function ask(host: string, type: QuestionType, { resolver, fetch }: Reach,
 const isDnsMessage = ({ headers }: Response) =>
   /^application\/dns-message\s*(;|$)/i.test(headers.get('content-type') ?? '')
 
-/** The addresses at the end of the name's chain of aliases; null where the answer speaks of any other name. */
+/** The addresses at the end of the name's chain of aliases; null if the answer has addresses of another name. */
 function addressesIn(answer: DnsAnswer, host: string, asked: AddressType) {
   const owner = ownerIn(answer, host, asked)
   if (owner === null || answer.addresses.some((found) => found.name !== owner)) return null
   return answer.addresses.map(({ address }) => address)
 }
 
-/** The name at the end of the chain of aliases; null where the answer is to another question, or no clear one. */
+/** The name at the end of the chain of aliases; null if the answer is unclear or to another question. */
 function ownerIn(
   { name, type, rcode, aliases }: DnsAnswer,
   host: string,

@@ -1,16 +1,16 @@
 import type { Settings } from '../../../env.ts'
 import { literalIn, specialClass } from './address.ts'
 
-/** What tells our own hosts, and those that local development exempts, from everybody else's. */
+/** The settings by which our own hosts are recognised, and those that EGRESS_ALLOW exempts. */
 type Surroundings = Pick<Settings, 'publicUrl' | 'mailDomain' | 'egressAllow'>
 
 const LONGEST = 2_000
-/** 443 reads as no port. */
+/** The URL parser gives port 443 as the empty string. */
 const PORTS = ['', '8443']
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/
 /**
- * Names that are nobody's on the public Internet: IANA's special-use names, ICANN's `.internal` and the collisions it
- * will not delegate, what private networks use unasked, and where clouds keep their metadata.
+ * Names that nobody has on the public Internet: IANA's special-use names, ICANN's `.internal` and the names it will not
+ * delegate because of collisions, names that private networks use, and the metadata hosts of clouds.
  */
 const NOT_PUBLIC = [
   ...['localhost', 'local', 'onion', 'test', 'invalid', 'example', 'alt', 'arpa', 'home.arpa'],
@@ -20,15 +20,15 @@ const NOT_PUBLIC = [
 
 type Target = { ok: true; url: URL; isExempt: boolean } | { ok: false; reason: string }
 
-/** Why this URL may not be a webhook, as a sentence's end that names the rule; null if it may be, by its text alone. */
+/** Why this URL may not be a webhook, as the end of a sentence, or null. Judges the text only, without a DNS look-up. */
 export function refuseUrl(text: string, surroundings: Surroundings): string | null {
   const target = readUrl(text, surroundings)
   return target.ok ? null : target.reason
 }
 
 /**
- * The URL that would be called, without its fragment, judged as parsed, so that every spelling of a host is one. Exempt
- * is what EGRESS_ALLOW names: any address, port and name, and plain http.
+ * The URL to call, without its fragment. It is judged after parsing, so that all spellings of a host are treated alike. A host
+ * and port in EGRESS_ALLOW is exempt: it may be a private address, and use any port and plain http.
  */
 export function readUrl(text: string, surroundings: Surroundings): Target {
   if (text.length > LONGEST) return refused(`must not be longer than ${LONGEST} characters`)

@@ -1,4 +1,4 @@
-/** Words that stand for one thing in business mail, by their stems: a line for each thing. */
+/** Related words of business mail, one concept a line. */
 const GROUPS = `
 invoice bill receipt statement billing
 pay payment remit transfer settle wire
@@ -99,7 +99,7 @@ translate translation localize
 data dataset database records
 `
 
-/** The stems of a thing's words, each with the number of the thing. */
+/** For each stem of a word above, the numbers of its concepts. */
 export function conceptsOf(stem: (word: string) => string): Map<string, number[]> {
   const found = new Map<string, number[]>()
   for (const [number, line] of GROUPS.trim().split('\n').entries()) {

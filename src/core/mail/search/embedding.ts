@@ -7,19 +7,19 @@ export type Text = { title: string; body: string; names: string }
 export const DIMENSIONS = 256
 
 /**
- * A vector as text, a printable character for each dimension: thousands of them travel from the database in one answer, and
- * none of these is escaped in JSON. The middle one is 0, and the largest dimension has `LEVELS`.
+ * A vector as text, one character for each dimension: compact, because one search reads thousands of vectors, and none of
+ * these characters is escaped in JSON. `MIDDLE` is 0; the largest dimension is `LEVELS` away from it.
  */
 export type Vector = string
 const LEVELS = 28
 const MIDDLE = 63
 
-/** How much of a body the vector is made of, in bytes of UTF-8: what a mail is about stands at its beginning. */
+/** How much of a body goes into the vector, in bytes of UTF-8: the beginning says what a message is about. */
 const READ_AT_MOST = 1_500
 
 const WEIGHT = { title: 2, names: 0.5, body: 1 }
 const KINDS = { word: 1, concept: 1.2, pair: 0.3, letters: 0.9 }
-/** What is said in most mails says little about one. */
+/** Words of most messages, which say little about one of them. */
 const COMMON = new Set(
   'hi hello dear regards best kind sincerely cheers please thank thanks let know just also get got one two new now day days today week time see need want like make made here out about more other all not no yes ok re fw fwd com www http https mail email message send sent'.split(
     ' ',
@@ -27,9 +27,9 @@ const COMMON = new Set(
 )
 
 /**
- * A vector that is near those of texts with the same words, their other forms, like spellings and related things: made
- * by feature hashing (signed, into `DIMENSIONS`) of stems, things, pairs of words and letters in threes. It needs no model,
- * and the same text has the same vector for ever.
+ * A vector that is near those of texts with the same words, other forms of them, similar spellings and related concepts. Made
+ * by signed feature hashing of stems, concepts, pairs of words and trigrams, without a model: the same text always has the
+ * same vector.
  */
 export function embed({ title, body, names }: Text): Vector {
   const features = new Map<string, number>()
@@ -40,13 +40,13 @@ export function embed({ title, body, names }: Text): Vector {
   for (const [feature, count] of features) {
     const hash = hashOf(feature)
     const place = hash % DIMENSIONS
-    // Said three times is not three times as much.
+    // A word that is used three times does not count three times.
     sums[place] = (sums[place] ?? 0) + (hash & 0x10000 ? 1 : -1) * count ** 0.6
   }
   return quantised(sums)
 }
 
-/** How near a vector is to those in a text of many, by the cosine of their angle: 1 at most, 0 where either says nothing. */
+/** Compares a vector with those in a text of many, by cosine: at most 1, and 0 if either vector is empty. */
 export function nearnessTo(wanted: Vector): (vectors: string, from?: number) => number {
   const ours = Int32Array.from(wanted, (level) => level.charCodeAt(0) - MIDDLE)
   const ofOurs = ours.reduce((sum, level) => sum + level * level, 0)
@@ -62,7 +62,7 @@ export function nearnessTo(wanted: Vector): (vectors: string, from?: number) => 
   }
 }
 
-/** A vector of any numbers, scaled so that its largest has all levels. */
+/** Numbers as a vector, scaled so that the largest has the highest level. */
 export function quantised(values: ArrayLike<number>): Vector {
   const numbers = Array.from(values)
   const most = numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
@@ -81,8 +81,8 @@ function gather(features: Map<string, number>, text: string, weight: number) {
     add(`w ${root}`, KINDS.word * worth)
     for (const concept of CONCEPTS.get(root) ?? []) add(`c ${concept}`, KINDS.concept * worth)
     if (before !== '') add(`p ${before} ${root}`, KINDS.pair * worth)
-    const threes = lettersInThrees(word)
-    for (const three of threes) add(`l ${three}`, (KINDS.letters * worth) / Math.sqrt(threes.length))
+    const trigrams = trigramsOf(word)
+    for (const trigram of trigrams) add(`l ${trigram}`, (KINDS.letters * worth) / Math.sqrt(trigrams.length))
     before = root
   }
 }
@@ -93,14 +93,14 @@ function worthOf(word: string): number {
   return /\d/.test(word) ? 1.5 : Math.min(1.5, 0.5 + word.length / 8)
 }
 
-function lettersInThrees(word: string): string[] {
+function trigramsOf(word: string): string[] {
   const padded = `^${word}$`
   return Array.from({ length: Math.max(0, padded.length - 2) }, (_, at) => padded.slice(at, at + 3))
 }
 
 const ENDINGS = /(?:ations?|ments?|ings?|ness|ables?|ances?|ers?|ed|es|ly|s|e)$/
 
-/** A word without its ending, roughly: enough to bring the forms of a word together. */
+/** A word roughly without its ending, so that the forms of a word are equal. */
 export function stem(word: string): string {
   if (word.length < 4 || /\d/.test(word)) return word
   const root = word.replace(/ies$/, 'y').replace(ENDINGS, '')
@@ -110,7 +110,7 @@ export function stem(word: string): string {
 
 const CONCEPTS = conceptsOf(stem)
 
-/** FNV-1a with a last stir, 32 bits. */
+/** FNV-1a with a final mix, 32 bits. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)

@@ -5,14 +5,14 @@ export type EmbeddingFailure = 'model_timeout' | 'model_garbage' | 'model_failed
 type Embedded = { name: string; vectors: number[][] } | { failure: EmbeddingFailure }
 
 const WORKERS_AI = '@cf/baai/bge-m3'
-/** How long Workers AI may take, in ms; a model of one's own has a limit of its own. */
+/** How long Workers AI may take, in ms. Another model has a configured limit. */
 const PATIENCE_MS = 10_000
-/** What of each text is shown to the model, in bytes of UTF-8. */
+/** How much of each text the model reads, in bytes of UTF-8. */
 const SHOWN = 4_000
-/** Texts of one call. */
+/** The most texts in one call. */
 const AT_ONCE = 50
 
-/** What the configured model makes of these texts, a vector for each, or why it made nothing; null where there is no model. */
+/** The configured model's vector for each text, or why it failed; null if no model is configured. */
 export async function embedByModel(env: Env, texts: string[]): Promise<Embedded | null> {
   const { embeddingModel, model } = settings(env)
   const name = env.AI ? WORKERS_AI : embeddingModel
@@ -40,7 +40,7 @@ async function byWorkersAi(ai: Ai, text: string[], patience: AbortSignal): Promi
   return (answer as { data: number[][] }).data
 }
 
-/** Loaded by the first call, so that a Worker without a model starts without the library. */
+/** The first call loads the library, so that a Worker without a model starts faster. */
 async function byOwn(
   env: Env,
   name: string,

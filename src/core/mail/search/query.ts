@@ -1,7 +1,7 @@
 import { readMoment } from '../../ground/cursor.ts'
 import { isStopWord, words } from './words.ts'
 
-/** What narrows a search of mail. `before` and `after` are microseconds since 1970; the texts are parts of names. */
+/** Filters of a mail search. `before` and `after` are in microseconds since 1970; texts match parts of names. */
 export type Filters = {
   from: string[]
   to: string[]
@@ -11,15 +11,15 @@ export type Filters = {
   hasAttachment: boolean
 }
 
-/** Words that stand together; the last is the beginning of a word where it is a prefix. */
+/** Words in a row. If `isPrefix`, the last is the beginning of a word. */
 type Term = { words: string[]; isPrefix: boolean }
 
 export type Query = {
-  /** What was asked in words, without filters. */
+  /** The query without its filters. */
   text: string
-  /** Of these at least one is looked for, the more the better. */
+  /** A text must have at least one of these; more rank higher. */
   terms: Term[]
-  /** What stood in quotes: all of it must be there. */
+  /** Quoted in the query: a text must have all of them. */
   phrases: Term[]
   filters: Filters
 }
@@ -35,18 +35,18 @@ export const NO_FILTERS: Filters = {
 
 /** The longest query, in code points. */
 export const QUERY_AT_MOST = 1_000
-/** Terms beyond these, and words of one term beyond those, are not looked for. */
+/** Further terms, and further words of one term, are ignored. */
 const TERMS_AT_MOST = 32
 const WORDS_AT_MOST = 16
-/** Filters of one name beyond these are taken for words: D1 binds at most 100 values. */
+/** Further filters of one name count as words: D1 binds at most 100 values. */
 const FILTERS_AT_MOST = 8
 
 const PART = /([a-z]+):(?:"([^"]*)"|([^\s"]+))|"([^"]*)"?|([^\s"]+)/giu
 
 /**
- * What a text from a search box asks for. `"…"` is a phrase, `word*` a prefix, and `from:`, `to:`, `label:`, `before:`,
- * `after:` (a date or a moment, ISO 8601) and `has:attachment` are filters; everything else is words, whatever it looks like.
- * Where the texts are no mail (`hasFilters` false), nothing is a filter.
+ * Parses the text of a search box. `"…"` is a phrase, `word*` a prefix; `from:`, `to:`, `label:`, `before:`, `after:` (a date
+ * or a moment, ISO 8601) and `has:attachment` are filters. Everything else is words. Memories are searched without filters
+ * (`hasFilters` false).
  */
 export function parseQuery(q: string, hasFilters = true): Query {
   const filters: Filters = { ...NO_FILTERS, from: [], to: [], labels: [] }
@@ -71,12 +71,12 @@ export function parseQuery(q: string, hasFilters = true): Query {
   }
 }
 
-/** The moment a filter names, in microseconds since 1970: a date is its midnight in UTC. Null for anything else. */
+/** A date (its midnight in UTC) or moment in microseconds since 1970. Null for any other text. */
 export function filterMoment(text: string): number | null {
   return readMoment(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
 }
 
-/** How a name may stand, whatever its case, in a text folded by SQLite's `lower`: that knows the letters of ASCII alone. */
+/** The spellings of a name to look for in a text folded by SQLite's `lower`, which folds only ASCII letters. */
 export function spellings(name: string): string[] {
   const small = name.toLowerCase()
   const titled = small.replace(/(?<!\p{L})\p{L}/gu, (letter) => letter.toUpperCase())
@@ -84,7 +84,7 @@ export function spellings(name: string): string[] {
   return [...new Set(cases.map((text) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())))]
 }
 
-/** Both sets of filters at once. */
+/** The filters that require both sets. */
 export function narrowed(one: Filters, other: Filters): Filters {
   return {
     from: [...one.from, ...other.from],
@@ -96,7 +96,7 @@ export function narrowed(one: Filters, other: Filters): Filters {
   }
 }
 
-/** The FTS5 expressions of a query within one scope; null where there is nothing to look for. */
+/** The FTS5 expressions of a query in one scope: `any` for the whole query, `all` for its phrases. Null if it has none. */
 export function matchExpressions(query: Query, token: string): { any: string | null; all: string | null } {
   const text = ({ words, isPrefix }: Term) =>
     `"${words.map((word) => token + word).join(' ')}"${isPrefix ? ' *' : ''}`
