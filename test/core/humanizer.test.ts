@@ -33,7 +33,7 @@ const html = `<!doctype html><html lang="en"><head><title>We are here</title><st
 
 const original: Wording = { subject: 'Hello Ann, we are shipping A-1009', text, html }
 
-/** Rewritings that each lose, alter, move or bring in one thing, with the kind that must be named. */
+/** Rewritings that each lose, change, move or add one value, with the kind of value that the guard must name. */
 const LOSSES: [kind: string, from: string | RegExp, to: string][] = [
   ['link', 'https://shop.example.com/track?id=A-1009&lang=en', 'our site'],
   ['link', 'lang=en', 'lang=de'],
@@ -60,7 +60,7 @@ const LOSSES: [kind: string, from: string | RegExp, to: string][] = [
   ['length', /[\s\S]*/, 'Hello Ann'],
 ]
 
-test('the guard names what a rewriting of the text lost or brought in', () => {
+test('the guard names the values that a rewriting lost or added', () => {
   expect(survives(original, original, payload)).toEqual({ ok: true })
   for (const [kind, from, to] of LOSSES) {
     const changed = text.replace(from, to)
@@ -82,7 +82,7 @@ test('the guard names what a rewriting of the text lost or brought in', () => {
   })
 })
 
-test('a postal address, a phrase and what stood between tags are values too', () => {
+test('a postal address, a protected phrase and text between tags are values, too', () => {
   const values = [{ bio: '<i>we are two</i> and <b>we do not rest</b>' }, 'Moltpost Ltd\n1 Harbour Way\nCork']
   const whole = {
     subject: 'News',
@@ -105,7 +105,7 @@ test('a postal address, a phrase and what stood between tags are values too', ()
   })
 })
 
-test('the guard lets other words through', () => {
+test('the guard accepts a rewriting that only changes wording', () => {
   const changed = text
     .replace('I hope this email finds you well.', 'Hope all is good with you.')
     .replace('We are pleased to inform you that your', 'Great news: your')
@@ -114,7 +114,7 @@ test('the guard lets other words through', () => {
   expect(survives(original, { ...original, text: changed }, payload)).toEqual({ ok: true })
 })
 
-test('outside its texts a document stays to the byte, and what is no prose is no text', () => {
+test('all bytes of a document outside its prose stay the same, and nothing but prose is offered for rewording', () => {
   const markup = readMarkup(html)
   expect(markup.spans.map((span) => span.text)).toEqual([
     'Hello',
@@ -155,7 +155,7 @@ test('outside its texts a document stays to the byte, and what is no prose is no
   expect(survives(original, { ...original, html: cheaper }, payload)).toMatchObject({ ok: false })
 })
 
-test('the embedded rules reword in each style, lose nothing and say the same to the same send', () => {
+test('the built-in rules reword in each style, lose no value and give one send the same wording every time', () => {
   const values = valuesIn(payload, original)
   for (const style of HUMANIZER_STYLES) {
     const once = reword(original, style, 'req_1', values)
@@ -182,7 +182,7 @@ test('the embedded rules reword in each style, lose nothing and say the same to 
   expect(variants.size).toBeGreaterThan(3)
 })
 
-test('what is not English, and values that look like phrases, stay as they are', () => {
+test('text that is not English and values that look like phrases are not changed', () => {
   const german = {
     subject: 'Hallo Ann',
     text: 'Hallo Ann,\n\ndas ist für Sie und die Familie. I am da.',
@@ -213,7 +213,7 @@ test('what is not English, and values that look like phrases, stay as they are',
   )
 })
 
-test('the send decides before the agent, the agent before the mailbox, and nobody means no', () => {
+test('the setting of the send wins over that of the agent, that over the mailbox, and without any the humanizer is off', () => {
   const says = [undefined, true, false]
   for (const send of says) {
     for (const agent of says) {

@@ -21,7 +21,7 @@ const base: Draft = {
   attachments: [{ filename: 'a.txt', contentType: 'text/plain', content: new Uint8Array([1, 2, 3]) }],
 }
 
-test('every trick in every field that reaches a header or a command injects no header and no recipient', async () => {
+test('no injection attempt in any field that reaches a header or an SMTP command adds a header or a recipient', async () => {
   const breaks = [
     '\r\n',
     '\n',
@@ -99,13 +99,13 @@ test('every trick in every field that reaches a header or a command injects no h
   expect({ refused, built }).toEqual({ refused: 2172, built: 1104 })
 })
 
-test('what people write comes back as written, whatever the script, and the same draft gives the same bytes', async () => {
+test('text in any script reads back as written, and the same draft gives the same bytes', async () => {
   const letter = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...'abc XYZ,.;:<>()"\\@=?_\'-&äßéЖ漢字🙂👩‍👧'.split('')) },
     { weight: 1, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }) },
   )
   const words = (maxLength: number) =>
-    // What a header may not hold is refused, which the test before this one shows.
+    // Text that a header may not contain is refused; the test above covers that.
     fc.string({ unit: letter, maxLength }).filter((text) => safeHeaderText(text) === null)
   const body = fc.string({
     unit: fc.oneof(letter, fc.constantFrom('\n', '\r\n', '.', '--mix', '\t')),
@@ -156,7 +156,7 @@ test('what people write comes back as written, whatever the script, and the same
   expect(longest).toBeLessThanOrEqual(78)
 })
 
-test('each shape of message is laid out as MIME asks', async () => {
+test('each kind of message has the MIME structure that the standard asks for', async () => {
   const bare = { ...base, cc: [], replyTo: null, headers: {}, attachments: [] }
   const textOf = async (draft: Draft) => {
     const built = await buildMessage(draft)
@@ -223,7 +223,7 @@ test('each shape of message is laid out as MIME asks', async () => {
   })
 })
 
-test('what cannot go out as meant is refused by the name of its field', async () => {
+test('a draft that cannot be sent as given is refused, and the refusal names the field', async () => {
   const own =
     'From sender TO Cc BCC Reply-To Subject Date Message-ID MIME-Version Return-Path Received Received-SPF Delivered-To ' +
     'Authentication-Results DKIM-Signature ARC-Seal Content-Type Content-Disposition content-anything Resent-To ' +
@@ -277,7 +277,7 @@ test('what cannot go out as meant is refused by the name of its field', async ()
 
 const asciiOf = (raw: Uint8Array) => new TextDecoder('latin1').decode(raw)
 
-/** Reads the bytes twice, with a parser and line by line, and holds both against the draft. */
+/** Reads the bytes twice, with a parser and line by line, and compares both with the draft. */
 async function expectExactly(draft: Draft, raw: Uint8Array) {
   const text = asciiOf(raw)
   expect(text).not.toContain('hidden.example')

@@ -15,7 +15,7 @@ function compile(subject: string, html: string | null = null, text: string | nul
   return result.compiled
 }
 
-test('html escapes what the payload brings, text and subject do not, and the subject stays one line', () => {
+test('payload values are escaped in html but not in text and subject, and the subject stays one line', () => {
   const compiled = compile(
     '{% if vip %}\n  For {{ name }}\n{% endif %}  ',
     '<p title="{{ name }}">{{ name }} {% cycle name, 2 %}{% echo name %}{% capture c %}{{ name }}{% endcapture %}</p>{{ html | raw }}',
@@ -40,7 +40,7 @@ test('html escapes what the payload brings, text and subject do not, and the sub
   expect(renderTemplate(compile('{{ s }}'), { s: 'x'.repeat(999) })).toMatchObject({ ok: false })
 })
 
-test('the system fills its own variables, and no payload stands in their place', () => {
+test('the system fills its own variables, and a payload cannot replace them', () => {
   const compiled = compile('Hi', '{{ unsubscribe_url }} {{ physical_address }} {{ name }}')
   expect(variablesIn(compiled)).toEqual(['name'])
   expect(missingVariables(compiled, {})).toEqual(['unsubscribe_url', 'physical_address', 'name'])
@@ -52,7 +52,7 @@ test('the system fills its own variables, and no payload stands in their place',
   })
 })
 
-test('a missing variable is named by its path; null, guards and branches not taken are no reason', () => {
+test('a missing variable is named by its path; null values, guarded variables and branches not taken are not missing', () => {
   const cases: [string, Payload, string[]][] = [
     ['{{ name }} {{ user.name }} {{ user.mail }}', { user: { mail: 'x' } }, ['name', 'user.name']],
     ['{{ user.address.city }} {{ user.address.city }}', {}, ['user.address.city']],
@@ -108,7 +108,7 @@ test('a missing variable is named by its path; null, guards and branches not tak
   )
 })
 
-test('no template runs away, reads files or reaches a prototype, and faults name the part and the line', () => {
+test('no template runs without limit, reads files or reaches a prototype, and faults name the part and the line', () => {
   const runaways = [
     '{% for i in (1..100000) %}x{% endfor %}',
     '{% for i in (1..1000) %}{% for j in (1..1000) %}{% endfor %}{% endfor %}',
@@ -161,7 +161,7 @@ test('checking five hundred payloads takes a few milliseconds', () => {
   expect(performance.now() - start).toBeLessThan(100)
 })
 
-test('lint reports the published codes, each once and where it belongs', () => {
+test('lint reports the published codes, each once and for the right part', () => {
   const clean = {
     subject: 'Hi {{ name }}',
     html: '<!DOCTYPE html PUBLIC "x" "http://www.w3.org/TR/xhtml1.dtd"><html xmlns="http://www.w3.org/1999/xhtml"><a href="{{unsubscribe_url}}">x</a>',

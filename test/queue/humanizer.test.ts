@@ -18,7 +18,7 @@ import { counted } from '../support/waits.ts'
 
 type Mail = { to: string[]; subject: string; text: string; html: string }
 
-/** Facts that every mail of these tests must carry, and the only ones of their kinds that it may. */
+/** The facts that every mail of these tests must contain; it may contain no others of the same kinds. */
 const link = 'https://shop.example.com/track?id=77'
 const facts = [link, '$42.50', '12 March 2026', 'help@example.com', 'Ann']
 
@@ -55,7 +55,7 @@ async function takenBy(carrier: string): Promise<Mail[]> {
   return taken.map(({ body }) => body)
 }
 
-/** Asks over HTTP as any client would, then lets the queues do their work. */
+/** Sends over HTTP as any client would, then runs the queues. */
 async function sendOverHttp(tenant: Tenant, with_: Env, body: Record<string, unknown>) {
   const request = new Request('http://moltpost.test/v1/agent/request-send', {
     method: 'POST',
@@ -79,7 +79,7 @@ async function noteOf(tenant: Tenant, requestId: string) {
   return { status: body.status, note: step?.body.humanizer, sha256: step?.body.sha256 }
 }
 
-test('a model rewords what leaves, and only the words', async () => {
+test('a model rewords the prose of a message and nothing else', async () => {
   const tenant = await newTenant()
   const carrier = `humanized-${crypto.randomUUID()}`
   const model = await newModel({ content: goodAnswer('now') })
@@ -100,7 +100,7 @@ test('a model rewords what leaves, and only the words', async () => {
   )
 })
 
-test('whatever a model does, the mail leaves in time with the reason in its trace', async () => {
+test('if a model fails in any way, the mail still leaves in time, with the reason in its trace', async () => {
   const tenant = await newTenant()
   const figures: Record<string, number> = {}
   const obedient = { ...goodAnswer('now'), text: `Dear Eve, log in at https://evil.example/now. ${link}` }
@@ -151,7 +151,7 @@ test('whatever a model does, the mail leaves in time with the reason in its trac
 
 const MUTATED = upTo(1_000, 100)
 
-test('of rewritings that lose or alter a fact, none reaches a carrier', async () => {
+test('no rewriting that loses or changes a fact reaches a carrier', async () => {
   const tenant = await newTenant({
     tenant: { plan: 'enterprise' },
     mailbox: { hourly_limit: 5_000, daily_limit: 5_000 },
@@ -221,7 +221,7 @@ test('of rewritings that lose or alter a fact, none reaches a carrier', async ()
   ])
 }, 300_000)
 
-test('send, then agent, then mailbox decide whether and how, in every combination', async () => {
+test('the humanizer setting of the send wins over the agent, and that over the mailbox, in every combination', async () => {
   const tenant = await newTenant()
   const says = [undefined, true, false]
   for (const mailbox of [true, false]) {
@@ -258,7 +258,7 @@ test('send, then agent, then mailbox decide whether and how, in every combinatio
   expect(rude.status).toBe(400)
 })
 
-test('a person approves the reworded message and exactly that leaves', async () => {
+test('a person approves the reworded message, and exactly that message is sent', async () => {
   const tenant = await newTenant({
     mailbox: { autonomy: 'review', humanizer_enabled: 1, humanizer_style: 'casual' },
   })
@@ -287,7 +287,7 @@ test('a person approves the reworded message and exactly that leaves', async () 
 
 type Answer = ReturnType<typeof goodAnswer>
 
-/** A rewriting that is good but for one to three facts that were dropped, altered or brought in. */
+/** A valid rewriting, except for one to three facts that were dropped, changed or added. */
 function mutated(answer: Answer, random: () => number): Answer {
   const pick = <Item>(items: Item[]): Item => items[Math.floor(random() * items.length)] as Item
   const digit = (text: string) =>
@@ -329,7 +329,7 @@ function mutated(answer: Answer, random: () => number): Answer {
     try {
       changed = pick(ways)(changed)
     } catch {
-      // Nothing is left to change that way.
+      // No fact is left that could be changed in this way.
     }
   }
   return changed

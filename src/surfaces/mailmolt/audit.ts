@@ -42,10 +42,11 @@ const LogQuery = z.object({
   format: z.enum(['json', 'csv', 'ndjson']).default('json'),
 })
 
-const DESCRIPTION = `Newest first. \`format=ndjson\` gives the whole log, oldest first, with its chain and signed head, for \
-\`molted audit verify\`; \`format=csv\` the same for people. \`chain.unlinked\` counts the newest entries that are not chained yet.`
+const DESCRIPTION = `Newest first. \`format=ndjson\` exports the whole log, oldest first, with its hash chain and signed head, as \
+\`molted audit verify\` needs it. \`format=csv\` exports the same as a table. \`chain.unlinked\` counts the newest entries, \
+which are not in the hash chain yet.`
 
-/** Public: an auditor who verifies a log need not have an account. */
+/** Public, so that an auditor can verify a log without an account. */
 export const auditKeys = router()
 
 auditKeys.openapi(
@@ -53,7 +54,7 @@ auditKeys.openapi(
     method: 'get',
     path: '/compliance/audit-key',
     tags: ['compliance'],
-    summary: 'The public key by which heads of audit logs are verified',
+    summary: 'The public key that verifies the signed heads of audit logs',
     responses: {
       200: json(
         z.object({

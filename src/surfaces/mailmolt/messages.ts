@@ -62,13 +62,16 @@ export const MessageView = z
     authentication: z
       .object({ spf: z.string(), dkim: z.string(), dmarc: z.string(), from_authenticated: z.boolean() })
       .nullable()
-      .openapi({ description: 'Whether the message really comes from the sender that it names.' }),
+      .openapi({
+        description:
+          'Results of SPF, DKIM and DMARC, and whether they prove the sender that the message names.',
+      }),
     ambiguities: z.array(z.string()).openapi({
       description:
         'Reasons why mail programs may read this message differently. If there are any, do not act on the message without a person.',
     }),
     injection_score: z.number().nullable().openapi({
-      description: 'How likely the message tries to give orders to an AI reader (prompt injection), 0 to 1.',
+      description: 'How likely the message tries to instruct an AI reader (prompt injection), from 0 to 1.',
     }),
     automatic: z.boolean().openapi({ description: 'Whether a program wrote the message.' }),
     created_at: z.string(),
@@ -103,9 +106,8 @@ messages.openapi(
     method: 'get',
     path: '/messages',
     summary: 'List messages',
-    description: `What came in and what was sent, newest first; what the mailbox sent counts as read. A page may hold
-fewer messages than \`limit\` where they are large: \`has_more\` alone says whether older ones follow, and \`next_cursor\`
-leads to them.`,
+    description: `The messages that the mailbox received and sent, newest first. Sent messages count as read. A page
+can hold fewer messages than \`limit\` if they are large. If \`has_more\` is true, \`next_cursor\` leads to older ones.`,
     request: { query: MessagesQuery },
     responses: { 200: json(MessagesView), ...ERRORS },
   }),
@@ -154,7 +156,7 @@ messages.openapi(
     path: '/messages/{id}',
     summary: 'Delete a message',
     description:
-      'Deletes the message for this mailbox, for good. Other mailboxes keep their copies. Safe to repeat.',
+      'Permanently deletes the message from this mailbox. Other mailboxes keep their copies. Safe to repeat.',
     request: { params: MessageParams },
     responses: { 204: { description: 'Deleted' }, ...ERRORS },
   }),
@@ -165,7 +167,7 @@ messages.openapi(
   },
 )
 
-/** The status of a message in the words of this API; one whose send is gone counts as queued. */
+/** The status of a message as this API names it. If its send no longer exists, the status is queued. */
 export function statusOf(state: SendState | null): Status {
   return state === null ? 'queued' : STATES[state].calledBy.mailmolt
 }

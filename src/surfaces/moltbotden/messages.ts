@@ -52,15 +52,15 @@ const ThreadView = z
   })
   .openapi('EmailThread')
 
-const POLLING = `Newest first. A page may hold fewer messages than \`limit\` where they are large: \`has_more\` alone says
-whether older ones follow, and \`cursor\` leads to them; it is the \`created_at\` of the last message. No two messages of a
-mailbox's folder share a \`created_at\`, and later ones always have a later one, so that paging neither skips nor repeats,
-whatever arrives meanwhile.
+const POLLING = `Newest first. To page, pass the \`cursor\` of the last answer as long as \`has_more\` is true. A page can
+hold fewer messages than \`limit\` if they are large, so rely on \`has_more\` and not on the count. The cursor is the
+\`created_at\` of the last message on the page. Within a folder no two messages share a \`created_at\`, and a later
+message always has a later one. Paging therefore neither skips nor repeats a message, even while new mail arrives.
 
-To be told of new mail: ask once and keep \`newest_cursor\`; from then on ask with \`after\` set to it. While such an
-answer has \`has_more\`, ask again with the same \`after\` and its \`cursor\`. Then keep the \`newest_cursor\` of the first
-of these answers. Every message is seen exactly once. \`newest_cursor\` is null only as long as the inbox has never had a
-message: then ask without \`after\`.`
+To poll for new mail: ask once without \`after\`, and keep \`newest_cursor\`. From then on, pass it as \`after\`. As long
+as the answer has \`has_more\`, ask again with the same \`after\` and with its \`cursor\`. Then keep the
+\`newest_cursor\` of the first of these answers. You see every message exactly once. \`newest_cursor\` is null only while
+the inbox has never had a message; then ask without \`after\`.`
 
 const MessageParams = z.object({ message_id: z.string().min(1).max(200) })
 const ok = <Schema extends z.ZodType>(schema: Schema) => ({

@@ -5,7 +5,7 @@ import { call, grant, newTenant } from '../../support/tenant.ts'
 
 const DOORS = ['/v1/agents/register', '/agents/register']
 
-/** A network of the test's own, with as many addresses as asked for. */
+/** A network used by one test only, with as many addresses as needed. */
 function network(kind: 4 | 6) {
   const [a = 0, b = 0, c = 0] = crypto.getRandomValues(new Uint8Array(3))
   const prefix = kind === 4 ? `${60 + (a % 60)}.${b}.${c}.` : `2a00:${(a * 256 + b).toString(16)}:${c}:`
@@ -19,7 +19,7 @@ function register(door: string, address: string | null, name = 'Counted Bot') {
   })
 }
 
-test('from one network so many register in an hour, whatever the door and however many at once', async () => {
+test('registrations from one network are limited per hour, over all APIs together and for concurrent requests', async () => {
   for (const kind of [4, 6] as const) {
     const address = network(kind)
     const answers = await Promise.all(
@@ -42,16 +42,16 @@ test('from one network so many register in an hour, whatever the door and howeve
       status: 429,
       body: { error: { code: 'too_many_registrations', retry_after: expect.any(Number) } },
     })
-    // An address that says IPv4 in the words of IPv6 is of the same network; the next network has its own count.
+    // An IPv4-mapped IPv6 address belongs to the same network; the next network has its own count.
     if (kind === 4) expect((await register('/v1/agents/register', `::ffff:${address(9)}`)).status).toBe(429)
     expect((await register('/v1/agents/register', network(kind)(1))).status).toBe(201)
   }
-  // This machine itself, in local development, is not counted.
+  // In local development, requests from the same machine are not counted.
   const own = await Promise.all(Array.from({ length: 12 }, () => register('/v1/agents/register', null)))
   expect(own.every(({ status }) => status === 201)).toBe(true)
 })
 
-test('what is not well formed, or asks for what is taken, counts for nothing', async () => {
+test('invalid registrations and those that ask for a taken address are not counted', async () => {
   const address = network(4)
   const { agent } = (await register('/v1/agents/register', null)).body
   const others = agent.email.split('@')[0]
@@ -99,7 +99,7 @@ test('GET /agents/me is the published Agent, with its owner once it has one', as
   expect(body.owner).not.toHaveProperty('x_handle')
 })
 
-test('the trust score falls with bounces and complaints once there are sends enough, and rises with age', async () => {
+test('the trust score falls with bounces and complaints once there are enough sends, and rises with age', async () => {
   const tenant = await newTenant()
   const score = async () => (await tenant.get('/v1/agents/me')).body.trust_score
   const sends = (state: string, many: number) =>
@@ -118,10 +118,10 @@ test('the trust score falls with bounces and complaints once there are sends eno
   await sends('delivered', 17)
   expect(await score()).toBe(55)
   await sends('delivered', 1)
-  // 2 of 20 bounced: 400 · 0.1 = 40; 18 delivered are worth 0.36.
+  // 2 of 20 bounced: 400 · 0.1 = 40; 18 delivered add 0.36.
   expect(await score()).toBe(15)
   await sends('delivered', 480)
-  // 2 of 500 bounced: 1.6; 498 delivered are worth 9.96.
+  // 2 of 500 bounced: 1.6; 498 delivered add 9.96.
   expect(await score()).toBe(63)
   await sends('complained', 5)
   // 5 of 505 complained: 59.4.
@@ -135,7 +135,7 @@ test('the trust score falls with bounces and complaints once there are sends eno
   expect(await score()).toBe(60)
 })
 
-test('status paused or suspended is 403 on sends and nothing else; banned is 401 on everything', async () => {
+test('an agent that is paused or suspended gets 403 on sends only; a banned one gets 401 on everything', async () => {
   const tenant = await newTenant()
   const send = () =>
     tenant.post('/email/send', { to: ['reader@example.com'], subject: 'Hello', body_text: 'Hello' })
@@ -153,13 +153,13 @@ test('status paused or suspended is 403 on sends and nothing else; banned is 401
     expect({ path, status: (await tenant.get(path)).status }).toEqual({ path, status: 401 })
   expect((await send()).status).toBe(401)
   expect((await tenant.send('reader@example.com', 'k-banned')).status).toBe(401)
-  // Its owner's key is not the agent's.
+  // The ban does not touch the key of its owner.
   expect((await tenant.owner.get('/v1/agent/agents')).status).toBe(200)
   await sql(`UPDATE agents SET status = 'active' WHERE tenant_id = ?1`, tenant.id)
   expect((await tenant.get('/v1/agents/me')).status).toBe(200)
 })
 
-test('whose "me" is meant: the key’s own agent, or the one that a key of the whole tenant names', async () => {
+test('"me" is the agent of the key, or the agent that a key of the whole tenant names', async () => {
   const [tenant, stranger] = await Promise.all([newTenant(), newTenant()])
   const as = (id: string) => ({ 'x-agent-id': id })
   expect((await tenant.get('/v1/agents/me', as(tenant.agentId))).body.id).toBe(tenant.agentId)
@@ -182,5 +182,5 @@ test('whose "me" is meant: the key’s own agent, or the one that a key of the w
   expect((await call('GET', '/v1/agents/me', { key: sender })).status).toBe(403)
 })
 
-/** The ten characters of an id that tell its time. */
+/** The ten characters of an id that encode its time. */
 const timeOfId = (id: string) => id.slice(id.indexOf('_') + 1, id.indexOf('_') + 11)

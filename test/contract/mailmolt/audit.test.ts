@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { call, newTenant } from '../../support/tenant.ts'
 
-test('the audit log is read newest first, by pages, with who did what to what', async () => {
+test('the audit log is listed newest first, page by page, with actor, action and target', async () => {
   const tenant = await newTenant()
   const { body: made } = await tenant.post('/v1/suppressions', {
     recipientEmail: 'ann@example.com',
@@ -35,7 +35,7 @@ test('the audit log is read newest first, by pages, with who did what to what', 
   expect((await call('GET', '/v1/compliance/audit-log')).status).toBe(401)
 })
 
-test('the whole log comes as lines that end in a signed head, and as a table without formulas', async () => {
+test('the whole log is exported as NDJSON that ends with a signed head, and as CSV without formulas', async () => {
   const tenant = await newTenant()
   await tenant.post('/v1/templates', { slug: 'x', name: '=1+1', type: 'transactional' })
   const lines = await tenant.get('/v1/compliance/audit-log?format=ndjson')

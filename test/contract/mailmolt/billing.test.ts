@@ -10,7 +10,7 @@ const subscription = async (tenant: Tenant) => (await tenant.get('/v1/billing/su
 const bonds = async (tenant: Tenant) => (await tenant.get('/v1/bonds')).body
 const pathOf = (url: string) => new URL(url).pathname
 
-test('"Current plan + 24h usage": a plan is paid for on a local page, which says that it is one, and the limits are those of the plan', async () => {
+test('"Current plan + 24h usage": a plan is paid for on a page marked as local, and then its limits apply', async () => {
   const ann = await newTenant()
   expect(await subscription(ann)).toEqual({
     plan_key: 'free',
@@ -63,7 +63,7 @@ test('"Current plan + 24h usage": a plan is paid for on a local page, which says
   expect(portal).toMatchObject({ status: 200, body: { provider: 'local' } })
   expect((await call('GET', pathOf(portal.body.url))).body).toContain('The plan is growth')
 
-  // Down again at once, since nothing was paid; a page that was used does not bring it back.
+  // A downgrade applies at once, since nothing was paid; opening the used page again does not undo it.
   expect((await ann.post('/v1/billing/checkout', { plan_key: 'free' })).body).toMatchObject({
     ...{ status: 'complete', session_id: null, effective_at: expect.any(String) },
   })
@@ -74,7 +74,7 @@ test('"Current plan + 24h usage": a plan is paid for on a local page, which says
     expect((await call('GET', path)).status).toBe(404)
 })
 
-test('what cannot be ordered is refused in the words of the API', async () => {
+test('an invalid order is refused in the error shape of this API', async () => {
   const [ann, unclaimed] = [await newTenant(), await newUnclaimed()]
   for (const [path, bodies] of [
     ['/v1/billing/checkout', [{}, { plan_key: 'golden' }, { plan_key: null }, []]],
@@ -93,7 +93,7 @@ test('what cannot be ordered is refused in the words of the API', async () => {
   expect(await ann.get('/v1/bonds?limit=0')).toMatchObject({ status: 422 })
 })
 
-test('a bond of the local ledger has the same states: posted, captured, released, one at a time', async () => {
+test('a bond of the local ledger is posted, captured and released, and an agent has one at a time', async () => {
   const ann = await newTenant()
   const posted = await ann.post('/v1/bonds', { tier: 'starter' })
   expect(posted).toMatchObject({

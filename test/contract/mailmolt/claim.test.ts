@@ -3,7 +3,7 @@ import { mailedTokens, newUnclaimed, post, someone } from '../../support/claim.t
 import { sql } from '../../support/matrix-dump.ts'
 import { call } from '../../support/tenant.ts'
 
-/** What every page behind a link must bear, whatever it says. */
+/** The headers that every page behind a link must have. */
 function expectStrict({ headers }: { headers: Headers }) {
   expect(headers.get('content-type')).toBe('text/html; charset=UTF-8')
   expect(headers.get('cache-control')).toBe('no-store')
@@ -53,7 +53,7 @@ test('register → sandbox; human claims → supervised; human verifies email �
   })
   const neighbour = await newUnclaimed()
   expect((await agent.send(neighbour.address)).body.status).toBe('delivered')
-  // Not even its owner is written to freely before the address is proved.
+  // Before the address is verified, even sends to the owner are held.
   expect((await agent.send(email)).body.message).toContain('held for approval')
 
   const [token = ''] = await mailedTokens(email)
@@ -72,13 +72,13 @@ test('register → sandbox; human claims → supervised; human verifies email �
     owner: { email, email_verified: true },
   })
   expect((await agent.send('reader@example.com')).body.status).toBe('sending')
-  // The verified address of its owner is never held.
+  // Sends to the verified address of the owner are never held.
   await sql(`UPDATE tenants SET level = 'supervised' WHERE id = ?1`, agent.id)
   expect((await agent.send('reader@example.com')).body.status).toBe('queued')
   expect((await agent.send(email)).body.status).toBe('sending')
 })
 
-test('404 unknown token, 409 already claimed, 410 expired, as pages and as JSON', async () => {
+test('an unknown token is 404, a used one 409 and an expired one 410, as pages and as JSON', async () => {
   const agent = await newUnclaimed()
   const verify = (token: string) => call('POST', '/v1/claim/verify-email', { body: { token } })
   const claim = (token: string) => call('POST', `/v1/claim/${token}`, { body: { email: someone() } })
@@ -144,7 +144,7 @@ test('404 unknown token, 409 already claimed, 410 expired, as pages and as JSON'
   }
 })
 
-test('a link that was used changes nothing, and no level is ever lowered or given back by it', async () => {
+test('using a link a second time changes nothing: it neither lowers a level nor restores one', async () => {
   const agent = await newUnclaimed()
   const email = someone()
   await agent.claim(email)
@@ -163,7 +163,7 @@ test('a link that was used changes nothing, and no level is ever lowered or give
   expect((await post(`/claim/${agent.token}`, { again: '1' })).status).toBe(409)
   expect((await agent.get('/v1/agents/me')).body.permission_level).toBe('supervised')
 
-  // A spent link stays spent, also where what it once brought about is no more.
+  // A used link stays used, even after its effect was undone.
   await sql('UPDATE owners SET verified_at = NULL WHERE tenant_id = ?1', agent.id)
   expect((await post(`/verify/${first}`)).status).toBe(409)
   expect((await post(`/verify/${second}`)).status).toBe(200)
@@ -172,7 +172,7 @@ test('a link that was used changes nothing, and no level is ever lowered or give
   expect((await post(`/claim/${agent.token}`, { email: someone() })).status).toBe(409)
 })
 
-test('a form that another site posts is refused, and what is wrong with a form is said in it', async () => {
+test('a form posted from another site is refused, and an invalid form shows what is wrong', async () => {
   const agent = await newUnclaimed()
   const email = someone()
   for (const headers of [
@@ -220,7 +220,7 @@ test('a form that another site posts is refused, and what is wrong with a form i
   expect((await post(`/claim/${agent.token}`, { email })).status).toBe(200)
 })
 
-test('the link is mailed again when asked for, to one address so often and no more', async () => {
+test('the link is mailed again on request, but only a limited number of times to one address', async () => {
   const agent = await newUnclaimed()
   const email = someone()
   expect((await post(`/claim/${agent.token}`, { again: '1' })).status).toBe(422)
@@ -234,7 +234,7 @@ test('the link is mailed again when asked for, to one address so often and no mo
   expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
   expect(new Set(await mailedTokens(email, 5)).size).toBe(5)
 
-  // Another agent that is claimed in the same name counts for the same address; the claim itself stands.
+  // A claim of another agent with the same address counts, too; the claim itself succeeds.
   const other = await newUnclaimed()
   expect(await other.claim(email)).toMatchObject({
     status: 200,

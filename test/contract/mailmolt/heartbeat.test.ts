@@ -32,7 +32,7 @@ type Item = { priority: string; action: string }
 const items = ({ body }: { body: { action_items: Item[] } }) =>
   body.action_items.map(({ priority, action }) => `${priority} ${action}`)
 
-test('an unclaimed agent is told its claim link at each heartbeat until a person has claimed it', async () => {
+test('each heartbeat of an unclaimed agent has its claim link, until a person has claimed it', async () => {
   const agent = await newUnclaimed()
   const beat = () => agent.get('/v1/agents/heartbeat')
   const first = await beat()
@@ -55,7 +55,7 @@ test('an unclaimed agent is told its claim link at each heartbeat until a person
     limits: { daily_limit: 100, sent_today: 0, remaining_today: 100, monthly_remaining: 3_000 },
   })
   expect(items(claimed)).toEqual(['medium verify_email', 'medium introduce_yourself', 'low start_networking'])
-  // The agent may lead its owner to the page that mails the link again, and never hears the link itself.
+  // The agent gets the address of the page that mails the link again, but never the link itself.
   const { pathname } = new URL(claimed.body.access.verify_url)
   expect(pathname).toMatch(/^\/claim\//)
   const page = await call('GET', pathname)
@@ -69,7 +69,7 @@ test('an unclaimed agent is told its claim link at each heartbeat until a person
   expect(items(verified)).toEqual(['medium introduce_yourself', 'low start_networking'])
 })
 
-test('the heartbeat tells what is so: what is unread, held, remembered and spent', async () => {
+test('the heartbeat reports unread messages, held sends, memory entries and plan usage', async () => {
   const [tenant, writer] = await Promise.all([newTenant(), newTenant()])
   const beat = () => tenant.get('/v1/agents/heartbeat')
   const mail = (from: typeof tenant, to: string) =>
@@ -116,7 +116,7 @@ test('the heartbeat tells what is so: what is unread, held, remembered and spent
   expect(items(spent)).toEqual(['medium upgrade_plan', 'low start_networking'])
 })
 
-test('me and heartbeat keep an agent active; after a silence of five minutes its leases are lost', async () => {
+test('calls of me and heartbeat keep an agent active; after five minutes without one it loses its leases', async () => {
   const tenant = await newTenant()
   const other = await tenant.owner.post('/v1/agent/register', { agentName: 'other' })
   const isActive = async () => {

@@ -4,7 +4,7 @@ import { eventually, grant, newTenant } from '../../support/tenant.ts'
 
 const OFF = { enabled: false, subject: null, text: null, html: null, start_at: null, end_at: null }
 
-test('"Inbox state + auto-reply config": address, counts, the answer and the settings', async () => {
+test('"Inbox state + auto-reply config": the answer has address, counts, auto-reply and settings', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   for (const to of [bob.address, bob.address, ann.address]) {
     await ann.post('/v1/messages', { to, subject: 'Hello', text: 'Hello' })
@@ -23,7 +23,7 @@ test('"Inbox state + auto-reply config": address, counts, the answer and the set
   })
 })
 
-test('"Update auto-reply / inbox settings": what is left out stays, null takes away, and nonsense changes nothing', async () => {
+test('"Update auto-reply / inbox settings": omitted fields keep their values, null clears them, and an invalid body changes nothing', async () => {
   const bob = await newTenant()
   const patch = (change: unknown) => bob.patch('/v1/inbox', change)
   const auto_reply = {
@@ -91,7 +91,7 @@ test('"Update auto-reply / inbox settings": what is left out stays, null takes a
   })
 })
 
-test('a mailbox that answers by itself answers each sender once, on whatever surface, and says it is a program', async () => {
+test('an auto-reply goes out for mail from either API, can be read in both, and is marked as automatic', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   await bob.patch('/v1/inbox', { auto_reply: { enabled: true, subject: 'Away', text: 'Until Monday' } })
   const { message_id } = (await email(ann).send(bob.address)).body

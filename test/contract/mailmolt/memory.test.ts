@@ -6,7 +6,7 @@ const at = (key: string) => `/v1/agents/me/memory/${encodeURIComponent(key)}`
 const search = (tenant: Tenant, body: Record<string, unknown>) =>
   tenant.post('/v1/agents/me/memory/search', body)
 
-test('a memory is put, read, replaced whole, listed without its value, found and deleted', async () => {
+test('a memory entry is written, read, replaced as a whole, listed without its value, found and deleted', async () => {
   const tenant = await newTenant()
   const expires = new Date(Date.now() + 3_600_000).toISOString()
   const first = await tenant.put(at('customer:ann'), {
@@ -61,7 +61,7 @@ test('a memory is put, read, replaced whole, listed without its value, found and
   expect((await search(tenant, { q: 'lyon' })).body).toMatchObject({ data: [], total: 0 })
 })
 
-test('lengths are counted in code points, and what does not fit is refused', async () => {
+test('lengths are counted in code points, and values that are too long or invalid are refused', async () => {
   const tenant = await newTenant()
   const crab = '🦀'
   expect(
@@ -95,10 +95,10 @@ test('lengths are counted in code points, and what does not fit is refused', asy
     (await call('PUT', '/v1/agents/me/memory/%ff', { key: tenant.key, body: { value: '' } })).status,
   ).toBe(422)
   expect((await tenant.put(at('k'), { value: '', expires_at: null })).status).toBe(200)
-  // The path names the entry, whatever the body says.
+  // The path names the entry, even if the body names another.
   expect((await tenant.put(at('k'), { key: 'other', value: '' })).body.key).toBe('k')
   expect((await tenant.put(at('k'), { value: '', expires_at: soon })).body.expires_at).toBe(soon)
-  // As Go and .NET write it, and as people write "never".
+  // The formats of Go and .NET, and a far year that stands for "never".
   for (const until of ['2099-01-01T00:00:00.123456789+05:30', '9999-12-31T23:59:59Z']) {
     const { status, body } = await tenant.put(at('k'), { value: '', expires_at: until })
     expect({ status, at: Date.parse(body.expires_at) }).toEqual({ status: 200, at: Date.parse(until) })
@@ -108,7 +108,7 @@ test('lengths are counted in code points, and what does not fit is refused', asy
   expect((await search(tenant, {})).status).toBe(422)
 })
 
-test('keys are whatever they say, percent-decoded once', async () => {
+test('any text can be a key; it is percent-decoded once', async () => {
   const tenant = await newTenant()
   const keys = [
     'search',
@@ -151,7 +151,7 @@ test('keys are whatever they say, percent-decoded once', async () => {
   expect((await tenant.get('/v1/agents/me/memory')).body.total).toBe(0)
 })
 
-test('a hundred puts at once leave one whole value and one entry', async () => {
+test('a hundred concurrent writes leave one entry with one complete value', async () => {
   const tenant = await newTenant()
   const puts = Array.from({ length: 100 }, (_, n) =>
     tenant.put(at('race'), { value: `word${n}word `.repeat(200), kind: `kind${n}`, importance: n }),
@@ -170,7 +170,7 @@ test('a hundred puts at once leave one whole value and one entry', async () => {
   }
 })
 
-test('memory is an agent’s own: of its key, of the agent named, or of the one the key registered', async () => {
+test('memory belongs to one agent: that of the key, the one named, or the one that the key registered', async () => {
   const [tenant, stranger] = await Promise.all([newTenant(), newTenant()])
   await tenant.put(at('shared'), { value: 'first agent' })
   await stranger.put(at('shared'), { value: 'stranger' })

@@ -13,7 +13,7 @@ const message = (to: string | string[], change: Record<string, unknown> = {}) =>
 const send = (from: Pick<Tenant, 'post'>, to: string | string[], change = {}, headers = {}) =>
   from.post('/v1/messages', message(to, change), headers)
 
-/** What an answer to a send says of the plan. */
+/** The plan-usage headers of an answer to a send. */
 const plan = ({ headers }: { headers: Headers }) => {
   const read = (name: string) => headers.get(`x-mailmolt-plan${name}`)
   const [day, dayLeft, month, monthLeft] = [
@@ -25,7 +25,7 @@ const plan = ({ headers }: { headers: Headers }) => {
   return { plan: read(''), day, dayLeft, month, monthLeft }
 }
 
-test('"API key issued at agent registration": whoever shows no living key is 401, on every route, and hears of no plan', async () => {
+test('"API key issued at agent registration": a request without a valid key is 401 on every route, without plan headers', async () => {
   const asked = [
     ['GET', '/v1/messages'],
     ['POST', '/v1/messages'],
@@ -49,7 +49,7 @@ test('"API key issued at agent registration": whoever shows no living key is 401
   }
 })
 
-test('"Queues an outbound message": 202 with the message, what to poll by and the plan quota', async () => {
+test('"Queues an outbound message": the answer is 202 with the message, an id to poll and the plan quota', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const outside = await send(ann, 'someone@example.com', { subject: 'Out', cc: nobody(1), bcc: nobody(2) })
   expect(outside).toMatchObject({
@@ -108,7 +108,7 @@ test('"Queues an outbound message": 202 with the message, what to poll by and th
   expect((await held.get(`/v1/messages/${waiting.body.message.id}`)).body.status).toBe('pending_approval')
 })
 
-test('no reader and no list ever shows a blind copy', async () => {
+test('no message view and no list shows blind-copy recipients', async () => {
   const [ann, bob, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { body } = await send(ann, bob.address, { bcc: [eve.address, 'hidden@example.com'] })
   await ann.settled(body.request_id)
@@ -128,7 +128,7 @@ test('no reader and no list ever shows a blind copy', async () => {
   }
 })
 
-test('a body that does not fit the schema is 422 and tells the plan; one that does is accepted, empty or not', async () => {
+test('a body that does not fit the schema is 422 with plan headers; one that fits is accepted, even with empty texts', async () => {
   const ann = await newTenant({ mailbox: { hourly_limit: 1000 } })
   const file = (change = {}) => ({ filename: 'a.txt', content_base64: btoa('a'), ...change })
   const wrong: [string, unknown][] = [
@@ -207,7 +207,7 @@ test('a body that does not fit the schema is 422 and tells the plan; one that do
   }
 })
 
-test('"x-mailmolt-trust-required: supervised": below it 403, and before anything that is wrong with the body', async () => {
+test('"x-mailmolt-trust-required: supervised": a lower level is 403, even if the body is invalid, too', async () => {
   const [sandbox, frozen, suspended, paused] = await Promise.all([
     newTenant({ tenant: { level: 'sandbox' } }),
     newTenant({ mailbox: { frozen_at: 1, frozen_reason: 'review', frozen_by: 'operator' } }),
@@ -235,7 +235,7 @@ test('"x-mailmolt-trust-required: supervised": below it 403, and before anything
   }
 })
 
-test('what other rules refuse is 403 under its reason, a cooldown 429 with Retry-After, and neither costs anything', async () => {
+test('a refusal by another rule is 403 with its reason, a cooldown is 429 with Retry-After, and neither uses the plan', async () => {
   const ann = await newTenant({ mailbox: { cooldown_ms: 600_000 } })
   await ann.owner.post('/v1/suppressions', { recipientEmail: 'gone@example.com', reasonCode: 'manual_dnc' })
   const suppressed = await send(ann, ['a@example.com', 'gone@example.com'])
@@ -250,7 +250,7 @@ test('what other rules refuse is 403 under its reason, a cooldown 429 with Retry
   expect(plan(cooling)).toMatchObject({ dayLeft: 99 })
 })
 
-test('an Idempotency-Key makes a repeat safe: the first answer again, whatever has happened since; another body is 422', async () => {
+test('a repeat with the same Idempotency-Key has the first answer again, even after changes; another body is 422', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const supervised = await newTenant({ tenant: { level: 'supervised' } })
   for (const [who, to] of [
@@ -288,7 +288,7 @@ test('an Idempotency-Key makes a repeat safe: the first answer again, whatever h
   expect(await ann.get(new URL(attached.url).pathname)).toMatchObject({ status: 200, body: 'some notes' })
 })
 
-test('a reply goes to whoever is to be answered, keeps the thread and says Re: once; both sides see one thread', async () => {
+test('a reply goes to the right recipients, stays in the thread and has one "Re:"; both sides see one thread', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const first = (await send(ann, bob.address, { subject: 'Plan' })).body.message
   const reply = await bob.post(`/v1/messages/${first.id}/reply`, { text: 'Yes' })
@@ -305,7 +305,7 @@ test('a reply goes to whoever is to be answered, keeps the thread and says Re: o
     subject: 'Re: Plan',
     thread_id: first.thread_id,
   })
-  // To one's own letter: to whom it went.
+  // A reply to an own message goes to the recipients of that message.
   const more = await ann.post(`/v1/messages/${first.id}/reply`, { text: 'And this', subject: 'More' })
   expect(more.body.message).toMatchObject({ to: [bob.address], subject: 'More', thread_id: first.thread_id })
   const elsewhere = await ann.post(`/v1/messages/${first.id}/reply`, { to: 'eve@example.com', text: 'FYI' })
@@ -326,7 +326,7 @@ test('a reply goes to whoever is to be answered, keeps the thread and says Re: o
   const { rfc_message_id: root } = (await ann.get(`/v1/messages/${first.id}`)).body
   expect(raw).toContain(`In-Reply-To: ${root}`)
 
-  // Reply-To has the say, and in_reply_to takes ids and Message-IDs alike.
+  // Reply-To decides, and in_reply_to takes our ids as well as Message-IDs.
   const asked = (await send(ann, bob.address, { reply_to: 'desk@example.com' })).body.message
   expect((await bob.post(`/v1/messages/${asked.id}/reply`, { text: 'Hm' })).body.message.to).toEqual([
     'desk@example.com',
@@ -361,7 +361,7 @@ test('a reply goes to whoever is to be answered, keeps the thread and says Re: o
   }
 })
 
-test('a body that is not said to be JSON is 400, and never an empty letter', async () => {
+test('a body without the content type JSON is 400, and is never sent as an empty message', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const { id } = (await send(ann, bob.address)).body.message
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', '']) {
@@ -380,7 +380,7 @@ test('a body that is not said to be JSON is 400, and never an empty letter', asy
   expect((await bob.get('/v1/inbox')).body.stats.total_sent).toBe(1)
 })
 
-test('the list holds inbox and sent, newest first, filtered by read and thread; pages neither skip nor repeat', async () => {
+test('messages received and sent are listed newest first, filtered by read and thread; paging neither skips nor repeats', async () => {
   const [ann, bob] = await Promise.all([
     newTenant({ mailbox: { hourly_limit: 1000 } }),
     newTenant({ mailbox: { hourly_limit: 1000 } }),
@@ -412,7 +412,7 @@ test('the list holds inbox and sent, newest first, filtered by read and thread; 
         total: ids.length,
         hasMore: cursor !== null,
       })
-      // What comes in meanwhile is on no later page.
+      // Messages that arrive meanwhile are on no later page.
       if (seen.length === limit) ids.unshift((await send(bob, ann.address)).body.message.id)
     }
     expect(seen).toEqual(ids.slice(1))
@@ -449,7 +449,7 @@ test('the list holds inbox and sent, newest first, filtered by read and thread; 
   }
 })
 
-test('DELETE is 204 and of one’s own view alone, however often; what others have is 404 as what nobody has', async () => {
+test('DELETE is 204, also repeated, and changes only the own view; a message of others is 404 like an unknown one', async () => {
   const [ann, bob, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { id } = (await send(ann, bob.address)).body.message
   for (let times = 0; times < 2; times++) {
@@ -477,7 +477,7 @@ test('DELETE is 204 and of one’s own view alone, however often; what others ha
   expect(await ann.as(readOnly).post('/v1/messages', {})).toMatchObject({ status: 403 })
 })
 
-test('one store: what is sent on /email is read here, and the other way about, with files, threads and marks', async () => {
+test('both APIs share one store: what is sent by one is read by the other, with attachments, threads and read marks', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const files = [{ filename: 'notes.txt', content_type: 'text/plain', content_base64: btoa('some notes') }]
   const there = (await email(ann).send(bob.address, { subject: 'There', attachments: files })).body
@@ -501,7 +501,7 @@ test('one store: what is sent on /email is read here, and the other way about, w
     there.message_id,
     message_id,
   ])
-  // Reading it there reads it here.
+  // A message read by the one API is read in the other.
   expect((await ann.get('/v1/messages?status=unread')).body.total).toBe(1)
   await email(ann).get(`/email/message/${message_id}`)
   expect((await ann.get('/v1/messages?status=unread')).body.total).toBe(0)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { call } from '../../support/tenant.ts'
 
-/** Every operation of the published document, with the statuses that it names. */
+/** All operations of the published document, with their statuses. */
 const PUBLISHED: [operation: string, statuses: number[]][] = [
   ['POST /agents/register', [201]],
   ['GET /agents/me', [200, 401]],
@@ -47,10 +47,10 @@ const PUBLISHED: [operation: string, statuses: number[]][] = [
   ['POST /billing/checkout', [200]],
   ['POST /billing/portal', [200]],
 ]
-/** The operations that need no key. */
+/** The operations without a key. */
 const PUBLIC = ['POST /agents/register', 'GET /registry/reputation/{agent_id}']
 
-test('our document has each of the 43 published operations, with each of their statuses and the same need of a key', async () => {
+test('our document has all 43 published operations with all their statuses, and requires a key for the same ones', async () => {
   const { body } = await call('GET', '/openapi/mailmolt.json')
   expect(body.openapi).toBe('3.1.0')
   expect(PUBLISHED).toHaveLength(43)

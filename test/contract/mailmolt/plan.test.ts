@@ -9,7 +9,7 @@ const plan = ({ headers }: { headers: Headers }) =>
   })
 const send = (from: Pick<Tenant, 'post'>, at: number, change = {}) =>
   from.post('/v1/messages', { to: `nobody-${at}@example.com`, subject: 'Hello', text: 'Hello', ...change })
-/** Spends so much of the plan by another door. */
+/** Uses this much of the plan by sends of another API. */
 const spend = async (tenant: Tenant, count: number) => {
   const sends = Array.from({ length: count }, (_, at) => ({
     ...{ recipientEmail: `spent-${at}@example.com`, dedupeKey: `spent-${at}`, payload: { firstName: 'Ann' } },
@@ -25,7 +25,7 @@ const CAPPED = {
   plan: 'free',
 }
 
-test('"Daily or monthly send cap exceeded": of 50 at once with 17 left exactly 17 go, the others are 402, and every header holds', async () => {
+test('"Daily or monthly send cap exceeded": of 50 concurrent sends with 17 left, 17 are sent, the others are 402, and all headers are right', async () => {
   const ann = await newTenant({ mailbox: WIDE })
   await spend(ann, 83)
   const answers = await Promise.all(Array.from({ length: 50 }, (_, at) => send(ann, at)))
@@ -48,7 +48,7 @@ test('"Daily or monthly send cap exceeded": of 50 at once with 17 left exactly 1
   }
   expect(Math.min(...sent.map((answer) => Number(plan(answer)[2])))).toBe(0)
 
-  // What was refused for other reasons, repeats and holds cost nothing, and say how it stands.
+  // Refusals for other reasons use nothing of the plan, and report its usage.
   const [one] = sent
   for (const [answer, status] of [
     [await send(ann, 0, { to: 'nobody' }), 422],
@@ -61,7 +61,7 @@ test('"Daily or monthly send cap exceeded": of 50 at once with 17 left exactly 1
   }
 })
 
-test('a plan belongs to the owner: its other mailboxes and doors spend of it too, and what is held or repeated does not', async () => {
+test('a plan belongs to the owner: sends of all its mailboxes and APIs count, held sends and repeats do not', async () => {
   const ann = await newTenant({ mailbox: WIDE })
   await spend(ann, 98)
   const key = { 'idempotency-key': 'one' }
@@ -81,7 +81,7 @@ test('a plan belongs to the owner: its other mailboxes and doors spend of it too
   expect(plan(waiting)).toEqual(['free', 100, 100, 3000, 3000])
 })
 
-test('every window that is not the plan’s is 429 with Retry-After; where the plan is used up as well it is 402', async () => {
+test('a full window of the mailbox or tier is 429 with Retry-After; if the plan is used up as well, it is 402', async () => {
   const ann = await newTenant({ mailbox: { hourly_limit: 2 } })
   expect([(await send(ann, 1)).status, (await send(ann, 2)).status]).toEqual([202, 202])
   const full = await send(ann, 3)
@@ -91,7 +91,7 @@ test('every window that is not the plan’s is 429 with Retry-After; where the p
   expect(Math.abs(wait - toTheHour) <= 2 || wait >= 3598).toBe(true)
   expect(plan(full)).toEqual(['free', 100, 98, 3000, 2998])
 
-  // Of one mailbox the standard day is as long as that of the free plan.
+  // The standard daily limit of a mailbox equals that of the free plan.
   const bob = await newTenant({ mailbox: { hourly_limit: 1000 } })
   await spend(bob, 100)
   expect(await send(bob, 1)).toMatchObject({ status: 402, body: CAPPED })

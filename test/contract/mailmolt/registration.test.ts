@@ -4,7 +4,7 @@ import { call } from '../../support/tenant.ts'
 
 const register = (body: unknown) => call('POST', '/v1/agents/register', { body })
 
-/** The schema `Agent` of the published document, with the record around it. */
+/** The schema `Agent` of the published document, and the answer that contains it. */
 const PUBLISHED = {
   agent: {
     id: expect.any(String),
@@ -20,7 +20,7 @@ const PUBLISHED = {
   claim_token: expect.any(String),
 }
 
-test('an agent registers as published: 201, its record, and a key that is shown once and works', async () => {
+test('an agent registers as published: 201 with its record and a working key that is shown once', async () => {
   const { status, body } = await register({
     name: 'Research Bot',
     description: 'Reads papers',
@@ -72,7 +72,7 @@ test('an agent registers as published: 201, its record, and a key that is shown 
   expect(blocked.body).toMatchObject({ status: 'blocked', reason: 'trust_required' })
 })
 
-test('the key of a registration cannot approve, nor create a key that can', async () => {
+test('the key of a registration can neither approve nor create a key that can', async () => {
   const { body } = await register({ name: 'Ambitious Bot' })
   const { api_key: key, mailbox_id: mailboxId, agent } = body
   await sql(`UPDATE mailboxes SET autonomy = 'review' WHERE id = ?1`, mailboxId)
@@ -121,7 +121,7 @@ test('the key of a registration cannot approve, nor create a key that can', asyn
   )
 })
 
-test('what does not fit the published bounds is 422 in the published error shape', async () => {
+test('a body outside the published bounds is 422 in the published error shape', async () => {
   const wrong: unknown[] = [
     {},
     { name: 'ab' },
@@ -170,7 +170,7 @@ test('what does not fit the published bounds is 422 in the published error shape
   }
 })
 
-test('a taken or reserved address gives another, and every agent has its own tenant', async () => {
+test('if the wanted address is taken or reserved, the agent gets another; every agent has its own tenant', async () => {
   const same = await Promise.all(Array.from({ length: 12 }, () => register({ name: 'Crowded Name' })))
   expect(same.every(({ status }) => status === 201)).toBe(true)
   for (const field of ['api_key', 'claim_token', 'tenant_id', 'mailbox_id'] as const) {

@@ -4,7 +4,7 @@ import { call, newTenant } from '../../support/tenant.ts'
 
 const DAY_MS = 86_400_000
 
-test('anybody may look an agent up, by id or address, and learns nothing of the person behind it', async () => {
+test('anybody may look up an agent by id or address, and learns nothing about its owner', async () => {
   const tenant = await newTenant()
   const person = `person-${crypto.randomUUID()}@example.com`
   await env.DB.prepare(
@@ -66,7 +66,7 @@ test('anybody may look an agent up, by id or address, and learns nothing of the 
   expect((await call('GET', path)).status).toBe(404)
 })
 
-test('one network asks only so often, and is told when it may again', async () => {
+test('lookups are limited per network, and a refusal says when to try again', async () => {
   const { agentId } = await newTenant()
   const ask = (from: string) =>
     call('GET', `/v1/registry/reputation/${agentId}`, { headers: { 'cf-connecting-ip': from } })
@@ -83,7 +83,7 @@ test('one network asks only so often, and is told when it may again', async () =
   expect((await ask('198.51.101.1')).status).toBe(200)
 })
 
-test('a trust score is the sum of the terms that are shown, and rates count from twenty sends on', async () => {
+test('a trust score is the sum of the terms shown, and rates count from twenty sends on', async () => {
   const tenant = await newTenant()
   const trust = async () => (await tenant.get('/v1/agents/me/trust-score')).body
   const points = async () => {

@@ -113,7 +113,7 @@ const hostile = [
   ),
 ].slice(0, upTo(1_000, 250))
 
-test('search answers in the published form, and says how it found', async () => {
+test('search answers in the published shape, and names the search mode', async () => {
   const tenant = await newTenant()
   const id = await put(tenant, {
     subject: 'Invoice 4711',
@@ -157,7 +157,7 @@ test('search answers in the published form, and says how it found', async () => 
   ])
 })
 
-test('a name is found whatever its case, in every script', async () => {
+test('a name is found in any letter case and in every script', async () => {
   const tenant = await newTenant()
   const names = ['Åsa Öberg', 'JÖRG MÜLLER', 'Иван Петров', 'Ann']
   const ids: string[] = []
@@ -177,7 +177,7 @@ test('a name is found whatever its case, in every script', async () => {
   }
 })
 
-test('limits and filters are checked, and a blank query is none', async () => {
+test('limits and filters are checked, and a blank query is refused', async () => {
   const tenant = await newTenant()
   const ids: string[] = []
   for (let at = 0; at < 12; at++)
@@ -214,7 +214,7 @@ test('limits and filters are checked, and a blank query is none', async () => {
   expect((await tenant.get(`/v1/search?q=${encodeURIComponent('🦀'.repeat(1000))}`)).status).toBe(200)
 })
 
-test('a caller searches the mailbox it calls its own, and no other', async () => {
+test('a search covers only the mailbox of the caller', async () => {
   const tenant = await newTenant()
   const other = await newTenant()
   const id = await put(tenant, { subject: 'Ours alone' })
@@ -240,7 +240,7 @@ test('a caller searches the mailbox it calls its own, and no other', async () =>
   expect((await call('GET', '/v1/search?q=alone')).status).toBe(401)
 })
 
-test('hostile queries are answered without a 5xx, and bring nothing that is not the caller’s', async () => {
+test('hostile queries never cause a 5xx, and find only messages of the caller', async () => {
   const [tenant, other] = await Promise.all([newTenant(), newTenant()])
   const own = new Set<string>()
   for (const subject of ['Secret plan', 'Secret merger', 'a b c 1', '東京 🦀']) {
@@ -276,7 +276,7 @@ test('hostile queries are answered without a 5xx, and bring nothing that is not 
       }),
     )
   }
-  // Were all refused, or all empty, this would prove nothing.
+  // If all queries were refused or found nothing, the test would prove nothing.
   expect(statuses.get(200)).toBeGreaterThan(1.5 * hostile.length)
   expect(found).toBeGreaterThan(hostile.length / 2)
 }, 180_000)

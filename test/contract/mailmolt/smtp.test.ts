@@ -37,7 +37,7 @@ const submit = (
     },
   })
 
-test('an SMTP credential is shown once, sends from its own mailbox, and ends when it is revoked or its agent is', async () => {
+test('an SMTP credential is shown once, sends from its own mailbox, and stops working when it is revoked or its agent is banned', async () => {
   const tenant = await newTenant()
   const first = await issued(tenant, 'printer')
   expect(first).toEqual({
@@ -114,7 +114,7 @@ test('an SMTP credential is shown once, sends from its own mailbox, and ends whe
   await env.DB.prepare(`UPDATE agents SET status = 'banned' WHERE tenant_id = ?1`).bind(tenant.id).run()
   expect((await session(second)).status).toBe(401)
 
-  // The mailbox has passed to another agent: what the first one was given is worth nothing there.
+  // The mailbox now belongs to another agent, so the credential of the first one no longer works.
   expect((await session(theirs)).status).toBe(200)
   await env.DB.prepare(`UPDATE mailboxes SET agent_id = 'agent_other' WHERE tenant_id = ?1`)
     .bind(stranger.id)
@@ -122,7 +122,7 @@ test('an SMTP credential is shown once, sends from its own mailbox, and ends whe
   expect((await session(theirs)).status).toBe(401)
 })
 
-test('a message handed in whole passes the one send path, once, and its trace names the credential', async () => {
+test('a submitted message takes the same path as every send, is sent once, and its trace names the credential', async () => {
   const tenant = await newTenant()
   const who = await issued(tenant)
   const contact = `ann-${crypto.randomUUID()}@example.com`
@@ -158,7 +158,7 @@ test('a message handed in whole passes the one send path, once, and its trace na
   expect(mail.raw).not.toMatch(/absent@|Trust-Score: 100|SMTPAPI|blind-|Received/i)
   expect((await tenant.get('/v1/agent/sends?limit=5')).body.items).toHaveLength(1)
 
-  // Written anew by the same program: another Date, another order of fields. Then to others, and then with other words.
+  // The same message with another Date and another order of fields; then with other recipients; then with another text.
   const anew = written([
     `Date: Sat, 21 Nov 2026 10:00:00 +0000`,
     ...(message.split(`${CRLF}${CRLF}`)[0]?.split(CRLF).reverse() ?? []),
@@ -170,7 +170,7 @@ test('a message handed in whole passes the one send path, once, and its trace na
   const reworded = await submit(who, [contact, blind], message.replace('It works', 'It works well'))
   expect(reworded.body.request_id).not.toBe(requestId)
 
-  // A mail program answers its own letter by the id it gave it; the reader finds it by the id that we gave.
+  // A mail program replies to its own message by the id it gave it; the reader finds it by our id.
   const reply = await submit(
     who,
     [contact],
@@ -192,7 +192,7 @@ test('a message handed in whole passes the one send path, once, and its trace na
   expect(known).toContain(answered)
 })
 
-test('what does not fit is refused with its reason, and nothing of it is kept', async () => {
+test('an invalid message is refused with its reason, and nothing of it is stored', async () => {
   const tenant = await newTenant()
   const who = await issued(tenant)
   const own = `From: ${tenant.address}`
@@ -275,7 +275,7 @@ test('what does not fit is refused with its reason, and nothing of it is kept', 
   expect(objects).toEqual([])
 })
 
-test('wrong passwords from one network are counted, and a right one is heard all the same', async () => {
+test('wrong passwords from one network are counted, and a correct one still works', async () => {
   const tenant = await newTenant()
   const who = await issued(tenant)
   const stranger = await issued(await newTenant())

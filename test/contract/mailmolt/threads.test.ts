@@ -7,7 +7,7 @@ const write = async (from: Pick<Tenant, 'post'>, to: string, change: Record<stri
 
 type Page = { data: { id: string }[]; next_cursor: string | null }
 
-test('"List threads": newest first, each with its last message, its count and its state; filters and pages fit', async () => {
+test('"List threads": threads are listed newest first with last message, count and state; filters and pages agree', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const plan = await write(ann, bob.address, { subject: 'Plan' })
   const bill = await write(ann, bob.address, {
@@ -63,7 +63,7 @@ test('"List threads": newest first, each with its last message, its count and it
     })
   }
 
-  // What comes in brings a thread back from the archive, unread and at the top; a deleted message leaves it.
+  // A new message brings its thread back from the archive, unread and at the top; a deleted message is no longer in it.
   await ann.post(`/v1/messages/${bill.id}/reply`, { text: 'Really' })
   expect((await bob.get('/v1/threads')).body.data[0]).toMatchObject({
     ...{ id: bill.thread_id, archived: false, is_read: false, message_count: 2, labels: ['todo'] },
@@ -75,7 +75,7 @@ test('"List threads": newest first, each with its last message, its count and it
   ])
 })
 
-test('"Update thread state (read / archived / starred / labels)": what is left out stays, in one’s own view alone', async () => {
+test('"Update thread state (read / archived / starred / labels)": omitted fields keep their values, and only the own view changes', async () => {
   const [ann, bob, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { id, thread_id } = await write(ann, bob.address, { cc: [eve.address] })
   await ann.post(`/v1/messages/${id}/reply`, { to: [bob.address], text: 'And' })
@@ -101,7 +101,7 @@ test('"Update thread state (read / archived / starred / labels)": what is left o
   expect((await bob.get('/v1/inbox/stats')).body.stats).toMatchObject({ unread_count: 0, total_received: 2 })
   expect((await bob.patch(path, { labels })).body.thread.labels).toEqual(labels)
   expect((await bob.patch(path, { labels: [] })).body.thread.labels).toEqual([])
-  // The published client says is_read.
+  // The published client sends is_read.
   expect((await bob.patch(path, { is_read: false })).body.thread.is_read).toBe(false)
   expect((await email(bob).get('/email/inbox')).body.unread_count).toBe(2)
   expect((await bob.patch(path, { is_read: true, starred: false })).body.thread).toMatchObject({
@@ -130,7 +130,7 @@ test('"Update thread state (read / archived / starred / labels)": what is left o
   }
 })
 
-test('"Fetch a thread with all messages": oldest first, nothing read by it; what others have is 404 as what nobody has', async () => {
+test('"Fetch a thread with all messages": messages come oldest first and are not marked read; a thread of others is 404 like an unknown one', async () => {
   const [ann, bob, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const first = await write(ann, bob.address)
   const second = (await bob.post(`/v1/messages/${first.id}/reply`, { text: 'Yes' })).body.message

@@ -71,7 +71,7 @@ test('a webhook is registered, read with its last delivery, changed and deleted,
   expect((await tenant.del(`/v1/webhooks/${id}`)).status).toBe(404)
 })
 
-test('changes of one webhook at the same moment all stand, and the last delivery is the one that was last attempted', async () => {
+test('concurrent changes of a webhook are all kept, and its last delivery is the one attempted last', async () => {
   const tenant = await newTenant()
   const [before, after] = [await newEndpoint(), await newEndpoint()]
   for (let round = 0; round < 3; round++) {
@@ -97,7 +97,7 @@ test('changes of one webhook at the same moment all stand, and the last delivery
   await eventually(async () => ((await last()) === older ? true : undefined))
 })
 
-test('what may not be a webhook is refused with the field and the rule, at once and when it is changed', async () => {
+test('an invalid webhook is refused with the field and the rule, when it is created and when it is changed', async () => {
   const tenant = await newTenant()
   const { url } = await newEndpoint()
   const refusals: [string, RegExp][] = [
@@ -139,7 +139,7 @@ test('what may not be a webhook is refused with the field and the rule, at once 
   })
 })
 
-test('an agent has a hundred webhooks and no more, also of those asked for at once', async () => {
+test('an agent can have at most a hundred webhooks, even with concurrent requests', async () => {
   const tenant = await newTenant()
   const { url } = await newEndpoint()
   const answers = await Promise.all(
@@ -149,7 +149,7 @@ test('an agent has a hundred webhooks and no more, also of those asked for at on
   expect((await tenant.get('/v1/webhooks')).body.total).toBe(100)
 })
 
-test('a call that shows a secret is not answered from memory', async () => {
+test('a repeated call that shows a secret is not answered from the stored answer', async () => {
   const tenant = await newTenant()
   const { url } = await newEndpoint()
   const headers = { 'idempotency-key': 'once' }
@@ -162,7 +162,7 @@ test('a call that shows a secret is not answered from memory', async () => {
   expect((await tenant.get('/v1/webhooks')).body.total).toBe(1)
 })
 
-test('a test that fails is 200 all the same and says so', async () => {
+test('a failing webhook test is 200, and the answer says that it failed', async () => {
   const tenant = await newTenant()
   const endpoint = await newEndpoint([500], { body: 'not today' })
   const { body: hook } = await tenant.post('/v1/webhooks', { url: endpoint.url, event_types: ['ping'] })
@@ -184,7 +184,7 @@ test('a test that fails is 200 all the same and says so', async () => {
   })
 })
 
-test('what became of a message is told for each address that it names, and of no blind copy by its address', async () => {
+test('delivery events name each visible recipient of a message, and never the address of a blind copy', async () => {
   const [sender, reader] = [await newTenant(), await newTenant()]
   const unknown = () => `nobody-${crypto.randomUUID()}@moltpost.test`
   const [named, blind] = [unknown(), unknown()]
@@ -205,7 +205,7 @@ test('what became of a message is told for each address that it names, and of no
   expect(JSON.stringify(events)).not.toContain(blind)
 })
 
-test('a message is told to its sender and its reader, without blind copies, and can be replayed', async () => {
+test('a message publishes events for its sender and its recipient, without blind copies, and they can be replayed', async () => {
   const [sender, reader, hidden] = [await newTenant(), await newTenant(), await newTenant()]
   const [sent, received] = [await newEndpoint(), await newEndpoint([410])]
   await sender.post('/v1/webhooks', { url: sent.url, event_types: types })

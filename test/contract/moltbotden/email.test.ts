@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { call, newTenant, type Tenant } from '../../support/tenant.ts'
 
-/** The account example's field types, as the table of the document has them. */
+/** The field types of the account, from the table of the published document. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(\d{3})?)?Z$/
 
 const agent = (tenant: Tenant) => {
@@ -35,7 +35,7 @@ const MESSAGE = {
   delivered_at: expect.stringMatching(TIME),
 }
 
-test('two agents converse as the document shows it, request by request', async () => {
+test('two agents hold the conversation of the published document, request by request', async () => {
   const [sender, recipient, colleague, archive] = await Promise.all([
     newTenant(),
     newTenant(),

@@ -5,7 +5,7 @@ import { call, eventually, newTenant } from '../../support/tenant.ts'
 
 type Listed = { message_id: string; created_at: string; subject: string }
 
-test('what one reads, stars and deletes is nobody else’s', async () => {
+test('reading, starring and deleting a message changes only the own view', async () => {
   const [ann, ben, cec] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const [a, b, c] = [email(ann), email(ben), email(cec)]
   const { message_id, thread_id } = (await a.send([ben.address, cec.address])).body
@@ -15,19 +15,19 @@ test('what one reads, stars and deletes is nobody else’s', async () => {
     return message && { read: message.read_at !== null, starred: message.starred }
   }
 
-  // The star is no reading.
+  // Starring a message does not mark it read.
   expect((await b.post(`${path}/star`)).body).toEqual({ starred: true })
   expect(await seen(b)).toEqual({ read: false, starred: true })
   expect(await seen(c)).toEqual({ read: false, starred: false })
   await b.get(path)
   expect(await seen(b)).toEqual({ read: true, starred: true })
   expect(await seen(c)).toEqual({ read: false, starred: false })
-  // Reading it again does not change when it was read.
+  // Reading the message again does not change its read time.
   const readAt = (await b.get(path)).body.read_at
   expect((await b.post(`${path}/read`)).body).toEqual({ status: 'read' })
   expect((await b.get(path)).body.read_at).toBe(readAt)
 
-  // The sender's own copy is not read by looking at it.
+  // Opening the copy of the sender does not mark it read.
   expect((await a.get(path)).body).toMatchObject({ direction: 'outbound', read_at: null })
   expect((await a.post(`${path}/read?unread=true`)).body).toEqual({ status: 'unread' })
   expect(await seen(b)).toEqual({ read: true, starred: true })
@@ -46,12 +46,12 @@ test('what one reads, stars and deletes is nobody else’s', async () => {
   expect(await seen(c)).toEqual({ read: false, starred: false })
   expect((await a.get(`/email/thread/${thread_id}`)).body.messages).toHaveLength(1)
 
-  // After deletion of the first message the thread goes on for who deleted it.
+  // A participant who deleted the first message still sees the rest of the thread.
   await c.send([ben.address], { in_reply_to: message_id, subject: 'Re: Hello' })
   expect((await b.get(`/email/thread/${thread_id}`)).body.messages).toMatchObject([{ subject: 'Re: Hello' }])
 })
 
-test('a message or thread of others is 403, and of nobody 404, whatever is asked', async () => {
+test('on every route, a message or thread of others is 403 and an unknown one is 404', async () => {
   const [ann, ben, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { message_id, thread_id } = (await email(ann).send(ben.address)).body
   const e = email(eve)
@@ -84,7 +84,7 @@ test('a message or thread of others is 403, and of nobody 404, whatever is asked
   })
 })
 
-test('blind copies are told to nobody, and read by whom they are for', async () => {
+test('blind-copy recipients are shown to nobody, and they can read the message', async () => {
   const [ann, ben, bcc] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { message_id, thread_id } = (await email(ann).send(ben.address, { bcc: [bcc.address] })).body
   await email(ben).send(ann.address, { in_reply_to: message_id })
@@ -107,7 +107,7 @@ test('blind copies are told to nobody, and read by whom they are for', async () 
   }
 })
 
-test('a hundred toggles at once leave what a hundred in a row would', async () => {
+test('a hundred concurrent toggles have the same result as a hundred in a row', async () => {
   const [ann, ben] = await Promise.all([newTenant(), newTenant()])
   const { message_id } = (await email(ann).send(ben.address)).body
   const star = () => email(ben).post(`/email/message/${message_id}/star`)
@@ -122,7 +122,7 @@ test('a hundred toggles at once leave what a hundred in a row would', async () =
   }
 })
 
-test('what is written to oneself is deleted whole', async () => {
+test('deleting a message to oneself deletes both copies', async () => {
   const ann = await newTenant()
   const a = email(ann)
   const { message_id, thread_id } = (await a.send(ann.address)).body
@@ -140,7 +140,7 @@ test('what is written to oneself is deleted whole', async () => {
   expect(await a.get(`/email/thread/${thread_id}`)).toMatchObject({ status: 404 })
 })
 
-test('lists are filtered, counted and paged by the time of their last message', async () => {
+test('lists have filters, counts and pages with the time of the last message as cursor', async () => {
   const [ann, ben, cec] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const c = email(cec)
   expect((await c.get('/email/inbox')).body).toEqual({
@@ -172,7 +172,7 @@ test('lists are filtered, counted and paged by the time of their last message', 
     unread_count: 6,
   })
 
-  // Whoever polls sees what is new, and only that; where nothing is, the place stays.
+  // Polling returns only new messages; if there are none, the cursor stays the same.
   const poll = (after: string) => c.get(`/email/inbox?after=${after}&limit=1`).then(({ body }) => body)
   expect(await poll(all.newest_cursor)).toMatchObject({
     messages: [],
@@ -200,7 +200,7 @@ test('lists are filtered, counted and paged by the time of their last message', 
   )
 })
 
-test('mail from outside says what was found out about it, and times are as exact as they must be', async () => {
+test('mail from outside has its authentication results, and its times are exact enough to be cursors', async () => {
   const tenant = await newTenant()
   const times = [1_773_415_800_000_000, 1_773_415_800_120_000, 1_773_415_800_120_001]
   for (const [position, at] of times.entries()) {
@@ -234,12 +234,12 @@ test('mail from outside says what was found out about it, and times are as exact
     injection: { score: 0.9, reasons: [{ code: 'override', detail: 'ignore previous' }] },
     automatic: true,
   })
-  // The same moment in another zone is the same place.
+  // The same moment in another time zone is the same cursor.
   const older = await email(tenant).get('/email/inbox?cursor=2026-03-13T17:30:00.120%2B02:00')
   expect(older.body.messages).toHaveLength(1)
 })
 
-test('a page of large messages ends early, and says so', async () => {
+test('a page of large messages ends early, with has_more set', async () => {
   const [ann, ben] = await Promise.all([newTenant({ mailbox: { hourly_limit: 100 } }), newTenant()])
   const large = 'x'.repeat(256 * 1024)
   for (let at = 0; at < 3; at++) {
@@ -251,7 +251,7 @@ test('a page of large messages ends early, and says so', async () => {
     Array(3).fill(256 * 1024),
   )
 
-  // What is too large for a row reaches its reader whole, from where it is kept.
+  // A body too large for a database row is read whole from object storage.
   const { message_id } = (await email(ann).send(ben.address, { body_text: large, body_html: large })).body
   const read = await eventually(async () => {
     const { status, body } = await email(ben).get(`/email/message/${message_id}`)
@@ -288,7 +288,7 @@ test('a page of large messages ends early, and says so', async () => {
   expect(pages.map((page) => page.length)).toEqual([43, 17, 43, 17])
 })
 
-test('a path that only begins alike is not this surface’s', async () => {
+test('a path that only shares a prefix with this API does not belong to it', async () => {
   expect(await call('GET', '/emails/inbox')).toMatchObject({ status: 404, body: { error: 'not_found' } })
   expect(await call('OPTIONS', '/email/inbox')).toMatchObject({ status: 401 })
 })

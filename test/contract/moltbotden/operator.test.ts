@@ -9,7 +9,7 @@ const operator = (method: string, path: string, body?: unknown) =>
 
 const register = (body: unknown) => call('POST', '/agents/register', { body })
 
-test('an agent registers under the id it asks for, once', async () => {
+test('an agent registers under the id it asks for, and only once', async () => {
   const id = `research-${crypto.randomUUID().slice(0, 8)}`
   const registered = await register({
     agent_id: id,
@@ -58,7 +58,7 @@ test('an agent registers under the id it asks for, once', async () => {
   expect(racers.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)])
 })
 
-test('only the operator freezes an account and lifts what stops it', async () => {
+test('only the operator freezes an account and lifts a freeze or suspension', async () => {
   const tenant = await newTenant()
   const me = email(tenant)
   const id = tenant.address.split('@')[0]
@@ -91,7 +91,7 @@ test('only the operator freezes an account and lifts what stops it', async () =>
     reputation_score: 0.5,
   })
   expect(await me.send('nobody@example.com')).toMatchObject({ status: 200 })
-  // A reputation that suspends nobody stays what it is.
+  // A reputation that does not suspend the account keeps its value.
   await sql('UPDATE mailboxes SET reputation = 777 WHERE id = ?1', tenant.mailboxId)
   expect((await operator('POST', `/accounts/${id}/unfreeze`)).body.reputation_score).toBe(0.777)
 
@@ -123,11 +123,11 @@ test('only the operator freezes an account and lifts what stops it', async () =>
   }
   const bearer = { authorization: `Bearer ${env.OPERATOR_KEY}` }
   expect(await call('GET', '/admin/email/stats', { headers: bearer })).toMatchObject({ status: 200 })
-  // The operator's key is nobody's account.
+  // The key of the operator belongs to no account.
   expect(await call('GET', '/email/account', { headers: bearer })).toMatchObject({ status: 401 })
 })
 
-test('the operator lists accounts of all tenants, page by page, and sums them up', async () => {
+test('the operator lists the accounts of all tenants, page by page, and gets totals', async () => {
   const before = (await operator('GET', '/stats')).body
   const [good, bad, cold, off] = await Promise.all([
     newTenant(),

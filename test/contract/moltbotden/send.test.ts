@@ -18,7 +18,7 @@ const nobody = (count: number) => Array.from({ length: count }, (_, at) => `nobo
 const urls = (count: number) =>
   Array.from({ length: count }, (_, at) => `https://example.com/${at}`).join(' ')
 
-test('whoever shows no living key is told one and the same, and nothing of any window', async () => {
+test('all requests without a valid key have the same answer, without window headers', async () => {
   const told = await Promise.all(
     [
       {},
@@ -41,7 +41,7 @@ test('whoever shows no living key is told one and the same, and nothing of any w
   })
 })
 
-test('a body that does not fit is 422, part by part, and tells the windows all the same', async () => {
+test('an invalid body is 422 with one detail for each fault, and has the window headers', async () => {
   const me = email(await newTenant())
   const good = { to: ['a@example.com'], subject: 'Hello', body_text: 'Hello' }
   const wrong: [string, unknown, (string | number)[]][] = [
@@ -121,7 +121,7 @@ test('a body that does not fit is 422, part by part, and tells the windows all t
   }
 })
 
-test('what a rule refuses is 400 at exactly one more than it allows, and costs nothing', async () => {
+test('each content rule refuses with 400 at exactly one above its limit, and a refusal uses no window', async () => {
   const tenant = await newTenant()
   const me = email(tenant)
   const refused: [string, Record<string, unknown>][] = [
@@ -150,7 +150,7 @@ test('what a rule refuses is 400 at exactly one more than it allows, and costs n
     { subject: 's'.repeat(256) },
     { subject: '😀'.repeat(256) },
     { body_text: urls(10) },
-    // The same links in both bodies are no more links.
+    // The same links in both bodies count once.
     { body_text: urls(10), body_html: urls(10).replace(/\S+/g, '<a href="$&">link</a>') },
     { body_text: 'é'.repeat(128 * 1024) },
     { body_text: 'half \ud800 a pair and a \0', cc: null, bcc: null, body_html: null, attachments: null },
@@ -165,7 +165,7 @@ test('what a rule refuses is 400 at exactly one more than it allows, and costs n
   }
 })
 
-test('an account that may not send is told so before any rule of content, and after what does not fit', async () => {
+test('an account that may not send is refused before the content rules are judged, but after an invalid body', async () => {
   const [suspended, frozen, provisional, paused] = await Promise.all([
     newTenant({ mailbox: { reputation: 499 } }),
     newTenant({ mailbox: { frozen_at: 1, frozen_reason: 'under review', frozen_by: 'operator' } }),
@@ -195,7 +195,7 @@ test('an account that may not send is told so before any rule of content, and af
       expect(rates(answer).limit).toBe(code === 'provisional_account' ? 0 : 20)
     }
     expect(await me.send('nobody@example.com', { subject: 7 })).toMatchObject({ status: 422 })
-    // It may still receive and read.
+    // The account may still receive and read.
     expect(await email(await newTenant()).send(tenant.address)).toMatchObject({
       body: { status: 'delivered' },
     })
@@ -217,7 +217,7 @@ test('an account that may not send is told so before any rule of content, and af
   })
 })
 
-test('tiers change exactly at 0.50 and 0.90', async () => {
+test('the tier changes exactly at a reputation of 0.50 and 0.90', async () => {
   for (const [reputation, status, tier, hourly, daily] of [
     [499, 'suspended', 'active', 20, 100],
     [500, 'active', 'active', 20, 100],
@@ -236,7 +236,7 @@ test('tiers change exactly at 0.50 and 0.90', async () => {
   }
 })
 
-test('the 21st send of an hour is 429, with headers and details that agree with the account', async () => {
+test('the 21st send of an hour is 429, and its headers and details agree with the account', async () => {
   const me = email(await newTenant())
   const answers = await Promise.all(Array.from({ length: 20 }, () => me.send('nobody@example.com')))
   expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
@@ -265,7 +265,7 @@ test('the 21st send of an hour is 429, with headers and details that agree with 
   expect(over.headers.get('retry-after')).toBe(String(over.body.error.retry_after))
   const spent = { limit: 20, remaining: 0, reset: nextHour() }
   expect(rates(over)).toEqual(spent)
-  // Attempts that are refused do not count.
+  // Refused attempts do not count.
   await me.send('nobody@example.com')
   const account = await me.get('/email/account')
   expect(account.body.rate_limits).toEqual({
@@ -275,7 +275,7 @@ test('the 21st send of an hour is 429, with headers and details that agree with 
   expect(rates(account)).toEqual(spent)
 })
 
-test('once the day is used up, it is the day that is told', async () => {
+test('once the daily limit is reached, the refusal names the day', async () => {
   const me = email(await newTenant({ mailbox: { daily_limit: 2, hourly_limit: 2 } }))
   expect(rates(await me.send('nobody@example.com'))).toEqual({ limit: 2, remaining: 1, reset: nextHour() })
   const last = await me.send('nobody@example.com')
@@ -291,7 +291,7 @@ test('once the day is used up, it is the day that is told', async () => {
   expect(Math.abs(Number(over.headers.get('retry-after')) - (nextDay() - Date.now() / 1000))).toBeLessThan(5)
 })
 
-test('what a message becomes follows from whom it is for', async () => {
+test('the status of a message follows from its recipients', async () => {
   const [tenant, friend] = await Promise.all([newTenant(), newTenant()])
   const me = email(tenant)
   const missing = `no-such-agent@${tenant.address.split('@')[1]}`
@@ -306,7 +306,7 @@ test('what a message becomes follows from whom it is for', async () => {
     total_bounced: 1,
     total_sent: 1,
   })
-  // The address is on the suppression list from now on.
+  // From now on the address is suppressed.
   expect(await me.send(missing)).toMatchObject({ status: 403, body: { error: { code: 'suppressed' } } })
 
   const twice = await me.send([friend.address, friend.address.toUpperCase()], { cc: [friend.address] })
@@ -338,7 +338,7 @@ test('what a message becomes follows from whom it is for', async () => {
   expect((await me.get(`/email/thread/${self.body.thread_id}`)).body.messages).toHaveLength(1)
 })
 
-test('HTML is cleaned before anybody has it, and may come alone', async () => {
+test('HTML is sanitised for every reader, and a message may have HTML only', async () => {
   const [tenant, friend] = await Promise.all([newTenant(), newTenant()])
   const html = '<p onclick="x()">Hi <script>alert(1)</script><a href="javascript:x()">there</a></p>'
   const { body } = await email(tenant).send(friend.address, { body_text: null, body_html: html })
@@ -350,7 +350,7 @@ test('HTML is cleaned before anybody has it, and may come alone', async () => {
   }
 })
 
-test('a repeat under the same Idempotency-Key is answered as the first, and another body is 422', async () => {
+test('a repeat with the same Idempotency-Key has the first answer, and another body is 422', async () => {
   const [tenant, friend] = await Promise.all([newTenant(), newTenant()])
   const me = email(tenant)
   for (const to of [friend.address, 'outside@example.com']) {
@@ -369,7 +369,7 @@ test('a repeat under the same Idempotency-Key is answered as the first, and anot
   }
   expect((await me.get('/email/sent')).body.total).toBe(2)
   expect((await email(friend).get('/email/inbox')).body.total).toBe(1)
-  // Whoever of them was first, the file that the message names is the one that is kept.
+  // Whichever request was first, the file that the message names is stored.
   const [{ attachments }] = (await me.get('/email/sent')).body.messages.filter(
     (message: { has_attachments: boolean }) => message.has_attachments,
   )
@@ -385,7 +385,7 @@ test('a repeat under the same Idempotency-Key is answered as the first, and anot
   expect(first.body.message_id).not.toBe(second.body.message_id)
 })
 
-test('files travel with a message and are handed out only to be kept', async () => {
+test('attachments are delivered with a message, and are served only as downloads', async () => {
   const [tenant, friend, stranger] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const name = 'Bericht "Q1" – ü.html'
   const { body } = await email(tenant).send(friend.address, {
@@ -417,7 +417,7 @@ test('files travel with a message and are handed out only to be kept', async () 
   expect(await email(friend).get(`${path}x`)).toMatchObject({ status: 404 })
 })
 
-test('what a person must see first is queued, and the answer says so', async () => {
+test('a send that needs approval is queued, and the answer says so', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const me = email(tenant)
   const held = await me.send('outside@example.com', {}, { 'idempotency-key': 'held' })
@@ -434,11 +434,11 @@ test('what a person must see first is queued, and the answer says so', async () 
   ])
   const again = await me.send('outside@example.com', {}, { 'idempotency-key': 'held' })
   expect(again.body).toEqual(held.body)
-  // It spends when it is approved.
+  // It counts in the windows when it is approved.
   expect((await me.get('/email/account')).body.rate_limits.hourly.used).toBe(0)
 })
 
-test('refusals of the policy keep their reason as the code', async () => {
+test('a refusal by the policy has its reason as the error code', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 600_000 } })
   const me = email(tenant)
   expect((await me.send('one@example.com')).status).toBe(200)
@@ -456,7 +456,7 @@ test('refusals of the policy keep their reason as the code', async () => {
   expect(unconsented.headers.get('retry-after')).toBeNull()
 })
 
-test('a reply joins the thread by our id or by the Message-ID, of messages that its writer sees', async () => {
+test('a reply joins a thread by our id or the Message-ID of a message that its sender can see', async () => {
   const [ann, ben, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { body: first } = await email(ann).send(ben.address)
   const rfcId = `${first.message_id.replace('msg_', 'req_')}@${env.MAIL_DOMAIN}`
@@ -467,7 +467,7 @@ test('a reply joins the thread by our id or by the Message-ID, of messages that 
       first.message_id,
     )
   }
-  // The sender may follow up on what it wrote itself.
+  // The sender may reply to its own message.
   expect((await email(ann).send(ben.address, { in_reply_to: first.message_id })).body.thread_id).toBe(
     first.thread_id,
   )
@@ -484,7 +484,7 @@ test('a reply joins the thread by our id or by the Message-ID, of messages that 
   expect((await email(ann).get(`/email/thread/${first.thread_id}`)).body.messages).toHaveLength(5)
 })
 
-test('whose mailbox is meant follows from the key, the X-Agent-Id header and the default', async () => {
+test('the mailbox of a request follows from the key, the X-Agent-Id header and the default mailbox', async () => {
   const tenant = await newTenant()
   const domain = env.MAIL_DOMAIN
   const local = `second-${crypto.randomUUID().slice(0, 8)}`
@@ -510,7 +510,7 @@ test('whose mailbox is meant follows from the key, the X-Agent-Id header and the
 
   const third = (await tenant.owner.post('/v1/agent/register', { agentName: 'third' })).body
   expect(await addressOf(tenant.ownerKey, third.id)).toBe('403 agent_required')
-  // A key of the whole tenant that last registered an agent without a mailbox has the tenant's.
+  // If the agent that a key of the whole tenant registered last has no mailbox, the default mailbox of the tenant is used.
   expect(await addressOf(tenant.ownerKey)).toBe(tenant.address)
   const { body: own } = await tenant.owner.post('/v1/agent/keys', {
     agentId: third.id,
@@ -532,7 +532,7 @@ test('whose mailbox is meant follows from the key, the X-Agent-Id header and the
   const elsewhere = await email({ key: scoped }).get('/email/inbox')
   expect(rates(elsewhere)).toEqual({ limit: null, remaining: null, reset: null })
 
-  // Who speaks is the mailbox's agent, which leases are held against.
+  // The sender is the agent of the mailbox, and leases of other agents apply to it.
   await tenant.owner.post('/v1/agent/coordination/lease', {
     agentId: agent.id,
     contactEmail: 'leased@example.com',
@@ -545,7 +545,7 @@ test('whose mailbox is meant follows from the key, the X-Agent-Id header and the
   expect((await holder.send('leased@example.com')).status).toBe(200)
 })
 
-test('a body above 10 MiB is refused in the words of this surface', async () => {
+test('a body above 10 MiB is refused in the error shape of this API', async () => {
   const tenant = await newTenant()
   const large = { to: ['a@example.com'], subject: 'Large', body_text: 'x'.repeat(11 * 1024 * 1024) }
   for (const path of ['/email/send', '/agents/register']) {

@@ -6,7 +6,7 @@ const DAY = 86_400_000
 
 const outbox = async (to: string) => (await call('GET', `/dev/outbox?to=${to}`)).body.items
 
-/** The approval once the bytes that it covers exist. */
+/** Waits until the message of an approval is rendered, and returns the approval. */
 const shown = async (tenant: Tenant, approvalId: string) =>
   await eventually(async () => {
     const { status, body } = await tenant.get(`/v1/send/approvals/${approvalId}`)
@@ -23,7 +23,7 @@ const hold = async (tenant: Tenant, to: string, dedupeKey: string) => {
 const decide = (tenant: Tenant, approvalId: string, body: Record<string, unknown>) =>
   tenant.owner.patch(`/v1/send/approvals/${approvalId}`, body)
 
-test('a held send is rendered, shown with its hash, approved by somebody else, and delivered as it was shown', async () => {
+test('a held send is rendered and shown with its hash; once another person approves it, exactly those bytes are delivered', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const { requestId, approvalQueueId } = await hold(tenant, 'approve-me@example.com', 'k1')
   const approval = await shown(tenant, approvalQueueId)
@@ -93,7 +93,7 @@ test('a held send is rendered, shown with its hash, approved by somebody else, a
   expect((await tenant.get('/v1/send/approvals?status=pending')).body.items).toEqual([])
 })
 
-test('a rejected send never leaves, the agent learns it by polling, and its key may be used again', async () => {
+test('a rejected send is never delivered; the agent sees the rejection by polling and may use the dedupe key again', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const { requestId, approvalQueueId } = await hold(tenant, 'reject-me@example.com', 'k1')
   const rejected = await decide(tenant, approvalQueueId, { decision: 'rejected', reason: 'no' })
@@ -110,7 +110,7 @@ test('a rejected send never leaves, the agent learns it by polling, and its key 
   expect(await outbox('reject-me@example.com')).toHaveLength(0)
 })
 
-test('whoever asked cannot approve, by the same key or as the same agent', async () => {
+test('a requester cannot approve its own send, neither with the same key nor as the same agent', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const body = { recipientEmail: 'own@example.com', templateId: 'welcome', payload: { firstName: 'Ann' } }
   const own = (await tenant.owner.post('/v1/agent/request-send', { ...body, dedupeKey: 'k1' })).body
@@ -148,7 +148,7 @@ test('whoever asked cannot approve, by the same key or as the same agent', async
   expect(await tenant.settled(own.requestId)).toMatchObject({ status: 'delivered' })
 })
 
-test('an edit supersedes the approval: nothing leaves until the new bytes exist, are shown and are approved', async () => {
+test('an edit replaces the approval: nothing is sent until the new bytes are rendered, shown and approved', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const { requestId, approvalQueueId } = await hold(tenant, 'edit-me@example.com', 'k1')
   const first = await shown(tenant, approvalQueueId)
@@ -196,7 +196,7 @@ test('an edit supersedes the approval: nothing leaves until the new bytes exist,
   expect(mails[0]).toMatchObject({ subject: 'Edited {{ firstName }}' })
 })
 
-test('an approval before the bytes exist is 409 not_rendered, and a rejection is not', async () => {
+test('approving before the message is rendered is 409 not_rendered; rejecting is allowed', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const early = await Promise.all(
     ['k1', 'k2'].map(async (key) => {
@@ -228,7 +228,7 @@ test('an approval before the bytes exist is 409 not_rendered, and a rejection is
   expect(await outbox('early@example.com')).toHaveLength(0)
 })
 
-test('the rules are judged again at release', async () => {
+test('the policy judges an approved send again when it is released', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review', hourly_limit: 1 } })
   const suppressed = await hold(tenant, 'later-suppressed@example.com', 'k1')
   const first = await hold(tenant, 'first@example.com', 'k2')
@@ -267,7 +267,7 @@ test('the rules are judged again at release', async () => {
   )
 })
 
-test('an approval that nobody gives in 24 h is over: the send is rejected and the agent can poll it', async () => {
+test('an approval expires after 24 hours: the send is rejected, and the agent can poll for that', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const held = await hold(tenant, 'expire@example.com', 'k1')
   await shown(tenant, held.approvalQueueId)
@@ -298,7 +298,7 @@ test('an approval that nobody gives in 24 h is over: the send is rejected and th
   await hold(tenant, 'expire@example.com', 'k1')
 })
 
-test('decisions that race have one outcome, and two approvals at once send once', async () => {
+test('concurrent decisions have one outcome, and two concurrent approvals send once', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review', hourly_limit: 100 } })
   const second = tenant.as(await grant(tenant.id, ['read', 'approve']))
   for (let round = 0; round < 8; round++) {
@@ -321,7 +321,7 @@ test('decisions that race have one outcome, and two approvals at once send once'
   }
 })
 
-test('lists of approvals are filtered and paged, and unknown or foreign ones are 404', async () => {
+test('approvals are listed with filters and pages; unknown approvals and those of other tenants are 404', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const held = []
   for (let index = 0; index < 5; index++) held.push(await hold(tenant, 'list@example.com', `k${index}`))

@@ -7,7 +7,7 @@ const REQUEST_ID = /^req_[0-9a-z]{36}$/
 const BATCH_ID = /^batch_[0-9a-z]{36}$/
 const ROOMY = { mailbox: { hourly_limit: 5_000, daily_limit: 5_000 }, tenant: { plan: 'enterprise' } }
 
-/** The demo tenant of local development bears the names of the published examples. */
+/** The demo tenant of local development has the names of the published examples. */
 const DEMO_KEY = 'mm_live_DemoKeyForLocalDevelopmentOnlyDoNotDeployIt43KvlP'
 const DEMO_TENANT = 'tenant_abc123'
 
@@ -23,7 +23,7 @@ const item = (name: string, more: Item = {}): Item => ({
 const welcome = (sends: unknown[], more: Item = {}) => ({ templateId: 'welcome', sends, ...more })
 const statuses = (results: Result[]) => results.map(({ status, reason }) => reason ?? status)
 
-test('the published batch is answered as published: alice is queued, bob is suppressed; and again, nothing is sent twice', async () => {
+test('the published batch has the published answer (alice queued, bob suppressed), and a repeat sends nothing twice', async () => {
   const published = {
     tenantId: DEMO_TENANT,
     templateId: 'campaign-march',
@@ -75,7 +75,7 @@ test('the published batch is answered as published: alice is queued, bob is supp
   })
 })
 
-test('the published simulation is answered as published, and writes nothing', async () => {
+test('the published simulation has the published answer and writes nothing', async () => {
   const simulated = await call('POST', '/v1/agent/simulate-batch', {
     key: DEMO_KEY,
     body: {
@@ -121,7 +121,7 @@ test('the published simulation is answered as published, and writes nothing', as
   expect(differences(before, await dumpEverything())).toEqual([])
 })
 
-test('two identical batches at once send each message once, also with one Idempotency-Key', async () => {
+test('two identical concurrent batches send each message once, with and without an Idempotency-Key', async () => {
   for (const headers of [undefined, { 'idempotency-key': 'nightly' }]) {
     const tenant = await newTenant(ROOMY)
     const name = headers ? 'twin' : 'pair'
@@ -148,7 +148,7 @@ test('two identical batches at once send each message once, also with one Idempo
   }
 })
 
-test('a batch tells where its sends stand as delivery goes on, in pages, and only to who may read them', async () => {
+test('a batch shows the states of its sends during delivery, page by page, and only to keys that may read them', async () => {
   const tenant = await newTenant({ mailbox: { ...ROOMY.mailbox, autonomy: 'review' } })
   const scheduledAt = new Date(Date.now() + 60 * MINUTE).toISOString()
   const { body } = await tenant.post('/v1/agent/batch/request-send', welcome([item('ann'), item('eve')]))
@@ -205,7 +205,7 @@ test('a batch tells where its sends stand as delivery goes on, in pages, and onl
   expect((await call('GET', path, { key: elsewhere })).status).toBe(403)
 })
 
-test('a key goes once: the first of a batch goes, and a batch is judged as if sent one after the other', async () => {
+test('a batch is judged as if its items were sent one after the other: of two items with one dedupe key, the first is sent', async () => {
   const tenant = await newTenant({
     mailbox: { cooldown_ms: 10 * MINUTE, hourly_limit: 20, daily_limit: 500 },
   })
@@ -247,7 +247,7 @@ test('a key goes once: the first of a batch goes, and a batch is judged as if se
   expect((await simulate('?sequential=maybe')).error).toBe('invalid')
 })
 
-test('of 500 items with 100 bad ones of ten kinds the 400 good ones go on, each bad one names its reason, and order is kept', async () => {
+test('in a batch of 500 items, 400 valid ones are sent, 100 invalid ones of ten kinds give their reasons, and the order is kept', async () => {
   const tenant = await newTenant(ROOMY)
   let deep: unknown = 'leaf'
   for (let depth = 0; depth < 200; depth++) deep = { deep }
@@ -288,7 +288,7 @@ test('of 500 items with 100 bad ones of ten kinds the 400 good ones go on, each 
   expect(onlyBad.body).toMatchObject({ total: 100, queued: 0, errors: 100 })
 })
 
-test('a list that is too long or empty is refused as a whole, before anything is done', async () => {
+test('a batch that is empty or too long is refused as a whole and writes nothing', async () => {
   const tenant = await newTenant(ROOMY)
   const many = Array.from({ length: 501 }, (_, i) => `p${i}@example.com`)
   const asked: [path: string, field: string, body: (list: string[]) => Item][] = [

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { grant, newTenant } from '../../support/tenant.ts'
 
-test('consent is recorded, replaced and revoked, and a mailbox that requires it sends only with it', async () => {
+test('consent is recorded, replaced and revoked, and a mailbox that requires consent sends only with it', async () => {
   const tenant = await newTenant({ mailbox: { require_consent: 1 } })
   expect((await tenant.get('/v1/consent?recipientEmail=Dora@example.com')).body).toEqual({
     recipientEmail: 'Dora@example.com',
@@ -46,7 +46,7 @@ test('consent is recorded, replaced and revoked, and a mailbox that requires it 
   expect((await tenant.get('/v1/consent')).body.items).toHaveLength(1)
 })
 
-test('consents are listed by contact, page by page, for their own tenant only', async () => {
+test('consents are listed by contact, page by page, and only for their own tenant', async () => {
   const [tenant, stranger] = [await newTenant(), await newTenant()]
   for (const name of ['carl', 'ann', 'Bob']) {
     await tenant.post('/v1/consent', { recipientEmail: `${name}@example.com`, basis: 'contractual' })

@@ -7,7 +7,7 @@ const stamp = expect.stringMatching(STAMP)
 const uuid = expect.stringMatching(UUID)
 const agentId = expect.stringMatching(/^agent_/)
 
-/** The owner of a tenant at work: a key of the whole tenant, which may speak for any of its agents. */
+/** A key of a whole tenant, which may act for any of its agents. */
 async function newTeam(...names: string[]) {
   const tenant = await newTenant()
   const { owner } = tenant
@@ -20,7 +20,7 @@ async function newTeam(...names: string[]) {
 
 const minutesBetween = (from: string, to: string) => (Date.parse(to) - Date.parse(from)) / 60_000
 
-/** A key that speaks for one agent only. */
+/** A key that acts for one agent only. */
 async function keyOf(tenant: Tenant, of: string) {
   const made = await tenant.owner.post('/v1/agent/keys', {
     label: 'bound',
@@ -42,7 +42,7 @@ const refuses = (answer: Answer, status: number, error: string) =>
     message: expect.any(String),
   })
 
-test('every curl of the published document, in the order of its page, answers in the published shape', async () => {
+test('every curl of the published document, in the order of its page, has an answer in the published shape', async () => {
   const tenant = await newTenant()
   const tenantId = tenant.id
   const post = tenant.owner.post
@@ -131,7 +131,7 @@ test('every curl of the published document, in the order of its page, answers in
   const path = `/v1/agent/coordination/consensus/${created.body.id}`
   expect((await get(`${path}?tenantId=${tenantId}`)).body).toEqual({ ...created.body, votes: [] })
 
-  // The tenant's first agent is active too: two of three decide.
+  // The first agent of the tenant is active, too, so two of three agents decide.
   const vote = { agentId: me, vote: 'approve', reason: 'Agreed, signals look bad' }
   const cast = await post(`${path}/vote`, vote)
   expect(cast.status).toBe(200)
@@ -164,7 +164,7 @@ test('every curl of the published document, in the order of its page, answers in
   expect((await get(config)).body).toEqual(stored.body)
 })
 
-test('what the document leaves out has its documented default, and registering again updates the agent of that name', async () => {
+test('omitted fields have their documented defaults, and registering a name again updates that agent', async () => {
   const { tenant, owner } = await newTeam()
   const first = await owner.post('/v1/agent/register', { agentName: 'helper' })
   expect(first.body).toMatchObject({ agentRole: 'general', tenantId: tenant.id })
@@ -228,7 +228,7 @@ test('what the document leaves out has its documented default, and registering a
   })
 })
 
-test('an agent is named by id, by name, by both if they agree, or is the one of the key', async () => {
+test('the agent of a request is named by id, by name or by both if they agree; otherwise it is the agent of the key', async () => {
   const { tenant, owner, agents } = await newTeam('ann', 'bob')
   const stranger = await newTenant()
   const paths: [string, string, string, Record<string, unknown>][] = [
@@ -260,7 +260,7 @@ test('an agent is named by id, by name, by both if they agree, or is the one of 
     refuses(await owner.post(path, { ...rest, [name]: 'ann', tenantId: stranger.id }), 403, 'tenant_mismatch')
     refuses(await call('POST', path, { body: { ...rest, [name]: 'ann' } }), 401, 'unauthorized')
   }
-  // A key of the whole tenant speaks for whom it last registered, unless the request says otherwise.
+  // A key of the whole tenant acts for the agent that it registered last, unless the request names another.
   const lease = { contactEmail: 'eve@example.com' }
   expect((await owner.post('/v1/agent/coordination/lease', lease)).body.agentId).toBe(agents.bob)
   const header = await owner.post(
@@ -280,7 +280,7 @@ test('an agent is named by id, by name, by both if they agree, or is the one of 
   expect((await reader.get('/v1/agent/coordination/leases')).status).toBe(200)
 })
 
-test('unknown and foreign ids are 404, and only the holder or a key of the tenant releases a lease', async () => {
+test('unknown ids and ids of other tenants are 404, and only the holder or a key of the whole tenant releases a lease', async () => {
   const { tenant, owner, agents } = await newTeam('ann', 'bob')
   const other = await newTeam('eve')
   const lease = await owner.post('/v1/agent/coordination/lease', {
@@ -324,7 +324,7 @@ test('unknown and foreign ids are 404, and only the holder or a key of the tenan
   expect((await other.owner.get('/v1/agent/coordination/leases')).body).toEqual([])
 })
 
-test('what does not fit is 400 and names the field; unknown config keys are left out', async () => {
+test('an invalid body is 400 and names the field; unknown config keys are ignored', async () => {
   const { owner, agents } = await newTeam('ann')
   const lease = { agentName: 'ann', contactEmail: 'ann@example.com' }
   const proposal = { proposerAgent: 'ann', action: 'a', contactEmail: 'ann@example.com', reason: 'b' }
@@ -395,7 +395,7 @@ test('what does not fit is 400 and names the field; unknown config keys are left
   expect(found.votes).toHaveLength(1)
 })
 
-test('while a lease is held, the sends of others to the contact are blocked and told by whom; its own pass', async () => {
+test('while an agent holds a lease, the sends of other agents to the contact are blocked and name the holder; its own sends pass', async () => {
   const { tenant, owner, agents } = await newTeam('ann', 'bob')
   const lease = await owner.post('/v1/agent/coordination/lease', {
     agentName: 'ann',
@@ -471,11 +471,11 @@ test('while a lease is held, the sends of others to the contact are blocked and 
   )
 
   await owner.del(`/v1/agent/coordination/lease/${lease.body.id}`)
-  // A refusal burns no key.
+  // A refused send does not take its dedupe key.
   expect((await send('blocked-0')).body.status).toBe('queued')
 })
 
-test('leases come as a bare array in the order of contacts, and further pages by a header', async () => {
+test('leases are listed as a bare array ordered by contact, and a header leads to the next page', async () => {
   const { owner } = await newTeam('ann')
   for (const name of ['cy', 'ann', 'bo']) {
     await owner.post('/v1/agent/coordination/lease', {

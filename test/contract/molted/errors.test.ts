@@ -13,7 +13,7 @@ const BODY = {
   payload: { firstName: 'Ann' },
 }
 
-/** A request whose bytes, headers and stream are the test's own. */
+/** A request with exactly these bytes, headers and stream. */
 async function raw(path: string, init: RequestInit) {
   const response = await exports.default.fetch(`http://moltpost.test${path}`, init)
   const text = await response.text()
@@ -25,7 +25,7 @@ async function raw(path: string, init: RequestInit) {
   }
 }
 
-test('the Worker says that it is well, and describes itself in valid OpenAPI 3.1', async () => {
+test('the Worker reports that it is healthy, and publishes valid OpenAPI 3.1 documents', async () => {
   expect(await call('GET', '/health')).toMatchObject({ status: 200, body: { status: 'ok' } })
   const { status, body } = await call('GET', '/openapi.json')
   expect(status).toBe(200)
@@ -68,7 +68,7 @@ type Operation = {
   parameters?: { in: string; name: string; required: boolean }[]
 }
 
-test('an unknown route is 404 in the shape of its surface, and every answer has a request id', async () => {
+test('an unknown route is 404 in the error shape of its surface, and every answer has a request id', async () => {
   const { key } = await newTenant()
   const routes: [string, string, unknown][] = [
     ['GET', '/v1/agent/x', { statusCode: 404, error: 'not_found', message: expect.any(String) }],
@@ -100,7 +100,7 @@ test('an unknown route is 404 in the shape of its surface, and every answer has 
   expect(new Set(ids).size).toBe(answers.length)
 })
 
-test('a body that is not JSON, of another content type or lacking fields is 400 and says which', async () => {
+test('a body that is not JSON, has another content type or lacks fields is 400, and the message says which', async () => {
   const { key } = await newTenant()
   for (const path of [
     '/v1/agent/request-send',
@@ -153,7 +153,7 @@ test('a body that is not JSON, of another content type or lacking fields is 400 
   })
 })
 
-test('a body above 10 MiB is 413, told by its length or met on the way', async () => {
+test('a body above 10 MiB is 413, with or without a Content-Length', async () => {
   const { key } = await newTenant()
   const large = JSON.stringify({ ...BODY, payload: { firstName: 'x'.repeat(10 * 1024 * 1024) } })
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
@@ -216,7 +216,7 @@ const value = fc.oneof(
   fc.integer({ min: 900, max: 5_000 }).map((depth) => nested(depth)),
 )
 
-/** JSON text that is nested this deep, put in as it is. */
+/** JSON text of this nesting depth, inserted unchanged. */
 class Raw {
   readonly text: string
   constructor(text: string) {
@@ -260,7 +260,7 @@ const mutation = fc.record({
 
 const jsonOf = (of: unknown) => (of instanceof Raw ? of.text : JSON.stringify(of))
 
-test('garbage in any field of a send is answered within the API: never a 5xx, never a word of what is inside', async () => {
+test('garbage in any field of a send has a documented answer: never a 5xx, and no internal details', async () => {
   const tenant = await newTenant({
     mailbox: { hourly_limit: 100_000, daily_limit: 100_000 },
     tenant: { plan: 'enterprise' },
@@ -306,7 +306,7 @@ test('garbage in any field of a send is answered within the API: never a 5xx, ne
   expect((await tenant.send('after@example.com', 'after')).body.status).toBe('queued')
 })
 
-test('garbage in a path, a query or a header is answered within the API', async () => {
+test('garbage in a path, a query or a header has a documented answer', async () => {
   const tenant = await newTenant()
   const paths = [
     '/v1/agent/sends/',

@@ -4,7 +4,7 @@ import { newTenant } from '../../support/tenant.ts'
 const CALL = { subject: 'Re: Partnership proposal', bodyText: "Sure, let's set up a call next week" }
 const VENDOR = { subject: 'Re: Your offer', bodyText: 'We already have a vendor for this, not interested' }
 
-test('the published batch comes out as published', async () => {
+test('the published batch is classified as published', async () => {
   const tenant = await newTenant()
   const { status, body } = await tenant.post('/v1/agent/batch/classify-intent', {
     tenantId: tenant.id,
@@ -35,7 +35,7 @@ test('the published batch comes out as published', async () => {
   expect(single).toMatchObject({ status: 200, body: body.results[1] })
 })
 
-test('every intent suggests its action', async () => {
+test('every intent has its suggested action', async () => {
   const tenant = await newTenant()
   const said: [string, string, string][] = [
     ['Bad timing, please try again next quarter.', 'not_now', 'notify_owner'],
@@ -58,7 +58,7 @@ test('every intent suggests its action', async () => {
   ).toEqual(said.map(([, intent, action]) => [intent, action]))
 })
 
-test('a batch has 1 to 500 messages, and every message its fields', async () => {
+test('a batch must have 1 to 500 messages, and every message its required fields', async () => {
   const tenant = await newTenant()
   const batch = (messages: unknown) => tenant.post('/v1/agent/batch/classify-intent', { messages })
   const full = await batch(Array.from({ length: 500 }, () => CALL))

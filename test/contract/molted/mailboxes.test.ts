@@ -64,7 +64,7 @@ test('a mailbox is opened, read, changed and removed', async () => {
   expect((await tenant.del(path)).status).toBe(404)
 })
 
-test('an address is refused when it is reserved, foreign, odd or taken, also by another tenant', async () => {
+test('an address is refused if it is reserved, in a domain that is not ours, malformed, or taken by any tenant', async () => {
   const [one, other] = [await newTenant(), await newTenant()]
   const refused = [
     'postmaster',
@@ -120,7 +120,7 @@ test('an address is refused when it is reserved, foreign, odd or taken, also by 
   }
 })
 
-test('a key may ask for more review; less needs one that may approve', async () => {
+test('any managing key may ask for more review; asking for less needs a key that may approve', async () => {
   const tenant = await newTenant()
   const path = `/v1/agent/mailboxes/${tenant.mailboxId}/autonomy`
   expect((await tenant.get(path)).body).toEqual({
@@ -150,7 +150,7 @@ test('a key may ask for more review; less needs one that may approve', async () 
   expect((await tenant.patch(path, { autonomyLevel: 0 })).body).toMatchObject({ field: 'autonomyLevel' })
 })
 
-test('the default mailbox and one with sends on their way stay', async () => {
+test('the default mailbox and a mailbox with unfinished sends cannot be removed', async () => {
   const tenant = await newTenant()
   const standard = await tenant.del(`/v1/agent/mailboxes/${tenant.mailboxId}`)
   expect(standard).toMatchObject({ status: 409, body: { error: 'conflict' } })
@@ -175,7 +175,7 @@ test('the default mailbox and one with sends on their way stay', async () => {
   expect((await tenant.del(`/v1/agent/mailboxes/${tenant.mailboxId}`)).status).toBe(200)
 })
 
-test('a mailbox is seen by its own tenant, and by scoped keys within their scope', async () => {
+test('a mailbox is visible to its own tenant only, and to scoped keys only within their scope', async () => {
   const [tenant, stranger] = [await newTenant(), await newTenant()]
   const { body: second } = await tenant.post('/v1/agent/mailboxes', { address: `s-${crypto.randomUUID()}` })
 

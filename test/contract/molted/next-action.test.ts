@@ -5,7 +5,7 @@ import { call, grant, newTenant, type Tenant } from '../../support/tenant.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-/** Puts a tenant's sends to a contact into the past. */
+/** Moves the sends of a tenant to a contact into the past. */
 async function age(tenant: Tenant, contact: string, ms: number) {
   for (const table of ['sends', 'send_recipients']) {
     const which = table === 'sends' ? 'recipients LIKE ?3' : 'contact = ?3'
@@ -30,7 +30,7 @@ async function receive(tenant: Tenant, from: string, at: number) {
   ])
 }
 
-test('what to do next is drawn from what is known, and says which fact it rests on', async () => {
+test('the next action follows from the known facts, and the answer names the deciding fact', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 0, fatigue_limit: 2, fatigue_days: 7 } })
   const send = async (to: string, key = to) => {
     const { body } = await tenant.send(to, key)
@@ -128,7 +128,7 @@ test('what to do next is drawn from what is known, and says which fact it rests 
   expect(bad).toMatchObject({ status: 400, body: { error: 'invalid', field: 'contactEmails.1' } })
 })
 
-test('a message that threatens with lawyers is handed to a person, and one that asks for peace is left in peace', async () => {
+test('a message that threatens legal action goes to a person, and the action for one that asks to unsubscribe is stop', async () => {
   const [tenant, angry, tired] = [await newTenant(), await newTenant(), await newTenant()]
   const write = async (from: typeof tenant, subject: string, text: string) => {
     const asked = {

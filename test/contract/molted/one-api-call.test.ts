@@ -5,7 +5,7 @@ import { call, eventually, grant, newTenant, type Tenant } from '../../support/t
 const MINUTE = 60_000
 const REQUEST_ID = /^req_[0-9a-z]{36}$/
 
-/** The demo tenant of local development bears the names of the published examples. */
+/** The demo tenant of local development has the names of the published examples. */
 const DEMO_KEY = 'mm_live_DemoKeyForLocalDevelopmentOnlyDoNotDeployIt43KvlP'
 const DEMO_TENANT = 'tenant_abc123'
 
@@ -18,7 +18,7 @@ const SIX = [
   { rule: 'consent', passed: true },
 ]
 
-/** What every block has in common: HTTP 200, the reason twice, and a trace that ends at the failing rule. */
+/** What all blocked answers share: HTTP 200, the reason in two places, and a trace that ends at the failing rule. */
 function expectBlocked(
   answer: { status: number; body: Record<string, unknown> },
   rule: string,
@@ -45,7 +45,7 @@ const outbox = async (to: string) =>
     text: string
   }[]
 
-test('the published request is answered as published, delivered, and told again by its request id', async () => {
+test('the published request has the published answer, is delivered, and can be read by its request id', async () => {
   const published = {
     tenantId: DEMO_TENANT,
     mailboxId: 'mbx_abc123',
@@ -130,7 +130,7 @@ test('the published request is answered as published, delivered, and told again 
   })
 })
 
-test('however many callers use one dedupeKey at once, one send is made and every answer names it', async () => {
+test('concurrent requests with one dedupeKey make one send, and every answer names it', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 0 } })
   const answers = await Promise.all(Array.from({ length: 40 }, () => tenant.send('many@example.com', 'same')))
   const statuses = answers.map((answer) => answer.body.status)
@@ -149,7 +149,7 @@ test('however many callers use one dedupeKey at once, one send is made and every
   expect((await stranger.send('many@example.com', 'same')).body.status).toBe('queued')
 })
 
-test('the cooldown is per contact and mailbox, whatever the template, and a blocked key may be used again', async () => {
+test('the cooldown is per contact and mailbox, for all templates together, and a blocked send does not take its dedupe key', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 10 * MINUTE } })
   const second = await tenant.owner.post('/v1/agent/mailboxes', { name: 'second', cooldownMinutes: 10 })
   expect((await tenant.send('ann@example.com', 'k1')).body.status).toBe('queued')
@@ -165,7 +165,7 @@ test('the cooldown is per contact and mailbox, whatever the template, and a bloc
   expect((await tenant.send('ann@example.com', 'k2')).body.status).toBe('queued')
 })
 
-test('a send that a person must see is pending_approval, and its key is taken', async () => {
+test('a send that needs approval is pending_approval, and its dedupe key is taken', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const held = await tenant.send('alice@example.com', 'k1')
   expect(held.status).toBe(200)
@@ -192,7 +192,7 @@ test('a send that a person must see is pending_approval, and its key is taken', 
   expect((await supervised.send(tenant.address, 'k2')).body.status).toBe('queued')
 })
 
-test('a key scoped to mailbox A cannot send from mailbox B, and nothing is written', async () => {
+test('a key scoped to mailbox A cannot send from mailbox B, and the attempt writes nothing', async () => {
   const tenant = await newTenant()
   const other = (await tenant.owner.post('/v1/agent/mailboxes', { name: 'mailbox b' })).body.id
   const scoped = await grant(
@@ -234,7 +234,7 @@ test('a key scoped to mailbox A cannot send from mailbox B, and nothing is writt
   expect(refused).toMatchObject({ status: 403, body: { error: 'insufficient_scope' } })
 })
 
-test('a template variable that the payload lacks is an error before anything is sent, and the key works afterwards', async () => {
+test('a template variable missing from the payload is an error, nothing is sent, and the dedupe key can be used again', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 1 } })
   const failed = await tenant.send('lacking@example.com', 'k1', { payload: { lastName: 'Ann' } })
   expect(failed).toMatchObject({
@@ -261,7 +261,7 @@ test('a template variable that the payload lacks is an error before anything is 
   expect(mail.text).toContain('{{ secret }}')
 })
 
-test('a simulation has the structure of the real answer and says simulation: true', async () => {
+test('a simulation has the structure of the real answer, with simulation: true', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 10 * MINUTE } })
   const published = {
     tenantId: tenant.id,
@@ -300,7 +300,7 @@ test('a simulation has the structure of the real answer and says simulation: tru
   expect(simulated.body).toMatchObject({ status: 'pending_approval', wouldAllow: true, simulation: true })
 })
 
-test('after 1,000 simulated sends the database dump is byte-identical', async () => {
+test('1,000 simulated sends leave the database dump byte-identical', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 2, cooldown_ms: 10 * MINUTE } })
   const first = await tenant.send('taken@example.com', 'taken')
   await tenant.settled(first.body.requestId)
@@ -347,7 +347,7 @@ test('after 1,000 simulated sends the database dump is byte-identical', async ()
   expect(await outbox('listed@example.com')).toHaveLength(0)
 })
 
-test('every scope of suppression refuses, a campaign only its own sends, and an expired row none', async () => {
+test('every scope of suppression blocks sends; a campaign suppression blocks only its campaign, and an expired one nothing', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 0 } })
   const list = (contact: string, scope: string, campaign = '', expiresAt: number | null = null) =>
     sql(
@@ -390,7 +390,7 @@ test('every scope of suppression refuses, a campaign only its own sends, and an 
   expect(await outbox('tenant@example.com')).toHaveLength(1)
 })
 
-test('a mailbox that requires consent sends only to those who gave it and have not revoked it', async () => {
+test('a mailbox that requires consent sends only to contacts with consent that is not revoked', async () => {
   const tenant = await newTenant({ mailbox: { require_consent: 1 } })
   const consent = (contact: string, grantedAt: number, revokedAt: number | null) =>
     sql(
@@ -419,7 +419,7 @@ test('a mailbox that requires consent sends only to those who gave it and have n
   expectBlocked(await marketing.send('none@example.com', 'k2'), 'consent', 'no_consent')
 })
 
-test('hour, day and month are limited side by side, and blocked, duplicate and failed requests spend nothing', async () => {
+test('the hour, day and month limits count independently, and blocked, duplicate and failed requests use none of them', async () => {
   const cases = [
     { column: 'hourly_limit', rule: 'rate_limit_hourly', events: 4 },
     { column: 'daily_limit', rule: 'rate_limit_daily', events: 5 },
@@ -460,7 +460,7 @@ test('hour, day and month are limited side by side, and blocked, duplicate and f
   }
 })
 
-test('what else the owner has configured refuses under its own rule', async () => {
+test('each further setting of the owner blocks sends under the name of its own rule', async () => {
   const now = Date.now()
   const history = (tenant: Tenant, contact: string, state: string, at: number, index: number) =>
     sql(
@@ -529,7 +529,7 @@ test('what else the owner has configured refuses under its own rule', async () =
   )
 })
 
-test('a contact that another agent holds is refused, and its holder is named', async () => {
+test('a send to a contact that another agent has leased is blocked, and the answer names the holder', async () => {
   const tenant = await newTenant()
   const now = Date.now()
   await sql(

@@ -9,7 +9,7 @@ const outbox = async (to: string) => (await call('GET', `/dev/outbox?to=${to}`))
 const at = (ms: number) => new Date(Date.now() + ms).toISOString()
 const cancel = (tenant: Tenant, requestId: string) => tenant.del(`/v1/agent/sends/${requestId}`)
 
-/** Every page of a list, from the first to the one without a cursor. */
+/** All pages of a list, until one has no cursor. */
 async function pages(tenant: Tenant, path: string): Promise<string[][]> {
   const found: string[][] = []
   for (let cursor: string | null = ''; cursor !== null; ) {
@@ -22,7 +22,7 @@ async function pages(tenant: Tenant, path: string): Promise<string[][]> {
   return found
 }
 
-test('sends are listed newest first, by filter and by page, with none left out and none twice', async () => {
+test('sends are listed newest first, with filters and pages; paging neither skips nor repeats a send', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 0, daily_limit: 8, hourly_limit: 100 } })
   const other = (await tenant.owner.post('/v1/agent/mailboxes', { name: 'other' })).body.id
   const made: string[] = []
@@ -88,7 +88,7 @@ test('sends are listed newest first, by filter and by page, with none left out a
   expect(visible.map((item: { mailboxId: string }) => item.mailboxId)).toEqual([other, other])
 })
 
-test('a send is cancelled while scheduled, held or queued: it never leaves, and its window and key are given back', async () => {
+test('a scheduled, held or queued send can be cancelled: it is never sent, and its window and dedupe key are free again', async () => {
   const scheduled = await newTenant({ mailbox: { hourly_limit: 1 } })
   const later = (await scheduled.send('cancel-1@example.com', 'k1', { scheduledAt: at(MINUTE) })).body
   expect(later.status).toBe('scheduled')
@@ -118,7 +118,7 @@ test('a send is cancelled while scheduled, held or queued: it never leaves, and 
   }
 })
 
-test('cancelling a queued send gives its window and its cooldown back, whenever the cancel comes', async () => {
+test('cancelling a queued send gives back its window and its cooldown, however late it is cancelled', async () => {
   let cancelled = 0
   for (let round = 0; round < 12; round++) {
     const tenant = await newTenant({ mailbox: { hourly_limit: 1, cooldown_ms: 10 * MINUTE } })
@@ -141,7 +141,7 @@ test('cancelling a queued send gives its window and its cooldown back, whenever 
   expect(cancelled).toBeGreaterThan(0)
 })
 
-test('a send that has left cannot be cancelled, nor one that nobody has', async () => {
+test('a send that has left cannot be cancelled, and an unknown one is not found', async () => {
   const tenant = await newTenant()
   const { requestId } = (await tenant.send('gone@example.com', 'k1')).body
   await tenant.settled(requestId)
@@ -157,7 +157,7 @@ test('a send that has left cannot be cancelled, nor one that nobody has', async 
   expect((await cancel(tenant, blocked.requestId)).body.cancelled).toBe(false)
 })
 
-test('a send may be scheduled up to 30 days ahead, spends when it leaves, and leaves when it is due', async () => {
+test('a send may be scheduled up to 30 days ahead; it leaves when it is due and counts in the windows of that time', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 1 } })
   for (const scheduledAt of [
     at(-1000),
@@ -201,7 +201,7 @@ test('a send may be scheduled up to 30 days ahead, spends when it leaves, and le
   })
 })
 
-test('the Idempotency-Key is the dedupe key where none is given, and another body under it is 422', async () => {
+test('the Idempotency-Key is the dedupe key if the body has none, and another body with the same key is 422', async () => {
   const tenant = await newTenant()
   const path = '/v1/agent/request-send'
   const body = { recipientEmail: 'idem@example.com', templateId: 'welcome', payload: { firstName: 'Ann' } }
@@ -241,7 +241,7 @@ test('the Idempotency-Key is the dedupe key where none is given, and another bod
   expect(racing.filter((answer) => answer.status === 422)).toHaveLength(10)
 })
 
-test('any other POST is answered again as before under its Idempotency-Key, and a secret is shown once', async () => {
+test('any other POST repeated with its Idempotency-Key has the first answer again, but a secret is shown only once', async () => {
   const tenant = await newTenant()
   const headers = { 'idempotency-key': 'key-1' }
   const created = await tenant.owner.post('/v1/agent/keys', { label: 'one' }, headers)
@@ -297,7 +297,7 @@ test('any other POST is answered again as before under its Idempotency-Key, and 
   )
 })
 
-test('sends of unknown outcome are listed, and a person says what became of them', async () => {
+test('sends with unknown outcome are listed, and a person decides what became of them', async () => {
   const tenant = await newTenant()
   const unknown = async (key: string) => {
     const { requestId } = (await tenant.send(`${key}@example.com`, key)).body
@@ -337,7 +337,7 @@ test('sends of unknown outcome are listed, and a person says what became of them
   expect(trace.deliveryEvents.at(-1)).toMatchObject({ eventType: 'resolved_delivered' })
 })
 
-test('dead letters are listed, inspected and replayed, once', async () => {
+test('dead letters are listed and inspected, and each is replayed only once', async () => {
   const tenant = await newTenant()
   const bury = async (key: string, id: string) => {
     const { requestId } = (await tenant.send(`${key}@example.com`, key)).body

@@ -4,7 +4,7 @@ import { call, grant, newTenant } from '../../support/tenant.ts'
 
 const PATH = '/v1/agent/config/settings'
 
-test('settings are read and changed one by one, and refuse what they cannot hold', async () => {
+test('settings are read and changed one by one, and invalid values are refused', async () => {
   const [tenant, stranger] = [await newTenant(), await newTenant()]
   const standing = await tenant.get(PATH)
   expect(standing).toMatchObject({
@@ -63,7 +63,7 @@ test('settings are read and changed one by one, and refuse what they cannot hold
   expect((await reader.patch(PATH, { cooldownMinutes: 5 })).status).toBe(403)
 })
 
-test('a paused tenant sends nothing until it is active again; a frozen one cannot free itself', async () => {
+test('a paused tenant sends nothing until it is active again; a frozen tenant cannot unfreeze itself', async () => {
   const tenant = await newTenant()
   expect((await tenant.patch(PATH, { status: 'paused' })).body.status).toBe('paused')
   expect((await tenant.send('ann@example.com', 'k')).body).toMatchObject({
@@ -83,7 +83,7 @@ test('a paused tenant sends nothing until it is active again; a frozen one canno
   })
 })
 
-test('the cooldown of a tenant holds for mailboxes that set none', async () => {
+test('the cooldown of a tenant applies to mailboxes without their own', async () => {
   const tenant = await newTenant()
   const { body: mailbox } = await tenant.post('/v1/agent/mailboxes', { address: `m-${crypto.randomUUID()}` })
   const from = { mailboxId: mailbox.id }
@@ -93,7 +93,7 @@ test('the cooldown of a tenant holds for mailboxes that set none', async () => {
   expect((await tenant.send('ann@example.com', 'k2', from)).body.status).toBe('queued')
 })
 
-test('whoami tells whose key it is', async () => {
+test('whoami names the tenant, agent, permissions and scopes of the key', async () => {
   const tenant = await newTenant()
   const { body } = await tenant.post('/v1/agent/whoami')
   expect(body).toMatchObject({
@@ -119,7 +119,7 @@ test('whoami tells whose key it is', async () => {
   })
 })
 
-test('the budget counts what was sent, and leaves the smaller of what mailbox and plan allow', async () => {
+test('the budget counts sends, and what remains is the smaller of the limits of mailbox and plan', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 3, risk_budget: 4 } })
   const { body: second } = await tenant.post('/v1/agent/mailboxes', { address: `m-${crypto.randomUUID()}` })
   const fresh = await tenant.get('/v1/agent/budget')

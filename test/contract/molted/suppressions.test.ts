@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { grant, newTenant } from '../../support/tenant.ts'
 
-test('a suppressed address is not mailed until it is taken off the list', async () => {
+test('a suppressed address gets no mail until its suppression is removed', async () => {
   const tenant = await newTenant()
   const added = await tenant.post('/v1/suppressions', { recipientEmail: ' Ann@Example.com ' })
   expect(added).toMatchObject({
@@ -49,7 +49,7 @@ test('a suppressed address is not mailed until it is taken off the list', async 
   expect((await tenant.send('ann@example.com', 'k')).body.status).toBe('queued')
 })
 
-test('global rows come before tenant rows, and those before the rows of a campaign', async () => {
+test('global suppressions win over those of the tenant, and these over those of a campaign', async () => {
   const tenant = await newTenant()
   const check = async (query: string) =>
     (await tenant.get(`/v1/suppressions/check?recipientEmail=carl@example.com${query}`)).body
@@ -99,7 +99,7 @@ test('global rows come before tenant rows, and those before the rows of a campai
   expect(campaigns.body.items).toHaveLength(1)
 })
 
-test('a suppression belongs to its tenant, and says what is wrong with it', async () => {
+test('a suppression belongs to its tenant, and an invalid one is refused with the reason', async () => {
   const [tenant, stranger] = [await newTenant(), await newTenant()]
   const { body: added } = await tenant.post('/v1/suppressions', { recipientEmail: 'ann@example.com' })
   expect((await stranger.get('/v1/suppressions')).body.items).toEqual([])

@@ -9,7 +9,7 @@ const CONTENT = {
   variables: [{ name: 'firstName', type: 'string', required: true }],
 }
 
-test('a template goes from draft to published, version by version, and sends say what is published', async () => {
+test('a template is drafted and published version by version, and sends use the published version', async () => {
   const tenant = await newTenant()
   await tenant.patch('/v1/agent/config/settings', { physicalAddress: '1 Main St' })
   const created = await tenant.post('/v1/templates', { slug: 'march_news-1', name: 'March news' })
@@ -76,7 +76,7 @@ test('a template goes from draft to published, version by version, and sends say
   expect((await tenant.post(`${path}/versions/0/publish`)).body).toMatchObject({ field: 'version' })
 })
 
-test('versions added or published at the same time get numbers of their own, and one stays published', async () => {
+test('concurrently added versions get different numbers, and after concurrent publishing one version is published', async () => {
   const tenant = await newTenant()
   const body = { slug: 'busy', name: 'Busy', type: 'transactional', content: { subject: 'a', text: 'a' } }
   await tenant.post('/v1/templates', { ...body, autoPublish: true })
@@ -169,7 +169,7 @@ test('a version of a template that needs approval waits for a key that may appro
   )
 })
 
-test('rendering shows what a send would say, escaped, and names what the payload lacks', async () => {
+test('rendering shows the escaped content of a send, and names the variables missing from the payload', async () => {
   const tenant = await newTenant()
   await tenant.patch('/v1/agent/config/settings', { physicalAddress: '1 Main St' })
   const { subjectTemplate: subject, htmlTemplate: html, textTemplate: text, variables } = CONTENT
@@ -187,7 +187,7 @@ test('rendering shows what a send would say, escaped, and names what the payload
   })
 })
 
-test('slugs are checked, unique within a tenant, and unknown outside it', async () => {
+test('slugs are checked, are unique within a tenant, and are not found by other tenants', async () => {
   const [tenant, stranger] = [await newTenant(), await newTenant()]
   for (const slug of ['_default', 'tpl_mine', 'Upper', '-a', 'a b', 'a'.repeat(101), '']) {
     const answer = await tenant.post('/v1/templates', { slug, name: 'X' })
@@ -230,7 +230,7 @@ test('slugs are checked, unique within a tenant, and unknown outside it', async 
   expect((await reader.del('/v1/templates/shared')).status).toBe(403)
 })
 
-test('a deleted template is unknown at once, its slug is free, and what was accepted before still leaves', async () => {
+test('a deleted template is not found and its slug is free at once, and sends accepted before are still delivered', async () => {
   const tenant = await newTenant()
   const content = { subject: 'Last {{n}}', text: 'Last {{n}}' }
   const body = { slug: 'last', name: 'Last', type: 'transactional', content, autoPublish: true }

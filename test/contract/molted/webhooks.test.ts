@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { call, eventually, grant, newTenant } from '../../support/tenant.ts'
 import { BELIEVED, newEndpoint } from '../../support/webhooks.ts'
 
-test('a webhook in the words of this surface: created, listed, tested, changed, rotated and deleted', async () => {
+test('a webhook is created, listed, tested, changed, rotated and deleted, in the field names of this API', async () => {
   const tenant = await newTenant()
   const endpoint = await newEndpoint()
   const created = await tenant.owner.post('/v1/agent/webhooks', { tenantId: tenant.id, url: endpoint.url })
@@ -39,14 +39,14 @@ test('a webhook in the words of this surface: created, listed, tested, changed, 
   })
   const stranger = await newTenant()
   expect((await stranger.owner.get(`/v1/agent/webhooks/${id}`)).status).toBe(404)
-  // A key of one agent has to do with that agent's webhooks only.
+  // The key of one agent reaches only the webhooks of that agent.
   expect((await tenant.get(`/v1/agent/webhooks/${id}`)).status).toBe(404)
   expect((await tenant.get('/v1/agent/webhooks')).body.items).toEqual([])
   expect(await tenant.owner.del(`/v1/agent/webhooks/${id}`)).toMatchObject({ body: { deleted: true } })
   expect((await tenant.owner.get(`/v1/agent/webhooks/${id}`)).status).toBe(404)
 })
 
-test('leases, decisions, suppressions and approvals are told once each, in order, and stay in the history', async () => {
+test('leases, decisions, suppressions and approvals each publish one event, in order, and the history keeps them', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const endpoint = await newEndpoint()
   const { body: hook } = await tenant.owner.post('/v1/agent/webhooks', { url: endpoint.url })
