@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Ballot, type Ballotted, ballotAt, type CastVote, castVote } from '../core/policy/tally.ts'
+import { type Ballot, type VoteAnswer, ballotAt, type CastVote, castVote } from '../core/policy/tally.ts'
 
 /**
  * One object per consensus request. A vote is counted and its effect decided in one synchronous turn, so that the
@@ -14,7 +14,7 @@ export class ConsensusRequest extends DurableObject {
   }
 
   /** Casts a vote for one of the agents that are active at its time; null if the ballot was never opened. */
-  vote(vote: CastVote, active: string[]): Ballotted | null {
+  vote(vote: CastVote, active: string[]): VoteAnswer | null {
     const before = this.ctx.storage.kv.get<Ballot>('ballot')
     if (!before) return null
     const answer = castVote(before, vote, active)

@@ -4,10 +4,10 @@ import { sql } from '../support/matrix-dump.ts'
 import { eventually, newTenant } from '../support/tenant.ts'
 import { newEndpoint } from '../support/webhooks.ts'
 
-type Told = { type: string; data: { request_id: string; approval_queue_id: string; status: string } }
+type ApprovalEvent = { type: string; data: { request_id: string; approval_queue_id: string; status: string } }
 
-/** The events of a stream as they come in, for as long as the test runs. */
-async function listen(key: string): Promise<Told[]> {
+/** The list of a stream's events, which grows while the test runs. */
+async function listen(key: string): Promise<ApprovalEvent[]> {
   const response = await exports.default.fetch('http://moltpost.test/v1/agent/events/stream', {
     headers: { authorization: `Bearer ${key}` },
   })
@@ -15,7 +15,7 @@ async function listen(key: string): Promise<Told[]> {
     .pipeThrough(new TextDecoderStream())
     .getReader()
   onTestFinished(() => reader.cancel().catch(() => {}))
-  const told: Told[] = []
+  const events: ApprovalEvent[] = []
   let text = ''
   void (async () => {
     for (;;) {
@@ -23,13 +23,13 @@ async function listen(key: string): Promise<Told[]> {
       if (done) return
       const lines = `${text}${value}`.split('\n')
       text = lines.pop() ?? ''
-      for (const line of lines) if (line.startsWith('data: ')) told.push(JSON.parse(line.slice(6)))
+      for (const line of lines) if (line.startsWith('data: ')) events.push(JSON.parse(line.slice(6)))
     }
   })().catch(() => {})
-  return told
+  return events
 }
 
-test('whether a held send is approved, rejected or forgotten is learnt by polling, by webhook and by the stream alike', async () => {
+test('polling, webhook and stream all report whether a held send was approved, rejected or expired', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const endpoint = await newEndpoint()
   const types = ['approval.pending', 'approval.decided', 'approval.expired']
@@ -78,14 +78,14 @@ test('whether a held send is approved, rejected or forgotten is learnt by pollin
     { type: 'approval.expired', data: { ...expired, status: 'expired' } },
   ]
   const heard = await eventually(async () => {
-    const events = (await endpoint.heard()).map(({ body }) => JSON.parse(body) as Told)
+    const events = (await endpoint.heard()).map(({ body }) => JSON.parse(body) as ApprovalEvent)
     return events.length >= expected.length ? events : undefined
   })
-  const inOrder = (events: Told[]) =>
+  const inOrder = (events: ApprovalEvent[]) =>
     events
       .map(({ type, data }) => JSON.stringify([type, data.request_id, data.approval_queue_id, data.status]))
       .sort()
-  const wanted = inOrder(expected as Told[])
+  const wanted = inOrder(expected as ApprovalEvent[])
   expect(inOrder(heard)).toEqual(wanted)
   expect(inOrder(streamed.filter(({ type }) => types.includes(type)))).toEqual(wanted)
 })

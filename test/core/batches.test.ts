@@ -15,7 +15,7 @@ const ROOMY = {
   mailbox: { cooldown_ms: 600_000, hourly_limit: 5_000, daily_limit: 50_000 },
 }
 
-/** One request to the surface in an environment of the test's own, with nothing else of the Worker around it. */
+/** One request to the surface alone, in the test's own environment. */
 async function post(within: Env, { key }: Tenant, path: string, body: unknown) {
   const door = new OpenAPIHono<App>().use(opening).route('/v1', molted)
   const init = {
@@ -35,7 +35,7 @@ const list = (count: number, name: string) =>
     payload: { firstName: 'Ann' },
   }))
 
-test('a batch killed after any wait is completed by its retry or by the sweep, and repeats nothing', async () => {
+test('a batch that is killed after any wait is completed by its retry or the sweep, and no item is sent twice', async () => {
   for (const dieBefore of [2, 3, 4]) {
     const tenant = await newTenant(ROOMY)
     const asked = { templateId: 'welcome', sends: list(12, `d${dieBefore}-`) }
@@ -59,7 +59,7 @@ test('a batch killed after any wait is completed by its retry or by the sweep, a
   }
 })
 
-test('a batch takes the waits of a single send: four, with two database calls and one object call', async () => {
+test('a batch takes as many waits as a single send: four, with two database calls and one object call', async () => {
   const tenant = await newTenant(ROOMY)
   for (const count of [1, 2, 100, 101, 500]) {
     const { env: within, tally } = counted(env, { mute: true })
@@ -88,7 +88,7 @@ test('a batch takes the waits of a single send: four, with two database calls an
   }
 })
 
-test('what to do next about 500 contacts takes one database call of one statement', async () => {
+test('the next actions for 500 contacts take one database call with one statement', async () => {
   const tenant = await newTenant()
   const asked: [sql: string, binds: unknown[]][] = []
   const DB = new Proxy(env.DB, {
@@ -117,7 +117,7 @@ test('what to do next about 500 contacts takes one database call of one statemen
   }
 })
 
-test('a recommendation turns at its bounds, and the stronger fact wins', () => {
+test('a recommendation changes exactly at its limits, and the stronger fact wins', () => {
   const now = Date.UTC(2026, 0, 31)
   const nothing = {
     ...{ name: null, lastSendAt: null, lastInboundAt: null, lastIntent: null, suppression: null },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type Circuit, CLOSED, permit, report } from '../../src/core/policy/circuit.ts'
 
 const fail = (circuit: Circuit, times: number, now: number) =>
-  Array.from({ length: times }).reduce<Circuit>((so_far) => report(so_far, false, now), circuit)
+  Array.from({ length: times }).reduce<Circuit>((current) => report(current, false, now), circuit)
 
 test('a circuit opens at five failures in a row, and not at four', () => {
   expect(permit(fail(CLOSED, 4, 0), 0).allowed).toBe(true)
@@ -11,10 +11,10 @@ test('a circuit opens at five failures in a row, and not at four', () => {
   expect(permit(fail(report(fail(CLOSED, 4, 0), true, 0), 4, 0), 0).allowed).toBe(true)
 })
 
-test('a circuit opens when half of at least twenty within thirty seconds failed', () => {
+test('a circuit opens when half of at least twenty attempts within thirty seconds failed', () => {
   const mixed = (count: number, everyMs: number) =>
     Array.from({ length: count }).reduce<Circuit>(
-      (so_far, _, i) => report(so_far, i % 2 === 1, i * everyMs),
+      (current, _, i) => report(current, i % 2 === 1, i * everyMs),
       CLOSED,
     )
   expect(permit(mixed(19, 1_000), 19_000).allowed).toBe(true)
@@ -39,7 +39,7 @@ test('an open circuit lets one probe through after thirty seconds times its open
   expect(permit(fail(healed, 4, openedAt + 300_000), openedAt + 300_000).allowed).toBe(true)
 })
 
-test('whatever happens, an open circuit is asked again: no carrier is shut out for more than six minutes', () => {
+test('after any history of outcomes, a carrier is tried again within six minutes', () => {
   const events = fc.array(
     fc.record({ ok: fc.boolean(), waitMs: fc.integer({ min: 0, max: 90_000 }), ask: fc.boolean() }),
   )

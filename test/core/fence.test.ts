@@ -10,7 +10,7 @@ const run = (text: string, ...values: unknown[]) =>
     .bind(...values)
     .run()
 
-/** A domain of the tenant with an address for its mailbox; the address with the latest time is the one it writes from. */
+/** Adds a domain of the tenant with an address for its mailbox. The mailbox writes from its newest verified address. */
 async function withAddress(tenant: Tenant, id: string, status: string, at: number) {
   const domain = `${id}-${tenant.id.replaceAll('_', '-')}.example`
   const { mailboxId } = tenant
@@ -73,7 +73,7 @@ type Race = {
   what: string
   before?: (sender: Tenant) => Promise<unknown>
   change: (sender: Tenant, reader: Tenant) => Promise<unknown>
-  /** Why the send is stopped at its departure; null where it may leave from the mailbox's newer address. */
+  /** Why the send is stopped at its departure; null if it may leave, from another address of the mailbox. */
   reason: string | null
 }
 
@@ -102,7 +102,7 @@ const CLOSED: Race[] = [
     reason: 'lease_conflict',
   },
   {
-    what: 'the domain it writes from loses its proof, and the mailbox has a newer address',
+    what: 'the domain of its address is no longer verified, and the mailbox gets a newer address',
     before: (sender) => withAddress(sender, 'old', 'verified', 1),
     change: async (sender) => {
       await withAddress(sender, 'new', 'verified', 2)
@@ -111,7 +111,7 @@ const CLOSED: Race[] = [
     reason: null,
   },
   {
-    what: 'the address it writes from is taken from the mailbox',
+    what: 'its address is removed from the mailbox',
     before: (sender) => withAddress(sender, 'old', 'verified', 1),
     change: (sender) => run('DELETE FROM aliases WHERE tenant_id = ?1', sender.id),
     reason: null,
@@ -139,7 +139,7 @@ const OPEN: Omit<Race, 'reason'>[] = [
     change: (sender, reader) => suppress(sender, reader.address, 'autumn'),
   },
   {
-    what: 'the mailbox got a newer address in a domain without proof',
+    what: 'the mailbox got a newer address in an unverified domain',
     before: (sender) => withAddress(sender, 'old', 'verified', 1),
     change: (sender) => withAddress(sender, 'new', 'pending', 2),
   },

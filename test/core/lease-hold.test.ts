@@ -10,7 +10,7 @@ import { decideHold, type Hold, type Wanted } from '../../src/core/policy/lease-
 const START = Date.UTC(2100, 0, 1)
 const iso = (ms: number) => new Date(START + ms).toISOString()
 
-test('a hold stands to its last millisecond, is renewed by its own agent alone, and each new one has a greater epoch', () => {
+test('a hold is live to its last millisecond, only its own agent renews it, and each new hold has a greater epoch', () => {
   const wanted = (agentId: string, from: number, to: number): Wanted => ({
     ...{ id: `${agentId}${from}`, agentId, intent: 'general' },
     ...{ createdAt: from, expiresAt: to },
@@ -27,12 +27,12 @@ test('a hold stands to its last millisecond, is renewed by its own agent alone, 
   expect(decideHold(hold, 1, wanted('b', 50, 150), over, 50).hold).toMatchObject({ agentId: 'b', epoch: 2 })
   const later: Hold = { ...wanted('c', 50, 150), epoch: 2 }
   expect(decideHold(later, 2, wanted('b', 60, 160), over, 60)).toEqual({ granted: false, hold: later })
-  const standing = { ...hold, isOver: false }
-  expect(decideHold(null, 0, wanted('b', 50, 150), standing, 50)).toEqual({ granted: false, hold })
-  expect(decideHold(null, 0, wanted('b', 100, 200), standing, 100).hold).toMatchObject({ epoch: 2 })
+  const live = { ...hold, isOver: false }
+  expect(decideHold(null, 0, wanted('b', 50, 150), live, 50)).toEqual({ granted: false, hold })
+  expect(decideHold(null, 0, wanted('b', 100, 200), live, 100).hold).toMatchObject({ epoch: 2 })
 })
 
-test('the checker accepts a sound history and names each kind of violation planted in it', () => {
+test('the checker accepts a correct history and names each kind of violation added to it', () => {
   const entry = (
     kind: string,
     at: number,
@@ -101,7 +101,7 @@ test('the checker accepts a sound history and names each kind of violation plant
     expect(kinds(sound, [...lawful, planted]), JSON.stringify(planted)).toEqual(['foreign_departure'])
   }
 
-  // A lease that nobody has found to be over ends with its holder's silence, where the last heartbeat is told.
+  // A lease without a recorded end is over when its holder's heartbeats stop, if the last heartbeat is given.
   const later = [...lawful, leave('bob', 370_001, 370_100)]
   expect(kinds(sound, later)).toEqual(['foreign_departure'])
   expect(kinds(sound, later, { heartbeats: { ann: iso(70_000) } })).toEqual([])
@@ -116,7 +116,7 @@ test('the checker accepts a sound history and names each kind of violation plant
   ).toThrow('soon')
 })
 
-test('the departures of a send are its routings that a delivery step answers, or that are still under way', () => {
+test('the departures of a send are its routing steps that have a delivery step or are still under way', () => {
   const step = (kind: string, at: number) => ({ kind, at: iso(at) })
   const send = { requestId: 's', agentId: 'ann', status: 'in_flight' }
   const trace = [step('decision', 0), step('routing', 1), step('delivery', 2), step('routing', 3)]

@@ -17,7 +17,7 @@ const rows = async (sql: string, ...binds: unknown[]) =>
       .all<Record<string, unknown>>()
   ).results
 
-/** How much of the mailbox's hour is used, as the tenant is told. */
+/** How many sends the mailbox has made in this hour, as the API reports it. */
 const usedThisHour = async (tenantId: string, mailboxId: string) => {
   const object = env.RATE_WINDOW.get(env.RATE_WINDOW.idFromName(tenantId))
   const limits = { hour: 1_000_000, day: null, month: null }
@@ -83,7 +83,7 @@ test('a send takes four waits, two database calls, one object call and one queue
   }
 })
 
-test('a thousand calls at once with one key make one send', async () => {
+test('a thousand concurrent calls with one dedupe key make one send', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 5_000, daily_limit: 5_000 } })
   const answers = await Promise.all(
     Array.from({ length: 1_000 }, () => tenant.send('ann@example.com', 'same')),
@@ -95,7 +95,7 @@ test('a thousand calls at once with one key make one send', async () => {
   expect(await usedThisHour(tenant.id, tenant.mailboxId)).toBe(1)
 })
 
-test('two hundred keys at once to one contact under cooldown let one through', async () => {
+test('of two hundred concurrent sends to one contact under a cooldown, one is queued', async () => {
   const tenant = await newTenant({
     mailbox: { cooldown_ms: 600_000, hourly_limit: 5_000, daily_limit: 5_000 },
   })
@@ -108,7 +108,7 @@ test('two hundred keys at once to one contact under cooldown let one through', a
   expect(answers.filter(({ body }) => body.reason === 'cooldown' && body.cooldownExpiresAt)).toHaveLength(199)
 })
 
-test('two hundred sends at once at a limit of twenty let twenty through, also in one list and for a plan', async () => {
+test('of two hundred concurrent sends under a limit of twenty, twenty are queued; the same in one list and for a plan', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 20, daily_limit: 5_000 } })
   const answers = await Promise.all(
     Array.from({ length: 200 }, (_, i) => tenant.send(`p${i}@example.com`, `k${i}`)),
@@ -132,7 +132,7 @@ test('two hundred sends at once at a limit of twenty let twenty through, also in
   expect(capped.filter(({ body }) => body.status === 'queued')).toHaveLength(100)
 })
 
-test('a request killed after any wait is decided by its retry, once, and the windows count one', async () => {
+test('a request that is killed after any wait is decided once, by its retry, and counts once in the windows', async () => {
   for (const dieBefore of [2, 3, 4]) {
     const tenant = await newTenant()
     const { env: dying } = counted(env, { dieBefore })
@@ -153,7 +153,7 @@ test('a request killed after any wait is decided by its retry, once, and the win
   }
 })
 
-test('a claim that nobody comes back for is judged by the sweep', async () => {
+test('a send whose request died and is never retried is judged by the sweep', async () => {
   const tenant = await newTenant()
   const { env: dying } = counted(env, { dieBefore: 2 })
   await requestSends(await doorFor(dying, tenant.key), [welcome('ann@example.com', 'key')]).catch(
@@ -182,7 +182,7 @@ test('a claim that nobody comes back for is judged by the sweep', async () => {
   ])
 })
 
-test('a key is free again after a refusal and after its window, and taken in between', async () => {
+test('a dedupe key is free after a refusal and after its window, and taken in between', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 600_000 } })
   const start = Date.now()
   const at = async (ms: number) => await doorFor(env, tenant.key, new Date(start + ms))
@@ -224,7 +224,7 @@ test('a stored decision can be recomputed, and the database refuses to change a 
   await env.DB.prepare('DELETE FROM traces WHERE tenant_id = ?').bind(tenant.id).run()
 })
 
-test('no statement of a send reads a table from end to end', async () => {
+test('no statement of a send scans a whole table', async () => {
   const tenant = await newTenant({ mailbox: { fatigue_limit: 9, risk_budget: 9, autonomy: 'first_contact' } })
   const asked: [sql: string, binds: unknown[]][] = []
   const DB = new Proxy(env.DB, {
@@ -249,7 +249,7 @@ test('no statement of a send reads a table from end to end', async () => {
       /^SCAN (?!o\b|i\b|x\b|u\b|c\b|h\b|\(subquery|item|subject|caller|CONSTANT|.*VIRTUAL)/.test(detail),
     )
     expect(whole, sql).toEqual([])
-    // Of a tenant's events only the last is looked for: one step from the end of its range.
+    // The search for a tenant's newest event is allowed: it reads one row from the end of the tenant's range.
     expect(
       results.filter(({ detail }) => /^SEARCH (?!o |e ).*PRIMARY KEY \(tenant_id=\?\)$/.test(detail)),
       sql,

@@ -3,7 +3,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import { expect, test } from 'vitest'
 import { fragment, statement } from '../../src/core/ground/sql.ts'
 
-test('a statement binds its named parameters, wherever and however often they stand', async () => {
+test('a statement binds its named parameters, in any order and any number of times', async () => {
   const echo = statement<{ a: string; b: number; again: string; quoted: string }>(
     `SELECT :first AS a, :second AS b, :first AS again, ':first' || "x" AS quoted FROM (SELECT ':y' AS "x")`,
   )
@@ -19,14 +19,14 @@ test('a statement binds its named parameters, wherever and however often they st
   expect(echo.rows(undefined)).toEqual([])
 })
 
-test('a statement refuses a value that it does not name, and a name without a value', () => {
+test('a statement refuses a value without a parameter, and a parameter without a value', () => {
   const echo = statement('SELECT :known')
   expect(() => echo.bind(env, {})).toThrow('the parameter :known has no value')
   expect(() => echo.bind(env, { known: 1, other: 2 })).toThrow('the statement has no parameter :other')
   expect(() => fragment('x = :known', { other: 1 })).toThrow(':other')
 })
 
-test('a rule told once as text serves a statement and the query builder alike', async () => {
+test('a rule written once as text works in a statement and in the query builder', async () => {
   const rule = `x.value > :least AND x.value <> ':least'`
   const { count } = (await statement<{ count: number }>(
     `SELECT count(*) AS count FROM json_each('[1,2,3]') x WHERE ${rule}`,

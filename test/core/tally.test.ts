@@ -13,7 +13,7 @@ const cast = (agentId: string, vote: Vote, at: number): CastVote => ({
   at,
 })
 
-/** The rules as the document and the design say them, over sets of agents written as bits. */
+/** The published rules of consensus, written again over sets of agents as bits. */
 type Rules = { approving: number; rejecting: number; status: string }
 
 const bits = (set: number) => [1, 2, 4, 8].filter((bit) => set & bit).length
@@ -32,7 +32,7 @@ function ruled(before: Rules, bit: number, vote: Vote, active: number, isOver: b
   return ['counted', { approving, rejecting, status: decided }]
 }
 
-test('every history of up to four agents and five events, or six, is tallied as the rules say, and a status never changes again', () => {
+test('every history of up to four agents and six events (five in a short run) is tallied by the rules, and a decided status never changes', () => {
   let histories = 0
   const divergences: string[] = []
   const play = (
@@ -81,7 +81,7 @@ test('every history of up to four agents and five events, or six, is tallied as 
   expect(histories).toBeGreaterThan(upTo(4_000_000, 300_000))
 })
 
-test('a tie waits, a majority is more than half, a lone survivor decides, and the other side may win by a vote against it', () => {
+test('a tie stays pending, more than half is a majority, the only active agent decides, and a vote against may complete the majority of the other side', () => {
   const play = (votes: [string, Vote, string[]][]) =>
     votes.reduce(
       (ballot, [agent, vote, active], i) => castVote(ballot, cast(agent, vote, i), active).ballot,

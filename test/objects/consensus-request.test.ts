@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import type { CastVote, Vote } from '../../src/core/policy/tally.ts'
 
-/** Far ahead: alarms ring by the real clock. */
+/** Far in the future, because alarms follow the real clock. */
 const START = Date.UTC(2100, 0, 1)
 const TIMEOUT = START + 300_000
 
@@ -21,7 +21,7 @@ const cast = (agentId: string, vote: Vote, at = START): CastVote => ({
   at,
 })
 
-test('200 agents voting at once, 50 of them twice, are counted once each, and the majority decides once', async () => {
+test('200 agents vote at once, 50 of them twice: each is counted once, and the majority decides once', async () => {
   const object = await fresh()
   const agents = Array.from({ length: 200 }, (_, i) => `agent-${i}`)
   const votes = agents.map((agent, i) => cast(agent, i < 90 ? 'approve' : 'reject'))
@@ -48,7 +48,7 @@ test('200 agents voting at once, 50 of them twice, are counted once each, and th
   expect(new Set(statuses.filter((status) => status !== 'pending')).size).toBeLessThanOrEqual(1)
 })
 
-test('approve and reject racing to a majority end in one of them, whoever asks and however often', async () => {
+test('when approvals and rejections race for the majority, one wins and every later read agrees', async () => {
   for (let round = 0; round < 10; round++) {
     const object = await fresh()
     const agents = Array.from({ length: 9 }, (_, i) => `agent-${i}`)
@@ -70,7 +70,7 @@ test('a vote counts at one millisecond before the timeout and not at it, whether
   })
   expect(await held.vote(cast('c', 'approve', TIMEOUT - 1), ['c'])).toMatchObject({ outcome: 'closed' })
 
-  // Whoever read that it expired never sees it decided by a vote that began earlier.
+  // Once a read has reported that it expired, an earlier vote that comes in late does not decide it.
   const read = await fresh()
   expect(await read.look(TIMEOUT - 1)).toMatchObject({ status: 'pending' })
   expect(await read.look(TIMEOUT)).toMatchObject({ status: 'expired' })
@@ -85,7 +85,7 @@ test('a vote counts at one millisecond before the timeout and not at it, whether
   expect(await early2.look(START)).toMatchObject({ status: 'pending' })
 })
 
-test('eviction and abort between votes lose none, opening again changes nothing, and what was never opened is null', async () => {
+test('eviction and abort lose no votes, opening again changes nothing, and a request that was never opened is null', async () => {
   const name = crypto.randomUUID()
   let object = await fresh(TIMEOUT, name)
   const agents = ['a', 'b', 'c', 'd', 'e']

@@ -8,7 +8,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import type { Known, Wanted } from '../../src/core/policy/lease-hold.ts'
 
-/** Far ahead: alarms ring by the real clock. */
+/** Far in the future, because alarms follow the real clock. */
 const START = Date.UTC(2100, 0, 1)
 const HOUR = 3_600_000
 
@@ -22,7 +22,7 @@ const wanted = (agentId: string, from = START, to = from + 60_000): Wanted => ({
   expiresAt: to,
 })
 
-test('of 10, 100 and 1,000 callers at once exactly one is granted, and every other is told of it', async () => {
+test('of 10, 100 and 1,000 concurrent callers exactly one is granted, and all others are answered with its hold', async () => {
   for (const callers of [10, 100, 1_000]) {
     const object = fresh()
     const answers = await Promise.all(
@@ -34,7 +34,7 @@ test('of 10, 100 and 1,000 callers at once exactly one is granted, and every oth
   }
 })
 
-test('a hold outlives eviction and abort, ends at its millisecond, and only its own epoch can end it', async () => {
+test('a hold survives eviction and abort, expires to the millisecond, and can be ended only by its own epoch', async () => {
   const name = crypto.randomUUID()
   let object = named(name)
   const first = await object.acquire(wanted('a'), null, START)
@@ -73,7 +73,7 @@ test('a hold outlives eviction and abort, ends at its millisecond, and only its 
   })
 })
 
-test('what D1 knows counts: a lease that is over gives way, one that stands is kept where the object forgot it', async () => {
+test('the object follows D1: a lease that is over is granted anew, and a live lease is kept if the object forgot it', async () => {
   const object = fresh()
   const { hold } = await object.acquire(wanted('a'), null, START)
   const over: Known = { ...hold, isOver: true }
@@ -81,7 +81,7 @@ test('what D1 knows counts: a lease that is over gives way, one that stands is k
     granted: true,
     hold: { epoch: 2, agentId: 'b' },
   })
-  // The news is older than the hold: it speaks of the first epoch.
+  // What D1 knows is older than the hold: it is about the first epoch.
   expect(await object.acquire(wanted('c'), over, START)).toMatchObject({ granted: false, hold: { epoch: 2 } })
 
   const forgetful = fresh()
@@ -101,14 +101,12 @@ test('what D1 knows counts: a lease that is over gives way, one that stands is k
   })
 })
 
-test('an alarm that rings early keeps the hold, one that rings late tidies up, and epochs go on either way', async () => {
-  const standing = fresh()
-  const { hold } = await standing.acquire(wanted('a'), null, START)
-  expect(await runDurableObjectAlarm(standing)).toBe(true)
-  expect(await standing.acquire(wanted('b'), null, START + 1)).toEqual({ granted: false, hold })
-  expect(await runInDurableObject(standing, (_, state) => state.storage.getAlarm())).toBe(
-    hold.expiresAt + HOUR,
-  )
+test('an early alarm keeps the hold, a late alarm deletes it, and epochs continue in both cases', async () => {
+  const live = fresh()
+  const { hold } = await live.acquire(wanted('a'), null, START)
+  expect(await runDurableObjectAlarm(live)).toBe(true)
+  expect(await live.acquire(wanted('b'), null, START + 1)).toEqual({ granted: false, hold })
+  expect(await runInDurableObject(live, (_, state) => state.storage.getAlarm())).toBe(hold.expiresAt + HOUR)
 
   const past = Date.now() - 2 * HOUR
   const old = fresh()

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import type { Limits } from '../../src/core/policy/windows.ts'
 import type { WindowRequest } from '../../src/objects/rate-window.ts'
 
-/** Far ahead: alarms ring by the real clock. */
+/** Far in the future, because alarms follow the real clock. */
 const START = Date.UTC(2100, 0, 1)
 const NO_PLAN: Limits = { hour: null, day: null, month: null }
 
@@ -28,7 +28,7 @@ const usedAt = async (object: ReturnType<typeof named>, now: number) => {
   return (await object.look('m', all, NO_PLAN, now)).map((window) => window.used)
 }
 
-test('500 at once at a limit of 1, 20 and 100 admit exactly that many, also under the limit of a plan', async () => {
+test('of 500 concurrent reservations, limits of 1, 20 and 100 admit exactly that many, and so do limits of a plan', async () => {
   for (const limit of [1, 20, 100]) {
     for (const [own, plan] of [
       [limits(limit), NO_PLAN],
@@ -44,7 +44,7 @@ test('500 at once at a limit of 1, 20 and 100 admit exactly that many, also unde
   }
 })
 
-test('a reservation is made once per send, a peek and a refusal spend nothing, and state outlives evict and abort', async () => {
+test('a send reserves once, a peek and a refusal spend nothing, and the state survives eviction and abort', async () => {
   const name = crypto.randomUUID()
   let object = named(name)
   const reserve = (sendId: string, more: Partial<WindowRequest> = {}) =>
@@ -66,14 +66,14 @@ test('a reservation is made once per send, a peek and a refusal spend nothing, a
   expect((await reserve('b'))[0]).toMatchObject({ spent: true })
   expect(await usedAt(object, START)).toEqual([2, 2, 2])
 
-  await object.refund(['a', 'never heard of'], START)
+  await object.refund(['a', 'unknown'], START)
   await object.refund(['a'], START)
   expect(await usedAt(object, START)).toEqual([1, 1, 1])
   expect((await reserve('c'))[0]).toMatchObject({ spent: true })
   expect((await reserve('a'))[0]).toMatchObject({ spent: false })
 })
 
-test('windows turn with the UTC calendar, and a refund is not carried across a turn', async () => {
+test('windows follow the UTC calendar, and a refund never counts in the next window', async () => {
   const turns: [string, string, number[]][] = [
     ['2100-01-01T10:59:59.999Z', '2100-01-01T11:00:00.000Z', [0, 1, 1]],
     ['2100-01-01T23:59:59.999Z', '2100-01-02T00:00:00.000Z', [0, 0, 1]],
@@ -107,7 +107,7 @@ test('windows turn with the UTC calendar, and a refund is not carried across a t
   }
 })
 
-test('a cooldown is per mailbox and contact, ends at its millisecond, and a refund brings back the one before', async () => {
+test('a cooldown is per mailbox and contact, ends to the millisecond, and a refund restores the earlier cooldown', async () => {
   const object = fresh()
   const ask = (sendId: string, at: number, more: Partial<WindowRequest> = {}) =>
     object.reserve(
@@ -128,7 +128,7 @@ test('a cooldown is per mailbox and contact, ends at its millisecond, and a refu
   expect((await ask('c', START + 600_001))[0]).toMatchObject({ spent: true })
 })
 
-test('a clock that goes back never frees a unit: what is admitted within one calendar hour is the limit at most', async () => {
+test('a clock that goes back never frees a unit: no calendar hour admits more than the limit', async () => {
   const HOUR = 3_600_000
   let calls = 0
   const property = fc.asyncProperty(
@@ -162,7 +162,7 @@ test('a clock that goes back never frees a unit: what is admitted within one cal
         )
       }
       await Promise.all(answers)
-      // Counted by the latest hour that the object was asked in, which no later call can take back.
+      // Counted by the latest hour in which the object was asked. No later call moves it back.
       return [...admitted.values()].every((count) => count <= limit)
     },
   )

@@ -27,7 +27,7 @@ type World = ReturnType<typeof newWorld>
 
 const MINUTE = 60_000
 
-test('operations one after the other are answered as a page of plain rules says', async () => {
+test('sequential operations get the answers that a simple model of the rules predicts', async () => {
   const world = newWorld()
   const divergences: string[] = []
   let operations = 0
@@ -52,8 +52,8 @@ test('operations one after the other are answered as a page of plain rules says'
 })
 
 /**
- * Lets everything that waits at the gate of a world take its steps one at a time in a random order. A step may be the
- * death of its request. After each one `check` looks at the whole.
+ * Runs tasks one step at a time in a random order: each waits at the world's gate before its next step. A step may kill its
+ * request. `check` runs after each step.
  */
 async function interleave(
   world: World,
@@ -97,7 +97,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
   const problems: string[] = []
   const answers: Record<string, number> = {}
   const departures: { sendId: string; agentId: string; at: string; until: string }[] = []
-  /** What agents have been told they hold, and may therefore believe. */
+  /** The leases that agents were told they hold. */
   const believed = new Map<string, { agentId: string; until: number }>()
   const mine = new Map<string, string>()
   const given = new Set<string>()
@@ -212,7 +212,7 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
   return { problems: [...problems, ...flaws].map((problem) => `seed ${seed}: ${problem}`), answers }
 }
 
-test('in storms of requests that overlap, and die, in every order, nobody ever shares a contact', async () => {
+test('when requests overlap and die in random orders, two agents never hold a contact at once', async () => {
   const world = newWorld()
   const problems: string[] = []
   const answers: Record<string, number> = {}
@@ -228,8 +228,8 @@ test('in storms of requests that overlap, and die, in every order, nobody ever s
   expect(problems.slice(0, 8)).toEqual([])
 })
 
-test('one await between check and write makes several holders of one contact; without it there is one, and D1 keeps one', async () => {
-  /** The object as it must not be: while it waits for something else, the next caller comes in. */
+test('an await between check and write lets an object grant several holds; without it there is one, and D1 always keeps one', async () => {
+  /** A wrong implementation: while it awaits something, the next caller comes in. */
   class Hesitant {
     storage: DurableObjectStorage
     constructor({ storage }: { storage: DurableObjectStorage }) {
@@ -270,7 +270,7 @@ test('one await between check and write makes several holders of one contact; wi
     expect(await grants(hesitant, callers)).toBeGreaterThan(1)
   }
 
-  /** The object gone mad: it grants everything to everybody, each time under a greater epoch. */
+  /** A wrong implementation that grants every request, each time under a greater epoch. */
   class Careless {
     epoch = 0
     acquire(wanted: Wanted): Answer {

@@ -6,8 +6,8 @@ import { newId } from '../ground/ids.ts'
 import { commitmentTo } from './commitment.ts'
 
 /**
- * One governed change: `noun.verb`, and the id of what was changed. Whatever may be personal belongs in the detail, which
- * stands outside the chain and can be erased. No secret belongs in either.
+ * One governed change: `noun.verb`, and the id of the changed object. Personal data belongs only in the detail, which is
+ * outside the chain and can be erased. Secrets belong in neither.
  */
 export type AuditRecord = {
   action: `${string}.${string}`
@@ -15,22 +15,23 @@ export type AuditRecord = {
   detail?: Record<string, unknown>
 }
 
-/** Whose log, and who did it. Of a `Ctx` all that is needed; the tenant may be one that only SQL can tell. */
+/** Whose log it is, and who acts. A `Ctx` is one. The tenant may also be an SQL expression. */
 export type Author = { db: Db; now: Date; tenantId: string | SQL; actor: Actor }
 
-/** Where the statement directly before has changed anything. */
+/** SQL: the statement directly before this one changed a row. */
 export const CHANGED = sql`changes() > 0`
 
 /**
- * The queries that add entries to a tenant's audit log, to stand in one batch directly behind the change they tell of: they
- * write where that changed a row, or where `condition` holds. For a batch of D1's own each goes through `prepared`.
+ * The queries that add entries to a tenant's audit log. They belong in the batch of the change they record, directly after
+ * it. They write only if it changed a row or, if a `condition` is given, if that holds. For `DB.batch` of D1, pass each
+ * through `prepared`.
  */
 export function audited({ db, now, tenantId, actor }: Author, records: AuditRecord[], condition = CHANGED) {
   const rows = JSON.stringify(
     records.map(({ action, target, detail = {} }) => {
-      const [salt, told] = [randomBytes(16).toString('hex'), JSON.stringify(detail)]
-      const commitment = commitmentTo(salt, told)
-      return { id: newId('aud', now), action, target, commitment, salt, detail: told }
+      const [salt, text] = [randomBytes(16).toString('hex'), JSON.stringify(detail)]
+      const commitment = commitmentTo(salt, text)
+      return { id: newId('aud', now), action, target, commitment, salt, detail: text }
     }),
   )
   return [

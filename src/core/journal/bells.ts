@@ -19,12 +19,12 @@ export type JobBell = SendBell | ArrivalBell | OutboxBell | AuditBell | DomainBe
 
 type JobsQueue = { JOBS: Queue<JobBell> }
 
-/** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
+/** A bell and its delay in ms. The delay is only a hint: the time that counts is in the row. */
 export type Bell = SendBell & { afterMs?: number }
 
 /** A queue takes at most this many messages in one call. */
 const AT_ONCE = 100
-/** The longest delay that a queue accepts, in ms; what lies further off is left to the sweep. */
+/** The longest delay that a queue accepts, in ms. The sweep rings for anything later. */
 const DELAY_AT_MOST_MS = 43_200_000
 
 /** Ring one queue for many sends: one message by `send`, more in parallel calls of at most 100. */
@@ -38,7 +38,7 @@ export async function ringAll(queue: Queue<SendBell>, bells: Bell[]): Promise<vo
   await post(queue, messages)
 }
 
-/** Ring for what the mail exchanger has handed over. */
+/** Ring for mails that came in. */
 export async function ringArrivals(env: JobsQueue, bells: ArrivalBell[]): Promise<void> {
   await post(
     env.JOBS,

@@ -3,7 +3,7 @@ import type { EventRefs, EventType } from '../../schema/journal.ts'
 import type { SendState } from '../../schema/sending.ts'
 import { statement } from '../ground/sql.ts'
 
-/** Something that happened to a tenant, as consumers of its events will learn it. */
+/** Something that happened to a tenant, to be written as an event. */
 export type Happening = {
   type: EventType
   mailboxId?: string | null
@@ -12,24 +12,24 @@ export type Happening = {
 }
 
 /** The number of a tenant's next event: the time in microseconds, or one more than the newest. */
-const nextSeq = (tenantId: string, now: string) =>
-  `max(${now} * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = ${tenantId}), 0))`
+const nextSeq = (tenantId: string) =>
+  `max(:now * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = ${tenantId}), 0))`
 
-/** SQL that selects the columns of an event row, in the order of the table, from the relation `h`. */
-export const columnsOf = (now: string) => `
+/** SQL that selects the columns of an event row, in the order of the table, from the relation `h` at `:now`. */
+export const EVENT_COLUMNS = `
   SELECT h.tenant_id,
-    ${nextSeq('h.tenant_id', now)} + row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.position) - 1,
-    'evt_' || lower(hex(randomblob(16))), h.type, h.mailbox_id, h.agent_id, h.refs, NULL, ${now}, ${now}`
+    ${nextSeq('h.tenant_id')} + row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.position) - 1,
+    'evt_' || lower(hex(randomblob(16))), h.type, h.mailbox_id, h.agent_id, h.refs, NULL, :now, :now`
 
 /**
- * SQL that writes events from a relation of `tenant_id, type, mailbox_id, agent_id, refs, position`, in that order of
- * position, each after all that the tenant has. It belongs in the batch of the change it reports. `now` is the parameter that
- * holds the time in ms.
+ * SQL that writes events from a relation of `tenant_id, type, mailbox_id, agent_id, refs, position`. A tenant's events are
+ * numbered in the order of their positions, after all that it has. The SQL belongs in the batch of the change it reports.
+ * `:now` is the time in ms.
  */
-export function eventsFrom(happened: string, now = ':now'): string {
+export function eventsFrom(happened: string): string {
   return `
   INSERT INTO events (tenant_id, seq, id, type, mailbox_id, agent_id, refs, payload, next_at, created_at)
-  ${columnsOf(now)} FROM (${happened}) h`
+  ${EVENT_COLUMNS} FROM (${happened}) h`
 }
 
 const GIVEN = statement(
@@ -56,7 +56,7 @@ const OF_SEND = statement(
       AND s.state IN (SELECT value FROM json_each(:states))`),
 )
 
-/** The statement that writes an event of a locked send, if the batch it ends has brought the send into one of the states. */
+/** The statement that writes an event of a locked send, if the batch before it has moved the send to one of the states. */
 export function sendEventStatement(
   env: Pick<Env, 'DB'>,
   { tenantId, sendId, token }: { tenantId: string; sendId: string; token: string },
@@ -70,9 +70,9 @@ export function sendEventStatement(
 
 const PUBLISHED = statement(`
   INSERT INTO events (tenant_id, seq, id, type, agent_id, refs, payload, created_at)
-  SELECT :tenantId, ${nextSeq(':tenantId', ':now')}, :id, :type, :agentId, :refs, :payload, :now`)
+  SELECT :tenantId, ${nextSeq(':tenantId')}, :id, :type, :agentId, :refs, :payload, :now`)
 
-/** The statement that writes an event that its writer publishes at once: it has its payload, and waits for nobody. */
+/** The statement that writes an event that its writer publishes at once. It has its payload, so nobody else publishes it. */
 export function publishedEvent(
   env: Pick<Env, 'DB'>,
   event: { tenantId: string; id: string; type: EventType; agentId: string | null },

@@ -3,12 +3,12 @@ import { type Env, settings } from '../../env.ts'
 import { owners } from '../../schema/accounts.ts'
 import { database } from '../ground/ctx.ts'
 
-/** A person of a tenant who is written to. */
+/** A person of a tenant who gets notices. */
 export type Reader = { id: string; email: string }
 
 const PEOPLE_AT_MOST = 20
 
-/** Those with one of these roles who can be reached; an address of ours is an agent's, and no person's. */
+/** The people with one of these roles and a verified address. An address in our own domain belongs to an agent. */
 export async function readersOf(env: Env, tenantId: string, roles: Role[]): Promise<Reader[]> {
   const { mailDomain } = settings(env)
   const found = await database(env)

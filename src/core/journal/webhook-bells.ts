@@ -2,15 +2,15 @@ import type { Env } from '../../env.ts'
 import { tellFailure } from '../ground/log.ts'
 import type { WebhookBell } from './bells.ts'
 
-/** A bell, and how long it waits before it rings, in ms. The wait is only a hint: the time stands in the row. */
+/** A bell and its delay in ms. The delay is only a hint: the time that counts is in the row. */
 type DeliveryBell = WebhookBell & { afterMs?: number }
 
 /** A queue takes at most this many messages in one call. */
 const AT_ONCE = 100
-/** The longest delay that a queue accepts, in ms; what lies further off is left to the sweep. */
+/** The longest delay that a queue accepts, in ms. The sweep rings for anything later. */
 const DELAY_AT_MOST_MS = 43_200_000
 
-/** Ring for deliveries that are due, or will be. A bell that does not ring loses nothing: the sweep rings again. */
+/** Ring for deliveries that are due now or later. A lost bell loses nothing: the sweep rings again. */
 export async function ringDeliveries(env: Env, bells: DeliveryBell[]): Promise<void> {
   const messages = bells
     .filter(({ afterMs = 0 }) => afterMs <= DELAY_AT_MOST_MS)

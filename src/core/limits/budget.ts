@@ -19,7 +19,7 @@ type Budget = {
   negativeSignals: { count: number; budget: number | null; remaining: number | null }
 }
 
-/** What a mailbox may still send, by its own windows, by the plan's, and before its bounces and complaints stop it. */
+/** What a mailbox may still send by its own windows, by the plan's, and by its budget of bounces and complaints. */
 export async function getBudget(ctx: Ctx, wanted: string | null): Promise<Budget> {
   if (wanted !== null) mustBeAllowed(ctx, 'read', wanted)
   const mailboxId = wanted === null ? sql<string>`${tenants.defaultMailboxId}` : sql<string>`${wanted}`
@@ -65,7 +65,7 @@ export async function getBudget(ctx: Ctx, wanted: string | null): Promise<Budget
   }
 }
 
-/** The window object tells the use of limited windows only, so what has no limit is asked for with an endless one. */
+/** The window object reports only windows with a limit, so a missing limit is replaced by the largest number. */
 function counted({ hour, day, month }: Limits): Limits {
   const endless = Number.MAX_SAFE_INTEGER
   return { hour: hour ?? endless, day: day ?? endless, month: month ?? endless }

@@ -5,7 +5,7 @@ export function rateWindow({ env }: { env: Env }, tenantId: string) {
   return env.RATE_WINDOW.get(env.RATE_WINDOW.idFromName(tenantId))
 }
 
-/** Give back what sends had reserved of their windows. Sends that reserved nothing are passed over. */
+/** Gives back the reservations of these sends. Sends without a reservation are ignored. */
 export async function refund(
   at: { env: Env; now: Date },
   tenantId: string,

@@ -5,8 +5,8 @@ import { rateWindow, refund } from './reservations.ts'
 type Throttled = { isLet: true; giveBack: () => Promise<void> } | { isLet: false; retryAt: Date }
 
 /**
- * Counts one use of whatever `name` stands for in its UTC hour and day, or tells when there is room again. Of any number
- * at once no more are let through than the limits say; nobody's sends are counted there.
+ * Counts one use of `name` in its UTC hour and day, or tells when the next one is allowed. Concurrent calls never exceed the
+ * limits. These uses are not sends and do not count against any mailbox.
  */
 export async function throttle(
   at: { env: Env; now: Date },
@@ -20,7 +20,7 @@ export async function throttle(
   const limits = { [name]: { hour, day, month: null } }
   const [answer] = await rateWindow(at, name).reserve([use], limits, endless, now)
   if (answer?.spent) return { isLet: true, giveBack: () => refund(at, name, [id]) }
-  // Where the day is used up too, coming back in the next hour would be in vain.
+  // If the day is used up, too, the next hour would be too early.
   const full = (answer?.snapshot.windows ?? []).filter(({ used, limit }) => used >= limit)
   return { isLet: false, retryAt: new Date(Math.max(now + 1_000, ...full.map(({ resetsAt }) => resetsAt))) }
 }

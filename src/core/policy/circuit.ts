@@ -4,7 +4,7 @@ export type Circuit = {
   outcomes: { at: number; ok: boolean }[]
   consecutiveFailures: number
   openedAt: number | null
-  /** How often in a row it opened: each time it stays open longer. */
+  /** How often it opened in a row. It stays open longer each time. */
   openings: number
   probeAt: number | null
 }
@@ -26,7 +26,7 @@ export const CLOSED: Circuit = {
   probeAt: null,
 }
 
-/** Whether a send may go to this carrier now, and the circuit after asking: once half-open, one probe at a time. */
+/** Whether a send may go to this carrier now, and the circuit to keep. A half-open circuit allows one probe at a time. */
 export function permit(circuit: Circuit, now: number): { allowed: boolean; circuit: Circuit } {
   if (circuit.openedAt === null) return { allowed: true, circuit }
   if (now < circuit.openedAt + openMs(circuit)) return { allowed: false, circuit }
@@ -34,7 +34,7 @@ export function permit(circuit: Circuit, now: number): { allowed: boolean; circu
   return { allowed: true, circuit: { ...circuit, probeAt: now } }
 }
 
-/** What a circuit says of its carrier, to look at: asking changes nothing. */
+/** The state of a circuit and its recent outcomes, for display. */
 export type Health = { state: 'closed' | 'open' | 'half_open'; ok: number; failed: number }
 
 export function healthOf(circuit: Circuit, now: number): Health {
@@ -55,10 +55,10 @@ export function report(circuit: Circuit, ok: boolean, now: number): Circuit {
   }
   const consecutiveFailures = ok ? 0 : circuit.consecutiveFailures + 1
   const failures = outcomes.filter((each) => !each.ok).length
-  const isSick =
+  const mustOpen =
     consecutiveFailures >= CONSECUTIVE || (outcomes.length >= AT_LEAST && failures / outcomes.length >= RATIO)
-  const openings = isSick ? circuit.openings + 1 : ok ? 0 : circuit.openings
-  return { outcomes, consecutiveFailures, openedAt: isSick ? now : null, openings, probeAt: null }
+  const openings = mustOpen ? circuit.openings + 1 : ok ? 0 : circuit.openings
+  return { outcomes, consecutiveFailures, openedAt: mustOpen ? now : null, openings, probeAt: null }
 }
 
 const openMs = ({ openings }: Circuit) => Math.min(BACK_OFF_MS * openings, BACK_OFF_AT_MOST_MS)

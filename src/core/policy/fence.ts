@@ -3,9 +3,10 @@ import { IN_STANDING } from './standing.ts'
 import { applies } from './suppressed.ts'
 
 /**
- * SQL: the reason why a send that was accepted may not leave at `:now`, or NULL if it may. Facts may have changed
- * since the verdict, so that internal delivery and departure to a carrier both evaluate this in the statement that commits them. All three arguments are SQL: the name of the row in `sends`, a relation of the contacts about to be
- * served with the one column `contact`, and the id of the attached domain the message is written from (NULL if none).
+ * SQL: the reason why an accepted send may not leave at `:now`, or NULL if it may. Facts may have changed since the verdict,
+ * so internal delivery and departure to a carrier both evaluate this in the statement that commits them. All three arguments
+ * are SQL: the name of the row in `sends`, a relation with the one column `contact` of the contacts that are served, and the
+ * id of the attached domain that the message is written from (NULL if none).
  */
 export const fence = (send: string, contacts: string, domainId: string) => `CASE
   WHEN EXISTS (

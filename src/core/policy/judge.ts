@@ -2,7 +2,7 @@ import type { Facts } from './facts.ts'
 import { type Refusal, RULES } from './rules.ts'
 import type { WindowSnapshot } from './windows.ts'
 
-/** Raised with every change to what `judge` answers, so that a stored decision names the rules it was made by. */
+/** Raised with every change of the rules, so that a stored decision names the rules that made it. */
 export const POLICY_VERSION = 3
 
 export type AuditEvent = { rule: string; passed: boolean; detail?: string }
@@ -17,8 +17,8 @@ export type Verdict = {
 }
 
 /**
- * Judge one send. Pure: the same facts and windows give the same verdict, to the byte. Without a window the rules of cooldown
- * and rate pass: a caller learns whether it is worth spending a unit of the windows.
+ * Judges one send. Pure: the same facts and windows give the same verdict, to the byte. Without a window, the rules of
+ * cooldown and rate pass, so that a caller learns whether to reserve a unit of the windows.
  */
 export function judge(facts: Facts, window: WindowSnapshot | null): Verdict {
   const subject = { facts, window: window ?? { cooldowns: [], windows: [] } }

@@ -1,7 +1,7 @@
-/** Who listens to a tenant's stream, and to what. Null is no restriction. */
+/** A listener to a tenant's event stream, with its filters. A null filter lets everything through. */
 export type Listener = {
   keyId: string
-  /** Until when the key was last known to live, in ms since 1970. */
+  /** Until when the last check of the key is valid, in ms since 1970. */
   until: number
   types: string[] | null
   /** The mailboxes that the key may read, or the one asked for. */
@@ -9,10 +9,10 @@ export type Listener = {
   agentId: string | null
 }
 
-/** As much of an event as tells whom it is for. */
+/** The fields of an event that decide who receives it. */
 export type Announced = { id: string; type: string; agent_id: string | null; mailbox_id: string | null }
 
-/** Whether a listener is to hear of an event. One whose key has not been checked for too long hears nothing. */
+/** Whether a listener receives an event. After the last check of its key has expired, it receives nothing. */
 export function hears(listener: Listener, event: Announced, now: number): boolean {
   const { until, types, mailboxIds, agentId } = listener
   if (now >= until) return false

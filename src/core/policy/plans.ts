@@ -2,7 +2,7 @@ import type { Limits } from './windows.ts'
 
 export type Plan = 'free' | 'starter' | 'growth' | 'team' | 'enterprise'
 
-/** What an owner's plan allows over all mailboxes together, in sends per UTC day and month. */
+/** What an owner's plan allows for all mailboxes together, in sends per UTC day and month. */
 export const PLANS: Record<Plan, { day: number; month: number }> = {
   free: { day: 100, month: 3_000 },
   starter: { day: 500, month: 10_000 },
@@ -11,7 +11,7 @@ export const PLANS: Record<Plan, { day: number; month: number }> = {
   enterprise: { day: 50_000, month: 1_000_000 },
 }
 
-/** What a mailbox may send where its own limits are not set, by its send tier. */
+/** What a mailbox without limits of its own may send, by its tier. */
 const TIERS = { active: { hour: 20, day: 100 }, trusted: { hour: 50, day: 500 } }
 
 /** Reputation in thousandths from which a mailbox counts as trusted, and below which it is suspended. */

@@ -3,7 +3,7 @@ import type { Facts } from './facts.ts'
 import { SUSPENDED_BELOW } from './plans.ts'
 import { cooldownRefusal, rateRefusal, type Unit, type WindowSnapshot, type WindowUse } from './windows.ts'
 
-/** Messages that a mailbox and a contact may each send to the other within `LOOP_WITHIN_MS`. */
+/** A mailbox and a contact that each wrote this often within `LOOP_WITHIN_MS` are in a loop. */
 export const LOOP_AT = 9
 export const LOOP_WITHIN_MS = 3_600_000
 
@@ -73,7 +73,7 @@ export const RULES: Rule[] = [
     },
   },
   {
-    // Recipients would take mail from an unverified domain for forged, and the caller did not ask for another address.
+    // Receivers treat mail from an unverified domain as forged. No other address is used, because the caller chose this one.
     name: 'domain',
     isConfigured: never,
     refuse({ facts: { mailbox } }) {
@@ -225,7 +225,7 @@ export const RULES: Rule[] = [
   },
 ]
 
-/** The refusal by which the rules stop content with these findings; undefined if it may leave. */
+/** The refusal of content with these findings; undefined if it may leave. */
 export function contentRefusal(dlp: DlpFacts): Refusal | undefined {
   return canaryRefusal(dlp) ?? dlpRefusal(dlp)
 }

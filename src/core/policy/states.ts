@@ -6,7 +6,7 @@ export { SEND_STATES, type SendState }
 type Mover =
   /** The caller or a person cancels it. */
   | 'cancel'
-  /** The queue JOBS: judges it, releases it, ends its approval, or sends it afresh. */
+  /** The queue JOBS: judges it, releases it, ends its approval, or sends it again. */
   | 'decide'
   /** The queue RENDER. */
   | 'render'
@@ -14,7 +14,7 @@ type Mover =
   | 'deliver'
   /** A carrier's or mailbox's signal about a recipient. */
   | 'signal'
-  /** A person says what became of it. */
+  /** A person resolves its unknown outcome. */
   | 'resolve'
   /** A person replays its dead letter. */
   | 'replay'
@@ -210,7 +210,7 @@ export const STATES: Record<SendState, SendStateFacts> = {
   },
 }
 
-/** The states of which a rule holds. */
+/** The states for which a rule holds. */
 export function statesWhere(rule: (facts: SendStateFacts) => boolean): SendState[] {
   return SEND_STATES.filter((state) => rule(STATES[state]))
 }

@@ -11,21 +11,21 @@ export type Ballot = {
   decidedAt: number | null
 }
 
-export type Ballotted =
+export type VoteAnswer =
   | { outcome: 'counted' | 'repeated'; vote: CastVote; ballot: Ballot }
   | { outcome: 'already_voted' | 'closed' | 'inactive'; ballot: Ballot }
 
-/** The ballot as it stands at a time: open until its timeout, and never again once closed. */
+/** The ballot at a time. It is open until its timeout, and a closed ballot never opens again. */
 export function ballotAt(ballot: Ballot, now: number): Ballot {
   if (ballot.status !== 'pending' || now < ballot.timeoutAt) return ballot
   return { ...ballot, status: 'expired', decidedAt: ballot.timeoutAt }
 }
 
 /**
- * One vote. It counts for an agent that is active now and has not voted, before the timeout; more than half of the
- * electorate (those active now and those who have voted) voting the same way decides, and a tie stays pending.
+ * Casts one vote. It counts before the timeout, if its agent is active now and has not voted. The electorate is every agent
+ * that is active now or has voted. More than half of it voting the same way decides; a tie stays pending.
  */
-export function castVote(before: Ballot, vote: CastVote, active: string[]): Ballotted {
+export function castVote(before: Ballot, vote: CastVote, active: string[]): VoteAnswer {
   const ballot = ballotAt(before, vote.at)
   const earlier = ballot.votes.find((each) => each.agentId === vote.agentId)
   if (earlier && earlier.vote === vote.vote) return { outcome: 'repeated', vote: earlier, ballot }
@@ -35,7 +35,7 @@ export function castVote(before: Ballot, vote: CastVote, active: string[]): Ball
   const votes = [...ballot.votes, vote]
   const electorate = new Set([...active, ...votes.map((each) => each.agentId)]).size
   const approving = votes.filter((each) => each.vote === 'approve').length
-  // Where others have fallen silent, a vote may bring the other side its majority.
+  // If other agents have become inactive, a vote may give the other side its majority.
   const isApproved = 2 * approving > electorate
   if (!isApproved && 2 * (votes.length - approving) <= electorate) {
     return { outcome: 'counted', vote, ballot: { ...ballot, votes } }

@@ -3,7 +3,7 @@ export type Unit = 'hour' | 'day' | 'month'
 /** The most sends in one UTC calendar window of each length; null where there is no such limit. */
 export type Limits = Record<Unit, number | null>
 
-/** How far one window is used, as it stood when it was looked at. Times are ms since 1970. */
+/** How far one window was used when it was read. Times are ms since 1970. */
 export type WindowUse = {
   scope: 'mailbox' | 'plan'
   unit: Unit
@@ -12,7 +12,7 @@ export type WindowUse = {
   resetsAt: number
 }
 
-/** Everything about windows and cooldowns that one send was judged by. */
+/** The windows and cooldowns by which one send was judged. */
 export type WindowSnapshot = { cooldowns: { contact: string; until: number }[]; windows: WindowUse[] }
 
 type WindowRefusal =
@@ -29,7 +29,7 @@ const RULE = {
   month: 'rate_limit_monthly',
 } as const
 
-/** When the UTC calendar window that holds `at` began. */
+/** The start of the UTC calendar window that contains `at`. */
 export function windowStart(unit: Unit, at: number): number {
   const date = new Date(at)
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
@@ -38,23 +38,23 @@ export function windowStart(unit: Unit, at: number): number {
   return Date.UTC(year, month, date.getUTCDate(), date.getUTCHours())
 }
 
-/** When the UTC calendar window that holds `at` ends and the count starts again from 0. */
+/** The end of the UTC calendar window that contains `at`. The count then starts again from 0. */
 export function windowEnd(unit: Unit, at: number): number {
   const start = new Date(windowStart(unit, at))
   if (unit === 'month') return Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1)
   return start.getTime() + (unit === 'day' ? 86_400_000 : 3_600_000)
 }
 
-/**
- * The cooldown that refuses a send leaving at `at`, if one does. A window refuses only while it is the one that `at`
- * falls into, so that tomorrow's scheduled send is not refused for today's count.
- */
+/** The cooldown that refuses a send that leaves at `at`, if one does. */
 export function cooldownRefusal(snapshot: WindowSnapshot, at: number): WindowRefusal | undefined {
   const latest = snapshot.cooldowns.filter((each) => each.until > at).sort((a, b) => b.until - a.until)[0]
   return latest && { rule: 'cooldown', contact: latest.contact, retryAt: latest.until }
 }
 
-/** The exhausted window of this length that refuses a send leaving at `at`, if one does. */
+/**
+ * The full window of this length that refuses a send that leaves at `at`, if one does. Only the window that contains `at`
+ * counts, so today's sends never refuse one that is scheduled for tomorrow.
+ */
 export function rateRefusal(snapshot: WindowSnapshot, unit: Unit, at: number): WindowRefusal | undefined {
   const full = snapshot.windows.find(
     (window) => window.unit === unit && window.used >= window.limit && at < window.resetsAt,

@@ -14,7 +14,7 @@ import { awaitsPerson } from '../policy/open.ts'
 import { contentRefusal } from '../policy/rules.ts'
 import { isToStay, screenLetter } from '../reading/dlp/content.ts'
 import { attendSends } from './attend.ts'
-import { closeRefused, expireApprovals, happened } from './expiry.ts'
+import { approvalEvents, closeRefused, expireApprovals } from './expiry.ts'
 import { APPROVAL_MS } from './settle.ts'
 
 export type Approval = typeof approvals.$inferSelect
@@ -86,8 +86,8 @@ export async function getApproval(ctx: Ctx, id: string) {
 }
 
 /**
- * Decide a held send. The approval covers exactly the rendered bytes, their recipients and the policy it was held by; it
- * is used once. Approved, the rules are judged again before anything leaves. Throws `not_rendered` before the bytes
+ * Decides a held send, once. The approval covers exactly the rendered bytes, their recipients and the policy that held the
+ * send. After an approval, the rules judge the send again before it leaves. Throws `not_rendered` before the bytes
  * exist, `approval_stale` if the caller saw other bytes, `already_decided` for a second decision.
  */
 export async function decideApproval(
@@ -111,9 +111,13 @@ export async function decideApproval(
     throw new Fault('not_rendered', 'The message is still being rendered. Read it first, then approve it.')
   }
   if (decision.approve && decision.sha256 !== null && decision.sha256 !== approval.sha256) {
-    throw new Fault('approval_stale', 'The message is not the one you saw. Read it again.', {
-      sha256: approval.sha256,
-    })
+    throw new Fault(
+      'approval_stale',
+      'The message is not the one with this sha256. Read it again, then decide.',
+      {
+        sha256: approval.sha256,
+      },
+    )
   }
   const status = decision.approve ? 'approved' : 'rejected'
   const isPending = and(
@@ -121,8 +125,8 @@ export async function decideApproval(
     eq(approvals.status, 'pending'),
     approval.sha256 === null ? undefined : eq(approvals.sha256, approval.sha256),
   )
-  const [told, decided] = await ctx.db.batch([
-    emit(ctx.db, ctx.now, happened('approval.decided', isPending)),
+  const [emitted, decided] = await ctx.db.batch([
+    emit(ctx.db, ctx.now, approvalEvents('approval.decided', isPending)),
     ctx.db
       .update(approvals)
       .set({ status, decidedAt: ctx.now, decidedBy: actorName(ctx.actor), decisionReason: decision.reason })
@@ -137,14 +141,14 @@ export async function decideApproval(
     ]),
     closeRefused(ctx.db, ctx.now, ctx.tenantId, [send.id]),
   ])
-  if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
+  if (emitted.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
   if (decided.length === 0) throw new Fault('already_decided', DECIDED_ALREADY)
   if (decision.approve) await attendSends(ctx.env, ctx.now, ctx.tenantId, [send.id])
   return await getApproval(ctx, id)
 }
 
 /**
- * Replace the content of a held message. The old approval is superseded; the new bytes need a new one, whose id is
+ * Replaces the content of a held message. The old approval is superseded. The new bytes need a new approval, whose id is
  * returned.
  */
 export async function editHeld(
@@ -170,7 +174,7 @@ export async function editHeld(
     ]),
     replaceContent(ctx, approval, input, newApprovalId),
     openApproval(ctx, approval, newApprovalId),
-    emit(ctx.db, ctx.now, happened('approval.pending', withId(ctx, newApprovalId))),
+    emit(ctx.db, ctx.now, approvalEvents('approval.pending', withId(ctx, newApprovalId))),
   ])
   if (superseded.length === 0) throw new Fault('already_decided', DECIDED_ALREADY)
   await ctx.env.RENDER.send({ tenantId: ctx.tenantId, sendId: send.id })

@@ -11,7 +11,7 @@ import { expireApprovals } from './expiry.ts'
 import { type Found, gatherStatements, readGathered } from './gather.ts'
 import { largeInput } from './prepare.ts'
 import { ring } from './ring.ts'
-import { readTexts, type Said } from './screen.ts'
+import { readTexts, type SendContent } from './screen.ts'
 import type { Candidate } from './settlement.ts'
 
 /** How long a send may stay without a verdict before it fails, in ms. */
@@ -101,7 +101,7 @@ async function candidateOf(
     sendId: row.id,
     subject,
     input: due.from === 'judging' ? stored : null,
-    said: await saidBy(env, row, stored),
+    content: await storedContent(env, row, stored),
     isLarge: send.inputKey !== null,
     isRendered: row.renderedKey !== null,
   }
@@ -120,12 +120,12 @@ function dueVerdict(row: WaitingSend, now: Date): Pick<Candidate, 'from' | 'mayW
   return null
 }
 
-/** What a stored send would say: its rendered bytes, if they exist. */
-async function saidBy(
+/** The content of a stored send, with its rendered bytes if they exist. */
+async function storedContent(
   env: Env,
   { recipients, renderedKey }: { recipients: Recipient[]; renderedKey: string | null },
   input: SendInput | null,
-): Promise<Said | null> {
+): Promise<SendContent | null> {
   if (input === null) return null
   const [rendered, texts] = await Promise.all([readRendered(env, renderedKey), readTexts(env, input.files)])
   return { input, recipients, texts, rendered }

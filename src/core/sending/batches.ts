@@ -33,8 +33,8 @@ export function mustFit(field: string, items: unknown[]) {
 }
 
 /**
- * The id of a batch, the same for every repeat of it: by one caller under one Idempotency-Key, or, where none is given,
- * with one body.
+ * The id of a batch. A repeat by the same caller has the same id: it has the same Idempotency-Key or, without a key, the same
+ * body.
  */
 export async function batchIdFor(caller: string, headerKey: string | null, body: string): Promise<string> {
   const seed = headerKey === null ? [caller, 'body', body] : [caller, 'key', headerKey]
@@ -42,9 +42,9 @@ export async function batchIdFor(caller: string, headerKey: string | null, body:
 }
 
 /**
- * What became of a batch: its counts now, and its sends in pages, oldest first. An item tried again counts as its newest
- * send. Items that were refused before a send was made (a bad address, a blank key, a key that another batch holds) have
- * left no row and were told in the answer alone. Throws `not_found` where no item of it became a send.
+ * The current counts of a batch, and a page of its sends, oldest first. If an item was sent again, its newest send counts.
+ * Items that never became a send (a bad address, a blank key, a key taken by another batch) are reported only in the answer
+ * to the batch request. Throws `not_found` if no item became a send.
  */
 export async function getBatch(
   ctx: Ctx,

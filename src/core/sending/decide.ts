@@ -9,7 +9,7 @@ import { settle } from './settle.ts'
 import type { OutcomeRow } from './settle-rows.ts'
 import { type Candidate, settlement, writtenBy } from './settlement.ts'
 
-/** What became of a send, by whichever worker settled it first. */
+/** The outcome of a send, as the first worker to settle it has written it. */
 export type Decision = {
   sendId: string
   state: SendState
@@ -22,7 +22,7 @@ export type Decision = {
   readers: string[]
   /** The subject as it was stored, if DLP struck something out of the message; else null. */
   subject: string | null
-  /** This call settled it; otherwise another did, and these are its results. */
+  /** True if this call settled the send, false if another worker did. */
   isMine: boolean
 }
 
@@ -75,7 +75,7 @@ export async function decide(
   )
 }
 
-/** Gives back the windows of sends that another worker settled first, and refused. */
+/** Gives back what this call reserved for sends that another worker has settled and not accepted. */
 async function refundUnused(
   door: Door,
   tenantId: string,
@@ -117,11 +117,11 @@ export async function preview(
 
 type ScreenedCandidate = Candidate & { cleaned: Cleaned | null }
 
-/** The candidate with the findings of DLP among its facts, and struck out of its input if they must not be stored. */
+/** Adds the findings of DLP to the candidate's facts. Findings that must not be stored are struck out of its input. */
 function screened(tenantId: string, candidate: Candidate): ScreenedCandidate {
-  const { subject, input, said } = candidate
-  if (said === null) return { ...candidate, cleaned: null }
-  const { dlp, cleaned } = screen(tenantId, subject, said)
+  const { subject, input, content } = candidate
+  if (content === null) return { ...candidate, cleaned: null }
+  const { dlp, cleaned } = screen(tenantId, subject, content)
   return {
     ...candidate,
     subject: { ...subject, facts: { ...subject.facts, dlp } },

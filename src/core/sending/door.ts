@@ -1,21 +1,21 @@
 import type { Env } from '../../env.ts'
 import type { Actor } from '../ground/ctx.ts'
 
-/** How a send came in: with a key that is yet to be checked, or from a known actor. The key's row tells the tenant. */
+/** How a send came in: with a key that is not checked yet, or from a known actor. The tenant comes from the key's row. */
 export type Door = {
   env: Env
   now: Date
   name: 'molted' | 'moltbotden' | 'mailmolt' | 'mcp' | 'smtp' | 'portal' | 'system'
   credential: { keyHash: string } | { actor: Actor; tenantId: string }
-  /** The tenant that the request names, or null. It must be the key's. */
+  /** The tenant that the request names, or null. It must be the key's tenant. */
   tenantId: string | null
   /** The agent that the request speaks for, by id or by name; null if it names none. */
   agent: { id: string | null; name: string | null } | null
 }
 
 /**
- * Who is asking, as the first term of every statement on the send path: the key with this hash that is neither revoked nor
- * expired and whose agent is not banned, or the tenant of an actor already known. Its parameters come from `callerValues`.
+ * SQL for the caller, with which every statement of the send path begins: the key with this hash that is neither revoked nor
+ * expired and whose agent is not banned, or the tenant of a known actor. Its parameters come from `callerValues`.
  */
 export const CALLER = `
   caller AS (

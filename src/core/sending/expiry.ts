@@ -21,23 +21,23 @@ export async function expireApprovals(
     eq(approvals.status, 'pending'),
     lte(approvals.expiresAt, now),
   )
-  const [told] = await db.batch([
-    emit(db, now, happened('approval.expired', isOver)),
+  const [emitted] = await db.batch([
+    emit(db, now, approvalEvents('approval.expired', isOver)),
     db.update(approvals).set({ status: 'expired', decidedAt: now, decidedBy: 'system:expiry' }).where(isOver),
     closeRefused(db, now, tenantId, sendIds),
   ])
-  if (told.meta.changes > 0) await ringOutbox(env, [tenantId])
+  if (emitted.meta.changes > 0) await ringOutbox(env, [tenantId])
 }
 
-/** The relation for `emit` of an event about each of these approvals. */
-export function happened(type: EventType, which: SQL | undefined): SQL {
+/** The relation for `emit`: one event for each of these approvals. */
+export function approvalEvents(type: EventType, which: SQL | undefined): SQL {
   return sql`SELECT ${approvals.tenantId} AS tenant_id, ${type} AS type, ${approvals.mailboxId} AS mailbox_id,
       (SELECT s.agent_id FROM sends s WHERE s.tenant_id = ${approvals.tenantId} AND s.id = ${approvals.sendId}) AS agent_id,
       json_object('approvalId', ${approvals.id}, 'sendId', ${approvals.sendId}) AS refs, ${approvals.id} AS position
     FROM ${approvals} WHERE ${which}`
 }
 
-/** The statement that rejects held sends whose approval was rejected or has expired. They have spent nothing of the windows. */
+/** The statement that rejects held sends whose approval was rejected or has expired. They have used no windows. */
 export function closeRefused(db: Db, now: Date, tenantId: string, sendIds: string[]) {
   const refusal = sql`(SELECT p.status FROM approvals p WHERE p.tenant_id = ${sends.tenantId} AND p.id = ${sends.approvalId})`
   return db

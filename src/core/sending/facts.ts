@@ -9,7 +9,7 @@ import { LOOP_AT, LOOP_WITHIN_MS } from '../policy/rules.ts'
 import { applies, widestFirst } from '../policy/suppressed.ts'
 import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
-/** The sends asked about, each with what the caller may do: a stored send, found by id or taken dedupe key, or none yet. */
+/** The sends in question, with what the caller may do. Each is stored, and found by id or taken dedupe key, or not stored yet. */
 const SUBJECTS = `
   item AS MATERIALIZED (
     SELECT key AS position, value ->> 'id' AS id, value ->> 'dedupeKey' AS dedupe_key,
@@ -71,7 +71,7 @@ const CONTACTS = `(
       ORDER BY v.at DESC LIMIT 1 OFFSET ${LOOP_AT - 1}))))
   FROM json_each(u.recipients) r)`
 
-/** One row for each send asked about: what the rules look at that differs from send to send. */
+/** One row for each send in question: the facts that differ between sends. */
 export const FACTS = statement<FactsRow>(`
   WITH ${CALLER}, ${SUBJECTS}
   SELECT u.tenant_id, u.asked_mailbox_id, u.in_scope, u.may_send, u.agent_fits, u.agent_exists, u.mailbox_id,
@@ -89,7 +89,7 @@ export const FACTS = statement<FactsRow>(`
   LEFT JOIN agents g ON g.tenant_id = u.tenant_id AND g.id = u.sender_id
   ORDER BY u.position`)
 
-/** One row for each pair of mailbox and template among them: what they have in common. */
+/** One row for each pair of mailbox and template: the facts that its sends share. */
 export const SETTINGS = statement<SettingsRow>(`
   WITH ${CALLER}, ${SUBJECTS}
   SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,

@@ -16,7 +16,7 @@ type Query = {
   recipients?: Recipient[]
   campaignId?: string | null
   scheduledAt?: number | null
-  /** Bring the stored input even of the send asked for by its own id. */
+  /** Read the stored input even if the send is found by its own id. */
   wantInput?: boolean
 }
 
@@ -91,7 +91,7 @@ function storedSend(row: FactsRow, id: string): Found['send'] {
   }
 }
 
-/** Returns what was found, or throws the fault because of which nothing was written for the caller. */
+/** Returns `found`, or throws the fault for which nothing was written. */
 export function mustKnow(door: Door, found: Found[], count: number): Found[] {
   learn({ tenantId: found[0]?.keyTenantId ?? null })
   if (found.length < count) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')

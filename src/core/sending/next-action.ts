@@ -7,7 +7,7 @@ import { isLive } from '../policy/live-lease.ts'
 import { statesIn } from '../policy/states.ts'
 import { applies, widestFirst } from '../policy/suppressed.ts'
 
-/** What to do about a contact next, and the one fact that says so. */
+/** What to do about a contact next, and the fact that decides it. */
 export type NextAction = {
   contactEmail: string
   recommendation: 'reply' | 'wait' | 'nudge' | 'stop' | 'escalate'
@@ -20,7 +20,7 @@ type Known = {
   name: string | null
   lastSendAt: number | null
   lastInboundAt: number | null
-  /** What the classifier reads in the contact's last message. */
+  /** The intent that the classifier found in the contact's last message. */
   lastIntent: string | null
   suppression: { scope: string; reasonCode: string } | null
   lease: { agentId: string; agentName: string | null; expiresAt: number } | null
@@ -28,15 +28,15 @@ type Known = {
   waiting: { state: 'scheduled' | 'pending_approval'; at: number } | null
   /** Sends within the fatigue window of the mailbox that wrote last, where it has a limit. */
   fatigue: { count: number; limit: number; days: number } | null
-  /** Sends whose outcome is unknown and that a person has yet to resolve. */
+  /** Sends with an unknown outcome that a person must resolve. */
   openIncidents: number
 }
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
-/** How long a contact is left in peace after a send, in ms. */
-const PEACE_MS = 3 * DAY_MS
+/** How long to wait for a reply after a send, in ms. */
+const REPLY_WITHIN_MS = 3 * DAY_MS
 
 const SEEN = (table: string) =>
   `(:visible IS NULL OR ${table}.mailbox_id IN (SELECT value FROM json_each(:visible)))`
@@ -119,7 +119,7 @@ export async function nextActions(ctx: Ctx, agent: AgentName, emails: string[]):
   })
 }
 
-/** The first fact that settles the matter, from the strongest to the weakest. Pure. */
+/** Recommends by the strongest fact that applies. Pure. */
 export function recommend(
   known: Known,
   speaker: AgentName,
@@ -148,7 +148,7 @@ export function recommend(
     return { recommendation: 'wait', reasoning }
   }
   if (lastSendAt === null) return { recommendation: 'nudge', reasoning: 'No earlier send or reply' }
-  if (now - lastSendAt < PEACE_MS) {
+  if (now - lastSendAt < REPLY_WITHIN_MS) {
     return { recommendation: 'wait', reasoning: `Recent send ${span(now - lastSendAt)} ago` }
   }
   if (fatigue && fatigue.count >= fatigue.limit) {
@@ -159,7 +159,7 @@ export function recommend(
   return { recommendation: 'nudge', reasoning: `No reply in ${span(now - lastSendAt)}` }
 }
 
-/** What an unanswered message asks for: a person where much is at stake, silence where that is what was asked. */
+/** For an unanswered message: legal and security matters go to a person, and an unsubscribe request is obeyed. */
 function answer(intent: string | null, age: string): Pick<NextAction, 'recommendation' | 'reasoning'> {
   if (intent === 'legal' || intent === 'security') {
     return { recommendation: 'escalate', reasoning: `Unanswered ${intent} message from ${age} ago` }

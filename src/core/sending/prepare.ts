@@ -13,12 +13,12 @@ import type { Door } from './door.ts'
 import { isInline } from './subject.ts'
 import type { NewSend } from './take.ts'
 
-/** One message that somebody wants sent, in the core's words. */
+/** One message to send, as requested, in the core's words. */
 export type SendRequest = {
   to: { kind: RecipientKind; email: string; name?: string | null }[]
   mailboxId?: string | null
   template: string | null
-  /** Null if the caller gave none; one may then be derived. Blank is an error. */
+  /** Null if the caller gave none; a key may then be derived. A blank key is an error. */
   dedupeKey: string | null
   /** The key came from the Idempotency-Key header: a repeat with another body is misuse, not a duplicate. */
   isHeaderKey?: boolean
@@ -29,14 +29,14 @@ export type SendRequest = {
   headers?: Record<string, string>
   scheduledAt?: Date | null
   batchId?: string | null
-  /** Given where the sender wrote the message whole, as mail is written: its Sent folder has it from the start. */
+  /** Given for a letter, which is stored in the Sent folder as soon as it is accepted. */
   composed?: Composition
-  /** Null and undefined leave it to the agent, then to the mailbox. */
+  /** If null or undefined, the agent's setting decides, then the mailbox's. */
   humanize?: boolean | null
   humanizeStyle?: HumanizerStyle | null
 }
 
-/** What mail has beside its text. Its files lie in R2 already; what the content rule looks at has been counted. */
+/** The parts of a letter besides its text. Its files are in R2 already; `content` is for the content rule. */
 export type Composition = { reply: ReplyTo | null; files: KeptFile[]; content: ContentFacts | null }
 
 /** A request that could not be judged at all, and why. */
@@ -58,8 +58,8 @@ const RECIPIENTS_AT_MOST = 50
 const DERIVED_FOR_MS = 60_000
 
 /**
- * Turns each request into a new send, or says what is wrong with it. Order is kept. Over MCP a send without a key gets one
- * that is derived from what it says, for 60 s: a model that asks twice has sent once.
+ * Turns each request into a new send, or says what is wrong with it. Order is kept. Over MCP, a send without a key gets one
+ * derived from its content, for 60 s, so that a model that repeats a call sends one message.
  */
 export async function prepare(door: Door, requests: SendRequest[]): Promise<Prepared[]> {
   return await Promise.all(
@@ -93,7 +93,7 @@ export async function keepLargeInputs(env: Env, sends: NewSend[]): Promise<void>
   await Promise.all(
     sends.map(async (send) => {
       const text = JSON.stringify(send.input)
-      // No character takes more than three bytes of UTF-8 for each of its UTF-16 units.
+      // A UTF-16 unit takes at most three bytes in UTF-8.
       if (text.length <= LARGE_INPUT / 3 || byteLength(text) <= LARGE_INPUT) return
       send.inputKey = `inputs/${send.id}.json`
       const { isComposed, inline } = send.input
@@ -105,7 +105,7 @@ export async function keepLargeInputs(env: Env, sends: NewSend[]): Promise<void>
   )
 }
 
-/** The input of a send that is kept in R2, or null where it is not. */
+/** The input of a send that is kept in R2; null if it is not kept there. */
 export async function largeInput(env: Env, key: string | null): Promise<SendInput | null> {
   if (key === null) return null
   const object = await env.MAIL.get(key)
@@ -141,9 +141,9 @@ function keyError({ dedupeKey }: SendRequest): SendError | null {
 
 function scheduleError({ scheduledAt }: SendRequest, now: Date): SendError | null {
   if (!scheduledAt) return null
-  if (scheduledAt <= now) return wrong('invalid', 'scheduledAt must lie in the future.', 'scheduledAt')
+  if (scheduledAt <= now) return wrong('invalid', 'scheduledAt must be in the future.', 'scheduledAt')
   if (scheduledAt.getTime() <= now.getTime() + SCHEDULE_AT_MOST_MS) return null
-  return wrong('invalid', 'scheduledAt must lie within the next 30 days.', 'scheduledAt')
+  return wrong('invalid', 'scheduledAt must be within the next 30 days.', 'scheduledAt')
 }
 
 function wrong(code: FaultCode, message: string, field: string): SendError {
@@ -185,13 +185,13 @@ function wordingOf({ humanize, humanizeStyle }: SendRequest): Pick<SendInput, 'h
   }
 }
 
-/** A dedupe key made of the message and its sender: the agent spoken for, else the credential. */
+/** A dedupe key from the message and its sender: the agent if the request names one, else the credential. */
 async function derivedKey({ agent, credential }: Door, request: SendRequest): Promise<string> {
   const speaker = agent?.id ?? agent?.name ?? ('keyHash' in credential ? credential.keyHash : credential)
   return `derived:${await sha256(JSON.stringify([speaker, await hashOf(request)]))}`
 }
 
-/** SHA-256 over what was asked, so that a header key used for two different requests is noticed. */
+/** SHA-256 of the request. It shows when one Idempotency-Key is used for two different requests. */
 async function hashOf(request: SendRequest): Promise<string> {
   const { to, mailboxId, template, payload, sendReason, campaignId, replyTo, headers, scheduledAt } = request
   const { composed } = request

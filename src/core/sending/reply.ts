@@ -7,8 +7,8 @@ import { statement } from '../ground/sql.ts'
 const REFERENCES_AT_MOST = 20
 
 /**
- * What a reply refers to: a message that the mailbox sees, named by our id or by its Message-ID, with or without
- * brackets. Of several the last that the mailbox sees; null if it sees none.
+ * Finds the message that a reply refers to by its id or Message-ID, with or without brackets. Of several names, the last that
+ * names a message in the mailbox counts; null if none does.
  */
 export async function findReplied(ctx: Ctx, mailboxId: string, ...named: string[]): Promise<ReplyTo | null> {
   const original = await findOriginal(ctx, mailboxId, ...named)
@@ -71,7 +71,7 @@ const ORIGINAL = statement<{
   CROSS JOIN messages m ON m.tenant_id = v.tenant_id AND m.id = v.message_id
   WHERE v.deleted_at IS NULL ORDER BY w.position DESC, w.is_ours DESC, v.at DESC LIMIT 1`)
 
-/** What a reply refers to, with at most 20 References; the message itself comes last (RFC 5322, 3.6.4). */
+/** The message that a reply refers to, with at most 20 References: the message itself comes last (RFC 5322, 3.6.4). */
 export function replyOf(original: ReplyTo): ReplyTo {
   return { ...original, references: original.references.slice(1 - REFERENCES_AT_MOST) }
 }
@@ -82,8 +82,8 @@ export function replySubject(subject: string): string {
 }
 
 /**
- * In-Reply-To and References of an answer to messages that the mailbox has never seen. Texts that are no Message-ID are
- * left out.
+ * In-Reply-To and References of an answer to messages that are not in the mailbox. Texts that are not a Message-ID are left
+ * out.
  */
 export function foreignReferences(inReplyTo: string | null, references: string[]): Record<string, string> {
   const ids = [...references, ...(inReplyTo === null ? [] : [inReplyTo])].map(bare).filter(isRfcId)

@@ -14,8 +14,8 @@ import type { Subject } from './subject.ts'
 import { type NewSend, takeStatements } from './take.ts'
 
 /**
- * The answer to a request. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived`: the
- * dedupe key was derived from the message itself.
+ * The answer to a request. A refusal is a value; `error` is a request that could not be judged at all. `isKeyDerived` is
+ * true if the dedupe key was derived from the message.
  */
 export type SendResult =
   | SendError
@@ -28,7 +28,7 @@ export type SendResult =
       approvalId: string | null
       scheduledAt: Date | null
       isKeyDerived: boolean
-      /** The subject as it was kept, where something in the message was struck out. */
+      /** The stored subject, if DLP struck something out of the message; else null. */
       subject: string | null
     }
 
@@ -97,7 +97,7 @@ async function request(door: Door, requests: SendRequest[]): Promise<SendResult[
 
 type Outcome = { sends?: number; sendId?: string; outcome?: string; reason?: string }
 
-/** What log and span say of a request: for a single send its outcome and reason, for several only how many. */
+/** What the log and the span record: the outcome and reason of a single send, or the number of several sends. */
 function outcomeOf(results: SendResult[]): Outcome {
   const [only] = results
   if (!only || results.length > 1) return { sends: results.length }
@@ -106,7 +106,7 @@ function outcomeOf(results: SendResult[]): Outcome {
   return { sendId: only.requestId, outcome: only.status, ...(refusal ? { reason: refusal.reason } : {}) }
 }
 
-/** The unjudged send behind a dedupe key: our own, or one that another caller wrote, with that caller's stored input. */
+/** The unjudged send with the dedupe key: written by this request, or earlier by another one, whose stored input it has. */
 async function candidate(
   { env }: Door,
   {
@@ -124,13 +124,13 @@ async function candidate(
   const texts = areRead
     ? files.map(({ id, text = null }) => ({ id, text }))
     : await readTexts(env, input?.files)
-  const said = input && { input, recipients, texts, rendered: null }
+  const content = input && { input, recipients, texts, rendered: null }
   return {
     sendId: send.id,
     from: 'judging',
     subject,
     input,
-    said,
+    content,
     isLarge,
     isRendered: false,
     mayWaitUntil: null,

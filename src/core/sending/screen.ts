@@ -17,8 +17,8 @@ import type { DlpFacts } from '../reading/dlp/facts.ts'
 import { type FileText, textOfFile } from '../reading/dlp/file-text.ts'
 import type { Subject } from './subject.ts'
 
-/** What a send would say: the request or, once rendered, the bytes. */
-export type Said = {
+/** The content of a send: the request and, once it is rendered, the bytes. */
+export type SendContent = {
   input: SendInput
   recipients: Recipient[]
   texts: FileText[]
@@ -34,19 +34,24 @@ type Screened = { dlp: DlpFacts; cleaned: Cleaned | null }
  * Searches everything that a message would carry to its recipients, and strikes out what DLP finds. Pure: the findings become
  * facts, and `judge` decides on them.
  */
-export function screen(tenantId: string, { dlp: policy, template, system }: Subject, said: Said): Screened {
+export function screen(
+  tenantId: string,
+  { dlp: policy, template, system }: Subject,
+  content: SendContent,
+): Screened {
   const search = searcher(tenantId, policy)
   const look = (parts: Part[]) =>
     parts.map((part) => ({ part, hits: search(part) })).filter(({ hits }) => hits.length > 0)
-  const finds = look([...wordsOf(said, template, system), ...besideWords(said)])
+  const finds = look([...bodyParts(content, template, system), ...partsBesideBody(content)])
   const first = factsOf(policy, finds)
   if (isToStay(first)) return { dlp: first, cleaned: null }
 
-  const cleaned = cleanedOf(search, said)
-  if (template === null || said.rendered !== null) return { dlp: first, cleaned }
-  // What is made of several values, or of a value and the template, is found in neither: nothing of it is kept.
+  const cleaned = cleanedOf(search, content)
+  if (template === null || content.rendered !== null) return { dlp: first, cleaned }
+  // A finding may be made of several values, or of a value and the template. It cannot be struck out of one of them, so no
+  // value is stored.
   const own = new Set(rulesIn(look(lettersParts(template))))
-  const left = rulesIn(look(wordsOf({ ...said, input: cleaned.input }, template, system)))
+  const left = rulesIn(look(bodyParts({ ...content, input: cleaned.input }, template, system)))
   const stuck = new Set(left.filter((rule) => !own.has(rule)))
   if (stuck.size === 0) return { dlp: first, cleaned }
   const input = { ...cleaned.input, payload: {} }
@@ -57,8 +62,8 @@ function rulesIn(finds: { hits: { rule: string }[] }[]): string[] {
   return finds.flatMap(({ hits }) => hits.map(({ rule }) => rule))
 }
 
-function wordsOf(
-  { input, rendered }: Said,
+function bodyParts(
+  { input, rendered }: SendContent,
   template: Subject['template'],
   system: Subject['system'],
 ): Part[] {
@@ -71,7 +76,7 @@ function wordsOf(
   return [...lettersParts(template), { where: 'payload', text: JSON.stringify(input.payload) }]
 }
 
-function besideWords({ input, recipients, texts, rendered }: Said): Part[] {
+function partsBesideBody({ input, recipients, texts, rendered }: SendContent): Part[] {
   const isFixed = rendered !== null
   return [
     ...Object.values(input.headers).map((text) => ({ where: 'header', text, isFixed })),
@@ -95,7 +100,7 @@ function filePart(files: StoredFile[] = [], id: string, text: string): Part {
   return { where: 'attachment', text, isMarkup }
 }
 
-function cleanedOf(search: Searcher, { input, recipients, texts }: Said): Cleaned {
+function cleanedOf(search: Searcher, { input, recipients, texts }: SendContent): Cleaned {
   const clean = (text: string, isMarkup = false) => struckOut(search, { where: '', text, isMarkup })
   const whole = <Text extends string | null>(text: Text, isMarkup = false) =>
     (text === null ? null : clean(text, isMarkup)) as Text
@@ -131,7 +136,7 @@ function cleanedOf(search: Searcher, { input, recipients, texts }: Said): Cleane
   }
 }
 
-/** A value of a payload, cleaned: every text in it, and every number that DLP finds. */
+/** Cleans a value of a payload: every text in it, and every number in which DLP finds something. */
 function cleanValue(clean: (text: string) => string, value: unknown): unknown {
   if (typeof value === 'string') return clean(value)
   if (typeof value === 'number') {
@@ -166,7 +171,7 @@ export async function keepCleaned(
   ])
 }
 
-/** The text of a message's files, from R2, for a worker that judges a send it did not write itself. */
+/** Reads the text of a message's files from R2, for a worker that judges a send that another request wrote. */
 export async function readTexts(env: Env, files: StoredFile[] = []): Promise<FileText[]> {
   return await Promise.all(
     files.map(async ({ id, key, contentType }) => {

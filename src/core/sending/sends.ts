@@ -85,7 +85,7 @@ export async function listSends(
     .limit(filter.limit)
 }
 
-/** Stops a send that has not begun to leave. Its key may be used again and its windows are given back. */
+/** Stops a send that has not begun to leave. Its dedupe key is free again, and its reservations are given back. */
 export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boolean }> {
   const { send } = await getSend(ctx, id)
   mustBeAllowed(ctx, 'send', send.mailboxId)
@@ -109,7 +109,7 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
           eq(sends.tenantId, ctx.tenantId),
           eq(sends.id, id),
           inArray(sends.state, statesWhere(mayBeCancelled)),
-          // A send that may be out, or that is out to some of its recipients, cannot be called back.
+          // A send that may have left, even to some of its recipients only, cannot be recalled.
           sql`${sends.ambiguousAt} IS NULL AND ${sends.attempt} = 0`,
         ),
       )
@@ -146,7 +146,7 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
 }
 
 /**
- * A person says what became of a send whose last attempt had no clear answer. `resend` sends it afresh, at the risk of a
+ * Records what a person says about a send whose last attempt is ambiguous. `resend` sends it again, at the risk of a
  * second copy. Throws `conflict` unless the send is `unknown`.
  */
 export async function resolveUnknown(

@@ -7,7 +7,7 @@ import { type SendState, statesIn } from '../policy/states.ts'
 
 const ACCEPTED = statesIn(({ isAccepted }) => isAccepted)
 
-/** The settlements as rows. Materialised, because JSON that is joined directly is parsed anew for every row it meets. */
+/** The settlements as rows. Materialised, because SQLite would parse JSON in a join again for each row. */
 const SETTLED = `
   o AS MATERIALIZED (
     SELECT value ->> 'id' AS id, value ->> 'from' AS was, value ->> 'state' AS state, value ->> 'reason' AS reason,
@@ -18,8 +18,8 @@ const SETTLED = `
 const CONTACTS = `(SELECT value ->> 'contact' AS contact FROM json_each(s.recipients))`
 
 /**
- * Settlements that deliver internally. If the fence has closed since the facts were read, the send is queued instead, and
- * its departure stops it.
+ * Settlements that deliver internally. If a change since the facts were read forbids the send to leave, it is queued
+ * instead, and its departure stops it with the reason.
  */
 const SETTLED_INTERNALLY = `
   fenced AS MATERIALIZED (
@@ -43,7 +43,7 @@ const settleFrom = (settled: string) =>
   FROM o
   WHERE sends.tenant_id = :tenantId AND sends.id = o.id AND sends.state = o.was`)
 
-/** The compare-and-set: only the sends that it changes bear the token, and every other statement asks for the token. */
+/** The compare-and-set. Only the sends that it changes get the token, and every later statement of the batch selects by it. */
 export const SETTLE = settleFrom(SETTLED)
 export const SETTLE_INTERNALLY = settleFrom(SETTLED_INTERNALLY)
 
@@ -103,7 +103,7 @@ export const MESSAGES_SENT = statement(
   WHERE s.state = 'delivered'`),
 )
 
-/** Replaces what was asked by what may be kept: the same without the findings of DLP. */
+/** Replaces the stored input and recipients by copies without the findings of DLP. */
 export const CLEAN = statement(`
   WITH o AS MATERIALIZED (
     SELECT value ->> 'id' AS id, value -> 'input' AS input, value -> 'recipients' AS recipients

@@ -58,7 +58,7 @@ type Screened = { sendId: string; subject: Subject; cleaned: Cleaned | null }
 /** One batch: the tenant, the token that marks what it settles, and the time. */
 type Scope = { tenantId: string; token: string; now: number }
 
-/** Writes settlements and all that follows from them in one batch. Each counts only if no other worker settled it first. */
+/** Writes settlements, and all rows that follow from them, in one batch. Each counts only if no other worker settled its send first. */
 export async function settle(
   door: Door,
   tenantId: string,
@@ -128,7 +128,7 @@ function rowStatements({ env }: Door, scope: Scope, rows: Settlement[]): D1Prepa
   ]
 }
 
-/** What the trip of a canary writes: its count, an event and an audit entry. */
+/** For each canary that was found: its count, an event and an audit entry. */
 function tripStatements({ env, now }: Door, scope: Scope, candidates: Screened[]): D1PreparedStatement[] {
   const { tenantId, token } = scope
   const trips = candidates.flatMap(({ sendId, subject: { facts } }) =>
@@ -175,7 +175,7 @@ function messageStatements(
   ]
 }
 
-/** What internal delivery says of each recipient: delivered, or no such mailbox. */
+/** The signal of internal delivery for each recipient: delivered, or a bounce if there is no such mailbox. */
 function signalsOf({ sendId, tenantId, contacts }: Written): Signal[] {
   return contacts.map(({ contact, here }) => {
     const kind = here ? 'delivered' : 'hard_bounce'

@@ -4,7 +4,7 @@ import { newId } from '../ground/ids.ts'
 import { judge, type Verdict } from '../policy/judge.ts'
 import type { WindowSnapshot } from '../policy/windows.ts'
 import type { Door } from './door.ts'
-import type { Said } from './screen.ts'
+import type { SendContent } from './screen.ts'
 import { RING_AGAIN_MS, type Settlement, type Undecided } from './settle.ts'
 import type { Subject } from './subject.ts'
 
@@ -16,8 +16,8 @@ export type Candidate = {
   subject: Subject
   /** Null if its variables are not checked: in a simulation without payload, or at a release. */
   input: SendInput | null
-  /** What it would say; null if the input is gone. */
-  said: Said | null
+  /** Its content, which DLP searches; null if the stored input is gone. */
+  content: SendContent | null
   /** The input lies in R2, and so does the body of a letter. */
   isLarge: boolean
   /** The bytes exist already, so that a release goes straight to delivery. */
@@ -26,7 +26,7 @@ export type Candidate = {
   mayWaitUntil: number | null
 }
 
-/** What becomes of a candidate by its verdict. Pure. */
+/** The settlement of a candidate: its verdict, and the state that follows from it. Pure. */
 export function settlement(
   door: Door,
   candidate: Candidate,
@@ -72,7 +72,7 @@ function isInternal({ from, input, isLarge, subject: { facts } }: Candidate): bo
   return !facts.humanized && facts.contacts.every(({ ours }) => ours)
 }
 
-/** The letter that a candidate becomes in the Sent folder, if it was written whole and is judged for the first time. */
+/** The letter to store in the Sent folder, if the candidate is a letter that is judged for the first time. */
 export function writtenBy(
   { env }: Door,
   tenantId: string,
@@ -84,15 +84,15 @@ export function writtenBy(
   return [{ sendId, tenantId, mailboxId, sender, contacts: facts.contacts, input, isLarge, mailDomain }]
 }
 
-/** A refusal at release waits if it passes with time soon enough; any other refusal ends the send. */
+/** A released send that a cooldown or a full window refuses waits for its end, if that comes soon enough. Any other refusal is final. */
 function refused(
   base: Settlement,
   { mayWaitUntil }: Candidate,
   { reason, detail, retryAt }: NonNullable<Verdict['refusal']>,
   now: number,
 ): Settlement {
-  const isPassing = reason === 'cooldown' || reason === 'rate_limited'
-  if (isPassing && mayWaitUntil !== null && retryAt !== undefined && retryAt <= mayWaitUntil) {
+  const isTemporary = reason === 'cooldown' || reason === 'rate_limited'
+  if (isTemporary && mayWaitUntil !== null && retryAt !== undefined && retryAt <= mayWaitUntil) {
     const scheduledAt = base.from === 'scheduled' ? null : now
     return { ...base, state: 'scheduled', reason, detail, scheduledAt, nextAt: retryAt }
   }

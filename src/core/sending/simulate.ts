@@ -4,7 +4,7 @@ import type { Door } from './door.ts'
 import { gatherStatements, mustKnow, readGathered } from './gather.ts'
 import { prepare, type SendError, type SendRequest } from './prepare.ts'
 
-/** The verdict, unless the dedupe key is taken, and the template variables that would be missing. */
+/** The verdict that the send would get, whether its dedupe key is taken, and the missing template variables. */
 export type SimulationResult =
   | SendError
   | {
@@ -18,8 +18,8 @@ export type SimulationResult =
     }
 
 /**
- * Judge as `requestSends` would, and leave no trace: no key is taken, nothing is spent or written. Each request is judged on its
- * own or, where the view is sequential, as if those before it had been sent.
+ * Judges as `requestSends` would, but takes no key, spends nothing and writes nothing. Each request is judged alone or, if
+ * `isSequential`, as if the requests before it had been sent.
  */
 export async function simulateSends(
   door: Door,
@@ -41,10 +41,10 @@ export async function simulateSends(
     const subject = found[position]?.subject
     if (!subject) return []
     const input = request.payload === null ? null : newSend.input
-    const said = { input: newSend.input, recipients: newSend.recipients, texts: [], rendered: null }
+    const content = { input: newSend.input, recipients: newSend.recipients, texts: [], rendered: null }
     return [
       {
-        ...{ sendId: newSend.id, from: 'judging' as const, subject, input, said },
+        ...{ sendId: newSend.id, from: 'judging' as const, subject, input, content },
         ...{ isLarge: false, isRendered: false, mayWaitUntil: null },
       },
     ]

@@ -12,7 +12,7 @@ export type NewSend = {
   dedupeKey: string | null
   /** How long the dedupe key stays taken, in ms; null for the tenant's setting. */
   burnForMs: number | null
-  /** A hash of the request if its key came from a header; else empty, since then the key alone tells a repeat. */
+  /** A hash of the request if its key came from a header; else empty, because then the key alone identifies a repeat. */
   bodyHash: string
   recipients: Recipient[]
   input: SendInput
