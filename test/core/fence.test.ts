@@ -10,7 +10,7 @@ const run = (text: string, ...values: unknown[]) =>
     .bind(...values)
     .run()
 
-/** Adds a domain of the tenant with an address for its mailbox. The mailbox writes from its newest verified address. */
+/** Adds a domain of the tenant with an address for its mailbox. The mailbox writes from its newest address. */
 async function withAddress(tenant: Tenant, id: string, status: string, at: number) {
   const domain = `${id}-${tenant.id.replaceAll('_', '-')}.example`
   const { mailboxId } = tenant

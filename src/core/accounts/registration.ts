@@ -156,7 +156,7 @@ async function countRegistration(env: Env, now: Date, address: string | null): P
   if (isLocal && (address === null || isLoopback(address))) return async () => undefined
   const network = (address === null ? null : networkOf(address)) ?? 'local'
   const counted = await throttle({ env, now }, `registration:${network}`, registrations)
-  if (counted.isLet) return counted.giveBack
+  if (counted.isAllowed) return counted.giveBack
   const retryAfter = Math.ceil((counted.retryAt.getTime() - now.getTime()) / 1000)
   const message = `Too many agents have registered from this network. Try again in ${retryAfter} seconds.`
   throw new Fault('too_many_registrations', message, { retryAfter })

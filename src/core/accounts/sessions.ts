@@ -60,7 +60,7 @@ export async function countSignInRequest(
     [`sign-in of ${address.contact}`, LETTERS] as const,
   ]) {
     const counted = await throttle(at, name, limits)
-    if (!counted.isLet) return { retryAt: counted.retryAt }
+    if (!counted.isAllowed) return { retryAt: counted.retryAt }
   }
   return { contact: address.contact }
 }

@@ -135,7 +135,7 @@ export async function authenticateSmtp(
   }
   const network = (given.clientAddress === null ? null : networkOf(given.clientAddress)) ?? 'unknown'
   const counted = await throttle({ env, now }, `smtp-password:${network}`, WRONG)
-  if (counted.isLet) throw wrong
+  if (counted.isAllowed) throw wrong
   const retryAfter = Math.ceil((counted.retryAt.getTime() - now.getTime()) / 1000)
   const message = `Too many wrong passwords from this network. Try again in ${retryAfter} seconds.`
   throw new Fault('too_many_attempts', message, { retryAfter })

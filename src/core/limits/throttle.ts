@@ -2,7 +2,7 @@ import type { Env } from '../../env.ts'
 import { newId } from '../ground/ids.ts'
 import { rateWindow, refund } from './reservations.ts'
 
-type Throttled = { isLet: true; giveBack: () => Promise<void> } | { isLet: false; retryAt: Date }
+type Throttled = { isAllowed: true; giveBack: () => Promise<void> } | { isAllowed: false; retryAt: Date }
 
 /**
  * Counts one use of `name` in its UTC hour and day, or tells when the next one is allowed. Concurrent calls never exceed the
@@ -19,8 +19,11 @@ export async function throttle(
   const endless = { hour: null, day: null, month: null }
   const limits = { [name]: { hour, day, month: null } }
   const [answer] = await rateWindow(at, name).reserve([use], limits, endless, now)
-  if (answer?.spent) return { isLet: true, giveBack: () => refund(at, name, [id]) }
+  if (answer?.spent) return { isAllowed: true, giveBack: () => refund(at, name, [id]) }
   // If the day is used up, too, the next hour would be too early.
   const full = (answer?.snapshot.windows ?? []).filter(({ used, limit }) => used >= limit)
-  return { isLet: false, retryAt: new Date(Math.max(now + 1_000, ...full.map(({ resetsAt }) => resetsAt))) }
+  return {
+    isAllowed: false,
+    retryAt: new Date(Math.max(now + 1_000, ...full.map(({ resetsAt }) => resetsAt))),
+  }
 }

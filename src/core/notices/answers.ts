@@ -53,7 +53,7 @@ export async function decideByAnswer(
   if (mail.automatic.isAutomatic || envelopeFrom === '') return
   const outcome = await outcomeOf(at, token, mail)
   const counted = await throttle(at, `answers of ${entitled.owner.contact}`, REPORTS)
-  if (!counted.isLet) return
+  if (!counted.isAllowed) return
   await sendSystemMail(at, {
     to: entitled.owner.email,
     subject: outcome.title,

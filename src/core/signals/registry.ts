@@ -103,7 +103,7 @@ async function countLookup(at: { env: Env; now: Date }, address: string | null):
   if (settings(at.env).isLocal && (address === null || isLoopback(address))) return
   const network = (address === null ? null : networkOf(address)) ?? 'unknown'
   const counted = await throttle(at, `reputation:${network}`, LOOKUPS)
-  if (counted.isLet) return
+  if (counted.isAllowed) return
   const retryAfter = Math.ceil((counted.retryAt.getTime() - at.now.getTime()) / 1000)
   const message = `Your network has looked up too many agents. Try again in ${retryAfter} seconds.`
   throw new Fault('rate_limited', message, { retryAfter })

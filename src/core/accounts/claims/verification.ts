@@ -81,7 +81,7 @@ export async function verificationLetter(
   const { env, now } = at
   const { publicUrl, mailDomain } = settings(env)
   const counted = await throttle(at, `verification:${await sha256(owner.contact)}`, LETTERS)
-  if (!counted.isLet) return { retryAt: counted.retryAt }
+  if (!counted.isAllowed) return { retryAt: counted.retryAt }
   const token = `${newToken()}${newToken()}`
   const tokenHash = await hashSecret(token)
   const expiresAt = new Date(now.getTime() + VERIFY_MS)
