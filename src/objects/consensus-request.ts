@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Ballot, type VoteAnswer, ballotAt, type CastVote, castVote } from '../core/policy/tally.ts'
+import { type Ballot, ballotAt, type CastVote, castVote, type VoteAnswer } from '../core/policy/tally.ts'
 
 /**
  * One object per consensus request. A vote is counted and its effect decided in one synchronous turn, so that the
