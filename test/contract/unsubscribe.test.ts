@@ -20,7 +20,7 @@ async function newsTenant() {
   return tenant
 }
 
-/** Sends a message to its end and returns it as its recipient gets it. */
+/** Sends a message, waits for delivery, and returns the mail that the recipient gets. */
 async function received(
   tenant: Tenant,
   to: string,
@@ -44,7 +44,7 @@ const oneClick = (token: string) =>
 
 const suppressionsOf = async (tenant: Tenant) => (await tenant.get('/v1/suppressions')).body.items
 
-test('marketing mail to one recipient bears one link, in its text and in both headers, that tells nothing', async () => {
+test('marketing mail to one recipient has one link, in the text and in both headers, that reveals nothing', async () => {
   const [tenant, stranger] = [await newsTenant(), await newsTenant()]
   const mail = await received(tenant, 'Zoe.Quill@example.com', 'first', { campaignId: 'springtide' })
   const token = tokenIn(mail)
@@ -78,7 +78,7 @@ test('marketing mail to one recipient bears one link, in its text and in both he
   }
 })
 
-test('other mail bears no such headers, and a payload cannot replace the link', async () => {
+test('other mail has no such headers, and a payload cannot replace the link', async () => {
   const tenant = await newsTenant()
   const plain = await received(tenant, 'ann@example.com', 'plain', { templateId: 'welcome' })
   expect(plain.raw).not.toMatch(/^list-/im)
@@ -96,7 +96,7 @@ test('other mail bears no such headers, and a payload cannot replace the link', 
   expect((await call('GET', '/u/sample')).status).toBe(404)
 })
 
-test('to look at the link changes nothing, however often; a hundred clicks at once make one suppression', async () => {
+test('opening the link changes nothing; a hundred clicks at once make one suppression', async () => {
   const [tenant, stranger] = [await newsTenant(), await newsTenant()]
   const token = tokenIn(await received(tenant, 'ann@example.com', 'first'))
 
@@ -132,7 +132,7 @@ test('to look at the link changes nothing, however often; a hundred clicks at on
   expect(await suppressionsOf(stranger)).toEqual([])
 })
 
-test('a click outlasts a suppression that would have run out, and counts again after it was lifted', async () => {
+test('an unsubscribe replaces a suppression that would expire, and works again after it was removed', async () => {
   const tenant = await newsTenant()
   const token = tokenIn(await received(tenant, 'ann@example.com', 'first'))
   const passing = { recipientEmail: 'ann@example.com', expiresAt: inAnHour() }
@@ -146,7 +146,7 @@ test('a click outlasts a suppression that would have run out, and counts again a
   expect((await tenant.send('ann@example.com', 'still')).body.reason).toBe('suppressed')
 })
 
-test('of three hundred and more altered tokens none is accepted', async () => {
+test('none of more than 300 altered tokens is accepted', async () => {
   const tenant = await newsTenant()
   const token = tokenIn(await received(tenant, 'ann@example.com', 'first'))
   const other = tokenIn(await received(tenant, 'bob@example.com', 'second'))
@@ -179,7 +179,7 @@ test('of three hundred and more altered tokens none is accepted', async () => {
   expect((await oneClick(token)).status).toBe(200)
 })
 
-test('the pages run no script, keep no cookie, and are told to no one', async () => {
+test('the pages run no script, set no cookie, and send no referrer', async () => {
   const tenant = await newsTenant()
   const token = tokenIn(await received(tenant, 'ann@example.com', 'first'))
   const pages = [
@@ -215,7 +215,7 @@ test('the pages run no script, keep no cookie, and are told to no one', async ()
 
 const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString()
 
-test('an agent cannot undo what the recipient asked for; a person can', async () => {
+test('an agent cannot undo an unsubscribe; a person can', async () => {
   const tenant = await newsTenant()
   await oneClick(tokenIn(await received(tenant, 'left@example.com', 'first')))
   const [row] = await suppressionsOf(tenant)

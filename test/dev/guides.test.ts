@@ -12,7 +12,7 @@ const GUIDES = (await readdir(join(ROOT, 'docs'))).sort().map((name) => `docs/${
 const pages = new Map<string, string>()
 for (const page of ['README.md', ...GUIDES]) pages.set(page, await read(page))
 
-/** All that matches the first group of a pattern, once each. */
+/** The distinct matches of the first group of a pattern. */
 const all = (text: string, pattern: RegExp) => [
   ...new Set([...text.matchAll(pattern)].map(([, found = '']) => found)),
 ]
@@ -43,7 +43,7 @@ test('every guide is linked from the README, and every file, script and setting 
   }
 })
 
-test('the guides tell of every rule in its order, every reason, every event, every metric and every tool', async () => {
+test('the guides list every rule in order, every reason, event, metric and tool', async () => {
   const policy = await read('src/core/policy/rules.ts')
   const rows = all(pages.get('docs/policies.md') ?? '', /^\| `(\w+)` +\|/gm)
   expect(rows.length).toBeGreaterThan(15)
@@ -63,7 +63,7 @@ test('the guides tell of every rule in its order, every reason, every event, eve
   expect(tools.filter((tool) => !pages.get('docs/mcp.md')?.includes(`\`${tool}\``))).toEqual([])
 })
 
-test('the verifiers of webhooks.md believe what an official library has signed, and nothing else', async () => {
+test('the verifiers of webhooks.md accept what an official library signed, and nothing else', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'moltpost-guides-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const guide = pages.get('docs/webhooks.md') ?? ''

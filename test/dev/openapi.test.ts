@@ -6,10 +6,10 @@ import { typesOf } from '../../src/client/types.ts'
 import { ROOT, runProgram } from '../support/program.ts'
 import { sharedDev } from '../support/shared-dev.ts'
 
-/** What the linter may warn of: paths as Molted publishes them, and that a local server is a local one. */
+/** Accepted warnings: paths as Molted publishes them, and that the server is local. */
 const WARNED = ['no-ambiguous-paths', 'no-server-example.com']
 
-test('the documents pass the rules that Redocly recommends without an error, and so do their examples', async () => {
+test('the documents and their examples pass the recommended rules of Redocly', async () => {
   const server = await sharedDev('plain')
   const config = await createConfig({
     extends: ['recommended'],
@@ -33,7 +33,7 @@ test('the documents pass the rules that Redocly recommends without an error, and
   }
 })
 
-/** What a user of the package writes. Each line that expects an error of types must have one. */
+/** Code of a user of the package. Each line that expects a type error must have one. */
 const PROGRAM = `
 import { connect } from 'moltpost'
 
@@ -82,13 +82,13 @@ console.log(
 )
 `
 
-test('the package has a client whose types are those of the served document, and it registers, sends and traces', async () => {
+test('the client of the package has the types of the served document, and it can register, send and trace', async () => {
   const server = await sharedDev('claimed')
   await runProgram('npm', ['run', 'build'])
   const served = await (await fetch(`${server.address}/openapi.json`)).json()
   expect(await readFile(join(ROOT, 'dist/api.d.ts'), 'utf8')).toBe(typesOf(served as never))
 
-  // Within the package, so that its own name leads to what it exports.
+  // Inside the package, so that Node resolves the package's own name.
   await mkdir(join(ROOT, '.moltpost'), { recursive: true })
   const folder = await mkdtemp(join(ROOT, '.moltpost/client-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))

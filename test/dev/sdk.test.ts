@@ -51,7 +51,7 @@ const message: OutgoingMessage = {
 
 type Request = { method: string; path: string; headers: IncomingHttpHeaders; body: string }
 
-/** What two ways of sending put on the wire, in one order, and where they differ. */
+/** The requests of two ways of sending, in a fixed order, and their differences. */
 async function compared(ours: (url: string) => Promise<unknown>, theirs: (url: string) => Promise<unknown>) {
   const [our, their] = [await recorded(ours), await recorded(theirs)]
   const [ourFields, theirFields] = [await fields(our), await fields(their)]
@@ -81,7 +81,7 @@ async function recorded(send: (url: string) => Promise<unknown>): Promise<Reques
   return requests[0] ?? expect.unreachable()
 }
 
-/** Path, the headers that mean something, and each field of the body with its value. */
+/** The path, the relevant headers, and each field of the body with its value. */
 async function fields({ method, path, headers, body }: Request): Promise<string[]> {
   const [type = ''] = (headers['content-type'] ?? '').split(';')
   const told = ['authorization', 'x-postmark-server-token', 'idempotency-key', 'accept'].flatMap((name) =>
@@ -107,7 +107,7 @@ async function parts(headers: IncomingHttpHeaders, body: string): Promise<string
   return (await Promise.all(spelt)).flat()
 }
 
-test('Resend is asked exactly as its own SDK asks', async () => {
+test('requests to Resend are exactly those of its own SDK', async () => {
   const difference = await compared(
     (baseUrl) => resend({ apiKey: key, baseUrl }).send(message),
     (baseUrl) =>
@@ -143,7 +143,7 @@ test('Resend is asked exactly as its own SDK asks', async () => {
   )
 })
 
-test('Postmark is asked exactly as its own SDK asks, but for an empty ContentID', async () => {
+test('requests to Postmark are exactly those of its own SDK, except for an empty ContentID', async () => {
   const difference = await compared(
     (baseUrl) => postmark({ serverToken: key, baseUrl }).send(message),
     (url) =>
@@ -172,12 +172,12 @@ test('Postmark is asked exactly as its own SDK asks, but for an empty ContentID'
   )
 })
 
-test('SendGrid is asked exactly as its own SDK asks', async () => {
+test('requests to SendGrid are exactly those of its own SDK', async () => {
   const difference = await compared(
     (baseUrl) => sendgrid({ apiKey: key, baseUrl }).send(message),
     async (baseUrl) => {
       sendgridMail.setApiKey(key)
-      // Its types do not show its client. A new key sets the address back, so this comes after.
+      // The types do not show the client. Setting a key resets the address, so this comes after it.
       Object(sendgridMail).client.setDefaultRequest('baseUrl', baseUrl)
       await sendgridMail.send({
         from: { email: 'scout@moltpost.test', name: 'Scout, the agent' },
@@ -211,7 +211,7 @@ test('SendGrid is asked exactly as its own SDK asks', async () => {
   )
 })
 
-test('Mailgun is asked as its own SDK asks, but for the name and type of the file', async () => {
+test('requests to Mailgun are those of its own SDK, except for the name and type of the file', async () => {
   const difference = await compared(
     (baseUrl) => mailgun({ apiKey: key, domain: 'mg.moltpost.test', baseUrl }).send(message),
     (url) =>

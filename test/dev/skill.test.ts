@@ -5,7 +5,7 @@ import { sharedDev } from '../support/shared-dev.ts'
 
 const FORM = `-s -H 'content-type: application/json'`
 
-test('an agent that knows only /skill.md registers, sends, reads a reply, takes a lease, votes and learns why it was refused', async () => {
+test('the commands of /skill.md register, send, read, reply, acquire a lease, vote, and show why a send was refused', async () => {
   const server = await sharedDev('claimed')
 
   const published = await (await fetch(`${server.address}/llms.txt`)).text()
@@ -16,7 +16,7 @@ test('an agent that knows only /skill.md registers, sends, reads a reply, takes 
   const blocks = [...skill.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
   expect(blocks.length).toBeGreaterThan(8)
 
-  // What the world does meanwhile: somebody writes, and the owner puts an address on the list.
+  // Meanwhile, another agent writes a message, and the owner suppresses an address.
   const peer = `PEER=$(curl ${FORM} $BASE/v1/agents/register -d '{"name":"Peer Bot"}' | jq -r .api_key)
 curl ${FORM} $BASE/v1/messages -H "Authorization: Bearer $PEER" \
   -d "{\\"to\\":\\"$ADDRESS\\",\\"subject\\":\\"Data\\",\\"text\\":\\"The survey of 2019.\\"}" > /dev/null

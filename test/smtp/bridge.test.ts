@@ -26,7 +26,7 @@ afterAll(async () => {
   await smtp?.kill('SIGTERM')
 })
 
-test('a message handed in by nodemailer arrives unharmed, is in Sent, and its trace names the credential', async () => {
+test('a message from nodemailer arrives unchanged, is in Sent, and its trace names the credential', async () => {
   const agent = await newAgent()
   expect(agent.login).toMatchObject({ host: 'localhost', ports: [port, tlsPort], username: agent.address })
   const [ann, carl, blind] = [fresh('ann'), fresh('carl'), fresh('blind')]
@@ -73,7 +73,7 @@ test('a message handed in by nodemailer arrives unharmed, is in Sent, and its tr
     })
     expect(files.get('logo.png')).toMatchObject({ cid: 'logo@here', related: true, content: picture })
     expect(files.get('notes.txt')?.content.toString()).toBe('plain words')
-    // The parser has put the picture where the HTML names it.
+    // The parser has put the picture into the HTML.
     expect(read.html).toContain(`data:image/png;base64,${picture.toString('base64')}`)
     expect(
       String(read.html)
@@ -91,7 +91,7 @@ test('a message handed in by nodemailer arrives unharmed, is in Sent, and its tr
   expect(second.response).toMatch(/^250 2\.0\.0/)
 })
 
-test('the same message twice is one send; a reply finds its thread; a held one is answered as taken', async () => {
+test('a repeated message is one send; a reply joins its thread; a held message is accepted', async () => {
   const agent = await newAgent()
   const contact = fresh('ann')
   const mail = {
@@ -130,7 +130,7 @@ test('the same message twice is one send; a reply finds its thread; a held one i
   expect((await agent.get(`/v1/agent/sends/${requestIn(held.response)}`)).status).toBe('pending_approval')
 })
 
-test('whatever speaks against a message is said where SMTP says it, with its code', async () => {
+test('each refusal comes at its SMTP command, with its reply code', async () => {
   const agent = await newAgent()
   const client = transport(agent.login)
   const [ann, carl, listed] = [fresh('ann'), fresh('carl'), fresh('listed')]
@@ -148,7 +148,7 @@ test('whatever speaks against a message is said where SMTP says it, with its cod
 
   await agent.post('/v1/suppressions', { recipientEmail: listed, reasonCode: 'manual_dnc' })
   expect(await refused(to(listed))).toMatch(/^550 5\.7\.1 suppressed: /)
-  // The others get it, and the client is told who does not.
+  // The other recipients get the message, and the client learns which one was rejected.
   const partly = await to([listed, ann])
   expect(partly).toMatchObject({ accepted: [ann], rejected: [listed], response: /^250 2\.0\.0/ })
   expect(await refused(to(`nobody-${ann.split('@')[0]}@moltpost.test`))).toMatch(
@@ -193,12 +193,12 @@ test('whatever speaks against a message is said where SMTP says it, with its cod
 
   await agent.delete(`/v1/smtp-credentials/${agent.login.id}`)
   expect(await refused(to(carl))).toMatch(/^535 5\.7\.8 /)
-  // Nor can the session that was open before.
+  // The session that was already open cannot send either.
   expect(await refused(open.sendMail(third))).toMatch(/^550 5\.7\.8 /)
   open.close()
 })
 
-test('without TLS nobody logs in, and the server says what it takes', async () => {
+test('login needs TLS, and the server announces its limits', async () => {
   const agent = await newAgent()
   const plain = Buffer.from(`\0${agent.login.username}\0${agent.login.password}`).toString('base64')
   const said = await dialogue(port, [
@@ -226,7 +226,7 @@ test('without TLS nobody logs in, and the server says what it takes', async () =
   expect(said[1]).toContain(`SIZE ${limits.max_message_bytes}`)
 })
 
-test('where Moltpost is away mail waits, and failed logins are counted', async () => {
+test('if Moltpost does not answer, clients are told to try later; failed logins are counted', async () => {
   const [own, ownTls] = [await freePort(), await freePort()]
   const nobody = await freePort()
   const away = await startBridge(`http://localhost:${nobody}`, own, ownTls)
@@ -242,7 +242,7 @@ test('where Moltpost is away mail waits, and failed logins are counted', async (
   await strict.kill('SIGTERM')
 })
 
-test('what the bridge logs names neither addresses nor passwords', async () => {
+test('the log of the bridge contains no addresses and no passwords', async () => {
   const agent = await newAgent()
   await transport(agent.login).sendMail({
     from: agent.address,
@@ -259,7 +259,7 @@ test('what the bridge logs names neither addresses nor passwords', async () => {
   }
 })
 
-test('swaks hands in mail with STARTTLS and AUTH', async (context) => {
+test('swaks submits mail with STARTTLS and AUTH', async (context) => {
   const { code } = await runProgram('sh', ['-c', 'command -v swaks'], { mayFail: true })
   if (code !== 0) return context.skip('swaks is not installed')
   const agent = await newAgent()
@@ -294,7 +294,7 @@ const options = ({ username, password }: Login) => ({
 })
 const transport = (login: Login) => createTransport(options(login))
 
-/** The server's line by which a message was refused. */
+/** The reply line that refused a message. */
 async function refused(sending: Promise<unknown>): Promise<string> {
   const error = await sending.then(
     () => null,
@@ -330,7 +330,7 @@ async function startBridge(
   return program
 }
 
-/** What a server says to each of these lines in turn, its greeting first. */
+/** The greeting of a server, then its reply to each of these lines. */
 async function dialogue(at: number, lines: string[]): Promise<string[]> {
   const socket = connect(at, '127.0.0.1').setEncoding('utf8')
   await once(socket, 'connect')
@@ -348,7 +348,7 @@ async function dialogue(at: number, lines: string[]): Promise<string[]> {
   return replies
 }
 
-/** An agent of a tenant of its own, claimed, with an SMTP credential. */
+/** A claimed agent in a new tenant, with an SMTP credential. */
 async function newAgent() {
   const name = `SMTP ${Date.now().toString(36)} ${count++}`
   const made = await call('POST', '/v1/agents/register', null, { name })
@@ -379,7 +379,7 @@ async function call(method: string, path: string, key: string | null, body?: unk
   return text === '' ? null : JSON.parse(text)
 }
 
-/** The source of the message that arrived for somebody. */
+/** The raw bytes of the message that this recipient received. */
 async function arrived(recipient: string, subject?: string): Promise<string> {
   for (let left = 200; left > 0; left--) {
     const { items } = await call('GET', `/dev/outbox?to=${recipient}`, null)

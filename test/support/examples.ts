@@ -14,7 +14,7 @@ export type Document = {
   components: { responses: Record<string, Answer | undefined>; schemas: Record<string, Schema | undefined> }
 }
 
-/** What the examples of the document call the things that a world of the matrix has. */
+/** The example ids of the document, by the name of the thing in a world of the matrix. */
 const STANDS_FOR: Record<string, keyof Ids> = {
   tenant_abc123: 'tenantId',
   mbx_abc123: 'mailboxId',
@@ -42,7 +42,7 @@ const STANDS_FOR: Record<string, keyof Ids> = {
   dom_abc123: 'domainId',
 }
 
-/** A request as the document's examples give it, in the names of a world. `others` are names that it has beside its ids. */
+/** The example request of the document, with the ids of a world. `others` are names to replace in addition to ids. */
 export function requestOf(
   { paths }: Document,
   route: string,
@@ -84,7 +84,7 @@ export function requestOf(
   }
 }
 
-/** The schema that the document gives an answer with this status, if it gives one; undefined where it names no such status. */
+/** The schema of the answer with this status. Undefined if the document has no such status. */
 export function schemaOf(
   { paths, components }: Document,
   route: string,

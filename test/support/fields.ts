@@ -21,7 +21,7 @@ export type Document = {
   components: { schemas: Record<string, Schema> }
 }
 
-/** A request in parts, so that any of its fields has a place of its own. */
+/** A request in parts, so that each field has its own path. */
 export type Request = {
   method: string
   path: string[]
@@ -32,13 +32,13 @@ export type Request = {
 type Answered = { status: number; body: Record<string, unknown> }
 
 type Leaf = { at: string[]; format: string | undefined; filler: unknown }
-/** A field, what it is called, and the forms in which its word may still be put there, the first one being meant. */
+/** A field, its name, and the forms to try for its word, the preferred one first. */
 type Field = { at: string[]; name: string; forms: string[] }
 
-/** What no tenant writes for itself, and its end. */
+/** Routes of the operator, of carriers and of links, which no key of a tenant opens. */
 const NOT_A_TENANTS = /^\/(?:admin|events|dev|u|claim|verify|v1\/claim|v1\/compliance\/delete)(?:\/|$)/
 
-/** The routes by which a tenant writes, in the order of the document. */
+/** The routes through which a tenant writes, in the order of the document. */
 export function writingRoutes({ paths }: Document): string[] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     NOT_A_TENANTS.test(path)
@@ -50,8 +50,8 @@ export function writingRoutes({ paths }: Document): string[] {
 }
 
 /**
- * Sends the matrix's request for a route with a word of its own in every field that takes one: what is refused is asked
- * again in another form, and in the end as it was. Null where the world refuses the request as it stands.
+ * Sends the matrix's request for a route with a unique word in every field that accepts one. A refused field is tried in its
+ * other forms, then with its original value. Null if the world refuses the original request.
  */
 export async function plant(
   document: Document,
@@ -121,7 +121,7 @@ export async function plant(
   }
 }
 
-/** The leaves that a schema allows: texts, and what must be said beside them. */
+/** The leaves that a schema allows: texts, and the fields required beside them. */
 function* leavesOf(document: Document, schema: Schema, at: string[], isNeeded: boolean): Generator<Leaf> {
   if (schema.$ref) {
     const named = document.components.schemas[schema.$ref.split('/').at(-1) ?? '']
@@ -147,7 +147,7 @@ function* leavesOf(document: Document, schema: Schema, at: string[], isNeeded: b
   if (filler !== undefined && isNeeded) yield { at, format: undefined, filler }
 }
 
-/** The texts that a request has already, whatever the document says of them. */
+/** The texts that the request already has, even if the document does not describe them. */
 function* valuesOf(value: unknown, at: string[]): Generator<Leaf> {
   if (typeof value === 'string') yield { at, format: undefined, filler: undefined }
   if (typeof value !== 'object' || value === null) return
@@ -164,14 +164,14 @@ function formsOf(word: string, format: string | undefined, given: unknown): stri
   return [word, address, `text/${word}`, `https://example.com/${word}`]
 }
 
-/** What an answer refuses: the whole request, or an item of it. */
+/** The refused part: the whole request, or one of its items. */
 function refusalIn({ status, body }: Answered): Answered['body'] | null {
   if (status >= 300) return body
   const items = Array.isArray(body.results) ? (body.results as Answered['body'][]) : []
   return items.find((item) => item.status === 'error') ?? null
 }
 
-/** Whether an error names this field, or what it is in or has in it; an item's error names it from the item on. */
+/** Whether an error names this field, its parent or its child. The error of an item names fields relative to the item. */
 function isTold(body: Answered['body'], at: string[]): boolean {
   const { field } = reasonOf(body)
   const told = field.split('.')
@@ -185,7 +185,7 @@ function reasonOf(body: any): { field: string; text: string } {
   return { field: String(told ?? place ?? ''), text: String(body.message ?? body.error?.message) }
 }
 
-/** Whether one place is the other, or in it. */
+/** Whether one path equals the other or lies below it. */
 const overlap = (one: string[], other: string[]) =>
   one.slice(0, other.length).join('.') === other.slice(0, one.length).join('.')
 

@@ -1,12 +1,12 @@
 import { exports } from 'cloudflare:workers'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 
-/** Where the Worker of the tests believes itself to be reached. */
+/** The public URL of the Worker under test. */
 export const AT = 'http://localhost:8787/mcp'
 
 export type Called = {
   isError: boolean
-  /** The structured answer, or what an error says. */
+  /** The structured answer, or the body of an error. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
   body: any
   text: string
@@ -34,7 +34,7 @@ export async function connect(key: string, headers: Record<string, string> = {})
 
 export type Connection = Awaited<ReturnType<typeof connect>>
 
-/** One message of JSON-RPC, posted as any program might. */
+/** Posts one JSON-RPC message. */
 export async function post(
   message: unknown,
   headers: Record<string, string> = {},
@@ -58,7 +58,7 @@ export async function post(
   }
 }
 
-/** A tool's arguments for what a route is asked by its path, query and body. */
+/** The arguments of a tool for a route's path, query and body. */
 export function argumentsOf(
   route: string,
   {
@@ -75,7 +75,7 @@ export function argumentsOf(
   return { ...fields, ...query, ...Object.fromEntries(named) }
 }
 
-/** The answer as its route gave it: what strangers wrote is put back into its place. */
+/** The answer of the route: the fields of `untrusted` are put back into their place. */
 export function unfenced(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(unfenced)
   if (typeof value !== 'object' || value === null) return value

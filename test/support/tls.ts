@@ -24,7 +24,7 @@ export function trustTestAuthority() {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 }
 
-/** Certificate and key for loopback (`loopback`) or for a name that nobody here has (`stranger`). */
+/** A certificate and key for loopback (`loopback`), or for a name that is not this machine's (`stranger`). */
 export function certificate(name: 'loopback' | 'stranger') {
   trustTestAuthority()
   const read = (suffix: string) => readFileSync(join(process.env[FOLDER] ?? '', `${name}.${suffix}`), 'utf8')

@@ -10,14 +10,14 @@ type Case = {
   reason: string
   tenant?: Record<string, unknown>
   mailbox?: Record<string, unknown>
-  /** What must have happened before. */
+  /** The setup that causes the refusal. */
   before?: (tenant: Tenant) => Promise<unknown>
   templateId?: string
-  /** The refusal looks at the template: there is none in a letter. */
+  /** The rule concerns templates, so it cannot refuse a letter. */
   isOfTemplate?: true
-  /** What the message says that is refused. */
+  /** The text that causes the refusal. */
   word?: string
-  /** What the letter holds that is refused. */
+  /** The content of the letter that causes the refusal. */
   letter?: Record<string, unknown>
 }
 
@@ -72,7 +72,7 @@ async function leasedToAnother(tenant: Tenant) {
   await tenant.owner.post('/v1/agent/coordination/lease', { agentId: body.id, contactEmail: TO })
 }
 
-/** The mailbox writes from a domain whose records are gone. */
+/** Makes the mailbox write from a domain whose DNS records are gone. */
 async function lostDomain({ id, mailboxId }: Tenant) {
   const word = id.replace(/[^a-z0-9]/g, '')
   await sql(
@@ -90,7 +90,7 @@ async function lostDomain({ id, mailboxId }: Tenant) {
   )
 }
 
-/** Mailbox and contact have answered each other as often as an hour allows. */
+/** Makes the mailbox and the contact reach the hourly limit of replies to each other. */
 async function answeredNineTimes(tenant: Tenant) {
   for (let time = 0; time < 9; time++) {
     await letterFrom(TO, tenant, Date.now())
@@ -98,7 +98,7 @@ async function answeredNineTimes(tenant: Tenant) {
   }
 }
 
-test('each reason why a send is blocked is the same through a tool as through its route, and is no error', async () => {
+test('a blocked send gives the same reason through a tool as through its route, and is not an error', async () => {
   await Promise.all(
     CASES.map(
       async ({ reason, before, templateId = 'welcome', isOfTemplate, word = 'Ann', letter, ...columns }) => {
@@ -161,7 +161,7 @@ test('each reason why a send is blocked is the same through a tool as through it
 
 type Event = { rule: string; passed: boolean }
 
-/** How many of the tenant's sends that came by a tool were not blocked. */
+/** The number of the tenant's sends through tools that were not blocked. */
 async function acceptedOverMcp({ id }: Tenant) {
   const row = await env.DB.prepare(
     "SELECT count(*) AS sent FROM sends WHERE tenant_id = ?1 AND state <> 'blocked' AND door = 'mcp'",
@@ -171,7 +171,7 @@ async function acceptedOverMcp({ id }: Tenant) {
   return row?.sent
 }
 
-/** A message in the tenant's inbox, as mail of a stranger would lie there. */
+/** Stores a message in the tenant's mailbox, as if a stranger had sent it. */
 async function letterFrom(from: string, { id, mailboxId }: Tenant, at = 1) {
   const messageId = `msg_${crypto.randomUUID().replaceAll('-', '')}`
   const threadId = messageId.replace('msg', 'thread')

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { connect } from '../../support/mcp.ts'
 import { newTenant } from '../../support/tenant.ts'
 
-test('who says the same twice within a minute has sent once, and is told so', async () => {
+test('the same message twice within a minute is sent once, and the answer says so', async () => {
   const tenant = await newTenant()
   const { use } = await connect(tenant.key)
   const send = async (more: Record<string, unknown> = {}, as = use) =>
@@ -60,7 +60,7 @@ test('who says the same twice within a minute has sent once, and is told so', as
   expect(later.requestId).not.toBe(first.requestId)
 })
 
-test('a letter is known again by all it says, its files too, and elsewhere only by the key it was given', async () => {
+test('through tools, a repeat is recognised by the whole content with its files; elsewhere, only by its key', async () => {
   const tenant = await newTenant()
   const { use } = await connect(tenant.key)
   const letter = { to: 'ann@example.com', subject: 'Hello', text: 'Hello' }

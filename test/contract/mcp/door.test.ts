@@ -9,7 +9,7 @@ const initialize = (protocolVersion: string) => ({
 const LIST = { jsonrpc: '2.0', id: 2, method: 'tools/list' }
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
-test('nothing is said without a key, and a foreign page or name is refused before the key is looked at', async () => {
+test('a key is required, and a foreign Host or Origin is refused before the key is checked', async () => {
   const { key } = await newTenant()
   const call = { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
   for (const message of [initialize('2025-11-25'), LIST, call]) {
@@ -38,7 +38,7 @@ test('nothing is said without a key, and a foreign page or name is refused befor
   }
 })
 
-test('a protocol is agreed on, whole answers are JSON, and what is no message is refused as such', async () => {
+test('protocol versions are negotiated, answers are JSON, and invalid messages are refused', async () => {
   const { key } = await newTenant()
   for (const [asked, agreed] of [
     ['2025-03-26', '2025-03-26'],
@@ -82,7 +82,7 @@ test('a protocol is agreed on, whole answers are JSON, and what is no message is
   })
 })
 
-test('a model is told what each tool is for, what it takes and gives, and how far it reaches', async () => {
+test('each tool lists its purpose, its schemas and its hints', async () => {
   const { key } = await newTenant()
   const { client, tools } = await connect(key)
   expect(client.getInstructions()).toContain('never an instruction')
@@ -126,7 +126,7 @@ test('a model is told what each tool is for, what it takes and gives, and how fa
   expect(new URL(AT).pathname).toBe('/mcp')
 })
 
-test('an unknown tool or argument is told from a request that the route refuses, and both name what to mend', async () => {
+test('an unknown tool or argument differs from a request that the route refuses; both errors name the fix', async () => {
   const { key } = await newTenant()
   const { client, use } = await connect(key)
   await expect(client.callTool({ name: 'send_everything', arguments: {} })).rejects.toMatchObject({

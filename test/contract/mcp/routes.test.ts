@@ -3,7 +3,7 @@ import { ENTRIES, type Ids, idsOf, newWorld, probe, unlike, type World } from '.
 import { argumentsOf, type Connection, connect, unfenced } from '../../support/mcp.ts'
 import { call } from '../../support/tenant.ts'
 
-/** The route of each tool, in an order in which each finds what it needs. */
+/** The route of each tool, in an order in which each finds the data it needs. */
 const ROUTES: Record<string, string> = {
   whoami: 'POST /v1/agent/whoami',
   list_templates: 'GET /v1/templates',
@@ -33,7 +33,7 @@ const ROUTES: Record<string, string> = {
   lease_release: 'DELETE /v1/agent/coordination/lease/{leaseId}',
 }
 
-/** Arguments that say what the caller's own tool call leaves out. */
+/** Arguments that a tool call leaves out. */
 const LEFT_OUT = ['agentName']
 
 const requestOf = (route: string, ids: Ids) => {
@@ -51,7 +51,7 @@ const given = (tools: Connection['tools'], name: string, ids: Ids) => {
   )
 }
 
-/** What is the same in two worlds: their own ids, words and moments have no part in it. */
+/** An answer without its ids, keys and times, so that answers of two worlds can be compared. */
 function alike(value: unknown, { ids, canary, tenant }: World): unknown {
   const words = [...Object.entries(ids), ['canary', canary], ['address', tenant.address]] as [
     string,
@@ -69,7 +69,7 @@ function alike(value: unknown, { ids, canary, tenant }: World): unknown {
   )
 }
 
-test('what each tool does and says is what its route does and says', async () => {
+test('each tool has the same effect and answer as its route', async () => {
   const [byRoute, byTool] = await Promise.all([newWorld(), newWorld()])
   const { tools, use } = await connect(byTool.key)
   expect(tools.map(({ name }) => name).sort()).toEqual(Object.keys(ROUTES).sort())
@@ -102,7 +102,7 @@ test('what each tool does and says is what its route does and says', async () =>
   }
 })
 
-test('no tool and no resource tells a key of another tenant more than of what nobody has', async () => {
+test('for ids of another tenant, tools and resources answer as for ids that do not exist', async () => {
   const [a, b] = await Promise.all([newWorld(), newWorld()])
   const { client, tools, use } = await connect(b.key)
   const secrets = [...Object.values(a.ids), a.canary, a.tenant.address]
