@@ -17,8 +17,6 @@ type SecretPrefix = 'mm_live_' | 'mm_smtp_'
 const PREFIX = 'mm_live_'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const WELL_FORMED = /^[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/
-/** How many characters of a key are shown later, to tell one key from another. */
-const SHOWN = PREFIX.length + 6
 
 /** A new secret: its prefix, 32 random bytes in base62, and their CRC32 in base62, which finds typing errors. */
 export function newSecret(prefix: SecretPrefix = PREFIX): string {
@@ -36,6 +34,9 @@ export function isWellFormed(secret: string, prefix: SecretPrefix = PREFIX): boo
   const rest = secret.slice(prefix.length)
   return secret.startsWith(prefix) && WELL_FORMED.test(rest) && crc62(rest.slice(0, -6)) === rest.slice(-6)
 }
+
+/** The first characters of a key, which are shown later to tell one key from another. */
+export const shownPrefix = (secret: string) => secret.slice(0, PREFIX.length + 6)
 
 /** The SHA-256 of a secret in hex. Only this hash is stored. */
 export const hashSecret = sha256
@@ -93,7 +94,7 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
         id,
         tenantId: ctx.tenantId,
         hash,
-        prefix: secret.slice(0, SHOWN),
+        prefix: shownPrefix(secret),
         createdAt: ctx.now,
         ...request,
       })

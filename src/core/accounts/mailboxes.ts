@@ -1,14 +1,13 @@
 import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
-import { type Env, settings } from '../../env.ts'
 import { agents, aliases, mailboxes, tenants } from '../../schema/accounts.ts'
 import { sends } from '../../schema/sending.ts'
-import { type Address, parseAddress, safeHeaderText } from '../ground/address.ts'
+import { safeHeaderText } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
 import { isTerminal, statesWhere } from '../policy/states.ts'
-import { RESERVED } from './registration.ts'
+import { ownAddress } from './local-part.ts'
 import { mayDecide } from './tenants.ts'
 
 type Row = typeof mailboxes.$inferSelect
@@ -20,8 +19,6 @@ export type Autonomy = Row['autonomy']
 
 /** From the most review to the least. */
 const AUTONOMY: Autonomy[] = ['review', 'first_contact', 'auto']
-
-const LOCAL_PART = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 
 /**
  * The settings of a mailbox. A setting that is left out keeps its value, or for a new mailbox gets the default of the
@@ -45,26 +42,6 @@ export type MailboxChange = {
     | 'onUnknown'
     | 'humanizerEnabled'
     | 'humanizerStyle']?: Row[Field] | undefined
-}
-
-/**
- * The address in our mail domain that a text asks for. The text is a local part or a whole address. Throws `invalid` for a
- * reserved name, and for anything but letters and digits with single dots, hyphens or underscores between them.
- */
-function ownAddress(env: Env, text: string): Address {
-  const { mailDomain } = settings(env)
-  const wrong = (why: string) => new Fault('invalid', `address ${why}`, { field: 'address' })
-  const address = parseAddress(text.includes('@') ? text : `${text}@${mailDomain}`)
-  if (address === null) throw wrong('is neither a local part nor an email address.')
-  if (address.domain !== mailDomain) throw wrong(`must be in ${mailDomain}.`)
-  const local = address.contact.slice(0, address.contact.lastIndexOf('@'))
-  if (!LOCAL_PART.test(local)) {
-    throw wrong('must be letters and digits, with single dots, hyphens or underscores between them.')
-  }
-  if (RESERVED.has(local.replace(/[._]/g, '-')) || RESERVED.has(local.replace(/[._-]/g, ''))) {
-    throw wrong(`"${local}" is reserved. Choose another.`)
-  }
-  return { ...address, email: address.contact }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { and, asc, eq, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, ne, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
 import { mustBeAddress } from '../ground/address.ts'
@@ -19,6 +19,20 @@ const OWNERS_AT_MOST = 100
 export async function listOwners(ctx: Ctx): Promise<Owner[]> {
   mustBeAllowed(ctx, 'read')
   return await ctx.db.select().from(owners).where(eq(owners.tenantId, ctx.tenantId)).orderBy(asc(owners.id))
+}
+
+/** The person who claimed the caller's tenant. Throws `not_claimed` if nobody has claimed it yet. */
+export async function claimedOwner({ db, tenantId }: Ctx): Promise<Owner> {
+  const [owner] = await db
+    .select()
+    .from(owners)
+    .where(and(eq(owners.tenantId, tenantId), isNotNull(owners.claimedAt)))
+    .limit(1)
+  if (owner) return owner
+  throw new Fault(
+    'not_claimed',
+    'Nobody has claimed this agent yet. A person must open its claim_url first; GET /v1/agents/heartbeat returns it.',
+  )
 }
 
 /**

@@ -1,14 +1,15 @@
 import { type Env, settings } from '../../env.ts'
 import { agents, claims, keys, mailboxes, owners, tenants } from '../../schema/accounts.ts'
 import { parseAddress, safeHeaderText } from '../ground/address.ts'
-import { type Actor, database } from '../ground/ctx.ts'
+import { type Actor, type Db, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId, newToken } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
 import { CLAIM_LINK_MS, claimToken } from './claims/link.ts'
-import { hashSecret, newSecret } from './keys.ts'
+import { hashSecret, newSecret, shownPrefix } from './keys.ts'
+import { isReserved, suggestLocalPart } from './local-part.ts'
 
 export type Registered = {
   tenantId: string
@@ -26,14 +27,16 @@ export type RegistrationRequest = {
   description: string | null
   ownerHint: string | null
   localPart?: string | null
-  /** Where the request came from, as the network's edge tells it; null where it tells nothing. */
+  /** The client's IP address as Cloudflare reports it, or null if it reports none. */
   clientAddress: string | null
 }
 
 /**
- * Opens a tenant with one agent, one mailbox and one key. The key can never approve; until the owner claims the agent
- * it may read and not send. Under AUTO_CLAIM, in local development only, the owner is taken as claimed and verified.
- * Where a local part is asked for, the mailbox has that address or the fault is `conflict`.
+ * Opens a tenant with one agent, one mailbox and one key. The key can never approve, and it cannot send until an owner
+ * claims the agent. With AUTO_CLAIM, in local development only, the agent is claimed and verified at once.
+ *
+ * Throws `conflict` if the local part that the request asks for is taken or reserved, and `too_many_registrations` if too
+ * many agents registered from the same network.
  */
 export async function register(env: Env, now: Date, request: RegistrationRequest): Promise<Registered> {
   const unsafe = safeHeaderText(request.name)
@@ -51,28 +54,74 @@ export async function register(env: Env, now: Date, request: RegistrationRequest
 
 const REGISTRATION: Actor = { kind: 'system', name: 'registration' }
 
-/** Opens a tenant under one address, or nothing at all where the address is taken. */
+/** What a new tenant is made of, before anything is written. */
+type Opening = {
+  request: RegistrationRequest
+  now: Date
+  address: string
+  tenantId: string
+  agentId: string
+  mailboxId: string
+  keyId: string
+  secret: string
+  claimToken: string
+  /** Claimed at once, by this owner; null for an agent that a person has to claim. */
+  owner: { email: string; contact: string } | null
+  level: 'trusted' | 'sandbox'
+}
+
+function newOpening(env: Env, now: Date, request: RegistrationRequest, localPart: string): Opening {
+  const { autoClaim, mailDomain } = settings(env)
+  const tenantId = newId('tenant', now)
+  return {
+    request,
+    now,
+    address: `${localPart}@${mailDomain}`,
+    tenantId,
+    agentId: newId('agent', now),
+    mailboxId: newId('mbx', now),
+    keyId: newId('key', now),
+    secret: newSecret(),
+    // Without a TOKEN_SECRET the link is random, and the service cannot show it again.
+    claimToken: claimToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`,
+    owner: autoClaim ? (parseAddress(request.ownerHint ?? '') ?? localOwner(tenantId, mailDomain)) : null,
+    level: autoClaim ? 'trusted' : 'sandbox',
+  }
+}
+
+/** Opens a tenant with this address, or returns null and writes nothing if the address is taken. */
 async function open(
   env: Env,
   now: Date,
   request: RegistrationRequest,
   localPart: string,
 ): Promise<Registered | null> {
-  const { autoClaim, mailDomain } = settings(env)
   const db = database(env)
-  const tenantId = newId('tenant', now)
-  const agentId = newId('agent', now)
-  const mailboxId = newId('mbx', now)
-  const keyId = newId('key', now)
-  const secret = newSecret()
-  // Without a TOKEN_SECRET the link is shown this once.
-  const token = claimToken(env, { id: tenantId, createdAt: now }, now) ?? `${newToken()}${newToken()}`
-  const claimedAt = autoClaim ? now : null
-  const level = autoClaim ? 'trusted' : 'sandbox'
-  const keyPrefix = secret.slice(0, 14)
-  const owner = autoClaim ? (parseAddress(request.ownerHint ?? '') ?? ownerOf(tenantId, mailDomain)) : null
-  const address = `${localPart}@${mailDomain}`
-  const [free] = await db
+  const opening = newOpening(env, now, request, localPart)
+  const { tenantId, agentId, keyId, address, secret, level, owner } = opening
+  const [mailbox] = await insertMailbox(db, opening)
+  if (!mailbox) return null
+  const [keyHash, tokenHash] = await Promise.all([hashSecret(secret), hashSecret(opening.claimToken)])
+  const [, opened] = await db.batch([
+    insertTenant(db, opening),
+    insertAgent(db, opening),
+    insertKey(db, opening, keyHash),
+    insertClaim(db, opening, tokenHash),
+    ...(owner ? [insertOwner(db, opening, owner)] : []),
+    ...audited({ db, now, tenantId, actor: REGISTRATION }, [
+      { action: 'tenant.opened', target: tenantId, detail: { name: request.name, level } },
+      { action: 'agent.registered', target: agentId, detail: { name: request.name, address } },
+      { action: 'key.created', target: keyId, detail: { agentId } },
+    ]),
+  ])
+  const [agent] = opened
+  if (!agent) throw new Error('the agent was not written')
+  const keyPrefix = shownPrefix(secret)
+  return { tenantId, agent, mailbox, level, secret, keyPrefix, claimToken: opening.claimToken, owner }
+}
+
+function insertMailbox(db: Db, { request, now, address, tenantId, agentId, mailboxId }: Opening) {
+  return db
     .insert(mailboxes)
     .values({
       tenantId,
@@ -87,69 +136,56 @@ async function open(
     })
     .onConflictDoNothing()
     .returning()
-  if (!free) return null
-  const [, opened] = await db.batch([
-    db.insert(tenants).values({
-      id: tenantId,
+}
+
+function insertTenant(db: Db, { request, now, tenantId, mailboxId, level }: Opening) {
+  return db
+    .insert(tenants)
+    .values({ id: tenantId, name: request.name, level, defaultMailboxId: mailboxId, createdAt: now })
+}
+
+function insertAgent(db: Db, { request, now, tenantId, agentId, owner }: Opening) {
+  return db
+    .insert(agents)
+    .values({
+      tenantId,
+      id: agentId,
       name: request.name,
-      level,
-      defaultMailboxId: mailboxId,
-      createdAt: now,
-    }),
-    db
-      .insert(agents)
-      .values({
-        tenantId,
-        id: agentId,
-        name: request.name,
-        description: request.description,
-        status: autoClaim ? 'active' : 'pending_claim',
-        lastHeartbeatAt: now,
-        registeredAt: now,
-      })
-      .returning(),
-    db.insert(keys).values({
-      id: keyId,
-      tenantId,
-      hash: await hashSecret(secret),
-      prefix: keyPrefix,
-      label: 'registration',
-      agentId,
-      permissions: ['read', 'send', 'manage'],
-      createdAt: now,
-    }),
-    db.insert(claims).values({
-      tokenHash: await hashSecret(token),
-      tenantId,
-      expiresAt: new Date(now.getTime() + CLAIM_LINK_MS),
-      usedAt: claimedAt,
-    }),
-    ...(owner
-      ? [
-          db.insert(owners).values({
-            tenantId,
-            id: newId('own', now),
-            email: owner.email,
-            contact: owner.contact,
-            claimedAt: now,
-            verifiedAt: now,
-          }),
-        ]
-      : []),
-    ...audited({ db, now, tenantId, actor: REGISTRATION }, [
-      { action: 'tenant.opened', target: tenantId, detail: { name: request.name, level } },
-      { action: 'agent.registered', target: agentId, detail: { name: request.name, address } },
-      { action: 'key.created', target: keyId, detail: { agentId } },
-    ]),
-  ])
-  const [agent] = opened
-  if (!agent) throw new Error('the agent was not written')
-  return { tenantId, agent, mailbox: free, level, secret, keyPrefix, claimToken: token, owner }
+      description: request.description,
+      status: owner ? 'active' : 'pending_claim',
+      lastHeartbeatAt: now,
+      registeredAt: now,
+    })
+    .returning()
+}
+
+function insertKey(db: Db, { now, tenantId, agentId, keyId, secret }: Opening, hash: string) {
+  return db.insert(keys).values({
+    id: keyId,
+    tenantId,
+    hash,
+    prefix: shownPrefix(secret),
+    label: 'registration',
+    agentId,
+    permissions: ['read', 'send', 'manage'],
+    createdAt: now,
+  })
+}
+
+function insertClaim(db: Db, { now, tenantId, owner }: Opening, tokenHash: string) {
+  const expiresAt = new Date(now.getTime() + CLAIM_LINK_MS)
+  return db.insert(claims).values({ tokenHash, tenantId, expiresAt, usedAt: owner ? now : null })
+}
+
+function insertOwner(db: Db, { now, tenantId }: Opening, { email, contact }: NonNullable<Opening['owner']>) {
+  return db
+    .insert(owners)
+    .values({ tenantId, id: newId('own', now), email, contact, claimedAt: now, verifiedAt: now })
 }
 
 /**
- * Counts one registration against the network it comes from, and gives the way to take it back. Calls from this machine
- * itself are not counted in local development; where no address is told, all count together.
+ * Counts one registration for the network of its client, and returns a function that takes the count back. In local
+ * development calls from this machine are not counted. Clients without a known address are counted together.
  */
 async function countRegistration(env: Env, now: Date, address: string | null): Promise<() => Promise<void>> {
   const { isLocal, registrations } = settings(env)
@@ -162,36 +198,18 @@ async function countRegistration(env: Env, now: Date, address: string | null): P
   throw new Fault('too_many_registrations', message, { retryAfter })
 }
 
-/** The local parts to try, in this order: the one asked for, or five that the name suggests. */
+/** The local parts to try, in this order: the one asked for, or five made from the name. */
 function localParts({ name, localPart }: { name: string; localPart?: string | null }): string[] {
-  if (!localPart) return Array.from({ length: 5 }, (_, attempt) => slug(name, attempt))
-  if (RESERVED.has(localPart) || RESERVED.has(localPart.replaceAll('-', ''))) throw taken(localPart)
+  if (!localPart) return Array.from({ length: 5 }, (_, attempt) => suggestLocalPart(name, attempt))
+  if (isReserved(localPart)) throw taken(localPart)
   return [localPart]
 }
 
 const taken = (localPart: string) =>
   new Fault('conflict', `"${localPart}" is taken or reserved. Choose another.`, { field: 'agent_id' })
 
-/** The local part that a name asks for; from the second attempt on with something random behind it. */
-function slug(name: string, attempt: number): string {
-  const plain = name
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 40)
-  const base = plain === '' || RESERVED.has(plain) ? `agent-${plain}`.replace(/-$/, '') : plain
-  return attempt === 0 && base === plain ? base : `${base}-${newToken().slice(0, 6)}`
-}
-
-/** Local parts that speak for the domain itself (RFC 2142) and must not be an agent's. */
-export const RESERVED = new Set(
-  'abuse admin administrator billing dns ftp help hostmaster info mailer-daemon marketing news no-reply noc noreply postmaster root sales security ssl-admin support usenet uucp webmaster www'.split(
-    ' ',
-  ),
-)
-
-function ownerOf(tenantId: string, mailDomain: string) {
+/** The owner of an agent that is claimed at once, if the request names none. */
+function localOwner(tenantId: string, mailDomain: string) {
   const email = `owner-${tenantId.slice(-8)}@${mailDomain}`
   return { email, contact: email }
 }

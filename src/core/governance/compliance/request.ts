@@ -4,7 +4,7 @@ import { keys, sessions, smtpCredentials, tenants } from '../../../schema/accoun
 import { erasures } from '../../../schema/governance.ts'
 import { bonds } from '../../../schema/payments.ts'
 import { hashSecret } from '../../accounts/keys.ts'
-import { claimedOwner } from '../../accounts/owner.ts'
+import { claimedOwner } from '../../accounts/people.ts'
 import { type Ctx, database, mustBeAllowed, newCtx } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId, newToken } from '../../ground/ids.ts'

@@ -1,6 +1,6 @@
 import { type Env, settings } from '../../../env.ts'
 import { checkouts } from '../../../schema/payments.ts'
-import { claimedOwner } from '../../accounts/owner.ts'
+import { claimedOwner } from '../../accounts/people.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'

@@ -1,7 +1,7 @@
 import { eq, ne } from 'drizzle-orm'
 import { tenants } from '../../../schema/accounts.ts'
 import { subscriptions } from '../../../schema/payments.ts'
-import type { Owner } from '../../accounts/owner.ts'
+import type { Owner } from '../../accounts/people.ts'
 import { type Ctx, one } from '../../ground/ctx.ts'
 import { newId } from '../../ground/ids.ts'
 import { asked, type Provider } from './stripe.ts'

@@ -1,7 +1,7 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { Env } from '../../../env.ts'
 import { bonds } from '../../../schema/payments.ts'
-import { claimedOwner } from '../../accounts/owner.ts'
+import { claimedOwner } from '../../accounts/people.ts'
 import { type Ctx, database, mustBeAllowed, one } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
