@@ -16,7 +16,7 @@ import { sql } from '../support/matrix-dump.ts'
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
-/** As in production: nobody is claimed by himself. */
+/** As in production: an agent is not claimed at once. */
 const real = { ...env, AUTO_CLAIM: '0' }
 
 const REQUEST = { name: 'Core Bot', description: null, ownerHint: null, clientAddress: null }
@@ -39,7 +39,7 @@ const code = (asked: Promise<unknown>) =>
     (error: { code?: string }) => error.code ?? String(error),
   )
 
-test('of a hundred people who claim one agent at once one is its owner, and one is written to', async () => {
+test('if a hundred people claim an agent at once, one becomes its owner and only that one gets a letter', async () => {
   const now = new Date()
   const { tenantId, claimToken } = await newAgent(now)
   const emails = Array.from({ length: 100 }, someone)
@@ -64,7 +64,7 @@ test('of a hundred people who claim one agent at once one is its owner, and one 
   expect(await levelOf(tenantId)).toBe('trusted')
 })
 
-test('a claim link is good for 30 days and a mailed one for 24 hours, to the millisecond', async () => {
+test('a claim link expires after 30 days and a mailed link after 24 hours, to the millisecond', async () => {
   const now = new Date()
   const later = (ms: number) => ({ env: real, now: new Date(now.getTime() + ms) })
   const claim = (ms: number, token: string) =>
@@ -88,11 +88,11 @@ test('a claim link is good for 30 days and a mailed one for 24 hours, to the mil
   expect(await code(verifyOwner(later(DAY_MS - 1), token))).toBe('done')
   expect(await levelOf(agent.tenantId)).toBe('trusted')
   expect(await code(verifyOwner(later(DAY_MS), token))).toBe('conflict')
-  // Whoever looks at the claim link of an agent that has an owner learns that, and not its age.
+  // The claim link of an agent that has an owner is `used`, even after it would have expired.
   expect((await findClaim(later(CLAIM_LINK_MS), agent.claimToken))?.state).toBe('used')
 })
 
-test('only hashes of links are kept, and the claim link can be shown again without keeping more', async () => {
+test('only hashes of links are stored, and the claim link can be shown again without storing it', async () => {
   const now = new Date()
   const { tenantId, secret, claimToken } = await newAgent(now)
   const linkAt = async (ms: number, on = real) => {
@@ -117,7 +117,7 @@ test('only hashes of links are kept, and the claim link can be shown again witho
   const at = { env: real, now: new Date(now.getTime() + CLAIM_LINK_MS) }
   expect((await findClaim(at, renewed[0] ?? ''))?.state).toBe('open')
 
-  // Another secret gives another link, and the first is still good; without one there is none to show.
+  // Another TOKEN_SECRET gives another link, and the first one still works. Without a TOKEN_SECRET no link is shown again.
   const other = { ...real, TOKEN_SECRET: 'another secret of 32 characters, at least' }
   const changed = await linkAt(1, other)
   expect(changed).not.toBe(claimToken)
@@ -127,7 +127,7 @@ test('only hashes of links are kept, and the claim link can be shown again witho
   expect(once.claimToken).toMatch(/^[0-9a-f]{64}$/)
   expect((await findClaim({ env: secretless, now }, once.claimToken))?.state).toBe('open')
 
-  // Whichever is used, the others are used with it.
+  // Using one of the links uses up the others.
   expect(
     await code(claimByMail({ env: real, now }, changed ?? '', { email: someone(), xHandle: null })),
   ).toBe('done')
@@ -140,7 +140,7 @@ test('only hashes of links are kept, and the claim link can be shown again witho
   expect(await count('owners', tenantId)).toBe(1)
 })
 
-test('letters of the service spend nothing of an agent’s, and bounces of strangers do not silence it', async () => {
+test('letters of the service use none of an agent’s limits, and a bad reputation does not stop them', async () => {
   const now = new Date()
   const at = { env: real, now }
   const agent = await newAgent(now)
@@ -158,7 +158,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
   await sql(`UPDATE mailboxes SET reputation = 0 WHERE tenant_id = 'tenant_system'`)
   expect((await mailVerificationAgain(at, agent.claimToken)).mailed).toEqual({ isSent: true })
 
-  // Who has refused our mail is not written to, and the link that was never sent is not kept.
+  // The service does not write to a suppressed address, and does not store a link that it did not send.
   await sql(
     `INSERT INTO suppressions (tenant_id, contact, scope, campaign_id, id, email, reason_code, created_at)
      VALUES ('tenant_system', ?1, 'global', '', ?1, ?1, 'complaint', 1)`,
@@ -173,7 +173,7 @@ test('letters of the service spend nothing of an agent’s, and bounces of stran
   expect(await count('verifications', agent.tenantId)).toBe(links)
 })
 
-test('so many registrations from one network in an hour and in a day, by UTC windows', async () => {
+test('registrations from one network are limited per UTC hour and UTC day', async () => {
   const on = { ...real, REGISTRATIONS_PER_HOUR: '3', REGISTRATIONS_PER_DAY: '5' }
   const midnight = Math.ceil(Date.now() / DAY_MS) * DAY_MS
   const at = (ms: number, clientAddress: string) =>
@@ -197,7 +197,7 @@ test('so many registrations from one network in an hour and in a day, by UTC win
   expect(await at(0, '203.0.112.1')).toBe('registered')
   expect(await at(0, '127.0.0.1')).toBe('registered')
 
-  // In production nothing goes uncounted: not this machine, not what bears no address at all.
+  // In production all are counted: also from this machine, and without a valid address.
   const production = { ...on, LOCAL: '0' }
   for (const clientAddress of ['127.0.0.1', null, 'garbage, more']) {
     const codes = await Promise.all(
@@ -210,7 +210,7 @@ test('so many registrations from one network in an hour and in a day, by UTC win
   }
 })
 
-test('addresses are counted by the network that one customer has', () => {
+test('an address counts for its network: /24 for IPv4, /48 for IPv6', () => {
   for (const [address, network] of [
     ['192.0.2.200', '192.0.2.0/24'],
     ['::ffff:192.0.2.7', '192.0.2.0/24'],
@@ -228,7 +228,7 @@ test('addresses are counted by the network that one customer has', () => {
     expect({ address, network: networkOf(address) }).toEqual({ address, network })
 })
 
-test('the trust score is the published sum, whole and between 0 and 100', () => {
+test('the trust score is the published sum, an integer between 0 and 100', () => {
   const fresh = {
     ...{ isClaimed: false, isVerified: false, hasBond: false, ageDays: 0, approved: 0, rejected: 0 },
     ...{ sent: 0, delivered: 0, bounced: 0, complained: 0 },

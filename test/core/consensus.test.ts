@@ -34,7 +34,7 @@ const rows = async (sql: string, ...binds: unknown[]) =>
       .all<Record<string, unknown>>()
   ).results
 
-test('60 agents at once, 20 of them voting twice, are counted once each, in the object and in the database', async () => {
+test('when 60 agents vote at once and 20 of them twice, each is counted once, in the object and in the database', async () => {
   const tenantId = newName()
   const names = Array.from({ length: 60 }, (_, i) => `agent ${i}`)
   const ids = await agentsOf(ctxOf(tenantId, START), names)
@@ -65,7 +65,7 @@ test('60 agents at once, 20 of them voting twice, are counted once each, in the 
   expect(mirrored).toEqual(held.sort((a, b) => (a.agent_id < b.agent_id ? -1 : 1)))
 })
 
-test('the electorate is who is active at the vote and who has voted; the silent cannot vote, and a vote stays', async () => {
+test('agents that are active or have voted form the electorate; an inactive agent cannot vote, and a vote cannot be changed', async () => {
   const tenantId = newName()
   const [a = '', b = '', c = ''] = await agentsOf(ctxOf(tenantId, START), ['a', 'b', 'c'])
   const { id } = await open(tenantId, a, START, 30)
@@ -73,7 +73,7 @@ test('the electorate is who is active at the vote and who has voted; the silent 
   const repeat = await vote(tenantId, id, a, 'approve', START + 1)
   expect(repeat).toMatchObject({ status: 'pending', vote: { at: START } })
   await expect(vote(tenantId, id, a, 'reject', START)).rejects.toMatchObject({ code: 'already_voted' })
-  // At five minutes b and c are still active, so that one of three is no majority; a millisecond later they are not.
+  // After five minutes b and c are still active, so one vote of three is no majority. A millisecond later they are inactive.
   await expect(vote(tenantId, id, b, 'approve', START + 5 * MINUTE + 1)).rejects.toMatchObject({
     code: 'agent_inactive',
   })
@@ -93,7 +93,7 @@ test('the electorate is who is active at the vote and who has voted; the silent 
   })
 })
 
-test('a vote one millisecond before the timeout counts and one at it does not; who read the expiry never sees it undone', async () => {
+test('a vote counts until one millisecond before the timeout, and a request that was read as expired stays expired', async () => {
   const tenantId = newName()
   const [a = '', b = ''] = await agentsOf(ctxOf(tenantId, START + 2 * MINUTE), ['a', 'b', 'c'])
   const timeout = START + 5 * MINUTE
@@ -126,7 +126,7 @@ test('a vote one millisecond before the timeout counts and one at it does not; w
   )
 })
 
-test('what was lost between the object and the database is made good by the next read, and an unopened ballot by the next vote', async () => {
+test('the next read writes what the object knows and the database lacks, and the next vote creates an object that is missing', async () => {
   const tenantId = newName()
   const [a = '', b = '', c = ''] = await agentsOf(ctxOf(tenantId, START), ['a', 'b', 'c'])
   const { id } = await open(tenantId, a, START)
@@ -154,7 +154,7 @@ test('what was lost between the object and the database is made good by the next
     await rows('SELECT agent_id FROM consensus_votes WHERE request_id = ? ORDER BY created_at', id),
   ).toEqual([{ agent_id: a }, { agent_id: b }])
 
-  // A vote that was counted first and is written last takes nothing back.
+  // A vote that is counted first and written last does not undo the result.
   const { id: raced } = await open(tenantId, a, START)
   const slow = stalledAt(env, 1)
   const late = voteOn(newCtx(slow.env, new Date(START), tenantId, { kind: 'system', name: 'test' }), raced, {

@@ -8,7 +8,7 @@ import { call, grant, newTenant, type Tenant } from '../support/tenant.ts'
 
 type Told = { id: string; type: string; mailbox_id: string | null }
 
-/** Something that happened to the tenant, published at once. */
+/** Writes events of the tenant and publishes them at once. */
 async function happen(tenant: Pick<Tenant, 'id'>, ...happenings: Happening[]): Promise<void> {
   await env.DB.batch(eventStatements(env, tenant.id, happenings, new Date()))
   await publish(env, new Date(), tenant.id, followUp)
@@ -30,7 +30,7 @@ async function listen(key: string, query = '', headers: Record<string, string> =
   const decoder = new TextDecoder()
   let text = ''
   const events: Told[] = []
-  /** The next so many events, or as many as come within a second. */
+  /** The next `count` events, or as many as arrive within a second. */
   const next = async (count: number): Promise<Told[]> => {
     const deadline = Date.now() + 1_000
     while (events.length < count && Date.now() < deadline) {
@@ -60,7 +60,7 @@ async function socket(key: string, query = '') {
   })
   expect(response.status).toBe(101)
   const { webSocket } = response
-  if (!webSocket) throw new Error('there is no socket')
+  if (!webSocket) throw new Error('the response has no WebSocket')
   const heard: Told[] = []
   let closed: number | null = null
   webSocket.accept()
@@ -88,7 +88,7 @@ async function history({ id }: Tenant): Promise<Told[]> {
 
 const types = (events: Told[]) => events.map(({ type }) => type)
 
-test('what happens is told as it happens, to each listener what it may hear, and never another tenant’s', async () => {
+test('each listener gets the events that its key and filters allow, at once, and never those of another tenant', async () => {
   const [tenant, stranger] = await Promise.all([newTenant(), newTenant()])
   const other = await tenant.owner.post('/v1/agent/mailboxes', { address: `o-${crypto.randomUUID()}` })
   const scoped = await grant(tenant.id, ['read'], [{ mailboxId: other.body.id, permissions: ['read'] }])
@@ -120,7 +120,7 @@ test('what happens is told as it happens, to each listener what it may hear, and
   expect(await history(tenant)).toEqual(heard)
 })
 
-test('who connects again hears what it missed, in order, once, and then what comes', async () => {
+test('a listener that reconnects gets each missed event once, in order, and then the new ones', async () => {
   const tenant = await newTenant()
   await happen(tenant, about(null, 'lease.acquired'))
   const [first] = await history(tenant)
@@ -141,7 +141,7 @@ test('who connects again hears what it missed, in order, once, and then what com
   expect((await call('GET', '/v1/agent/events/stream')).status).toBe(401)
 })
 
-test('who missed more than one call can carry is told all of it', async () => {
+test('a listener that missed more than one call can carry gets all of it', async () => {
   const tenant = await newTenant()
   await happen(tenant, about(null, 'lease.acquired'))
   const [first] = await history(tenant)
@@ -159,7 +159,7 @@ test('who missed more than one call can carry is told all of it', async () => {
   expect((await ws.next(many)).map(({ id }) => id)).toEqual(ids)
 })
 
-test('who listens and does not read is left, and nothing is kept for it', async () => {
+test('a listener that does not read is disconnected, and nothing is buffered for it', async () => {
   const tenant = await newTenant()
   const { body } = await exports.default.fetch('http://moltpost.test/v1/agent/events/stream', {
     headers: { authorization: `Bearer ${tenant.key}` },
@@ -171,18 +171,18 @@ test('who listens and does not read is left, and nothing is kept for it', async 
   for (let count = 0; count < 20; count++) {
     await eventStream(env, tenant.id).announce([{ ...large, id: `evt_${count}` }], Date.now())
   }
-  const left = new Promise((resolve) => setTimeout(resolve, 3_000, 'not left'))
+  const left = new Promise((resolve) => setTimeout(resolve, 3_000, 'still connected'))
   const rest = async () => {
-    for (let octets = 0; ; ) {
+    for (let bytes = 0; ; ) {
       const { done, value } = await reader.read()
-      if (done) return octets
-      octets += value.byteLength
+      if (done) return bytes
+      bytes += value.byteLength
     }
   }
   expect(await Promise.race([rest(), left])).toBeLessThan(5_000_000)
 })
 
-test('a stream ends with the key that opened it', async () => {
+test('a stream ends when the key that opened it is revoked', async () => {
   const tenant = await newTenant()
   const made = await tenant.owner.post('/v1/agent/keys', { label: 'listener', permissions: ['read'] })
   const ws = await socket(made.body.rawKey)

@@ -42,7 +42,7 @@ const acquire = (
 const leaseObject = (tenantId: string, contact: string) =>
   env.CONTACT_LEASE.get(env.CONTACT_LEASE.idFromName(`${tenantId.length}:${tenantId}:${contact}`))
 
-/** A send of the welcome template that one agent asked for, rendered and ready to leave. */
+/** A send of the welcome template by one agent, rendered and ready to be delivered. */
 async function ready(tenant: Tenant, agentId: string, dedupeKey: string, now: number) {
   const door = {
     ...(await doorFor(muted, tenant.ownerKey, new Date(now))),
@@ -58,7 +58,7 @@ async function ready(tenant: Tenant, agentId: string, dedupeKey: string, now: nu
 const stateOf = async ({ sendId }: { sendId: string }) =>
   await env.DB.prepare('SELECT state, reason FROM sends WHERE id = ?').bind(sendId).first()
 
-test('of ten, of a hundred and of more agents asking at once one holds the contact, and every other is told who and until when', async () => {
+test('when many agents ask for a contact at once, one gets the lease, and each other learns who holds it and until when', async () => {
   for (const count of [10, 100, upTo(1_000, 200)]) {
     const tenantId = `tenant_${crypto.randomUUID()}`
     await env.DB.prepare(
@@ -89,7 +89,7 @@ test('of ten, of a hundred and of more agents asking at once one holds the conta
   }
 })
 
-test('operations through the real database and objects, evicted, aborted and alarmed, differ in nothing from the model', async () => {
+test('random operations on the real database and objects agree with the model, also after evictions, aborts and alarms', async () => {
   const divergences: string[] = []
   let operations = 0
   const games = upTo(20, 5)
@@ -117,7 +117,7 @@ test('operations through the real database and objects, evicted, aborted and ala
   expect(divergences).toEqual([])
 })
 
-test('a silent holder loses its lease one millisecond after five minutes, and no later heartbeat brings it back', async () => {
+test('a holder without a heartbeat loses its lease one millisecond after five minutes, and a later heartbeat does not restore it', async () => {
   const tenantId = `tenant_${crypto.randomUUID()}`
   const [holder = '', other = ''] = await agentsOf(ctxOf(tenantId, START), ['holder', 'other'])
   const first = await acquire(tenantId, holder, START)
@@ -138,7 +138,7 @@ test('a silent holder loses its lease one millisecond after five minutes, and no
   const second = await acquire(tenantId, other, START + 5 * MINUTE + 1)
   expect(second).toMatchObject({ held: true, lease: { agentId: other, epoch: 2 } })
 
-  // Nobody noticed this one's silence before the next agent asked.
+  // Here the next request for the lease is the first to notice that the holder is inactive.
   const third = await acquire(tenantId, holder, START + 10 * MINUTE + 2)
   expect(third).toMatchObject({ held: true, lease: { agentId: holder, epoch: 3 } })
   const history = await historyOf(ctxOf(tenantId, START), 'ann@example.com')
@@ -149,7 +149,7 @@ test('a silent holder loses its lease one millisecond after five minutes, and no
   const heartbeats = await heartbeatsOf(ctxOf(tenantId, START))
   expect(checkExclusivity(history, [], { heartbeats })).toMatchObject({ holds: true, holders: 3 })
 
-  // One that kept beating keeps it to its end, to the millisecond.
+  // A holder that keeps sending heartbeats keeps its lease to the last millisecond.
   for (let at = 14; at <= 40; at += 4)
     await heartbeat(ctxOf(tenantId, START + at * MINUTE), { id: holder, name: null })
   const end = START + 40 * MINUTE + 2
@@ -160,7 +160,7 @@ test('a silent holder loses its lease one millisecond after five minutes, and no
   expect(await acquire(tenantId, other, end)).toMatchObject({ held: true, lease: { epoch: 4 } })
 })
 
-test('what the old holder queued does not leave once another holds the contact, and no lease is given while mail leaves', async () => {
+test('a send of the old holder is blocked once another agent has the lease, and no lease is granted during a delivery', async () => {
   const tenant = await newTenant()
   const now = Date.now()
   const [old = '', next = ''] = await agentsOf(ctxOf(tenant.id, now), ['old', 'next'])
@@ -177,7 +177,7 @@ test('what the old holder queued does not leave once another holds the contact, 
     .first()
   expect(captured).toEqual({ n: 0 })
 
-  // The holder's own mail leaves, and so does everybody's once the lease is given back.
+  // The holder's own send leaves. After the release the sends of all agents leave.
   await deliverSend(
     muted,
     await ready(tenant, next, 'own', later),
@@ -186,9 +186,9 @@ test('what the old holder queued does not leave once another holds the contact, 
   )
   expect(await releaseLease(ctxOf(tenant.id, later + 3), taken.held ? taken.lease.id : '')).toBe(true)
 
-  const claimed = await lockForDelivery(muted, kept, new Date(later + 4), [])
-  if (!claimed) throw new Error('the send was not to be had')
-  expect(await depart(claimed, 'capture', ['ann@example.com'], new Date(later + 4))).toEqual({
+  const locked = await lockForDelivery(muted, kept, new Date(later + 4), [])
+  if (!locked) throw new Error('the send could not be locked')
+  expect(await depart(locked, 'capture', ['ann@example.com'], new Date(later + 4))).toEqual({
     departed: true,
   })
   const refused = await acquire(tenant.id, next, later + 5)
@@ -212,10 +212,10 @@ test('what the old holder queued does not leave once another holds the contact, 
     following,
     latencyMs: 1,
   }
-  await recordOutcome(claimed, asked, accepted, recorded)
+  await recordOutcome(locked, asked, accepted, recorded)
   expect(await acquire(tenant.id, next, later + 8)).toMatchObject({ held: true })
 
-  // A lease whose holder fell silent stops nobody: what was queued before it leaves.
+  // The lease of an inactive holder blocks no send.
   const silent = await newTenant()
   const [gone = '', patient = ''] = await agentsOf(ctxOf(silent.id, now), ['gone', 'patient'])
   const early = await ready(silent, patient, 'early', now)
@@ -226,7 +226,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   await deliverSend(muted, soon, carrierPort(muted), () => new Date(now + 5 * MINUTE + 1))
   expect(await stateOf(soon)).toMatchObject({ state: 'delivered' })
 
-  // An attempt that never ended blocks until its claim runs out, and one of unknown outcome not at all.
+  // An attempt that never ended blocks a lease until its lock expires, and not longer.
   const lost = await newTenant()
   const [sender = '', waiting = ''] = await agentsOf(ctxOf(lost.id, now), ['sender', 'waiting'])
   const bell = await ready(lost, sender, 'lost', now)
@@ -239,7 +239,7 @@ test('what the old holder queued does not leave once another holds the contact, 
   expect(await acquire(lost.id, waiting, now + 90_000)).toMatchObject({ held: true })
 })
 
-test('forty spellings of one address are one contact, also of tenants and contacts that could be read as one another', async () => {
+test('forty spellings of an address are one contact, and each tenant has its own lease for it', async () => {
   const locals = ['jose.b+x', 'Jose.B+X', 'JOSE.B+X', '"jose.b+x"', '"Jose\\.B+x"']
   const domains = ['bücher.example', 'BÜCHER.EXAMPLE', 'bu\u0308cher.Example', 'xn--bcher-kva.example']
   const spellings = locals.flatMap((local) =>
@@ -251,8 +251,8 @@ test('forty spellings of one address are one contact, also of tenants and contac
   for (const [position, spelling] of spellings.entries()) {
     const mine = await acquire(tenantId, holder, START + position, spelling)
     ids.add(mine.held ? mine.lease.id : 'lost')
-    const theirs = await acquire(tenantId, other, START + position, spelling)
-    expect(theirs).toMatchObject({ held: false, by: { agentId: holder } })
+    const refused = await acquire(tenantId, other, START + position, spelling)
+    expect(refused).toMatchObject({ held: false, by: { agentId: holder } })
   }
   expect(spellings).toHaveLength(40)
   expect(ids.size).toBe(1)
@@ -268,7 +268,7 @@ test('forty spellings of one address are one contact, also of tenants and contac
   })
 })
 
-test('renewals of one agent at once, in whatever order they arrive, leave the object and the database with the longest', async () => {
+test('concurrent renewals by one agent leave the longest lease in the object and the database, in any order', async () => {
   const tenantId = `tenant_${crypto.randomUUID()}`
   const [holder = ''] = await agentsOf(ctxOf(tenantId, START), ['holder'])
   const minutes = [5, 1_440, 10, 60, 2, 700, 30, 3]
@@ -279,7 +279,7 @@ test('renewals of one agent at once, in whatever order they arrive, leave the ob
   const [listed] = await listLeases(ctxOf(tenantId, START), { limit: 10 })
   expect(listed?.expiresAt).toEqual(new Date(START + 1_440 * MINUTE))
 
-  // The first is granted first and written last.
+  // The first renewal is granted first and written last.
   const slow = stalledAt(muted, 2)
   const first = acquireLease(newCtx(slow.env, new Date(START), tenantId, { kind: 'system', name: 'test' }), {
     agent: { id: holder, name: null },

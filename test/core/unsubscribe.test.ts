@@ -16,7 +16,7 @@ const NEWS = {
   autoPublish: true,
 }
 
-/** The environment of a deployed Worker, whose queues stand still. */
+/** The environment of a deployed Worker. Its queues deliver nothing. */
 const deployed = (secret?: string): Env => {
   const { LOCAL: _, AUTO_CLAIM: __, ...rest } = counted(env, { mute: true }).env
   return { ...rest, TOKEN_SECRET: secret }
@@ -31,7 +31,7 @@ const news = (dedupeKey: string, ...to: string[]): SendRequest => ({
 
 const SECRET = 'a secret of thirty-two characters'
 
-test('without a secret in production a send that needs the link is refused by name, and no token is one', async () => {
+test('in production without a TOKEN_SECRET, a send that needs the link is refused and no token is valid', async () => {
   const tenant = await newTenant()
   await tenant.post('/v1/templates', NEWS)
   const none = deployed()
@@ -46,7 +46,7 @@ test('without a secret in production a send that needs the link is refused by na
   expect(await unsubscribeUrl(none, someone)).toBeNull()
 
   const secrets = [SECRET, `${SECRET}!`, undefined]
-  const tokenUnder = async (with_: Env) => (await unsubscribeUrl(with_, someone))?.split('/u/')[1] ?? ''
+  const tokenUnder = async (on: Env) => (await unsubscribeUrl(on, someone))?.split('/u/')[1] ?? ''
   const token = await tokenUnder(deployed(SECRET))
   const read = await Promise.all(secrets.map((secret) => readUnsubscribe(deployed(secret), token)))
   expect(read).toEqual([someone, null, null])
@@ -56,7 +56,7 @@ test('without a secret in production a send that needs the link is refused by na
   expect(() => settings(deployed('too short'))).toThrow(/TOKEN_SECRET/)
 })
 
-test('a message to several cannot unsubscribe one of them: the template lacks the link', async () => {
+test('a send to several recipients has no unsubscribe link, so a template that needs one fails', async () => {
   const tenant = await newTenant()
   await tenant.post('/v1/templates', NEWS)
   const door = await doorFor(deployed(SECRET), tenant.key)
@@ -72,7 +72,7 @@ test('a message to several cannot unsubscribe one of them: the template lacks th
   ])
 })
 
-test('a message whose link cannot be made any more fails and leaves nothing', async () => {
+test('a send fails if its link can no longer be made', async () => {
   const tenant = await newTenant()
   await tenant.post('/v1/templates', NEWS)
   const door = await doorFor(deployed(SECRET), tenant.key)
@@ -84,27 +84,27 @@ test('a message whose link cannot be made any more fails and leaves nothing', as
   expect(JSON.stringify(body)).toContain('missing variables: unsubscribe_url')
 })
 
-test("a link that a template only uses where it is there makes mail to several possible, and the caller's own header gives way", async () => {
+test("a template with an optional link can go to several recipients, and our List-Unsubscribe header replaces the caller's", async () => {
   const tenant = await newTenant()
   const text = 'News{% if unsubscribe_url %} {{ unsubscribe_url }}{% endif %}'
   await tenant.post('/v1/templates', { ...NEWS, content: { subject: 'News', text } })
-  const with_ = deployed(SECRET)
-  const headers = { 'list-unsubscribe': '<https://example.com/theirs>' }
-  const results = await requestSends(await doorFor(with_, tenant.key), [
+  const on = deployed(SECRET)
+  const headers = { 'list-unsubscribe': '<https://example.com/own>' }
+  const results = await requestSends(await doorFor(on, tenant.key), [
     { ...news('one', 'ann@example.com'), headers },
     news('two', 'ann@example.com', 'bob@example.com'),
   ])
   const [one, two] = await Promise.all(
     results.map(async ({ requestId }) => {
       const bell = { tenantId: tenant.id, sendId: String(requestId) }
-      expect(await renderSend(with_, bell, () => new Date())).toEqual({ isReady: true })
+      expect(await renderSend(on, bell, () => new Date())).toEqual({ isReady: true })
       const row = await env.DB.prepare('SELECT rendered_key FROM sends WHERE id = ?1').bind(requestId).first()
       const kept = await env.MAIL.get(String(row?.rendered_key))
       return (await kept?.json()) as { text: string; headers: Record<string, string> }
     }),
   )
   const contact = 'ann@example.com'
-  const url = await unsubscribeUrl(with_, { tenantId: tenant.id, contact, campaignId: null })
+  const url = await unsubscribeUrl(on, { tenantId: tenant.id, contact, campaignId: null })
   expect(one).toMatchObject({ text: `News ${url}`, headers: { 'List-Unsubscribe': `<${url}>` } })
   expect(Object.keys(one?.headers ?? {}).sort()).toEqual([
     'List-Unsubscribe',

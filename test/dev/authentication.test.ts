@@ -9,7 +9,7 @@ const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 20
 const secret = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const record = `v=DKIM1; k=rsa; p=${publicKey.export({ type: 'spki', format: 'der' }).toString('base64')}`
 
-/** The zone: what any sender of these tests publishes. */
+/** The DNS zone of all senders in these tests. */
 const ZONE: Record<string, string> = {
   's1._domainkey.good.test': record,
   's1._domainkey.mail.good.test': record,
@@ -60,7 +60,7 @@ const FORGED =
   `Received: from x by mail.elsewhere.test; now\r\nAuthentication-Results: ${MTA}; dkim=pass header.d=good.test;` +
   ' dmarc=pass header.from=good.test; spf=pass smtp.mailfrom=ann@good.test\r\n'
 
-test('our reading of the header that mailauth writes gives the verdicts that mailauth reached', async () => {
+test('our reading of the Authentication-Results header of mailauth gives the results that mailauth reported', async () => {
   const good = letter('Ann <ann@good.test>')
   const signed = await sign(good, 'good.test')
   const evil = await sign(letter('ann@good.test'), 'evil.test')

@@ -92,7 +92,7 @@ async function newAgent(name: string) {
 
 const published = ({ type, value }: Pick<DnsRecord, 'type' | 'value'>) => `${type} ${value}`
 
-/** The demo owner's browser: a page asked for, or a form posted. */
+/** Signs the demo owner in, and returns their browser. */
 async function signIn() {
   const browser = async (
     method: string,
@@ -119,7 +119,7 @@ async function signIn() {
   }
 }
 
-/** Publishes records, beside what else their names hold. */
+/** Publishes records in the zone. Other records of the same names stay. */
 function publish(records: DnsRecord[]) {
   for (const record of records) {
     const name = record.name.toLowerCase()
@@ -135,7 +135,7 @@ function withdraw(records: DnsRecord[]) {
   }
 }
 
-/** What a resolver would tell the official verifier. */
+/** Answers the DNS questions of mailauth from the zone. */
 const resolver = async (name: string, type: string) => {
   const held = zone[name.toLowerCase()]
   const lines = (Array.isArray(held) ? held : []).filter((line) => line.startsWith(`${type} `))
@@ -149,7 +149,7 @@ async function arrival(to: string) {
     if (found) return found
     await sleep(50)
   }
-  throw new Error(`nothing came for ${to}\n${dev.output().slice(-3000)}`)
+  throw new Error(`no mail arrived for ${to}\n${dev.output().slice(-3000)}`)
 }
 
 const signaturesOf = async (raw: Buffer | string) => {
@@ -162,7 +162,7 @@ const signaturesOf = async (raw: Buffer | string) => {
   return dkim.results.map(({ status, signingDomain }) => ({ result: status.result, signingDomain }))
 }
 
-test('a domain is verified once every record is in place, and each that is not is named with what stands there', async () => {
+test('a domain is verified once every record is correct, and a wrong or missing one is named with the values found', async () => {
   const agent = await newAgent('Domain Agent')
   const added = await agent.post('/v1/custom-domains', { domain: 'Acme.Example.ORG.', mode: 'byoc' })
   expect(added).toMatchObject({
@@ -193,7 +193,7 @@ test('a domain is verified once every record is in place, and each that is not i
     domain: { status: 'verified' },
   })
 
-  // Each record is taken away and set wrong in turn: it alone is named, with what stands in its place.
+  // Each record in turn is removed and then set wrong. Only that record is named, with the values found.
   for (const record of records) {
     const kept = zone[record.name]
     const values =
@@ -213,7 +213,7 @@ test('a domain is verified once every record is in place, and each that is not i
     expect(await agent.verify(id)).toMatchObject({ verified: true, domain: { status: 'verified' } })
   }
 
-  // Owners spell things in their own way, and have other uses for the same names.
+  // Owners write records in other ways, and have other records under the same names.
   const [ownership, spf, dkim, dmarc, bounce] = records as [
     DnsRecord,
     DnsRecord,
@@ -254,7 +254,7 @@ test('a domain is verified once every record is in place, and each that is not i
     })
     zone[record.name] = kept ?? []
   }
-  // The policy of the domain above speaks for a name that has none of its own.
+  // A name without a DMARC record has the policy of its organizational domain.
   zone[dmarc.name] = []
   zone['_dmarc.example.org'] = ['TXT v=DMARC1; p=quarantine']
   expect(await agent.verify(id)).toMatchObject({ verified: true })
@@ -274,7 +274,7 @@ test('a domain is verified once every record is in place, and each that is not i
   })
 }, 60_000)
 
-test('in the portal each record has its state: missing, wrong with what stands there, in place', async () => {
+test('the portal shows the state of each record, and the values found of a wrong one', async () => {
   const owner = await signIn()
   const added = await owner.post('/portal/domains', { domain: 'portal.example.org' })
   const path = added.headers.get('location') ?? ''
@@ -305,7 +305,7 @@ test('in the portal each record has its state: missing, wrong with what stands t
   expect(badges((await owner.get(path)).body)).toEqual(Array(5).fill('in place'))
 })
 
-test('mail of an attached domain is signed so that mailauth passes it, and comes back to the mailbox', async () => {
+test('mail from an attached domain has a DKIM signature that mailauth accepts, and replies reach the mailbox', async () => {
   const agent = await newAgent('Signing Agent')
   const other = await newAgent('Reading Agent')
   const { id, dns_records: records } = (
@@ -347,11 +347,11 @@ test('mail of an attached domain is signed so that mailauth passes it, and comes
       to,
       signed: [{ result: 'pass', signingDomain: domain }],
     })
-    // The server shows the name as people spell it.
+    // The SMTP server shows the domain in Unicode.
     expect(mail.from).toMatch(/^bounce\+req_\w+-\w+@bounce\.münchen-signs\./)
     expect(text).toMatch(/^X-MailMolt-Trust-Score: 55\r$/m)
     expect(text).not.toMatch(/X-MailMolt-Verified/)
-    // A hop that adds fields above and folds others anew changes nothing; whatever a reader sees is covered.
+    // A relay may add header fields and fold others. A change of anything that a reader sees breaks the signature.
     const hopped = `Received: by hop.example; Sat, 1 Jan 2028 00:00:00 +0000\r\n${text.replace(/^Subject: /m, 'subject:   ')}`
     expect(await signaturesOf(Buffer.from(hopped, 'latin1'))).toMatchObject([{ result: 'pass' }])
     const forgeries = [
@@ -368,7 +368,7 @@ test('mail of an attached domain is signed so that mailauth passes it, and comes
     }
   }
 
-  // Between mailboxes of ours it never leaves, by either address.
+  // Mail between our own mailboxes is delivered internally, to either address.
   const inside = await other.post('/v1/messages', {
     to: [address, agent.email],
     subject: 'Inside',
@@ -383,7 +383,7 @@ test('mail of an attached domain is signed so that mailauth passes it, and comes
   const theirs = await other.get('/v1/messages?limit=50')
   expect(theirs.body.data).toContainEqual(expect.objectContaining({ subject: 'Back', from_addr: address }))
 
-  // And from outside, as the mail exchanger hands it over.
+  // Mail from outside comes in as the mail exchanger hands it over.
   const letter = `From: Ann <ann@example.com>\r\nTo: ${address}\r\nSubject: Outside\r\nMessage-ID: <o1@example.com>\r\n\r\nHello\r\n`
   const handed = await fetch(
     `${dev.address}/cdn-cgi/handler/email?from=ann@example.com&to=${encodeURIComponent(address)}`,
@@ -396,7 +396,7 @@ test('mail of an attached domain is signed so that mailauth passes it, and comes
     })
     .toContain('Outside')
 
-  // A domain that has lost its records holds the mail back; one that is given up frees the agent.
+  // Without its records the domain cannot send. After the domain is deleted, the agent sends from its own address.
   withdraw(records.filter(({ purpose }) => purpose === 'dkim'))
   expect(await agent.verify(id)).toMatchObject({ verified: false, domain: { status: 'failed' } })
   const refused = await agent.post('/v1/messages', {
@@ -417,7 +417,7 @@ test('mail of an attached domain is signed so that mailauth passes it, and comes
   expect(unknown.body.message.status).not.toBe('delivered')
 }, 60_000)
 
-test('a domain has one owner: claims lock nobody out, and only DNS takes it from who has proved it', async () => {
+test('a domain has one owner: an unproved claim blocks nobody, and only DNS can move a verified domain to another tenant', async () => {
   const [first, second] = [await newAgent('First Owner'), await newAgent('Second Owner')]
   const claim = async (agent: typeof first, mode: string) =>
     (await agent.post('/v1/custom-domains', { domain: 'contested.example.org', mode })).body
@@ -429,7 +429,7 @@ test('a domain has one owner: claims lock nobody out, and only DNS takes it from
   expect(await first.verify(owned.id)).toMatchObject({ verified: true })
   await first.post(`/v1/custom-domains/${owned.id}/attach`, { agent_id: first.id })
 
-  // Even with every record of its own in place, while the other's proof still stands, or cannot be looked up.
+  // The second tenant has all its records, but the first tenant's proof is still in DNS.
   const shared = ['spf', 'dmarc', 'bounce']
   const own = squatted.dns_records.filter(({ purpose }: DnsRecord) => !shared.includes(purpose))
   publish(own)
@@ -445,7 +445,7 @@ test('a domain has one owner: claims lock nobody out, and only DNS takes it from
   ).toBe(409)
   expect((await first.get(`/v1/custom-domains/${owned.id}`)).body.status).toBe('verified')
 
-  // Ids of others are nobody's.
+  // The id of another tenant's domain is unknown.
   for (const [method, path, body] of [
     ['get', `/v1/custom-domains/${owned.id}`],
     ['del', `/v1/custom-domains/${owned.id}`],
@@ -459,7 +459,7 @@ test('a domain has one owner: claims lock nobody out, and only DNS takes it from
     body: { error: 'agent_not_found' },
   })
 
-  // The domain is sold: the old proof goes, the new one stands.
+  // The domain is sold: the old proof is removed, and the new one stays.
   withdraw([owned.dns_records[0]])
   expect(await second.verify(squatted.id)).toMatchObject({ verified: true, domain: { status: 'verified' } })
   expect((await first.get(`/v1/custom-domains/${owned.id}`)).body).toMatchObject({
@@ -474,24 +474,24 @@ test('a domain has one owner: claims lock nobody out, and only DNS takes it from
   expect(sent.status).toBe(202)
   expect((await arrival('after@example.com')).raw.toString()).not.toContain('contested')
 
-  // Delegation proves the one claim whose name servers are set, and no other's.
+  // Delegation proves only the claim whose name servers are set.
   const [third, fourth] = [await newAgent('Third Owner'), await newAgent('Fourth Owner')]
   const managed = async (agent: typeof first) =>
     (await agent.post('/v1/custom-domains', { domain: 'delegated.example.org' })).body
-  const [theirs, mine] = [await managed(third), await managed(fourth)]
-  expect(mine).toMatchObject({ mode: 'managed', status: 'pending' })
-  expect(mine.ns_records).toHaveLength(2)
-  publish(mine.ns_records)
-  expect(await third.verify(theirs.id)).toMatchObject({
+  const [ofThird, ofFourth] = [await managed(third), await managed(fourth)]
+  expect(ofFourth).toMatchObject({ mode: 'managed', status: 'pending' })
+  expect(ofFourth.ns_records).toHaveLength(2)
+  publish(ofFourth.ns_records)
+  expect(await third.verify(ofThird.id)).toMatchObject({
     verified: false,
     missing: [{ purpose: 'delegation' }, {}],
   })
-  expect(await fourth.verify(mine.id)).toMatchObject({ verified: true })
+  expect(await fourth.verify(ofFourth.id)).toMatchObject({ verified: true })
   zone['delegated.example.org'] = [...(zone['delegated.example.org'] as string[]), 'NS ns1.elsewhere.example']
-  expect(await fourth.verify(mine.id)).toMatchObject({ verified: false, domain: { status: 'failed' } })
+  expect(await fourth.verify(ofFourth.id)).toMatchObject({ verified: false, domain: { status: 'failed' } })
 }, 60_000)
 
-test('a verified domain is looked at again by itself: one look that misses a record is forgiven, the third ends it, and silence counts for nothing', async () => {
+test('a verified domain is checked again by itself: it fails at the third check with a missing record, and an unanswered lookup does not count', async () => {
   const agent = await newAgent('Patient Owner')
   const claimed = (await agent.post('/v1/custom-domains', { domain: 'watched.example.org', mode: 'byoc' }))
     .body
@@ -502,12 +502,12 @@ test('a verified domain is looked at again by itself: one look that misses a rec
     db
       .prepare('SELECT status, misses, checked_at, next_at FROM domains WHERE id = ?')
       .get(claimed.id) as Record<'status' | 'misses' | 'checked_at' | 'next_at', unknown>
-  /** Brings the next look forward to now, and waits until it has been taken. */
-  const look = async (isTaken: (asked: number, before: ReturnType<typeof row>) => boolean) => {
+  /** Makes the next check due now, and waits until it is done. */
+  const check = async (isDone: (asked: number, before: ReturnType<typeof row>) => boolean) => {
     const [asked, before] = [doh.seen.asked, row()]
     db.prepare('UPDATE domains SET next_at = 1 WHERE id = ?').run(claimed.id)
     for (let left = 400; left > 0; left--) {
-      if (isTaken(doh.seen.asked - asked, before)) break
+      if (isDone(doh.seen.asked - asked, before)) break
       await sleep(50)
     }
     const { status, misses, next_at } = row()
@@ -522,21 +522,21 @@ test('a verified domain is looked at again by itself: one look that misses a rec
   const [ownership] = claimed.dns_records
   const held = zone[ownership.name] as string[]
   zone[ownership.name] = ['RCODE 2']
-  const silent = await look((asked) => asked >= claimed.dns_records.length && row().next_at !== 1)
-  expect(silent).toEqual({ status: 'verified', misses: 0, inHours: 1 })
+  const unanswered = await check((asked) => asked >= claimed.dns_records.length && row().next_at !== 1)
+  expect(unanswered).toEqual({ status: 'verified', misses: 0, inHours: 1 })
   zone[ownership.name] = held
 
   withdraw([ownership])
-  expect(await look(isWritten)).toEqual({ status: 'verified', misses: 1, inHours: 1 })
+  expect(await check(isWritten)).toEqual({ status: 'verified', misses: 1, inHours: 1 })
   publish([ownership])
-  const well = await look(isWritten)
-  expect(well).toMatchObject({ status: 'verified', misses: 0 })
-  expect([23, 24]).toContain(well.inHours)
+  const recovered = await check(isWritten)
+  expect(recovered).toMatchObject({ status: 'verified', misses: 0 })
+  expect([23, 24]).toContain(recovered.inHours)
 
   withdraw([ownership])
-  expect(await look(isWritten)).toMatchObject({ status: 'verified', misses: 1 })
-  expect(await look(isWritten)).toMatchObject({ status: 'verified', misses: 2 })
-  expect(await look(isWritten)).toEqual({ status: 'failed', misses: 3, inHours: null })
+  expect(await check(isWritten)).toMatchObject({ status: 'verified', misses: 1 })
+  expect(await check(isWritten)).toMatchObject({ status: 'verified', misses: 2 })
+  expect(await check(isWritten)).toEqual({ status: 'failed', misses: 3, inHours: null })
   db.close()
   expect((await agent.get(`/v1/custom-domains/${claimed.id}`)).body).toMatchObject({ status: 'failed' })
   const told = async () => (await agent.get('/v1/agent/events?type=domain.failed')).body

@@ -6,14 +6,17 @@ import { leaseHistory, listLeases } from '../../src/core/coordination/leases/lis
 import { releaseLease } from '../../src/core/coordination/leases/release.ts'
 import type { Ctx } from '../../src/core/ground/ctx.ts'
 
-/** Far ahead, so that no alarm of an object is due by the real clock. */
+/** The simulated clock starts far in the future, so that the real clock sets off no alarm of an object. */
 export const START = Date.UTC(2100, 0, 1)
 const MINUTE = 60_000
 
-/** How far the clock may jump: around the five minutes of an agent's silence, and around the ends of leases. */
+/**
+ * How far the clock may jump, in ms: around the five minutes after which an agent is inactive, and around the ends of
+ * leases.
+ */
 export const JUMPS = [1, 1_000, MINUTE, 299_999, 300_000, 300_001, 30 * MINUTE, 3 * 3_600_000]
 
-/** Numbers from 0 to 1, the same ones for the same seed. */
+/** A random generator with numbers from 0 to 1. The same seed gives the same numbers. */
 export function seeded(seed: number): () => number {
   let state = seed | 0
   return () => {
@@ -28,13 +31,13 @@ export function pick<Item>(random: () => number, from: readonly Item[]): Item {
   return from[Math.floor(random() * from.length)] as Item
 }
 
-/** Registers agents of these names and gives their ids. */
+/** Registers agents with these names and returns their ids. */
 export async function agentsOf(ctx: Ctx, names: string[]): Promise<string[]> {
   const registered = await Promise.all(names.map((name) => registerAgent(ctx, { name, role: 'general' })))
   return registered.map((agent) => agent.id)
 }
 
-/** The whole history of a contact, as the API would give it. */
+/** The whole lease history of a contact, as the API returns it. */
 export async function historyOf(ctx: Ctx, contact: string): Promise<LeaseRecord[]> {
   const events = await leaseHistory(ctx, contact, { limit: 10_000 })
   return events.map(({ kind, at, leaseId, epoch, agentId, holderId, expiresAt }) => ({
@@ -50,8 +53,8 @@ export async function heartbeatsOf(ctx: Ctx): Promise<Record<string, string>> {
 }
 
 /**
- * Plays random operations of three agents on two contacts and compares every answer with a reference that is a map of
- * who holds what and until when. `disturb` names what may happen to the objects in between.
+ * Runs random operations of three agents on two contacts and compares every answer with a model: a map from contact to
+ * holder and expiry. `disturb` holds further steps by name, which may disturb the objects in between.
  */
 export async function playModel({
   tenantId,

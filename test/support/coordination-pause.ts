@@ -1,6 +1,6 @@
 import type { Env } from '../../src/env.ts'
 
-/** The environment of a request that stalls before its database batch of this number (1 is the first), until it may go on. */
+/** An environment that stops a request before its database batch of this number (from 1) until `goOn` is called. */
 export function stalledAt(env: Env, number: number): { env: Env; reached: Promise<void>; goOn: () => void } {
   const reached = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()

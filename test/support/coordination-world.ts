@@ -12,8 +12,8 @@ type Methods = Record<string, (...args: unknown[]) => unknown>
 type Storage = { kv: Map<string, unknown>; alarm: number | null }
 
 /**
- * Database and lease objects in one process: SQLite with our migrations, and the object class itself over a map. `gate`
- * is passed before every database call and every call of an object; what it does decides the order of things.
+ * Simulates the database and the lease objects in one process: SQLite with our migrations, and the real object class over
+ * a map. Every call to the database or to an object first awaits `gate`, so that a test can choose the order of the calls.
  */
 export function newWorld(Lease: new (state: never, env: never) => object = ContactLease) {
   const sqlite = new DatabaseSync(':memory:')
@@ -25,9 +25,9 @@ export function newWorld(Lease: new (state: never, env: never) => object = Conta
   const world = {
     sqlite,
     gate: async (): Promise<void> => undefined,
-    /** Forgets what is in memory, as an eviction does; what was stored stays. */
+    /** Evicts all objects: their memory is lost, their storage stays. */
     evict: () => living.clear(),
-    /** Rings the alarm of every object, however late, as the platform would with the clock at `now`. */
+    /** Runs the alarm of every object that is due at `now`, with the clock set to `now`. */
     async ringAlarms(now: number) {
       const clock = Date.now
       Date.now = () => now
@@ -54,7 +54,7 @@ export function newWorld(Lease: new (state: never, env: never) => object = Conta
     return made
   }
   const env = {
-    // The simulation has no events to publish: the row is what counts.
+    // The simulation publishes no events: only the rows count.
     JOBS: { send: async () => undefined, sendBatch: async () => undefined },
     DB: databaseOver(sqlite, () => world.gate()),
     CONTACT_LEASE: {
@@ -136,7 +136,7 @@ function databaseOver(sqlite: DatabaseSync, gate: () => Promise<void>) {
   }
 }
 
-/** A send to one contact that a consumer has just claimed for delivery. */
+/** Inserts a send to one contact that is already locked for delivery. */
 export function claimSend(
   world: World,
   tenantId: string,

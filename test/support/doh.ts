@@ -5,12 +5,14 @@ import dns2 from 'dns2'
 const { createDOHServer, Packet } = dns2
 
 export type RecordType = 'A' | 'AAAA' | 'NS' | 'MX' | 'TXT' | 'CNAME'
-/** `A …`, `TXT …`, `MX …`, `CNAME …`, `RCODE n` or `HANG`: what a name has, or what it has when it is asked for. */
+/**
+ * The records of each name, or a function that returns them: `A …`, `TXT …`, `MX …`, `CNAME …`, `RCODE n` or `HANG`.
+ */
 export type Zone = Record<string, string[] | ((type: RecordType) => string[])>
 
 const TYPES: RecordType[] = ['A', 'AAAA', 'NS', 'MX', 'TXT', 'CNAME']
 
-/** What the library wants to hear of a record; a text goes in strings of 200 octets, as long keys are published. */
+/** A record's value in the form of the library. TXT values are split into strings of 200 bytes, as for long keys. */
 const DATA: Record<RecordType, (value: string) => object> = {
   A: (address) => ({ address }),
   AAAA: (address) => ({ address }),
@@ -21,8 +23,8 @@ const DATA: Record<RecordType, (value: string) => object> = {
 }
 
 /**
- * A DNS resolver over plain HTTP on loopback (RFC 8484), which knows one zone and follows its aliases as resolvers do.
- * What the zone lacks does not exist. The zone may be changed while it runs; `asked` counts the questions.
+ * A DNS resolver over plain HTTP on loopback (RFC 8484). It knows one zone, which may change while it runs, and follows
+ * its CNAME records. A name outside the zone does not exist. `seen.asked` counts the questions.
  */
 export async function startDoh(zone: Zone) {
   const seen = { asked: 0 }

@@ -5,16 +5,16 @@ import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { json, text } from './peer-http.ts'
 
-/** One request as it came in, its body as the text that its bytes are. */
+/** A request that an endpoint received, with its body as text. */
 export type Heard = { at: number; headers: Record<string, string>; body: string }
 
-/** How an endpoint answers: each status in turn, the last one for good; `hang` never answers. */
+/** How an endpoint answers: with each status in turn, then always with the last one. `hang` means no answer. */
 type Conduct = { statuses?: (number | 'hang')[]; body?: string; headers?: Record<string, string> }
 
 /**
- * Endpoints of a tenant's own: `POST /<name>` is heard and answered as `PUT /<name>` has set, 200 where it has not;
- * `GET /<name>` tells what was heard. `POST /-verify` with `{secret, headers, body}` says whether those who receive would
- * believe it, by two libraries.
+ * A server with webhook endpoints. `POST /<name>` is recorded and answered as set with `PUT /<name>`, else with 200.
+ * `GET /<name>` returns the recorded requests. `POST /-verify` with `{secret, headers, body}` returns whether two libraries
+ * for receivers accept the signature.
  */
 export async function startWebhookEndpoints() {
   const endpoints = new Map<string, { conduct: Conduct; heard: Heard[] }>()

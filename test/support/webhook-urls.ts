@@ -1,9 +1,9 @@
 import type { RecordType } from './doh.ts'
 
-/** Where the service of these tests lives. */
+/** The host of the service in these tests. */
 export const HOME = { PUBLIC_URL: 'https://api.moltpost.dev', MAIL_DOMAIN: 'agents.moltpost.dev' }
 
-/** One of each class of IPv4 address that is not public, and some that clouds keep their metadata at. */
+/** One IPv4 address of each class that is not public, and some addresses of cloud metadata services. */
 const PRIVATE = (
   '127.0.0.1 0.0.0.0 10.1.2.3 100.100.200.200 169.254.169.254 172.16.5.4 192.0.0.192 192.0.2.2 192.31.196.1 ' +
   '192.52.193.1 192.88.99.1 192.168.1.1 192.175.48.1 198.18.0.1 198.51.100.7 203.0.113.9 224.0.0.1 240.0.0.1 ' +
@@ -15,7 +15,7 @@ const PRIVATE_IPV6 = (
   '2620:4f:8000::1 3fff::1 4000::1 5f00::1 fc00::1 fd00::2 fd00:ec2::254 fe80::1 fec0::1 ff02::1 64:ff9b::808:808'
 ).split(' ')
 
-/** The ways to write one IPv4 address that a URL parser takes, or an IPv6 address that carries it. */
+/** The ways to write an IPv4 address that a URL parser accepts, and IPv6 addresses that contain it. */
 const SPELLINGS: ((octets: number[]) => string)[] = [
   (octets) => octets.join('.'),
   (octets) => `${octets.join('.')}.`,
@@ -45,7 +45,7 @@ const number = (octets: number[]) => octets.reduce((sum, octet) => sum * 256 + o
 const groups = ([a = 0, b = 0, c = 0, d = 0]: number[]) =>
   `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
 
-/** URLs that no webhook may have, by the rule that refuses them, in words of its reason. */
+/** URLs that no webhook may have. `rule` is a part of the message that refuses them. */
 export const hostileUrls: { rule: string; urls: string[] }[] = [
   {
     rule: 'an address that is not public',
@@ -213,7 +213,7 @@ export const hostileUrls: { rule: string; urls: string[] }[] = [
 
 const PUBLIC = ['A 93.184.215.14', 'AAAA 2606:2800:21f:cb07:6820:80da:af6b:8b2c']
 
-/** A zone in which the hosts of hostile URLs have public addresses, so that nothing but the URL's text refuses them. */
+/** A zone that gives the hosts of hostile URLs public addresses, so that only the text of the URL can refuse them. */
 export const deceptiveZone = Object.fromEntries(
   hostileUrls
     .flatMap(({ urls }) => urls)
@@ -221,7 +221,7 @@ export const deceptiveZone = Object.fromEntries(
     .map((url) => [new URL(url).hostname.replace(/\.+$/, ''), PUBLIC]),
 )
 
-/** Names that may be a webhook's by their text, and must not be called for what they resolve to. */
+/** Names that look harmless, but resolve to something that must not be called. */
 export const hostileZone: Record<string, string[] | ((type: RecordType) => string[])> = {
   ...Object.fromEntries(PRIVATE.map((address, index) => [`a${index}.rebind.dev`, [`A ${address}`]])),
   ...Object.fromEntries(PRIVATE_IPV6.map((address, index) => [`b${index}.rebind.dev`, [`AAAA ${address}`]])),
@@ -258,7 +258,7 @@ export const hostileZone: Record<string, string[] | ((type: RecordType) => strin
   'hangs.rebind.dev': ['HANG'],
 }
 
-/** Names that are public when a webhook is made and not when it is called: the answer before, and the one after. */
+/** Names that are public when a webhook is created, and not when it is called. */
 export const turningNames = Object.fromEntries(
   [
     ...PRIVATE.map((address) => [`A ${address}`]),
@@ -270,7 +270,7 @@ export const turningNames = Object.fromEntries(
   ].map((after, index) => [`turn${index}.rebind.dev`, { before: PUBLIC, after }]),
 )
 
-/** Webhooks as people have them. */
+/** Ordinary webhook URLs, which must be accepted. */
 export const ordinaryUrls = `
   https://hooks.zapier.com/hooks/catch/1234567/abcdefg/ https://hooks.slack.com/services/T000/B000/XXXXXXXX
   https://discord.com/api/webhooks/123456789/abc-DEF_ghi https://hook.eu1.make.com/a1b2c3d4e5f6g7

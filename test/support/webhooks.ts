@@ -1,7 +1,7 @@
 import { peers } from './peer-letter.ts'
 import type { Heard } from './peer-webhooks.ts'
 
-/** An endpoint of its own, that answers with these statuses in turn and with the last one for good. */
+/** Makes a new endpoint that answers with these statuses in turn, and then always with the last one. */
 export async function newEndpoint(
   statuses: (number | 'hang')[] = [200],
   more: { body?: string; headers?: Record<string, string> } = {},
@@ -15,7 +15,7 @@ export async function newEndpoint(
     url,
     answer,
     heard: async (): Promise<Heard[]> => (await fetch(url)).json(),
-    /** What two libraries of receivers say of a request, under a secret. */
+    /** Whether two libraries for receivers accept the signature of a request under a secret. */
     believed: async (secret: string, { headers, body }: Omit<Heard, 'at'>) => {
       const answer = await fetch(`${peers.webhooks}/-verify`, {
         method: 'POST',

@@ -18,7 +18,7 @@ import { mirror } from './mirror.ts'
 /** The agent that keeps the lease from being granted, and the time at which that ends at the latest. */
 export type Conflict = { agentId: string; agentName: string | null; expiresAt: Date }
 
-export type Acquired = { held: true; lease: Lease } | { held: false; by: Conflict }
+type Acquired = { held: true; lease: Lease } | { held: false; by: Conflict }
 
 /** How long a conflict with mail that is leaving can last, in ms. */
 const IN_FLIGHT_MS = 60_000
