@@ -38,50 +38,17 @@ function wire(socket: Socket): Wire {
   const reader: ReadableStreamDefaultReader<Uint8Array> = socket.readable.getReader()
   const writer: WritableStreamDefaultWriter<Uint8Array> = socket.writable.getWriter()
   for (const promise of [socket.opened, socket.closed, reader.closed, writer.closed]) promise.catch(() => {})
-  let buffer = new Uint8Array(0)
-
-  const line = async (deadline: number, room: number) => {
-    for (let seen = 0; ; ) {
-      const end = buffer.indexOf(10, seen)
-      if (end >= 0) {
-        const text = new TextDecoder().decode(buffer.subarray(0, end)).replace(/\r$/, '')
-        buffer = buffer.slice(end + 1)
-        return { text, length: end + 1 }
-      }
-      if (buffer.length > room) throw new WireError('protocol', 'the reply is too long')
-      seen = buffer.length
-      const { done, value } = await within(deadline - Date.now(), reader.read())
-      if (done) throw new WireError('closed', 'the server hung up')
-      const grown = new Uint8Array(buffer.length + value.length)
-      grown.set(buffer)
-      grown.set(value, buffer.length)
-      buffer = grown
-    }
-  }
+  const lines = lineReader(reader)
 
   return {
     opened: async (limitMs) => void (await within(limitMs, socket.opened)),
-    async reply(limitMs) {
-      const deadline = Date.now() + limitMs
-      const lines: string[] = []
-      let code: string | undefined
-      for (let room = REPLY_LIMIT; ; ) {
-        const { text, length } = await line(deadline, room)
-        room -= length
-        const [, digits, mark, words = ''] = /^([2-5]\d\d)(?:([ -])(.*))?$/.exec(text) ?? []
-        if (digits === undefined || (code !== undefined && digits !== code))
-          throw new WireError('protocol', 'the answer is not an SMTP reply')
-        code = digits
-        lines.push(words)
-        if (mark !== '-') return { code: Number(code), lines }
-      }
-    },
+    reply: (limitMs) => readReply(lines, Date.now() + limitMs),
     async write(bytes, limitMs) {
       const deadline = Date.now() + limitMs
       for (let start = 0; start < bytes.length; start += CHUNK)
         await within(deadline - Date.now(), writer.write(bytes.subarray(start, start + CHUNK)))
     },
-    ahead: () => buffer.length > 0,
+    ahead: () => lines.isAhead(),
     async upgrade(limitMs) {
       reader.releaseLock()
       writer.releaseLock()
@@ -95,6 +62,54 @@ function wire(socket: Socket): Wire {
       }
     },
     close: () => void socket.close().catch(() => {}),
+  }
+}
+
+type Lines = {
+  /** The next line without its end, and its length in octets. Throws if it is longer than `room`. */
+  next(deadline: number, room: number): Promise<{ text: string; length: number }>
+  /** True if octets have been read that belong to no line yet returned. */
+  isAhead(): boolean
+}
+
+function lineReader(reader: ReadableStreamDefaultReader<Uint8Array>): Lines {
+  let buffer = new Uint8Array(0)
+  return {
+    isAhead: () => buffer.length > 0,
+    async next(deadline, room) {
+      for (let seen = 0; ; ) {
+        const end = buffer.indexOf(10, seen)
+        if (end >= 0) {
+          const text = new TextDecoder().decode(buffer.subarray(0, end)).replace(/\r$/, '')
+          buffer = buffer.slice(end + 1)
+          return { text, length: end + 1 }
+        }
+        if (buffer.length > room) throw new WireError('protocol', 'the reply is too long')
+        seen = buffer.length
+        const { done, value } = await within(deadline - Date.now(), reader.read())
+        if (done) throw new WireError('closed', 'the server hung up')
+        const grown = new Uint8Array(buffer.length + value.length)
+        grown.set(buffer)
+        grown.set(value, buffer.length)
+        buffer = grown
+      }
+    },
+  }
+}
+
+/** One reply of one or more lines with the same code (RFC 5321, section 4.2.1). */
+async function readReply(lines: Lines, deadline: number): Promise<Reply> {
+  const words: string[] = []
+  let code: string | undefined
+  for (let room = REPLY_LIMIT; ; ) {
+    const { text, length } = await lines.next(deadline, room)
+    room -= length
+    const [, digits, mark, rest = ''] = /^([2-5]\d\d)(?:([ -])(.*))?$/.exec(text) ?? []
+    if (digits === undefined || (code !== undefined && digits !== code))
+      throw new WireError('protocol', 'the answer is not an SMTP reply')
+    code = digits
+    words.push(rest)
+    if (mark !== '-') return { code: Number(code), lines: words }
   }
 }
 

@@ -66,33 +66,17 @@ export function bridge(
     ...{ hideENHANCEDSTATUSCODES: false, disableReverseLookup: true, socketTimeout: SILENT_MS },
     ...{ maxClients: settings.connections, closeTimeout: STOPPING_MS, useProxy: settings.proxies },
 
-    onConnect({ id, remoteAddress }, done) {
-      if (clients.hasFailedTooOften(remoteAddress, Date.now())) {
-        log('refused', { session: id, reason: 'failed logins' })
-        return done(
-          refusal({ code: 421, enhanced: '4.7.0', text: 'Too many failed logins. Try again later.' }),
-        )
-      }
-      if (!clients.enter(remoteAddress, id)) {
-        log('refused', { session: id, reason: 'connections' })
-        return done(
-          refusal({ code: 421, enhanced: '4.7.0', text: 'Too many connections from this address.' }),
-        )
-      }
-      done()
+    onConnect(session, done) {
+      const reply = connectReply(session, context)
+      done(reply && refusal(reply))
     },
     onClose({ id, remoteAddress }) {
       clients.leave(remoteAddress, id)
     },
     onAuth({ method, username, password }, { id, remoteAddress }, done) {
+      const login = { username: username ?? '', password: password ?? '' }
       answer(done, async () => {
-        const login: Login = { username: username ?? '', password: password ?? '' }
-        // No mailbox address has a colon, and HTTP basic authentication would read it as the start of the password.
-        const found = login.username.includes(':')
-          ? { status: 401, body: {}, retryAfterS: null }
-          : await api.session(login)
-        const reply = loginReply(found)
-        if (reply?.code === 535) clients.fail(remoteAddress, Date.now())
+        const reply = await checkLogin(login, remoteAddress, context)
         log('login', { session: id, method, code: reply?.code ?? 235 })
         if (reply) throw refusal(reply)
         return { user: login }
@@ -128,7 +112,7 @@ export function bridge(
         async () => {
           const raw = await read(stream, settings.size)
           if (raw === null) throw refusal(TOO_LARGE)
-          return await submit(session, raw)
+          return await submit(session, raw, context)
         },
       )
     },
@@ -137,24 +121,51 @@ export function bridge(
     log('connection', { error: error.code ?? error.name }),
   )
   return { server, stop: () => stopped(server, pending) }
+}
 
-  async function submit(session: SMTPServerSession, raw: Buffer): Promise<string> {
-    const since = Date.now()
-    const { mailFrom, rcptTo } = session.envelope
-    const envelope = {
-      from: mailFrom ? mailFrom.address : '',
-      to: rcptTo.map(({ address }) => address),
-    }
-    const login = loginOf(session)
-    const found = login ? await api.submission(login, envelope, raw) : null
-    const reply = messageReply(found)
-    log('message', {
-      ...{ session: session.id, code: reply.code, status: reply.enhanced, bytes: raw.byteLength },
-      ...{ recipients: rcptTo.length, ms: Date.now() - since, request: String(found?.body.request_id ?? '') },
-    })
-    if (reply.code >= 300) throw refusal(reply)
-    return lineOf(reply)
+/** The reply to a client that may not connect now, or null. A client that may connect is counted. */
+function connectReply({ id, remoteAddress }: SMTPServerSession, { clients, log }: Context): Reply | null {
+  if (clients.hasFailedTooOften(remoteAddress, Date.now())) {
+    log('refused', { session: id, reason: 'failed logins' })
+    return { code: 421, enhanced: '4.7.0', text: 'Too many failed logins. Try again later.' }
   }
+  if (clients.enter(remoteAddress, id)) return null
+  log('refused', { session: id, reason: 'connections' })
+  return { code: 421, enhanced: '4.7.0', text: 'Too many connections from this address.' }
+}
+
+/** The reply to a login that failed, or null. */
+async function checkLogin(
+  login: Login,
+  remoteAddress: string,
+  { api, clients }: Context,
+): Promise<Reply | null> {
+  // No mailbox address has a colon, and HTTP basic authentication would read it as the start of the password.
+  const found = login.username.includes(':')
+    ? { status: 401, body: {}, retryAfterS: null }
+    : await api.session(login)
+  const reply = loginReply(found)
+  if (reply?.code === 535) clients.fail(remoteAddress, Date.now())
+  return reply
+}
+
+/** Hands one message to the Worker and returns the line that says what became of it. Throws the refusal. */
+async function submit(session: SMTPServerSession, raw: Buffer, { api, log }: Context): Promise<string> {
+  const since = Date.now()
+  const { mailFrom, rcptTo } = session.envelope
+  const envelope = {
+    from: mailFrom ? mailFrom.address : '',
+    to: rcptTo.map(({ address }) => address),
+  }
+  const login = loginOf(session)
+  const found = login ? await api.submission(login, envelope, raw) : null
+  const reply = messageReply(found)
+  log('message', {
+    ...{ session: session.id, code: reply.code, status: reply.enhanced, bytes: raw.byteLength },
+    ...{ recipients: rcptTo.length, ms: Date.now() - since, request: String(found?.body.request_id ?? '') },
+  })
+  if (reply.code >= 300) throw refusal(reply)
+  return lineOf(reply)
 }
 
 function loginOf({ user }: SMTPServerSession): Login | null {

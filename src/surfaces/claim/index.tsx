@@ -93,7 +93,7 @@ function page(c: HttpContext, title: string, children: unknown, status: Status =
 type Refilled = { wrong: string; email: string; xHandle: string }
 
 function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
-  const { agent, address, owner, state } = claim
+  const { agent, owner, state } = claim
   if (state === 'used') {
     const text = (
       <>
@@ -112,47 +112,59 @@ function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
     `Claim ${agent.name}`,
     <>
       <p>The owner of an agent is responsible for what it sends. Claim this agent only if it is yours.</p>
-      <dl>
-        <dt>Name</dt>
-        <dd>{agent.name}</dd>
-        {address === null ? null : (
-          <>
-            <dt>Address</dt>
-            <dd>{address}</dd>
-          </>
-        )}
-        {agent.description === null ? null : (
-          <>
-            <dt>Its description</dt>
-            <dd>{agent.description}</dd>
-          </>
-        )}
-        <dt>Registered</dt>
-        <dd>{agent.registeredAt.toISOString().slice(0, 10)}</dd>
-      </dl>
+      <AgentFacts claim={claim} />
       {refilled ? <p role="alert">{refilled.wrong}</p> : null}
-      <form method="post">
-        <label>
-          Your email address
-          <input
-            type="email"
-            name="email"
-            required
-            maxlength={320}
-            autocomplete="email"
-            value={refilled?.email}
-          />
-          <small>We will send you a link to confirm it.</small>
-        </label>
-        <label>
-          Your handle on X (optional)
-          <input name="x_handle" maxlength={50} autocomplete="off" value={refilled?.xHandle} />
-          <small>It is shown as unverified.</small>
-        </label>
-        <button type="submit">Claim {agent.name}</button>
-      </form>
+      <ClaimForm agentName={agent.name} refilled={refilled} />
     </>,
     refilled ? 422 : 200,
+  )
+}
+
+function AgentFacts({ claim: { agent, address } }: { claim: Claim }) {
+  return (
+    <dl>
+      <dt>Name</dt>
+      <dd>{agent.name}</dd>
+      {address === null ? null : (
+        <>
+          <dt>Address</dt>
+          <dd>{address}</dd>
+        </>
+      )}
+      {agent.description === null ? null : (
+        <>
+          <dt>Its description</dt>
+          <dd>{agent.description}</dd>
+        </>
+      )}
+      <dt>Registered</dt>
+      <dd>{agent.registeredAt.toISOString().slice(0, 10)}</dd>
+    </dl>
+  )
+}
+
+function ClaimForm({ agentName, refilled }: { agentName: string; refilled: Refilled | undefined }) {
+  return (
+    <form method="post">
+      <label>
+        Your email address
+        <input
+          type="email"
+          name="email"
+          required
+          maxlength={320}
+          autocomplete="email"
+          value={refilled?.email}
+        />
+        <small>We will send you a link to confirm it.</small>
+      </label>
+      <label>
+        Your handle on X (optional)
+        <input name="x_handle" maxlength={50} autocomplete="off" value={refilled?.xHandle} />
+        <small>It is shown as unverified.</small>
+      </label>
+      <button type="submit">Claim {agentName}</button>
+    </form>
   )
 }
 
