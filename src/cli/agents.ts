@@ -22,7 +22,7 @@ export function agents(root: Root) {
 function register(agents: Group) {
   agents
     .command('register')
-    .description('Register an agent. If the tenant has an agent of this name, update it.')
+    .description('Register an agent. If the tenant has an agent with this name, that agent is updated.')
     .requiredOption('--agent-name <name>', 'name of the agent, unique in the tenant')
     .option('--agent-role <role>', 'what the agent does, such as outbound, inbound or classifier', 'general')
     .addHelpText(

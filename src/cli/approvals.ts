@@ -51,7 +51,10 @@ function approve(approvals: Group) {
   of(approvals.command('approve'))
     .description('Approve a held send. The key needs the permission "approve".')
     .option('--reason <text>', 'why it is approved')
-    .option('--sha256 <hash>', 'approve only the message with this hash, as "molted approvals show" gave it')
+    .option(
+      '--sha256 <hash>',
+      'approve only the message with this hash, which "molted approvals show" prints',
+    )
     .addHelpText('after', example('molted approvals approve apq_xyz789'))
     .action(async (id, { reason, sha256 }, command) => {
       const { patch } = await connect(command)

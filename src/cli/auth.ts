@@ -13,7 +13,7 @@ export function auth(root: Root) {
   auth
     .command('login')
     .description(
-      'Check a key and store it in ~/.molted/credentials.json. It is only ever sent to this address.',
+      'Check a key and store it in ~/.molted/credentials.json. The key is sent only to the address of this login.',
     )
     .option(
       '--key <key>',

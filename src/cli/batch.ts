@@ -35,7 +35,7 @@ function batch(send: Group) {
 
 function simulateBatch(send: Group) {
   toMany(send.command('simulate-batch'), 'recipients, as a JSON list of addresses or of objects with "email"')
-    .description('Show for many recipients what the policy would decide. Sends nothing.')
+    .description('Show what the policy would decide for many recipients. Sends nothing.')
     .option('--sequential', 'judge each recipient as if the sends before it had happened (at most 500)')
     .addHelpText(
       'after',

@@ -10,7 +10,7 @@ const CONSENSUS = '/v1/agent/coordination/consensus'
 export function consensus(agents: Group) {
   const consensus = agents
     .command('consensus')
-    .description('Let the agents vote on an action: create a request, read it, vote')
+    .description('Let the agents vote on an action: create a proposal, read it, vote')
   create(consensus)
   get(consensus)
   list(consensus)
@@ -21,7 +21,7 @@ function create(consensus: Group) {
   forAgent(consensus.command('create'), 'the agent that asks')
     .description('Ask the active agents to vote on an action')
     .requiredOption('--action <action>', 'the proposed action')
-    .requiredOption('--contact-email <email>', 'email address of the contact it is about')
+    .requiredOption('--contact-email <email>', 'email address of the contact that the action concerns')
     .requiredOption('--reason <reason>', 'why the action is proposed')
     .option('--timeout <minutes>', 'minutes until voting ends, at most 1440', number, 5)
     .addHelpText(
@@ -42,8 +42,8 @@ function create(consensus: Group) {
 function get(consensus: Group) {
   consensus
     .command('get')
-    .description('Show a request, its votes and its result')
-    .argument('<CONSENSUS_ID>', 'id of the request')
+    .description('Show a proposal, its votes and its result')
+    .argument('<CONSENSUS_ID>', 'id of the proposal')
     .addHelpText('after', example('molted agents consensus get b4c8e7a2-3f19-4d5e-a621-9c1d8f3e7b0a'))
     .action(async (id, _, command) => {
       const { get } = await connect(command)
@@ -53,9 +53,9 @@ function get(consensus: Group) {
 
 function list(consensus: Group) {
   listing(consensus, 'list')
-    .description('List requests, newest first')
+    .description('List proposals, newest first')
     .addOption(
-      new Option('--status <status>', 'only requests in this state').choices([
+      new Option('--status <status>', 'only proposals in this state').choices([
         'pending',
         'approved',
         'rejected',
@@ -73,8 +73,8 @@ function list(consensus: Group) {
 function vote(consensus: Group) {
   consensus
     .command('vote')
-    .description('Vote on a request. A vote cannot be changed.')
-    .argument('<CONSENSUS_ID>', 'id of the request')
+    .description('Vote on a proposal. A vote cannot be changed.')
+    .argument('<CONSENSUS_ID>', 'id of the proposal')
     .requiredOption('--agent-id <id>', 'id of the agent that votes')
     .addOption(
       new Option('--vote <vote>', 'the vote').choices(['approve', 'reject'] as const).makeOptionMandatory(),

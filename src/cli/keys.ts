@@ -7,7 +7,7 @@ import { example, type Group, listing, part, type Root } from './root.ts'
 const KEYS = '/v1/agent/keys'
 
 const PERMISSIONS = 'what the key may do, separated by commas: read, send, manage, approve'
-const MAILBOXES = 'ids of the only mailboxes the key may use, separated by commas'
+const MAILBOXES = 'ids of the mailboxes that the key may use, separated by commas'
 const EXPIRES = 'when the key expires, such as 2026-12-31T00:00:00Z'
 
 export function keys(root: Root) {

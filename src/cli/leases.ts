@@ -16,7 +16,7 @@ export function leases(agents: Group) {
 function acquire(agents: Group) {
   forAgent(agents.command('lease'), 'the agent that gets the lease')
     .description(
-      'Give one agent the exclusive right to write to a contact. If another agent has it, the answer names that agent.',
+      'Give one agent the exclusive right to write to a contact. If another agent holds the lease, the answer names it.',
     )
     .requiredOption('--contact-email <email>', 'email address of the contact')
     .option('--intent <intent>', 'what the agent wants to do, such as outbound_sales', 'general')

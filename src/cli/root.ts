@@ -16,7 +16,10 @@ export function root() {
   return new Command('molted')
     .description('Email infrastructure for AI agents, from the command line.')
     .version(VERSION)
-    .option('--base-url <url>', `address of the API (default: that of the last login, or ${DEFAULT_ADDRESS})`)
+    .option(
+      '--base-url <url>',
+      `address of the API (default: MOLTED_API_URL, the address of the last login, or ${DEFAULT_ADDRESS})`,
+    )
     .option('--json', 'print JSON on a terminal (piped output is always JSON)')
     .addOption(new Option('--table', 'print a table, also when piped').conflicts('json'))
     .configureHelp({ showGlobalOptions: true })
@@ -28,7 +31,7 @@ export function root() {
       `
 Environment:
   MOLTED_API_KEY   API key; used instead of the key of the last login
-  MOLTED_API_URL   address of the API; used unless --base-url is given
+  MOLTED_API_URL   address of the API; ignored if --base-url is given
   NO_COLOR         set it to print no colours
 
 Exit codes:

@@ -18,7 +18,7 @@ const REASONS = [
 export function suppressions(root: Root) {
   const suppressions = root
     .command('suppressions')
-    .description('Manage the addresses that must not be written to')
+    .description('Manage suppressions: addresses that must get no messages')
   list(suppressions)
   add(suppressions)
   check(suppressions)
@@ -54,8 +54,11 @@ function add(suppressions: Group) {
         .choices(REASONS)
         .default('manual_dnc' as const),
     )
-    .option('--campaign <id>', 'only for sends of this campaign or template (default: all of the tenant)')
-    .option('--source <text>', 'where this is known from')
+    .option(
+      '--campaign <id>',
+      'only for sends of this campaign or template (default: for all sends of the tenant)',
+    )
+    .option('--source <text>', 'where the suppression comes from')
     .option(
       '--expires <time>',
       'when the suppression ends, such as 2026-12-31T00:00:00Z (default: never)',
