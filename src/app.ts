@@ -82,7 +82,7 @@ app.onError((error, c: HttpContext) => {
     return c.json({ error: code, message, ...details }, status)
   }
   tellFailure('internal_error', error)
-  const message = `Something broke on our side. Quote request ${c.get('requestId')}.`
+  const message = `Something broke on our side. If you report it, give the request id ${c.get('requestId')}.`
   return c.json({ error: 'internal_error', message }, 500)
 })
 

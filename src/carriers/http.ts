@@ -76,7 +76,10 @@ type Reading = {
 /** A request that timed out, or a second one with the same key: the message may have been taken all the same. */
 const UNDECIDED = [408, 409, 425, 499]
 
-/** The outcome of an answer that is no acceptance. A redirect or a 4xx is a refusal; any other answer is ambiguous. */
+/**
+ * The outcome of an answer that is no acceptance. A redirect or a 4xx is a refusal, but not one of `UNDECIDED`. All other
+ * answers are ambiguous.
+ */
 export function classify(answer: Answer, reading: Reading): Outcome {
   const { status } = answer
   const { code, isPermanent, isThrottled = false, recipients = [], secrets } = reading
@@ -94,7 +97,7 @@ export function under(baseUrl: string, path: string) {
   return baseUrl.replace(/\/+$/, '') + path
 }
 
-/** The reason in a carrier's answer: its message if there is one, but never the request it may repeat. */
+/** The status of a carrier's answer, and its message if there is one. The rest may repeat the request, so it is left out. */
 function reasonIn({ status, body }: Answer, secrets: string[]) {
   const words = body.message ?? body.Message ?? firstError(body.errors)
   return quote(`${status} ${typeof words === 'string' ? words : ''}`, secrets)
@@ -105,7 +108,7 @@ function firstError(errors: unknown): unknown {
   return typeof first === 'object' && first !== null && 'message' in first ? first.message : null
 }
 
-/** `Retry-After` in seconds or as a date, or the second in which SendGrid's window ends. */
+/** How long to wait: by `Retry-After` (seconds or a date), or until the second in which SendGrid's window ends. */
 function retryAfterMs(headers: Headers) {
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN)
   const value = headers.get('retry-after')?.trim()

@@ -42,7 +42,7 @@ type Surroundings = {
   timeoutMs?: number | undefined
 }
 
-/** Every carrier that the settings set up. Throws, naming what is missing, if one of them is set up only in part. */
+/** Every carrier that the settings set up. If one is set up only in part, throws an error that names what is missing. */
 export function carriers(settings: CarrierSettings, surroundings: Surroundings): Map<CarrierName, Carrier> {
   const { clientName, own, email, timeoutMs } = surroundings
   const found: (Carrier | null)[] = [

@@ -42,9 +42,11 @@ function refuseSettings({ host, port, clientName, username, password }: SmtpSett
     return refuse('refused_retry', 'port_25', 'Workers cannot reach port 25: use the relay on 465 or 587')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     return refuse('refused_retry', 'settings', `${port} is not a port number`)
-  const words = [host, clientName].every((word) => /^[\w.:[\]-]{1,253}$/.test(word))
-  const secrets = [username, password].every((secret) => secret === undefined || /^[^\0]+$/.test(secret))
-  return words && secrets
+  const areNamesUsable = [host, clientName].every((word) => /^[\w.:[\]-]{1,253}$/.test(word))
+  const areSecretsUsable = [username, password].every(
+    (secret) => secret === undefined || /^[^\0]+$/.test(secret),
+  )
+  return areNamesUsable && areSecretsUsable
     ? null
     : refuse('refused_retry', 'settings', 'host, client name or credentials cannot be used')
 }
@@ -256,7 +258,7 @@ async function farewell(session: Session) {
 }
 
 async function ask(session: Session, command: string) {
-  if (session.wire.ahead()) throw new WireError('protocol', 'the server answered what it was not asked')
+  if (session.wire.ahead()) throw new WireError('protocol', 'the server answered before it was asked')
   await session.wire.write(bytes(`${command}\r\n`), stepMs(session))
   return session.wire.reply(stepMs(session))
 }
@@ -267,7 +269,7 @@ function stepMs({ limits, until }: Session) {
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-/** A refusal before the message was named: it is about the relay, so another carrier may do. */
+/** A refusal before the message was mentioned. It is about the relay, so another carrier may take the message. */
 function relayRefusal(part: string, reply: Reply) {
   return new Refusal(throttling(reply) ? answered(reply) : refuse('refused_retry', part, words(reply)))
 }

@@ -69,7 +69,7 @@ export function surface(dialect: Dialect): OpenAPIHono<App> {
       const requestId = c.get('requestId')
       tellFailure('internal_error', error)
       const status = 500
-      const message = `Something broke on our side. Quote request ${requestId}.`
+      const message = `Something broke on our side. If you report it, give the request id ${requestId}.`
       return c.json(dialect.body({ code: 'internal_error', message, status, details: {} }) as object, status)
     }
     const status = dialect.status[fault.code]

@@ -228,7 +228,7 @@ const expected: Record<string, Record<string, string>> = {
 
 /** The reason, if only one is right. */
 const reasons: Record<string, RegExp> = {
-  extra: /answered what it was not asked|answered before the message ended/,
+  extra: /answered before it was asked|answered before the message ended/,
   flood: /the reply is too long/,
   garbage: /the answer is not an SMTP reply/,
   drip: /no answer in time/,

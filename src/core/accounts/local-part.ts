@@ -18,8 +18,9 @@ export function isReserved(localPart: string): boolean {
 }
 
 /**
- * The address in our mail domain that a text asks for. The text is a local part or a whole address. Throws `invalid` for a
- * reserved name, and for anything but letters and digits with single dots, hyphens or underscores between them.
+ * Turns a text into an address in our mail domain. The text is a local part or a whole address. The local part must be
+ * letters and digits, with single dots, hyphens or underscores between them. Throws `invalid` for any other local part,
+ * for a reserved name, and for another domain.
  */
 export function ownAddress(env: Env, text: string): Address {
   const { mailDomain } = settings(env)
@@ -37,7 +38,10 @@ export function ownAddress(env: Env, text: string): Address {
   return { ...address, email: address.contact }
 }
 
-/** A local part made from an agent's name. From the second attempt on it ends in random characters. */
+/**
+ * A local part made from an agent's name. It ends in random characters from the second attempt on, and whenever the name
+ * alone cannot be used.
+ */
 export function suggestLocalPart(name: string, attempt: number): string {
   const plain = name
     .normalize('NFKD')

@@ -8,8 +8,8 @@ import { mailboxLimits, type Plan, planLimits, SUSPENDED_BELOW, TRUSTED_ABOVE } 
 import { type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
 
 /**
- * A mailbox with what decides whether and how much it may send: its plan, its level, and the status of its agent and
- * tenant.
+ * A mailbox, and all that decides whether it may send, and how much: the plan, the level, and the status of the agent and
+ * the tenant.
  */
 export type Sender = {
   mailbox: typeof mailboxes.$inferSelect
@@ -25,9 +25,10 @@ const NO_MAILBOX =
   'No mailbox is known for this request. Use the key of an agent that has a mailbox, or name one in the X-Agent-Id header.'
 
 /**
- * The mailbox that a request acts for. `named` is an agent's id or a mailbox's local part. Without it the mailbox is that
- * of the key's agent, else that of the agent which the key registered last, else the tenant's default one. If an agent has
- * several mailboxes, the tenant's default one comes first, then the oldest.
+ * The mailbox that a request acts for. `named` is an agent's id or a mailbox's local part. Without it the request
+ * acts for the mailbox of the key's agent. If the key has no agent, it acts for the agent that the key registered last. If
+ * there is none either, it acts for the tenant's default mailbox. If an agent has several mailboxes, the tenant's default
+ * one comes first, then the oldest.
  *
  * Throws `agent_not_found` for an unknown name, `agent_mismatch` if the key belongs to another agent, and
  * `agent_required` if there is no mailbox.
@@ -101,7 +102,7 @@ export function allowance(account: Sender, windows: WindowUse[], unit: Unit, now
   return { used: 0, limit: 0, remaining: 0, resetsAt: new Date(windowEnd(unit, now.getTime())) }
 }
 
-/** The window that limits the next send: of the used-up windows the one that resets last, else the mailbox's hour. */
+/** The window that limits the next send. It is the used-up window that resets last, or else the mailbox's hour. */
 export function bindingAllowance(account: Sender, windows: WindowUse[], now: Date): Allowance {
   const latest = exhausted(windows)
   return latest && sendTier(account) !== 'provisional'

@@ -30,8 +30,8 @@ export async function getTenant(ctx: Ctx): Promise<Tenant> {
 }
 
 /**
- * Changes settings of the tenant. Throws `mailbox_not_found` if the new default mailbox is not the tenant's own, and
- * `conflict` for the status of a frozen tenant: only the operator ends a freeze.
+ * Changes settings of the tenant. Throws `mailbox_not_found` if the new default mailbox is not the tenant's own. Throws
+ * `conflict` if the status of a frozen tenant is to change: only the operator can end a freeze.
  */
 export async function updateTenant(ctx: Ctx, change: TenantChange): Promise<Tenant> {
   mustBeAllowed(ctx, 'manage')

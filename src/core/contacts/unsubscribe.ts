@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { type Env, settings } from '../../env.ts'
 import { suppressUnsubscribed } from './suppressions.ts'
 
-/** What a link unsubscribes: the contact, from the mail of a tenant. The campaign says which message they answered. */
+/** A link stops the mail of this tenant to this contact. `campaignId` says in which campaign the link was. */
 type Subscription = { tenantId: string; contact: string; campaignId: string | null }
 
 type Keys = { secret: string; naming: CryptoKey; sealing: CryptoKey }

@@ -8,7 +8,7 @@ export type AttachedFile = {
   filename: string
   contentType: string
   content: Uint8Array
-  /** The Content-ID by which the HTML shows the file, without angle brackets; absent if it does not. */
+  /** The Content-ID by which the HTML shows the file, without angle brackets. Absent if the HTML does not show it. */
   contentId?: string
 }
 
@@ -17,7 +17,7 @@ export type AttachedFile = {
  * with CRLF line ends and without a Bcc field; carriers with a JSON API use the other fields.
  */
 export type OutgoingMessage = {
-  /** With `sendId`, what a carrier's events must carry so that we find the send again. */
+  /** A carrier's events must contain `tenantId` and `sendId`, so that we find the send again. */
   tenantId: string
   sendId: string
   /** A carrier that knows idempotency keys answers a second call with this key as it answered the first. */
@@ -56,7 +56,7 @@ export type Outcome =
   | { kind: 'throttled'; code: string; detail: string; retryAfterMs: number | null }
   | { kind: 'ambiguous'; code: string; detail: string }
 
-/** In the order in which an error message lists them. */
+/** All carriers, in the order in which error messages list them. */
 export const CARRIER_NAMES = [
   'capture',
   'internal',
@@ -77,7 +77,7 @@ export type Carrier = {
   send(message: OutgoingMessage): Promise<Outcome>
 }
 
-/** What delivery must know of a carrier to decide for it. */
+/** What delivery must know about a carrier to plan its calls. */
 export type Capability = {
   /** How long a repeat with the same key is safe, in ms; null if every repeat is a new mail. */
   idempotencyMs: number | null
@@ -97,6 +97,6 @@ export type OwnDelivery = {
 export type CarrierPort = {
   /** Of every carrier there is, whether or not it is set up here. */
   capabilities: Readonly<Record<CarrierName, Capability>>
-  /** The carriers that are set up here. Throws, naming the setting, if one of them is set up only in part. */
+  /** The carriers that are set up here. If one is set up only in part, throws an error that names the setting. */
   open(own: OwnDelivery): ReadonlyMap<CarrierName, Carrier>
 }

@@ -22,7 +22,7 @@ export function parseWeights(text: string): Weights {
       throw new Error(`CARRIERS: "${entry}" names no carrier; known are ${CHOOSABLE.join(', ')}`)
     if (more.length > 0 || !/^[1-9]\d{0,5}$/.test(weight))
       throw new Error(
-        `CARRIERS: "${entry}" must read ${name}:weight, the weight a whole number from 1 to 999999`,
+        `CARRIERS: "${entry}" must read ${name}:weight. The weight is a whole number from 1 to 999999`,
       )
     if (weights.has(name)) throw new Error(`CARRIERS: ${name} is named twice`)
     weights.set(name, Number(weight))
@@ -54,8 +54,8 @@ type Choice = {
 }
 
 /**
- * The carrier to ask next; null means wait. A pinned carrier is always the one. Otherwise the weights decide among the
- * healthy ones; if only one carrier is configured, it is asked whatever its health.
+ * The carrier to ask next. Null means wait. A pinned carrier is always chosen. Otherwise the weights decide among the
+ * healthy ones. If only one carrier is configured, its health does not matter.
  */
 export function choose({ weights, healthy, excluded, pinned, random }: Choice): CarrierName | null {
   if (pinned !== null) return pinned

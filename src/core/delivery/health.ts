@@ -4,7 +4,7 @@ import type { CarrierName, Outcome } from './carrier.ts'
 /** Carriers that write to our own database: they have no health of their own. */
 const OWN: CarrierName[] = ['capture', 'internal']
 
-/** Whether a carrier's outcomes are counted and its calls paused while it fails. */
+/** Whether we count the outcomes of a carrier, and pause its calls while it fails. */
 export function isWatched(name: CarrierName): boolean {
   return !OWN.includes(name)
 }

@@ -12,11 +12,11 @@ import { isProvenAccepted, resolveStatements } from '../signals/resolve.ts'
 
 export type Send = typeof sends.$inferSelect
 
-/** How long a consumer may lock a send before another takes over, in ms: longer than any carrier's time limits. */
+/** How long a lock on a send lasts, in ms. Then another consumer may take over. No carrier takes as long to answer. */
 export const LOCK_MS = 90_000
 /** A send that was locked more often than this without progress becomes a dead letter. */
 export const LOCKS_AT_MOST = 8
-/** How long after an unresolved attempt a send of an `on_unknown: resend` mailbox is sent anew, in ms. */
+/** If a mailbox has `on_unknown: resend`, its unresolved sends are sent again after this time, in ms. */
 const RESEND_AFTER_MS = 900_000
 
 const PROVEN_ACCEPTED = fragment(isProvenAccepted('sends'))
@@ -37,8 +37,8 @@ export async function lockForRendering(env: Env, bell: SendBell, now: Date): Pro
 }
 
 /**
- * Locks a send for delivery. One that another consumer left in flight is first recorded as an ambiguous attempt: it is
- * repeated under the same key if its carrier is one of `replayable`, else it becomes `unknown`.
+ * Locks a send for delivery. If another consumer left the send in flight, that attempt is first recorded as ambiguous.
+ * The send is then repeated under the same key if its carrier is one of `replayable`. Otherwise it becomes `unknown`.
  */
 export async function lockForDelivery(
   env: Env,
@@ -48,13 +48,13 @@ export async function lockForDelivery(
 ): Promise<Locked | null> {
   const db = database(env)
   const token = newToken()
-  const lost = newToken()
+  const interruptToken = newToken()
   const [interrupted, , locked] = await db.batch([
-    interrupt(db, bell, lost, replayable, now),
-    appendTrace(db, { ...bell, token: lost }, 'delivery', now, {
+    interrupt(db, bell, interruptToken, replayable, now),
+    appendTrace(db, { ...bell, token: interruptToken }, 'delivery', now, {
       outcome: 'ambiguous',
       code: 'interrupted',
-      detail: 'the attempt ended without an answer being recorded',
+      detail: 'the attempt ended, but no answer was recorded',
     }),
     db
       .update(sends)
@@ -92,7 +92,7 @@ function interrupt(db: Db, bell: SendBell, token: string, replayable: string[], 
     .where(and(isSend(bell), eq(sends.state, 'in_flight'), lte(sends.lockUntil, now)))
 }
 
-/** SQL: when a send that has become `unknown` is sent anew, if its mailbox says so; else null: a person decides. */
+/** SQL: when a send that has become `unknown` is sent again. Null if its mailbox leaves the decision to a person. */
 export function resendAt(now: Date) {
   return sql`(SELECT ${now.getTime() + RESEND_AFTER_MS} FROM ${mailboxes}
     WHERE ${mailboxes.tenantId} = ${sends.tenantId} AND ${mailboxes.id} = ${sends.mailboxId}

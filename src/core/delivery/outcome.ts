@@ -27,7 +27,7 @@ type Attempt = {
 
 /**
  * Records the outcome of an attempt and moves the send on. `attempted` are the recipients that the outcome is about.
- * Returns the new state and, if the send waits, for how long, in ms.
+ * Returns the new state. If the send waits, `waitMs` is how long.
  */
 export async function recordOutcome(
   locked: Locked,
@@ -101,7 +101,7 @@ function traceOf(
 
 type RecipientState = (typeof sendRecipients.$inferSelect)['state']
 
-/** A recipient of which a carrier has reported meanwhile is left as it is. */
+/** Moves each recipient to its new state, unless a carrier has reported about that recipient meanwhile. */
 function moveRecipients({ db, send }: Locked, states: Map<RecipientState, string[]>, now: Date) {
   return [...states].map(([state, contacts]) =>
     db
@@ -141,7 +141,7 @@ function refusedBy(outcome: Outcome): RefusedRecipient[] {
   return 'recipients' in outcome ? outcome.recipients : []
 }
 
-/** What the answer itself settles for good: a delivery by the last hop, an address that does not exist. */
+/** Signals for what the answer settles for good: the last hop delivered, or an address does not exist. */
 function signalsOf(send: Send, attempted: string[], outcome: Outcome, refused: RefusedRecipient[]): Signal[] {
   const signal = (email: string, kind: Signal['kind']): Signal => ({
     tenantId: send.tenantId,

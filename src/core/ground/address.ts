@@ -4,7 +4,7 @@ import { Fault } from './fault.ts'
 export type Address = {
   /** Where mail goes: the local part in the case it was given, the domain as a lower-case A-label. */
   email: string
-  /** The canonical form, by which contacts are compared: as `email`, with the local part in lower case, too. */
+  /** The canonical form: `email` with its local part in lower case. Contacts are compared by it. */
   contact: string
   domain: string
 }
@@ -25,7 +25,7 @@ const LETTERS = /^[\p{L}\p{M}\p{N}.\u00b7\u30fb-]+$/u
 /**
  * Parses an address for every surface: RFC 5321 dot-atoms, 64 octets before the @, 254 in all, at least two labels. Returns
  * null for comments, groups, routes, address literals and non-ASCII local parts (no carrier supports SMTPUTF8). A quoted
- * local part is accepted only if it quotes a dot-atom, which replaces it (RFC 5321, section 4.1.2).
+ * local part is accepted only if there is a dot-atom in the quotes. The quotes are removed (RFC 5321, section 4.1.2).
  */
 export function parseAddress(text: string): Address | null {
   if (text.length > 1_000) return null
@@ -40,7 +40,7 @@ export function parseAddress(text: string): Address | null {
   return { email: `${local}@${domain}`, contact: `${local.toLowerCase()}@${domain}`, domain }
 }
 
-/** As `parseAddress`, but throws `invalid`, naming the field, for a text that is no address. */
+/** As `parseAddress`, but throws `invalid` with the name of the field if the text is no address. */
 export function mustBeAddress(text: string, field: string): Address {
   const address = parseAddress(text)
   if (address) return address
@@ -72,26 +72,29 @@ function toDomain(text: string) {
   return labels.length > 1 && labels.every((label) => LABEL.test(label)) && TOP_LABEL.test(top) ? ascii : null
 }
 
-/** The A-labels of a name of letters, marks, digits, dots and hyphens, or null if decoding them gives another name. */
+/**
+ * The A-labels of a name. Null if decoding them gives another name, or if the name has other characters than letters,
+ * marks, digits, dots and hyphens.
+ */
 function toAscii(name: string) {
   if (!LETTERS.test(name)) return null
   const ascii = domainToASCII(name)
   const labels = name.split('.')
   const encoded = ascii.split('.')
   const decoded = domainToUnicode(ascii).split('.')
-  const returns = labels.every((label, index) => {
+  const isReversible = labels.every((label, index) => {
     const there = encoded[index] ?? ''
     const back = decoded[index] ?? ''
     if (!there.startsWith('xn--')) return label === there
     if (back.startsWith('xn--') || !LETTERS.test(back) || domainToASCII(back) !== there) return false
     return label === there || label === back
   })
-  return returns && labels.length === encoded.length ? ascii : null
+  return isReversible && labels.length === encoded.length ? ascii : null
 }
 
 /**
- * Why a text may not be used in a header field, or null if it may. Refused are C0 and C1 controls (tab, CR, LF and NUL among them),
- * U+2028 and U+2029, bidirectional embeddings, overrides and isolates, U+FEFF, lone surrogates.
+ * Why a text may not be used in a header field, or null if it may. It may not contain C0 or C1 controls (such as tab, CR,
+ * LF and NUL), U+2028, U+2029, U+FEFF, lone surrogates, or bidirectional embeddings, overrides and isolates.
  */
 export function safeHeaderText(text: string): string | null {
   if (CONTROL.test(text)) return 'holds a control character'

@@ -12,7 +12,7 @@ export type Facts = {
   archiveId?: string
   domainId?: string
   bondId?: string
-  /** The surface and its route: the pattern of the route, never the requested URL. */
+  /** The surface and the route. `route` is the pattern of the route, never the requested URL. */
   surface?: string | null
   method?: string
   route?: string
@@ -78,7 +78,7 @@ function write(level: Level, event: string, facts: Facts, more: object) {
   print(JSON.stringify(line))
 }
 
-/** An id or code as it is. Any other text is replaced, because it may be private. */
+/** Returns an id or a code unchanged. Any other text is replaced, because it may be private. */
 function plain(value: string): string {
   return /^[\w.:{}/*+-]{1,160}$/.test(value) ? value : '…'
 }
@@ -92,8 +92,8 @@ function describe(error: unknown): { error: string; at: string[] } {
 }
 
 /**
- * An error message can repeat private input: a query its values, a parser the text before the mistake, a fetch its URL. This
- * removes everything that is quoted, long, or looks like an address of any kind, and all that follows `params:`.
+ * An error message can repeat private input: the values of a query, the text that a parser read, the URL of a fetch. This
+ * removes what is quoted, what is long, what looks like an address of any kind, and all that follows `params:`.
  */
 function masked(message: string): string {
   return message

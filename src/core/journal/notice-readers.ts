@@ -8,7 +8,10 @@ export type Reader = { id: string; email: string }
 
 const PEOPLE_AT_MOST = 20
 
-/** The people with one of these roles and a verified address. An address in our own domain belongs to an agent. */
+/**
+ * The people with one of these roles and a verified address. Addresses in our own domain are left out, because they belong
+ * to agents.
+ */
 export async function readersOf(env: Env, tenantId: string, roles: Role[]): Promise<Reader[]> {
   const { mailDomain } = settings(env)
   const found = await database(env)

@@ -7,7 +7,7 @@ export const DEMO = {
   ownerEmail: 'owner@example.com',
 }
 
-/** The same at every start. DEMO_KEY replaces the first. They are public, and work only in local development. */
+/** The demo keys never change. The setting DEMO_KEY replaces the agent's key. Both are public and work only locally. */
 const AGENT_KEY = 'mm_live_DemoKeyForLocalDevelopmentOnlyDoNotDeployIt43KvlP'
 export const DEMO_OWNER_KEY = 'mm_live_DemoKeyOfTheOwnerWhoApprovesDoNotDeployItXX1okXWo'
 

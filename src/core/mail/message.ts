@@ -41,7 +41,7 @@ export type Message = {
   deliveredAt: number | null
 }
 
-/** The bodies in one answer weigh at most this many bytes; a page with more ends early. */
+/** The bodies in one answer have at most this many bytes. A page with more ends early. */
 const BODIES_AT_MOST = 8_000_000
 /** The weight assumed for a body in R2, in bytes. */
 const LARGE_BODY = 600_000
@@ -95,7 +95,7 @@ export type MessageRow = {
   found: number
 }
 
-/** The first `limit` of the rows as messages, and whether the statement chose more views than these. */
+/** The first `limit` rows as messages, and whether there are more after them. */
 export async function pageOf(
   { env }: Pick<Ctx, 'env'>,
   rows: MessageRow[],

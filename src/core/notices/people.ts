@@ -7,11 +7,11 @@ import { sendSystemMail } from './system-mail.ts'
 
 type At = Pick<Ctx, 'env' | 'now'>
 
-/** Whether the letter with the link was sent; if not, why, and when to try again. */
+/** Whether the letter with the link was sent. If not: why, and when to try again. */
 export type Mailed = { isSent: true } | { isSent: false; detail: string; retryAt: Date | null }
 type Mailing = Claim & { owner: ClaimOwner; mailed: Mailed }
 
-/** Makes a person the owner of an agent, and mails the link that proves the address. Faults as `claimAgent`. */
+/** Makes a person the owner of an agent, and mails the link that proves the address. Throws as `claimAgent` does. */
 export async function claimByMail(
   at: At,
   token: string,
@@ -21,7 +21,7 @@ export async function claimByMail(
   return { ...claim, mailed: await mailVerification(at, claim) }
 }
 
-/** Mails the link again to the owner of a claimed agent whose address is not verified yet. */
+/** Mails the link again to the owner of a claimed agent, if the owner's address is not verified yet. */
 export async function mailVerificationAgain(at: At, token: string): Promise<Mailing> {
   const claim = await unprovedClaim(at, token)
   return { ...claim, mailed: await mailVerification(at, claim) }
@@ -30,7 +30,7 @@ export async function mailVerificationAgain(at: At, token: string): Promise<Mail
 async function mailVerification(at: At, claim: Claim & { owner: ClaimOwner }): Promise<Mailed> {
   const written = await verificationLetter(at, claim)
   if ('retryAt' in written) {
-    const detail = 'this address has already been sent as many confirmation letters as one address may get'
+    const detail = 'this address has already been sent the maximum number of confirmation letters'
     return { isSent: false, detail, retryAt: written.retryAt }
   }
   const refusal = await sendSystemMail(at, written.letter)
@@ -40,7 +40,7 @@ async function mailVerification(at: At, claim: Claim & { owner: ClaimOwner }): P
   return { isSent: false, detail: refusal.detail, retryAt }
 }
 
-/** Adds a person to the tenant and invites them by mail. Faults as `addOwner`. */
+/** Adds a person to the tenant and invites them by mail. Throws as `addOwner` does. */
 export async function inviteOwner(ctx: Ctx, request: { email: string; role: OwnerRole }): Promise<Owner> {
   const { owner, letter } = await addOwner(ctx, request)
   await sendSystemMail(ctx, letter)
@@ -48,8 +48,8 @@ export async function inviteOwner(ctx: Ctx, request: { email: string; role: Owne
 }
 
 /**
- * Handles a request for a sign-in link. Returns when to try again if there have been too many, else a function that mails
- * the link: run it after the answer, so that its duration does not tell whether the address is known.
+ * Handles a request for a sign-in link. After too many requests it returns when to try again. Otherwise it returns a
+ * function that mails the link. Run that function after the answer: its duration would tell whether the address is known.
  */
 export async function askSignIn(
   at: At,

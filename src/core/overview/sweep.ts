@@ -23,7 +23,7 @@ const AT_ONCE = 500
 /** How long the answer under an idempotency key is kept, in ms. */
 const IDEMPOTENCY_KEPT_MS = 86_400_000
 
-/** The queue that moves a send on. A held send is rendered first; then JOBS waits for its approval to end. */
+/** The queue that moves a send on. A held send is rendered first. After that, JOBS acts when its approval ends. */
 function queueFor(state: SendState, isRendered: boolean): 'RENDER' | 'DELIVER' | 'JOBS' | null {
   if (state === 'pending_approval') return isRendered ? 'JOBS' : 'RENDER'
   const { movedBy } = STATES[state]
@@ -33,15 +33,15 @@ function queueFor(state: SendState, isRendered: boolean): 'RENDER' | 'DELIVER' |
 }
 
 /**
- * In these states a lock protects the work, so the first bell moves `next_at` on and a second bell does not ring too soon. In
- * the other states `next_at` itself decides when the send is judged, so it stays.
+ * In these states a lock protects the work. The first bell moves `next_at` on, so that a second bell does not ring too soon.
+ * In the other states `next_at` says when the send is judged, so a bell does not change it.
  */
 const RUNG_ONCE = statesWhere(isAtWorker)
 
 /**
  * The one retry authority. It rings again for every send, arrival, event, webhook delivery, domain, audit entry, export and
  * deletion that is due, renews bonds, mails notices of held sends, and deletes what was kept long enough. A missed sweep only
- * delays. Returns how many bells it rang.
+ * delays the work. Returns how many bells it rang.
  */
 export async function sweep(env: Env, now: Date): Promise<number> {
   const [sendBells, waiting] = [await dueSends(env, now), await dueArrivals(env, now)]
@@ -66,7 +66,7 @@ export async function sweep(env: Env, now: Date): Promise<number> {
   return rung + events + webhooks + audits + domains + orders
 }
 
-/** The bells of due sends, by queue. A send that needs no queue any more has none. */
+/** The bells of due sends, by queue. A send that no longer needs a queue gets no bell. */
 async function dueSends(env: Env, now: Date): Promise<Record<'RENDER' | 'DELIVER' | 'JOBS', SendBell[]>> {
   const due = await database(env)
     .update(sends)

@@ -18,7 +18,7 @@ export type Verdict = {
 
 /**
  * Judges one send. Pure: the same facts and windows give the same verdict, to the byte. Without a window, the rules of
- * cooldown and rate pass, so that a caller learns whether to reserve a unit of the windows.
+ * cooldown and rate pass. So a caller learns whether it has to reserve a unit of the windows.
  */
 export function judge(facts: Facts, window: WindowSnapshot | null): Verdict {
   const subject = { facts, window: window ?? { cooldowns: [], windows: [] } }
@@ -43,7 +43,7 @@ export function judge(facts: Facts, window: WindowSnapshot | null): Verdict {
   return { policyVersion: POLICY_VERSION, allow: true, auditEvents, refusal: null, hold: holdReason(facts) }
 }
 
-/** Why a person must decide first, or null. A message to the owner's verified address alone is never held. */
+/** Why a person must decide first, or null. A message is never held if it goes only to the owner's verified address. */
 function holdReason(facts: Facts): string | null {
   if (facts.approved) return null
   const others = facts.contacts.filter((contact) => contact.contact !== facts.tenant.ownerContact)

@@ -45,7 +45,7 @@ export async function getSend(
   return { send, steps, recipients }
 }
 
-/** The sends that the actor may read, newest first. `before` is the last id of the page before. */
+/** The sends that the actor may read, newest first. `before` is the last id of the previous page. */
 export async function listSends(
   ctx: Ctx,
   filter: {
@@ -109,7 +109,7 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
           eq(sends.tenantId, ctx.tenantId),
           eq(sends.id, id),
           inArray(sends.state, statesWhere(mayBeCancelled)),
-          // A send that may have left, even to some of its recipients only, cannot be recalled.
+          // A send that may have left cannot be recalled, even if it left for only some of its recipients.
           sql`${sends.ambiguousAt} IS NULL AND ${sends.attempt} = 0`,
         ),
       )

@@ -11,9 +11,10 @@ export type SimulationResult =
       status: 'simulated'
       requestId: string
       isDuplicate: boolean
-      /** Null only if the send that has the dedupe key belongs to a deleted mailbox. */
+      /** Null only if another send has the dedupe key, and the mailbox of that send is deleted. */
       verdict: Verdict | null
       missing: string[]
+      /** Whether the dedupe key was derived from the message. */
       isKeyDerived: boolean
     }
 

@@ -26,11 +26,11 @@ stripeEvents.openapi(
         z.object({ received: z.int() }),
         'How many events were counted; repeated events are not counted',
       ),
-      401: json(Failure, 'The report is not proven to be Stripe’s'),
+      401: json(Failure, 'It is not proven that the report comes from Stripe'),
       413: json(Failure, 'The report is larger than 1 MiB'),
       503: json(
         Failure,
-        'Reports of Stripe are not configured here, or Stripe does not answer our question: report again',
+        'Reports of Stripe are not configured here, or Stripe did not answer our question. Send the report again',
       ),
     },
   }),
@@ -45,6 +45,6 @@ stripeEvents.openapi(
         'Reports of Stripe are not configured here. Set STRIPE_WEBHOOK_SECRET in the Worker.',
       )
     tell('warn', 'provider_report_refused', { carrier: 'stripe', reason: taken.reason })
-    throw new Fault('unauthorized', 'The report is not proven to be Stripe’s.')
+    throw new Fault('unauthorized', 'It is not proven that the report comes from Stripe.')
   },
 )

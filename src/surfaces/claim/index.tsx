@@ -24,7 +24,12 @@ claiming.onError((error, c) => {
     )
   const requestId = c.get('requestId')
   tellFailure('internal_error', error)
-  return page(c, 'Something broke on our side', <p>If you report this, quote request {requestId}.</p>, 500)
+  return page(
+    c,
+    'Something broke on our side',
+    <p>If you report this, give the request id {requestId}.</p>,
+    500,
+  )
 })
 
 claiming.get('/claim/:token', async (c) => {

@@ -33,7 +33,8 @@ const SentView = z
       description: 'For GET /v1/send/approvals/{approvalId}, if a person must decide first.',
     }),
     dedupe: z.enum(['derived']).optional().openapi({
-      description: 'Over MCP without a key: the key was derived from the message, and is taken for 60 s.',
+      description:
+        'For a call over MCP without a key. The key was derived from the message, and stays taken for 60 s.',
     }),
     duplicate: z.literal(true).optional().openapi({
       description: 'The same message was sent within those 60 s. This is that send; nothing new was sent.',
@@ -52,12 +53,12 @@ const responses = {
   202: { ...json(SentView, 'Queued for delivery'), headers: PLAN_HEADERS },
   402: { ...json(ErrorView, 'Daily or monthly send cap exceeded'), headers: PLAN_HEADERS },
   403: {
-    ...json(ErrorView, 'The account may not send, or a rule refused, which is the code'),
+    ...json(ErrorView, 'The account may not send, or a rule refused the send. The code is the reason'),
     headers: PLAN_HEADERS,
   },
   422: { ...json(ErrorView, 'The body does not fit, or its content was refused'), headers: PLAN_HEADERS },
   429: {
-    ...json(ErrorView, 'Another window is used up: Retry-After says when it is not'),
+    ...json(ErrorView, 'Another window is used up. Retry-After says when to try again'),
     headers: PLAN_HEADERS,
   },
   ...ERRORS,

@@ -68,14 +68,14 @@ async function guarded<Value>(c: HttpContext, work: () => Promise<Value>): Promi
     return await work()
   } catch (error) {
     tellFailure('internal_error', error)
-    const message = `Something broke on our side. Quote request ${c.get('requestId')}.`
+    const message = `Something broke on our side. If you report it, give the request id ${c.get('requestId')}.`
     throw new ProtocolError(ProtocolErrorCode.InternalError, message)
   }
 }
 
 const invalid = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, message)
 
-/** A 404 of the route (also for another tenant's id) becomes "resource not found"; other errors keep the route's message. */
+/** A 404 of the route becomes "resource not found", also for another tenant's id. Other errors keep their message. */
 function failed(uri: string, body: Record<string, unknown>): ProtocolError {
   if (body.status === 404) return new ResourceNotFoundError(uri)
   return new ProtocolError(

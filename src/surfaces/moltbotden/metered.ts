@@ -21,7 +21,7 @@ export const metered: MiddlewareHandler<App> = async (c, next) => {
     c.header('X-RateLimit-Remaining', String(remaining))
     c.header('X-RateLimit-Reset', String(resetsAt.getTime() / 1000))
   } catch (error) {
-    // A caller without a mailbox already has an error, and a send that succeeded must not be answered with one.
+    // A caller without a mailbox already has an error. Nor may an error here replace the answer to a send that succeeded.
     if (error instanceof Fault) return
     tellFailure('rate_headers_missing', error)
   }

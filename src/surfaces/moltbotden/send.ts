@@ -86,8 +86,11 @@ then says, or for its scheduled time. With an Idempotency-Key a repeat is safe: 
     responses: {
       200: { ...json(SentView), headers: RATE_HEADERS },
       400: json(ErrorView, 'Too many recipients or URLs, no subject, a blocked attachment'),
-      403: json(ErrorView, 'Suspended, frozen or provisional; or a rule refused, which is the code'),
-      429: json(ErrorView, 'The hour or the day is used up: Retry-After says when it is not'),
+      403: json(
+        ErrorView,
+        'Suspended, frozen or provisional, or a rule refused the send. The code is the reason',
+      ),
+      429: json(ErrorView, 'The hour or the day is used up. Retry-After says when to try again'),
       ...ERRORS,
     },
   }),

@@ -63,7 +63,8 @@ export const SendView = z
     scheduledAt: z.string().optional(),
     leaseHolder: LeaseHolder.optional(),
     dedupe: z.enum(['derived']).optional().openapi({
-      description: 'Over MCP without a key: the key was derived from the message, and is taken for 60 s.',
+      description:
+        'For a call over MCP without a key. The key was derived from the message, and stays taken for 60 s.',
     }),
   })
   .openapi('SendResponse')

@@ -1,7 +1,7 @@
 import { parseAddress } from '../../core/ground/address.ts'
 import { type HttpContext, z } from '../http.ts'
 
-/** Words of the wire that several routes of this surface share. */
+/** Parts of requests and answers that several routes of this surface share. */
 export const Id = z.string().min(1).max(100)
 
 export const Email = z
@@ -37,10 +37,10 @@ export const ErrorView = z.object({
   statusCode: z.int().openapi({ example: 403 }),
   error: z.string().openapi({ example: 'mailbox_scope_denied' }),
   message: z.string(),
-  field: z.string().optional().openapi({ description: 'What of the request is wrong.' }),
+  field: z.string().optional().openapi({ description: 'The part of the request that is wrong.' }),
 })
 
-/** How lists are paged: `limit` rows, then `cursor` of the answer before. */
+/** How lists are paged. An answer has at most `limit` rows. `cursor` is the `nextCursor` of the previous answer. */
 export const Page = z.object({
   tenantId: Id.optional(),
   limit: z.coerce.number().int().min(1).max(100).default(50),
@@ -50,7 +50,7 @@ export const Page = z.object({
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() })
 
-/** One page of rows: the cursor is the id of the last one, and null where no page follows. */
+/** One page of rows. The cursor is the id of the last row. It is null if the page is not full, so that none follows. */
 export function page<Row, Item>(
   rows: Row[],
   limit: number,

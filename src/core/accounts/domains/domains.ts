@@ -22,7 +22,7 @@ const DOMAINS_AT_MOST = 50
 
 /**
  * Adds a domain to the tenant, with a DKIM key of its own. Other tenants may add the same domain. The check of its DNS
- * records decides whose it is, so that nobody can keep its owner out by being first.
+ * records decides who owns it. So nobody can keep the owner out by adding the domain first.
  */
 export async function addDomain(
   ctx: Ctx,
@@ -67,7 +67,7 @@ export async function addDomain(
   return { ...added, aliases: [] }
 }
 
-/** The tenant's domains, newest first, and how many there are. `before` is the last id of the page before. */
+/** The tenant's domains, newest first, and how many there are. `before` is the last id of the previous page. */
 export async function listDomains(
   ctx: Ctx,
   { before, limit }: { before: string | null; limit: number },
@@ -135,7 +135,7 @@ export async function attachDomain(ctx: Ctx, id: string, agentId: string): Promi
     .from(owners)
     .where(eq(owners.contact, contact))
     .limit(1)
-  // Otherwise mail to a person would reach the mailbox of an agent, with the links that prove who that person is.
+  // Otherwise an agent would get the person's mail, and with it the links that prove who the person is.
   if (person)
     throw new Fault('conflict', `${contact} is the address of a person, so it cannot be an agent's.`)
   const [changed] = await ctx.env.DB.batch([

@@ -2,7 +2,7 @@ import type { Env } from '../../../env.ts'
 import type { DkimSigner } from './dkim.ts'
 import { openDkimKey } from './dkim-key.ts'
 
-/** SQL: the domain of the newest alias of a mailbox, from which the mailbox writes. Both arguments are SQL. */
+/** SQL: the domain of a mailbox's newest alias. The mailbox writes from that alias. Both arguments are SQL. */
 export const newestAlias = (tenantId: string, mailboxId: string) => `(
   SELECT x.domain_id FROM aliases x WHERE x.tenant_id = ${tenantId} AND x.mailbox_id = ${mailboxId}
   ORDER BY x.created_at DESC, x.domain_id DESC LIMIT 1)`
@@ -13,7 +13,7 @@ export const joinSender = (mailbox: string) => `
     AND al.domain_id = ${newestAlias(`${mailbox}.tenant_id`, `${mailbox}.id`)}
   LEFT JOIN domains dm ON dm.tenant_id = al.tenant_id AND dm.id = al.domain_id`
 
-/** SQL: the address of the mailbox that receives mail for `contact`, which may be an alias in an attached domain. */
+/** SQL: the address of the mailbox that receives mail for `contact`. `contact` may be an alias in an attached domain. */
 export const mailboxContact = (contact: string) => `coalesce((
   SELECT b.contact FROM aliases x JOIN mailboxes b ON b.tenant_id = x.tenant_id AND b.id = x.mailbox_id
   WHERE x.contact = ${contact}), ${contact})`

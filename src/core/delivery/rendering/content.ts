@@ -14,7 +14,7 @@ export type Content = {
   headers: Record<string, string>
 }
 
-/** The words of a send: as written, or from the template version that was judged, whatever has been published since. */
+/** The words of a send: as written, or from the template version that was judged, even if a newer one is published. */
 export async function contentOf(
   locked: Locked,
   input: SendInput,

@@ -22,7 +22,7 @@ export async function* tableFiles(env: Env, tenantId: string, now: Date): AsyncG
     tenant_id: tenantId,
     exported_at: now.toISOString(),
     tables: shown.map(({ name }) => `tables/${name}.ndjson`),
-    mail: 'mail/<message id>.eml: as received or sent, otherwise built from the stored message',
+    mail: 'mail/<message id>.eml: the mail as received or sent. If that is not stored, it is built from the message',
     inputs: 'inputs/<send id>.json: the input of a send, if it was large',
     left_out: 'hashes of keys and links, secrets of webhooks, tokens, the search index',
   }
@@ -59,7 +59,7 @@ async function* lines(env: Env, table: TenantTable, tenantId: string): AsyncGene
   }
 }
 
-/** Each message as mail, and the inputs of sends that were too large for the row. */
+/** First each message as mail. Then, for each send, its input if that was too large for the row, and its rendered mail. */
 export async function* mailFiles(env: Env, tenantId: string): AsyncGenerator<ArchiveFile> {
   const db = database(env)
   for (let after = ''; ; ) {

@@ -41,7 +41,7 @@ export type TableName = {
 type Rule = { isKept: boolean; isExported: boolean; hidden: readonly string[] }
 
 const erased = (...hidden: string[]): Rule => ({ isKept: false, isExported: true, hidden })
-/** For tables that are made from other tables, or mean nothing outside. */
+/** For tables that are made from other tables, or that mean nothing outside this service. */
 const internal = (): Rule => ({ isKept: false, isExported: false, hidden: [] })
 const kept = (...hidden: string[]): Rule => ({ isKept: true, isExported: true, hidden })
 const keptInternal = (): Rule => ({ isKept: true, isExported: false, hidden: [] })
@@ -117,7 +117,7 @@ export const RESIDUE = [
   },
   {
     what: 'messages in the mailboxes of others',
-    why: 'A message to another tenant, or sent as mail, belongs to its recipients.',
+    why: 'A message that was sent to another tenant or as mail belongs to its recipients.',
   },
   {
     what: 'single words in a large search index',

@@ -102,8 +102,8 @@ async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
 }
 
 /**
- * Gives up a pending bond, so that another can be posted. A posted bond answers for mail that was sent, so only the operator
- * may release it: `conflict`. A bond that has ended stays as it is. Fault: `not_found`.
+ * Gives up a pending bond, so that another can be posted. A posted bond answers for mail that was sent. Only the operator
+ * may release it, so this throws `conflict`. A bond that has ended stays as it is. Another fault: `not_found`.
  */
 export async function withdrawBond(ctx: Ctx, id: string): Promise<Bond> {
   mustBeAllowed(ctx, 'manage')
@@ -122,7 +122,7 @@ export async function withdrawBond(ctx: Ctx, id: string): Promise<Bond> {
   throw new Fault('conflict', 'This bond is posted. Only the operator can release it: ask them.')
 }
 
-/** The bonds of all tenants, newest first. For the operator, so it names no tenant. */
+/** The bonds of all tenants, newest first. For the operator, so it takes no tenant. */
 export async function listAllBonds(
   env: Env,
   page: { status: Bond['status'] | null; limit: number; after: string | null },
@@ -143,8 +143,8 @@ export async function listAllBonds(
 
 /**
  * Orders that a bond be captured, for abuse, or released. It happens at once if the payment provider can be reached,
- * otherwise in a later sweep. Safe to repeat. Faults: `not_found`, and `conflict` if the bond has ended otherwise or holds
- * no money that could be captured.
+ * otherwise in a later sweep. Safe to repeat. Faults: `not_found`, and `conflict` if the bond has ended in another way, or
+ * if it is to be captured but holds no money.
  */
 export async function closeBond(
   { env, now }: { env: Env; now: Date },

@@ -7,7 +7,7 @@ import { CANARY, type Hit, scanLone, scanMarkup, scanText, strike } from './scan
 /** A tenant's DLP settings for outgoing content. */
 export type DlpPolicy = { mode: DlpMode; disabledRules: string[]; canaries: Canary[] }
 
-/** An outgoing text. In a fixed one nothing can be struck out without changing which message it is. */
+/** An outgoing text. If it is fixed, nothing can be struck out: that would make it another message. */
 export type Part = { where: string; text: string; isMarkup?: boolean; isFixed?: boolean }
 
 type Found = { part: Part; hits: Hit[] }
@@ -36,7 +36,7 @@ export function nothingFound({ mode, canaries }: DlpPolicy): DlpFacts {
   return { mode, rulesVersion: RULES_VERSION, found: [], fixed: null, canaries: [], watched: canaries.length }
 }
 
-/** The facts that `judge` needs. `stuck` are rules that still find something after striking out all that can be. */
+/** The facts that `judge` needs. `stuck` are the rules that find something even in the struck-out text. */
 export function factsOf(policy: DlpPolicy, finds: Found[], stuck: ReadonlySet<string> = new Set()): DlpFacts {
   const found = RULE_NAMES.flatMap((rule) => {
     const by = finds.flatMap(({ part, hits }) => hits.filter((hit) => hit.rule === rule).map(() => part))

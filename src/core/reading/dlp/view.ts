@@ -1,8 +1,8 @@
 import { matches } from './matches.ts'
 
 /**
- * A text to search, and for each of its characters the range in the source that it stands for. `starts` and `ends` are null
- * if the text is the source itself.
+ * A text to search. Each of its characters stands for a range of the source, from `starts` to `ends` at the same place.
+ * Both are null if the text is the source itself.
  */
 export type View = { text: string; starts: number[] | null; ends: number[] | null }
 
@@ -43,7 +43,7 @@ export function newView() {
   }
 }
 
-/** The ranges of the source that a range of a view stands for, in order and joined where they touch. */
+/** Finds the ranges of the source for a range of a view, in order. Ranges that touch are joined. */
 export function sourceOf(view: View, start: number, end: number): Range[] {
   if (view.starts === null || view.ends === null) return [[start, end]]
   const ranges: Range[] = []
@@ -59,8 +59,8 @@ export function sourceOf(view: View, start: number, end: number): Range[] {
 const PLAIN = /^[\t\n\r -~]*$/
 
 /**
- * The text as a person reads it: invisible characters removed, full-width and styled letters made plain, all dashes and
- * spaces made `-` and ` `, and the digits of all scripts made 0 to 9.
+ * The text as a person reads it. Invisible characters are removed, and full-width and styled letters become plain. Every
+ * dash becomes `-`, every space becomes ` `, and the digits of all scripts become 0 to 9.
  */
 export function folded(view: View): View {
   const { text } = view

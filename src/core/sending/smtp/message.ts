@@ -26,7 +26,7 @@ export type Submitted = {
 /** Why a message is refused: a code and a sentence. */
 type Unfit = { reason: string; detail: string }
 
-/** The largest message, in bytes: the limit of a request body, less room for the envelope. */
+/** The largest message, in bytes: the limit of a request body, minus some room for the envelope. */
 export const MESSAGE_AT_MOST = 10 * 1024 * 1024 - 64 * 1024
 
 const FILES_AT_MOST = 50
@@ -53,11 +53,11 @@ export async function readSubmission(raw: Uint8Array): Promise<Submitted | Unfit
   const { fields } = readHeader(raw, 0)
   const unfit = unfitness(mail, fields)
   if (unfit) return unfit
-  if (mail.from === null) return malformed('it does not tell its one author')
+  if (mail.from === null) return malformed('it does not name exactly one author')
 
   const own = ownFields(fields)
   if (own.length > OWN_FIELDS_AT_MOST)
-    return malformed(`it has above ${OWN_FIELDS_AT_MOST} header fields of its own`)
+    return malformed(`it has more than ${OWN_FIELDS_AT_MOST} header fields of its own`)
   const { messageId, from, to, cc, replyTo, subject, text, html, files, inReplyTo, references } = mail
   return {
     ...{ messageId, from, to, cc, subject, inReplyTo, references },
@@ -78,9 +78,10 @@ function unfitness(mail: IncomingMail, fields: Field[]): Unfit | null {
     return malformed(`programs would read it differently: ${mail.ambiguities.join(', ')}`)
   }
   const type = readStructured(fieldValue(fields, 'content-type')).value
-  if (SEALED.test(type)) return { reason: 'unsupported_content', detail: `${type} would not arrive unharmed` }
+  if (SEALED.test(type))
+    return { reason: 'unsupported_content', detail: `${type} would be damaged on the way` }
   if (mail.isTruncated) return tooLarge('its text or its HTML is above 1 MB')
-  if (mail.files.length > FILES_AT_MOST) return tooLarge(`it has above ${FILES_AT_MOST} files`)
+  if (mail.files.length > FILES_AT_MOST) return tooLarge(`it has more than ${FILES_AT_MOST} files`)
   const size = mail.files.reduce((sum, file) => sum + file.size, 0)
   return size > CONTENT_AT_MOST ? tooLarge('its files are above 7 MB in all') : null
 }

@@ -20,10 +20,10 @@ import { page } from '../shell.tsx'
 type Mailbox = Awaited<ReturnType<typeof getMailbox>>
 
 const AUTONOMY = ['review', 'first_contact', 'auto'] as const
-const MEANING: Option[] = [
+const AUTONOMY_OPTIONS: Option[] = [
   ['review', 'review: a person approves every send'],
   ['first_contact', 'first contact: a person approves the first send to each contact'],
-  ['auto', 'auto: no approval is needed, the rules apply'],
+  ['auto', 'auto: no send needs approval, but the rules still apply'],
 ]
 
 const LIMITS = [
@@ -35,7 +35,7 @@ const LIMITS = [
   { name: 'dailyLimit', label: 'Sends per day' },
   { name: 'monthlyLimit', label: 'Sends per month' },
   { name: 'fatigueLimit', label: 'Sends to one contact per week' },
-  { name: 'riskBudget', label: 'Bounces and complaints per day before sending stops' },
+  { name: 'riskBudget', label: 'Sending stops after this many bounces and complaints per day' },
 ] as const
 
 /** The mailboxes, and the policy of each. */
@@ -139,7 +139,7 @@ function PolicyFields({ c, mailbox }: { c: PortalContext; mailbox: Mailbox }) {
           ['paused', 'paused: nothing is sent'],
         ]}
       />
-      <Field c={c} label="Autonomy" name="autonomy" value={mailbox.autonomy} options={MEANING} />
+      <Field c={c} label="Autonomy" name="autonomy" value={mailbox.autonomy} options={AUTONOMY_OPTIONS} />
       <Field
         c={c}
         label="Cooldown for each contact, in minutes"

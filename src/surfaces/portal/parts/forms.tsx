@@ -31,7 +31,7 @@ type ButtonFormProps = FormProps & {
   about?: string
 }
 
-/** A form that is one button; `class` is the button's. */
+/** A form that is one button. `class` is the class of the button. */
 export function ButtonForm({ c, action, confirm, about, children, ...more }: ButtonFormProps) {
   return (
     <Form c={c} action={action}>
@@ -63,7 +63,7 @@ export function Submit({ children }: { children: unknown }) {
   )
 }
 
-/** Two buttons for a yes and a no, which the keys `a` and `r` focus; the children are between them. */
+/** Two buttons, one for yes and one for no. The keys `a` and `r` focus them. The children stand between the buttons. */
 export function YesOrNo({
   name,
   yes,

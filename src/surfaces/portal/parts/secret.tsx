@@ -15,7 +15,7 @@ type Shown = {
   back: string
 }
 
-/** Answers with a secret, this one time. A repeat of the same form is told that the secret was shown before. */
+/** Shows a secret, only this once. If the same form is sent again, the answer says that the secret was shown before. */
 export async function secretPage(c: PortalContext, { title, secret, what, note, more, back }: Shown) {
   showsSecret(c)
   return await page(

@@ -1,4 +1,4 @@
-/** How a match may begin: with exactly the word `text`, or, if not `isWhole`, with any word that starts with it. */
+/** How a match may begin. If `isWhole`, with exactly the word `text`. Otherwise with any word that starts with `text`. */
 type Head = { text: string; isWhole: boolean }
 
 /**
@@ -27,10 +27,10 @@ function begin(source: string): (Head | null)[] {
   if (/^\((?:\?[!=]|\?<[!=])/.test(inside)) return begin(tail)
   const isOptional = /^(?:[?*]|\{0,)/.test(tail)
   const following = tail.replace(/^(?:[?*+]|\{\d+(?:,\d*)?\})\??/, '')
-  const ends = /^(?: |\\b|\\s)/.test(tail)
+  const endsWord = /^(?: |\\b|\\s)/.test(tail)
   const heads = alternatives(inside.replace(/^\((?:\?:)?/, '').slice(0, -1)).flatMap((each) => {
     const found = begin(each)
-    return /^[a-z]+$/.test(each) ? found.map((head) => head && { ...head, isWhole: ends }) : found
+    return /^[a-z]+$/.test(each) ? found.map((head) => head && { ...head, isWhole: endsWord }) : found
   })
   return isOptional ? [...heads, ...begin(following)] : heads
 }
