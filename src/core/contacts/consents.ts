@@ -18,7 +18,7 @@ type ConsentRequest = {
   revokedAt: Date | null
 }
 
-/** Records what a contact has agreed to. It replaces the contact's record before it. */
+/** Records what a contact has agreed to. It replaces the contact's previous record. */
 export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<Consent> {
   mustBeAllowed(ctx, 'manage')
   const { basis, source, jurisdiction, revokedAt } = request
@@ -63,7 +63,7 @@ export async function findConsent(ctx: Ctx, email: string): Promise<Consent | nu
   return row ?? null
 }
 
-/** The consent records of the tenant by contact. `after` is the last contact of the page before. */
+/** The consent records of the tenant by contact. `after` is the last contact of the previous page. */
 export async function listConsents(
   ctx: Ctx,
   page: { after?: string | undefined; limit: number },

@@ -15,7 +15,7 @@ export type Touch = {
   /** The state of the send, the kind of the lease event, or the subject of the message that came in. */
   what: string
   sendId: string | null
-  /** Its number among the touches of the same millisecond, from 1: with `at` it is the cursor of a page. */
+  /** Its number among the touches of the same millisecond, from 1. A page's cursor is made of `at` and `nth`. */
   nth: number
 }
 

@@ -50,7 +50,7 @@ export type Heartbeat = Profile & {
 
 type Action = { priority: 'high' | 'medium' | 'low'; action: string; description: string }
 
-/** How long before the next hold of a bond the heartbeat says so, in ms. */
+/** The heartbeat announces the next hold of a bond this long before it, in ms. */
 const REAUTH_NEAR_MS = 86_400_000
 
 /** The caller's agent, or the agent that a tenant-wide key names. The call counts as a heartbeat of that agent. */
@@ -197,7 +197,7 @@ function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxI
     .limit(1)
 }
 
-/** Whether the caller acts as the agent. A key that may only read is not a heartbeat. */
+/** Whether the caller acts as the agent. A call with a key that may only read is no heartbeat. */
 function speaksFor({ actor }: Ctx, mailboxId: string): boolean {
   if (actor.kind !== 'key') return false
   const scope = actor.scopes?.find((each) => each.mailboxId === mailboxId)

@@ -46,7 +46,7 @@ const SENT = statement(
   )}`,
 )
 
-/** If recipients are left that the attempt was not for, they are served next. */
+/** If the attempt was not for all recipients, the others are served next. */
 const RESOLVE = statement(`WITH ${ASKED}, ${PROVEN}
   UPDATE sends SET ambiguous_at = NULL, pinned_recipients = NULL, reason = NULL, detail = NULL, locks = 0, updated_at = :now,
     (state, next_at) = (
@@ -55,8 +55,8 @@ const RESOLVE = statement(`WITH ${ASKED}, ${PROVEN}
   WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM proven)`)
 
 /**
- * A send is complained of if any recipient complained, accepted while a report may still come, then delivered if any recipient
- * got it, else bounced if any bounced.
+ * The state of a send. If any recipient complained, it is `complained`. While a report may still come, it is `accepted`.
+ * Then it is `delivered` if any recipient got it, else `bounced` if any bounced, else `failed`.
  */
 const AGGREGATE = statement(`WITH ${ASKED}
   UPDATE sends SET updated_at = :now, (state, delivered_at) = (
@@ -72,8 +72,8 @@ const AGGREGATE = statement(`WITH ${ASKED}
     AND state IN ${statesIn(({ isOut }) => isOut)}`)
 
 /**
- * The statements that settle what signals have proven: any signal resolves an ambiguous attempt, because the carrier has the
- * message, and a send's state follows the states of its recipients.
+ * The statements that settle what signals have proven. Any signal resolves an ambiguous attempt, because it proves that the
+ * carrier has the message. The state of a send follows from the states of its recipients.
  */
 export function resolveStatements(
   env: Pick<Env, 'DB'>,

@@ -71,8 +71,8 @@ send.openapi(
     tags: ['email'],
     summary: 'Send an email from the caller’s address',
     description: `A message to addresses of this service only is delivered at once; if no such address exists, its status is
-\`bounced\`. \`sending\` means that it is on its way. \`queued\` means that it waits for a person's approval, which \`message\`
-then says, or for its scheduled time. With an Idempotency-Key a repeat is safe: it gets the first answer again.`,
+\`bounced\`. \`sending\` means that it is on its way. \`queued\` means that it waits for a person's approval or for its
+scheduled time. \`message\` says which. With an Idempotency-Key a repeat is safe: it gets the first answer again.`,
     security: [{ bearer: [] }],
     request: body(SendBody, {
       to: ['bob@example.com'],
@@ -134,7 +134,7 @@ then says, or for its scheduled time. With an Idempotency-Key a repeat is safe: 
 
 const SENT = 'Email sent successfully'
 
-/** The status of the answer to a send. A repeat has that of the first answer. */
+/** The status in the answer to a send. A repeat gets the status of the first answer. */
 function outcomeOf(status: LetterResult['status']): {
   status: Status
   message: string

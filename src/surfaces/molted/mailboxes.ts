@@ -37,7 +37,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Open a mailbox',
     description:
-      "The mailbox starts with the tenant's cooldown and the autonomy of its default mailbox. An address that is taken is 409. Names of official roles (postmaster, abuse, support …) are refused.",
+      "The mailbox starts with the tenant's cooldown and the autonomy of its default mailbox. If the address is taken, the answer is 409. Names of official roles (postmaster, abuse, support …) are refused.",
     security: [{ bearer: [] }],
     request: body(NewMailbox),
     responses: { 200: json(MailboxView) },

@@ -55,7 +55,7 @@ async function connect(env: Env): Promise<Stripe> {
 
 /**
  * Sends Stripe a request that answers with an object of this kind. A definite refusal, such as a declined card, is a value.
- * Every outcome that may or may not have happened is the fault `payment_unavailable`: repeat it with the same idempotency key.
+ * If it is unknown whether Stripe did it, throws `payment_unavailable`: repeat it with the same idempotency key.
  */
 export async function told<Answer extends { object: string }>(
   env: Env,
@@ -78,7 +78,7 @@ export async function told<Answer extends { object: string }>(
   }
 }
 
-/** As `told`, for requests that Stripe refuses only by our own mistake: a refusal is the fault, too. */
+/** As `told`, for requests that Stripe refuses only if we made a mistake. A refusal is `payment_unavailable`, too. */
 export async function asked<Answer extends { object: string }>(
   env: Env,
   kind: Answer['object'],

@@ -27,7 +27,7 @@ const AT_ONCE = 20
 
 const SWEEP = { kind: 'system', name: 'sweep' } as const
 
-/** Attends to every bond that is due. A missed sweep only delays. Returns the number of due bonds. */
+/** Attends to every bond that is due. A missed sweep only delays the work. Returns the number of due bonds. */
 export async function sweepBonds(env: Env, now: Date): Promise<number> {
   const due = await database(env)
     .select({ tenantId: bonds.tenantId, id: bonds.id })
@@ -35,7 +35,7 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
     .where(
       and(
         lte(bonds.nextAt, now),
-        // A bond at another provider cannot be asked about here: it fails after its time of grace.
+        // We cannot ask another provider about its bonds. Such a bond fails after its time of grace.
         or(
           eq(bonds.provider, providerOf(env) ?? 'stripe'),
           lte(bonds.nextReauthAt, new Date(now.getTime() - GRACE_MS)),
@@ -54,7 +54,7 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
 
 /**
  * Does what is due for one bond: ends it as ordered, authorises the first or the next hold, or gives up a form that was never
- * filled in. A lock lets one of several callers do it. If Stripe cannot be reached, the sweep tries again later.
+ * filled in. If several callers try it at once, a lock lets only one do it. If Stripe cannot be reached, the sweep tries again later.
  */
 export async function attendBond(at: At, which: Pick<Bond, 'tenantId' | 'id'>): Promise<void> {
   const bond = await lock(at, which)

@@ -31,18 +31,18 @@ export async function classifyIntents(
   if (settings(env).model === null) return messages.map((message) => embedded(message))
   const limit = AbortSignal.timeout(atMostMs)
   const classified: Classified[] = []
-  let given: ModelFailure | null = null
+  let stopReason: ModelFailure | null = null
   let failures = 0
   let next = 0
   const asker = async () => {
     while (next < messages.length) {
       const at = next++
       const message = messages[at] as Message
-      if (limit.aborted) given ??= 'model_timeout'
-      const answer: Reading | ModelFailure = given ?? (await askIntent(env, message, limit))
+      if (limit.aborted) stopReason ??= 'model_timeout'
+      const answer: Reading | ModelFailure = stopReason ?? (await askIntent(env, message, limit))
       if (typeof answer === 'string') {
         failures++
-        if (answer === 'model_busy' || failures >= PATIENCE) given ??= answer
+        if (answer === 'model_busy' || failures >= PATIENCE) stopReason ??= answer
         classified[at] = embedded(message, answer)
       } else {
         failures = 0
