@@ -20,8 +20,8 @@ export type Statement<Row> = {
 
 /**
  * The one way to write SQL as text. Parameters are written `:name`; a name may stand in several places. The text is
- * compiled once, when the module is loaded: D1 itself knows only numbered parameters. Throws, naming the parameter, where
- * the values do not match the names.
+ * compiled once, when the module is loaded: D1 itself knows only numbered parameters. If the values do
+ * not match the names, throws an error that names the parameter.
  */
 export function statement<Row = never>(text: string): Statement<Row> {
   const names: string[] = []
@@ -44,7 +44,7 @@ export function statement<Row = never>(text: string): Statement<Row> {
   }
 }
 
-/** Text with `:name` parameters, such as a rule's fragment, as a piece of a query of drizzle's builder. */
+/** Makes text with `:name` parameters, such as a rule's fragment, part of a query that drizzle builds. */
 export function fragment(text: string, values: Values = {}): SQL {
   const parts = pieces(text)
   const names = parts.flatMap((piece) => (piece.kind === 'name' ? piece.name : []))
@@ -56,7 +56,7 @@ export function fragment(text: string, values: Values = {}): SQL {
 
 type Piece = { kind: 'text'; text: string } | { kind: 'name'; name: string }
 
-/** A quoted string or identifier, in which a colon means nothing, or a parameter. */
+/** A parameter, or a quoted string or identifier: in those a colon means nothing. */
 const QUOTED_OR_NAME = /'(?:[^']|'')*'|"[^"]*"|`[^`]*`|:([a-zA-Z]\w*)/g
 
 function pieces(text: string): Piece[] {

@@ -11,7 +11,7 @@ export type Happening = {
   refs: EventRefs
 }
 
-/** The number of a tenant's next event: the time in microseconds, or one more than the newest. */
+/** The number of a tenant's next event: the time in microseconds, or the newest number plus 1 if that is larger. */
 const nextSeq = (tenantId: string) =>
   `max(:now * 1000, 1 + coalesce((SELECT max(e.seq) FROM events e WHERE e.tenant_id = ${tenantId}), 0))`
 
@@ -22,8 +22,8 @@ export const EVENT_COLUMNS = `
     'evt_' || lower(hex(randomblob(16))), h.type, h.mailbox_id, h.agent_id, h.refs, NULL, :now, :now`
 
 /**
- * SQL that writes events from a relation of `tenant_id, type, mailbox_id, agent_id, refs, position`. A tenant's events are
- * numbered in the order of their positions, after all that it has. The SQL belongs in the batch of the change it reports.
+ * SQL that writes events from a relation of `tenant_id, type, mailbox_id, agent_id, refs, position`. The new events
+ * are numbered in the order of their positions, after all events that the tenant already has. The SQL belongs in the batch of the change it reports.
  * `:now` is the time in ms.
  */
 export function eventsFrom(happened: string): string {
@@ -72,7 +72,7 @@ const PUBLISHED = statement(`
   INSERT INTO events (tenant_id, seq, id, type, agent_id, refs, payload, created_at)
   SELECT :tenantId, ${nextSeq(':tenantId')}, :id, :type, :agentId, :refs, :payload, :now`)
 
-/** The statement that writes an event that its writer publishes at once. It has its payload, so nobody else publishes it. */
+/** Writes an event that the caller itself publishes at once. Its payload is set here, so nobody else publishes it. */
 export function publishedEvent(
   env: Pick<Env, 'DB'>,
   event: { tenantId: string; id: string; type: EventType; agentId: string | null },

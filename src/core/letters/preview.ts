@@ -15,8 +15,8 @@ import {
 const ROUNDS = 5
 
 /**
- * What a send of this content with this payload would say. The unsubscribe link, which is made for each recipient, and an
- * address that is not set are shown as samples. Throws `template_render_failed` if the content cannot be rendered.
+ * What a send of this content with this payload would say. Two values are samples: the unsubscribe link, because each
+ * recipient gets another one, and the physical address, if it is not set. Throws `template_render_failed` if the content cannot be rendered.
  */
 export async function previewContent(
   ctx: Ctx,

@@ -82,7 +82,7 @@ export async function readMessage(ctx: Ctx, mailboxId: string, id: string): Prom
   return await messageOf(env, row)
 }
 
-/** One message, without marking it as read. Throws `not_found` whether nobody or only another mailbox has it. */
+/** One message, without marking it as read. Throws `not_found` if this mailbox does not have it. */
 export async function seeMessage(ctx: Ctx, mailboxId: string, id: string): Promise<Message> {
   mustBeAllowed(ctx, 'read', mailboxId)
   const row = await oneMessage.first(ctx.env, { tenantId: ctx.tenantId, mailboxId, id })

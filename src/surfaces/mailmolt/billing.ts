@@ -16,7 +16,7 @@ const SubscriptionView = z
     provider: z.enum(['stripe', 'local', 'none']),
     limits: z.object({ daily: z.int(), monthly: z.int() }),
     usage_24h: z.object({ sent: z.int() }),
-    daily: Use.openapi({ description: 'The UTC day, which the daily limit counts.' }),
+    daily: Use.openapi({ description: 'The current UTC day. The daily limit counts by UTC days.' }),
     monthly: Use.openapi({ description: 'The UTC month.' }),
     current_period_end: z.string().nullable(),
     cancel_at_period_end: z.boolean(),

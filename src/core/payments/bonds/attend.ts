@@ -54,7 +54,8 @@ export async function sweepBonds(env: Env, now: Date): Promise<number> {
 
 /**
  * Does what is due for one bond: ends it as ordered, authorises the first or the next hold, or gives up a form that was never
- * filled in. If several callers try it at once, a lock lets only one do it. If Stripe cannot be reached, the sweep tries again later.
+ * filled in. If several callers try it at once, a lock lets only one do it. If Stripe cannot be reached, the sweep tries
+ * again later.
  */
 export async function attendBond(at: At, which: Pick<Bond, 'tenantId' | 'id'>): Promise<void> {
   const bond = await lock(at, which)
