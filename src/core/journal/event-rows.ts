@@ -23,8 +23,8 @@ export const EVENT_COLUMNS = `
 
 /**
  * SQL that writes events from a relation of `tenant_id, type, mailbox_id, agent_id, refs, position`. The new events
- * are numbered in the order of their positions, after all events that the tenant already has. The SQL belongs in the batch of the change it reports.
- * `:now` is the time in ms.
+ * are numbered in the order of their positions, after all events that the tenant already has. The SQL belongs in the
+ * batch of the change it reports. `:now` is the time in ms.
  */
 export function eventsFrom(happened: string): string {
   return `

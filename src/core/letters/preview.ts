@@ -16,7 +16,8 @@ const ROUNDS = 5
 
 /**
  * What a send of this content with this payload would say. Two values are samples: the unsubscribe link, because each
- * recipient gets another one, and the physical address, if it is not set. Throws `template_render_failed` if the content cannot be rendered.
+ * recipient gets another one, and the physical address, if it is not set. Throws
+ * `template_render_failed` if the content cannot be rendered.
  */
 export async function previewContent(
   ctx: Ctx,
