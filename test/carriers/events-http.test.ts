@@ -21,7 +21,10 @@ import { POSTMARK_BOUNCE } from '../support/carrier-events-postmark.ts'
 import { SENDGRID_BOUNCE } from '../support/carrier-events-sendgrid.ts'
 
 const carriers = await newCarriers()
-const UNPROVEN = { error: 'unauthorized', message: 'The report is not proven to be the carrier’s.' }
+const UNPROVEN = {
+  error: 'unauthorized',
+  message: 'It is not proven that the report comes from the carrier.',
+}
 
 /** The surface as the Worker mounts it, with a network that fails and a core that may fail. */
 function door(settings: Partial<typeof carriers.settings> = carriers.settings, record?: () => Promise<void>) {

@@ -71,7 +71,7 @@ export function carrierEvents<Event>({ read, record }: EventDoors<Event>) {
         )
       note(carrier, report)
       if (report.kind === 'refused')
-        throw new Fault('unauthorized', 'The report is not proven to be the carrier’s.')
+        throw new Fault('unauthorized', 'It is not proven that the report comes from the carrier.')
       return c.json(
         { error: 'unavailable', message: 'The report cannot be checked now. Send it again.' },
         503,
@@ -94,7 +94,7 @@ function route(carrier: Carrier) {
     request: { body: { required: true, content: { '*/*': { schema: z.any(), example } } } },
     responses: {
       200: json(z.object({ received: z.int() }), 'How many events were recorded'),
-      401: json(Failure, 'The report is not proven to be the carrier’s'),
+      401: json(Failure, 'It is not proven that the report comes from the carrier'),
       413: json(Failure, 'The report is larger than 1 MiB'),
       503: json(
         Failure,
