@@ -59,13 +59,7 @@ export function bridge(
   const { api, clients, log } = context
   const pending = new Set<string>()
   const server = new SubmissionServer({
-    ...certificate,
-    ...{ secure, name: settings.host, banner: 'Moltpost', minVersion: 'TLSv1.2' },
-    ...{ authMethods: ['PLAIN', 'LOGIN'], size: settings.size, maxRecipients: RECIPIENTS_AT_MOST },
-    authRequiredMessage: secure ? 'Authentication required' : 'Authentication required, after STARTTLS',
-    ...{ hideENHANCEDSTATUSCODES: false, disableReverseLookup: true, socketTimeout: SILENT_MS },
-    ...{ maxClients: settings.connections, closeTimeout: STOPPING_MS, useProxy: settings.proxies },
-
+    ...optionsOf(settings, certificate, secure),
     onConnect(session, done) {
       const reply = connectReply(session, context)
       done(reply && refusal(reply))
@@ -121,6 +115,26 @@ export function bridge(
     log('connection', { error: error.code ?? error.name }),
   )
   return { server, stop: () => stopped(server, pending) }
+}
+
+function optionsOf(settings: Settings, certificate: Certificate, secure: boolean) {
+  return {
+    ...certificate,
+    secure,
+    name: settings.host,
+    banner: 'Moltpost',
+    minVersion: 'TLSv1.2' as const,
+    authMethods: ['PLAIN', 'LOGIN'],
+    authRequiredMessage: secure ? 'Authentication required' : 'Authentication required, after STARTTLS',
+    size: settings.size,
+    maxRecipients: RECIPIENTS_AT_MOST,
+    hideENHANCEDSTATUSCODES: false,
+    disableReverseLookup: true,
+    socketTimeout: SILENT_MS,
+    maxClients: settings.connections,
+    closeTimeout: STOPPING_MS,
+    useProxy: settings.proxies,
+  }
 }
 
 /** The reply to a client that may not connect now, or null. A client that may connect is counted. */
