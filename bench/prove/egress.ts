@@ -51,7 +51,7 @@ type Report = { verdicts: Verdict[]; origins: string[] }
  * machine is made, so that a hole in the guard is heard here and reaches nobody else.
  */
 const WORKER = `
-import { findTarget, guardedPost } from '../src/core/ground/egress/post.ts'
+import { findTarget, guardedPost } from './src/core/ground/egress/post.ts'
 const { fetch } = globalThis
 const letter = { headers: { 'content-type': 'application/json' }, body: '{"type":"ping"}', timeoutMs: 3_000 }
 const HERE = /^(127\\..*|0\\.0\\.0\\.0|localhost|\\[::1?\\]|\\[::ffff:7f.*\\])$/
