@@ -49,6 +49,12 @@ class SubmissionServer extends SMTPServer {
   }
 }
 
+const SENDER_NOT_ALLOWED: Reply = {
+  code: 550,
+  enhanced: '5.7.1',
+  text: 'sender_not_allowed: MAIL FROM must be the address that you logged in with.',
+}
+
 /** An SMTP server for mail programs, with STARTTLS or with TLS from the start. Moltpost decides; this translates to SMTP. */
 export function bridge(
   settings: Settings,
@@ -79,13 +85,7 @@ export function bridge(
     onMailFrom({ address }, session, done) {
       const own = loginOf(session)?.username.trim().toLowerCase()
       if (address === '' || address.toLowerCase() === own) return done()
-      done(
-        refusal({
-          code: 550,
-          enhanced: '5.7.1',
-          text: 'sender_not_allowed: MAIL FROM must be the address that you logged in with.',
-        }),
-      )
+      done(refusal(SENDER_NOT_ALLOWED))
     },
     onRcptTo({ address }, session, done) {
       answer(done, async () => {
