@@ -47,7 +47,7 @@ type Verdict = { url: string; outcome: string; reason: string | null }
 type Report = { verdicts: Verdict[]; origins: string[] }
 
 /**
- * What the Worker does with each URL, and whom it called for it: every call is noted, and one that would stay on this
+ * What the Worker does with each URL, and which hosts it called for it. Every call is recorded, and one that would stay on this
  * machine is made, so that a hole in the guard is heard here and reaches nobody else.
  */
 const WORKER = `

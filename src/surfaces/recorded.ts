@@ -7,7 +7,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const SEND_ID = /^req_[0-9a-z]{36}$/
 
 /**
- * Has each request leave one line in the log: which route of which surface answered it, for whom, how and how fast, and
+ * Writes one log line for each request: its surface and route, the caller, the outcome and the duration, and
  * what came of it. An errand is part of the request that it is run for; a `/health` that is well is not worth a line.
  * `surfaceOf` names the surface of a route.
  */

@@ -13,7 +13,7 @@ import { dumpTenant, NEVER_SEEDED, quiet } from '../support/matrix-dump.ts'
 import { undocumentedRoutes } from '../support/matrix-routes.ts'
 import { call, grant } from '../support/tenant.ts'
 
-/** Pages of local development, each open to whoever was given its address. */
+/** Pages of local development, each open to everyone who has its address. */
 const LOCAL_PAGES = ['GET /dev/checkout/{id}', 'POST /dev/checkout/{id}', 'GET /dev/billing/{customerId}']
 
 /** Open to anybody, and about nobody: they are no part of the matrix. */
@@ -26,7 +26,7 @@ const ABOUT_NOBODY = [
   ...LOCAL_PAGES,
 ]
 
-/** Open to whoever holds a sealed link, and tested with it. */
+/** Open to everyone who has a sealed link, and tested with it. */
 const BY_SEALED_LINK = ['u', 'claim', 'verify'].flatMap((area) => [
   `GET /${area}/{token}`,
   `POST /${area}/{token}`,
@@ -66,7 +66,7 @@ test('the matrix covers every documented route, every entry is a route, and no r
   }
 })
 
-test('every request of the matrix is a valid one: its owner is answered as asked', async () => {
+test('every request of the matrix is valid: its owner gets the expected answer', async () => {
   // What only reads may share a world.
   const shared = await newWorld()
   for (let at = 0; at < guarded.length; at += 8) {
@@ -274,7 +274,7 @@ async function foreignLikeUnknown(
   ]
 }
 
-test('a kept answer is given again only to a key that may ask for it', async () => {
+test('a stored answer is repeated only to a key that may make the request', async () => {
   const { ids, tenant, key } = await newWorld()
   const headers = { 'idempotency-key': 'kept' }
   const body = { recipientEmail: 'fresh@example.com', reasonCode: 'manual_dnc' }

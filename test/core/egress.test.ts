@@ -17,7 +17,7 @@ const letter = { headers: { 'content-type': 'application/json' }, body: '{"type"
 /** The Worker's environment with these settings. */
 const envWith = (given: Record<string, string>) => ({ ...env, ...given })
 
-test('every hostile URL is refused by the rule that it breaks, and no ordinary one is', () => {
+test('every hostile URL is refused by the rule that it breaks, and ordinary URLs are accepted', () => {
   const surprises = hostileUrls.flatMap(({ rule, urls }) =>
     urls
       .map((url) => ({ url, reason: refuseUrl(url, surroundings) }))
@@ -40,7 +40,7 @@ test('every hostile URL is refused by the rule that it breaks, and no ordinary o
   )
 })
 
-test('no address outside what IANA gives out for public hosts is public', () => {
+test('only addresses that IANA assigns to public hosts count as public', () => {
   const octet = fc.nat(255)
   const special = fc.oneof(
     fc.tuple(fc.constantFrom(0, 10, 127, 224, 239, 240, 255), octet, octet, octet),
@@ -93,7 +93,7 @@ const SAME = [0xc0, 12]
 const a = (...address: number[]) => record(SAME, TYPE.A, address)
 const GOOD = Uint8Array.from([...header(1), ...asks(HOST, TYPE.A), ...a(93, 184, 215, 14)])
 
-test('an answer of DNS is read by RFC 1035, and whatever is not one is null, however it was made', () => {
+test('a DNS answer is read by RFC 1035, and any malformed answer is null', () => {
   expect([...encodeQuestion('a.io', TYPE.AAAA)]).toEqual([
     ...[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0],
     ...[1, 97, 2, 105, 111, 0, 0, 28, 0, 1],
@@ -170,7 +170,7 @@ test('an answer of DNS is read by RFC 1035, and whatever is not one is null, how
   )
 })
 
-test('a name is public only by clear answers for both families that speak of it and of nothing else', async () => {
+test('a name is public only if the answers for both address families are clear and about that name alone', async () => {
   type Say = (type: number) => Response | Promise<Response>
   const asked: URL[] = []
   const resolve = (say: Say, host = HOST) =>
@@ -247,7 +247,7 @@ test('a name is public only by clear answers for both families that speak of it 
   expect(await reasons(notPublic)).toEqual(every(notPublic, 'not public'))
 })
 
-test('a resolver that is silent, slow or no resolver keeps every webhook from being called', async () => {
+test('if the resolver is silent, slow or broken, no webhook is called', async () => {
   const reasons = [`${peers.http}/hang.dns`, `${peers.http}/ok.dns`, 'http://127.0.0.1:1/'].map(
     async (resolver) => {
       const begun = Date.now()
@@ -267,7 +267,7 @@ test('a resolver that is silent, slow or no resolver keeps every webhook from be
   expect(Date.now() - begun).toBeLessThan(6_000)
 })
 
-test('EGRESS_ALLOW opens one host and port to local development, and to nobody else', async () => {
+test('EGRESS_ALLOW opens one host and port, and only in local development', async () => {
   const allowing = envWith({ EGRESS_ALLOW: `db.internal:443, ${peer.toUpperCase()}` })
   expect(await findTarget(allowing, `http://${peer}/ok.egress`)).toMatchObject({ ok: true })
   expect(await findTarget(allowing, 'https://db.internal/')).toMatchObject({ ok: true })

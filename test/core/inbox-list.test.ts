@@ -54,7 +54,7 @@ async function walk<Item>(
   return { items, totals: [...totals] }
 }
 
-test('inbox and sent are one list and threads another: whole, in order, once each, however many fall on one moment', async () => {
+test('inbox, sent and threads list everything once and in order, even if many messages have the same time', async () => {
   const tenant = await newTenant()
   const ctx = contextOf(tenant)
   const folder = fc.constantFrom('inbox' as const, 'sent' as const)

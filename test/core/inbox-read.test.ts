@@ -91,7 +91,7 @@ async function page(tenant: Tenant, query: { cursor?: string | null; after?: str
   }
 }
 
-test('a thousand messages of one millisecond are each paged once, and those that come meanwhile each polled once', async () => {
+test('a thousand messages of one millisecond each appear once in the pages, and new ones each appear once when polled', async () => {
   const tenant = await newTenant()
   const old = named('old', 1_000)
   await Promise.all([0, 250, 500, 750].map((from) => arrive(tenant, old.slice(from, from + 250))))
@@ -142,7 +142,7 @@ test('a thousand messages of one millisecond are each paged once, and those that
   expect(polled.toSorted()).toEqual(come.toSorted())
 }, 120_000)
 
-test('a moment survives its text to the microsecond, in every zone, and no other text is one', () => {
+test('a cursor’s time keeps its microseconds in every zone, and other text is refused', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), (at) => {
       const text = momentText(at)
@@ -166,7 +166,7 @@ test('a moment survives its text to the microsecond, in every zone, and no other
   }
 })
 
-test('what reads a mailbox goes by an index from beginning to end, in one call', async () => {
+test('every query that reads a mailbox uses an index and is one call', async () => {
   const tenant = await newTenant()
   await arrive(tenant, named('old', 3))
   await env.DB.batch(
@@ -232,7 +232,7 @@ test('what reads a mailbox goes by an index from beginning to end, in one call',
   }
 })
 
-test('the operator’s routes are closed where no key is configured, or one that is too short', () => {
+test('the operator’s routes are closed if the configured key is missing or too short', () => {
   for (const key of [undefined, '', 'x'.repeat(31)]) {
     for (const presented of [key ?? null, null, 'x'.repeat(32)]) {
       expect(() => mustBeOperator({ ...env, OPERATOR_KEY: key }, presented)).toThrow(

@@ -25,7 +25,7 @@ const note = (key: string, value: string, more: { kind?: string; expiresAt?: Dat
   ...more,
 })
 
-test('a memory is gone at the millisecond it expires, for every reader, and swept with its entry later', async () => {
+test('a memory is gone for every reader at the millisecond it expires, and is deleted later with its search entry', async () => {
   const tenant = await newTenant()
   const me = tenant.agentId
   const expiresAt = later(1000)
@@ -71,7 +71,7 @@ test('a memory is gone at the millisecond it expires, for every reader, and swep
   ).rejects.toMatchObject({ code: 'invalid' })
 })
 
-test('memories are found by words and likeness, of one kind where it is asked for', async () => {
+test('memories are found by words and by meaning, and can be limited to one kind', async () => {
   const tenant = await newTenant()
   const me = tenant.agentId
   const ctx = ctxAt(tenant, NOON)
@@ -89,7 +89,7 @@ test('memories are found by words and likeness, of one kind where it is asked fo
   expect(await keys('invoices', "rule' OR 1=1")).toEqual([])
 })
 
-test('an agent keeps ten thousand memories and no more; what expired does not count', async () => {
+test('an agent keeps at most ten thousand memories; expired ones do not count', async () => {
   const tenant = await newTenant()
   const me = tenant.agentId
   await env.DB.prepare(

@@ -29,7 +29,7 @@ const count = async (sql: string, ...binds: unknown[]) =>
       .first<{ n: number }>()
   )?.n
 
-test('a query becomes an expression that holds nothing but words of the scope', () => {
+test('a query becomes an expression that contains only words, limited to the scope', () => {
   const query = parseQuery(
     'Invoice "net 30" from:ann@example.com INV-2026-7 refu* before:2026-02-30 has:wings (NEAR',
   )
@@ -70,7 +70,7 @@ test('a query becomes an expression that holds nothing but words of the scope', 
   ])
 })
 
-test('an embedded vector is the same for ever, near for like texts and far for others', () => {
+test('an embedded vector never changes; it is near for similar texts and far for others', () => {
   const of = (title: string) => embed({ title, body: '', names: '' })
   expect(of('Invoice 4711')).toBe(of('invoice, 4711!'))
   expect(of('Invoice 4711')).toMatch(/^[#-[]{256}$/)
@@ -90,14 +90,14 @@ test('an embedded vector is the same for ever, near for like texts and far for o
   ])
 })
 
-test('ranks are fused: what stands high in both lists wins, and of equals the newest', () => {
+test('ranks are fused: an entry that is high in both lists wins, and of equals the newest', () => {
   const list = (...rows: number[]) => rows.map((row) => ({ row, at: row }))
   expect(fused([list(1, 2, 3), list(3, 2)]).map(({ row }) => row)).toEqual([3, 2, 1])
   expect(fused([list(1), list(2)]).map(({ row }) => row)).toEqual([2, 1])
   expect(fused([list(1), list(1)])[0]?.score).toBeCloseTo(1)
 })
 
-test('mail is found by subject, text, markup, names, files and large bodies, and told with a preview', async () => {
+test('messages are found by subject, text, markup, names, files and large bodies, and shown with a preview', async () => {
   const tenant = await newTenant()
   await env.MAIL.put(
     'bodies/search',
@@ -135,7 +135,7 @@ test('mail is found by subject, text, markup, names, files and large bodies, and
   expect((await find(tenant, 'xylophone zither')).ids).toEqual([])
 })
 
-test('the same message twice, and at the same time, is one entry; a deleted one is none', async () => {
+test('indexing a message twice at the same time makes one entry; a deleted message has none', async () => {
   const tenant = await newTenant()
   const id = await put(tenant, { subject: 'Singular' }, { isIndexed: false })
   await Promise.all(Array.from({ length: 20 }, () => index(tenant, [id, id])))
@@ -155,7 +155,7 @@ test('the same message twice, and at the same time, is one entry; a deleted one 
   expect(await matching()).toBe(0)
 })
 
-test('a message that a mailbox wrote to itself is found once, and as many of many as were asked for', async () => {
+test('a message that a mailbox sent to itself is found once, and a page has as many results as requested', async () => {
   const tenant = await newTenant()
   const id = await put(tenant, { subject: 'To myself', folder: 'sent' })
   await env.DB.prepare(
@@ -178,7 +178,7 @@ test('a message that a mailbox wrote to itself is found once, and as many of man
   expect(total).toBe(12)
 })
 
-test('filters narrow what is found, inside the query and beside it', async () => {
+test('filters narrow the results, written inside the query or given beside it', async () => {
   const tenant = await newTenant()
   const march = await put(tenant, {
     subject: 'Report March',
@@ -221,7 +221,7 @@ test('filters narrow what is found, inside the query and beside it', async () =>
   }
 })
 
-test('the same words in mailboxes of others stay theirs, even in mail and queries that name the scope', async () => {
+test('the same words in other mailboxes are not found, even if mail and queries name the scope', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const second = await ann.owner.post('/v1/agent/mailboxes', {
     address: `second-${crypto.randomUUID().slice(0, 8)}`,
@@ -289,7 +289,7 @@ test('the same words in mailboxes of others stay theirs, even in mail and querie
   ).rejects.toMatchObject({ code: 'insufficient_scope' })
 })
 
-test('threads are found by their best message and told by their newest', async () => {
+test('threads are found by their best message and shown by their newest', async () => {
   const tenant = await newTenant()
   const thread = `thread_search_${tenant.id}`
   await put(tenant, { subject: 'Roof repair', text: 'The roof leaks', thread, at: NOW })
@@ -318,7 +318,7 @@ test('threads are found by their best message and told by their newest', async (
   ])
 })
 
-test('a configured model finds by meaning, and where it fails the embedded vectors stand in and say so', async () => {
+test('a configured model finds by meaning; if it fails, the embedded vectors are used and the answer says so', async () => {
   const tenant = await newTenant()
   const said: Record<string, number[]> = {
     kangaroo: [1, 0, 0.1],
@@ -369,7 +369,7 @@ test('a configured model finds by meaning, and where it fails the embedded vecto
   })
 })
 
-test('vectors in Vectorize are asked for within the namespace of the scope and believed only for its own rows', async () => {
+test('Vectorize is queried within the namespace of the scope, and only the scope’s own rows are accepted', async () => {
   const [ann, bob] = await Promise.all([newTenant(), newTenant()])
   const kept: VectorizeVector[] = []
   const vectorize = {

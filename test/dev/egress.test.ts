@@ -29,7 +29,7 @@ async function callsOf(work: () => Promise<void>) {
   return [...origins]
 }
 
-test('names that lead anywhere private are looked up, and never called', async () => {
+test('a name that resolves to a private address is looked up and never called', async () => {
   const doh = await startDoh({ ...deceptiveZone, ...hostileZone })
   const env = envWith(doh.url)
   const hosts = Object.keys(hostileZone).filter((host) => host !== 'hangs.rebind.dev')
@@ -49,7 +49,7 @@ test('names that lead anywhere private are looked up, and never called', async (
   doh.stop()
 })
 
-test('a name that turns private after the webhook was made is not called any more', async () => {
+test('a name that becomes private after the webhook was created is not called again', async () => {
   const doh = await startDoh({ ...hostileZone })
   const env = envWith(doh.url)
   const calls = await callsOf(async () => {
@@ -67,7 +67,7 @@ test('a name that turns private after the webhook was made is not called any mor
   doh.stop()
 })
 
-test('ordinary names are found at their addresses, through aliases too', async () => {
+test('ordinary names resolve to their addresses, also through aliases', async () => {
   const doh = await startDoh({
     ...ordinaryZone,
     'www.acme.io': ['CNAME acme.cdn.io'],

@@ -54,7 +54,7 @@ async function compare(carrier: ReportingCarrier, table: Table, takes: (wire: Wi
 
 const textOf = ({ body }: Wire) => Buffer.from(body).toString('utf8')
 
-test('sns-validator takes and refuses the messages of SNS that we do', async () => {
+test('sns-validator accepts and refuses the same SNS messages as we do', async () => {
   const table = await snsTable(carriers)
   const stop = await serve(table.pages)
   const validator = new MessageValidator()
@@ -95,7 +95,7 @@ async function serve(pages: Pages) {
   }
 }
 
-test('svix takes and refuses the reports of Resend that we do', async () => {
+test('svix accepts and refuses the same Resend reports as we do', async () => {
   vi.useFakeTimers({ now: NOW, toFake: ['Date'] })
   const webhook = new Webhook(settings.RESEND_WEBHOOK_SECRET)
   const figures = await compare('resend', svixTable(), async (wire) => {
@@ -110,7 +110,7 @@ test('svix takes and refuses the reports of Resend that we do', async () => {
   console.warn('svix:', JSON.stringify(figures))
 })
 
-test('@sendgrid/eventwebhook takes and refuses the batches of SendGrid that we do', async () => {
+test('@sendgrid/eventwebhook accepts and refuses the same SendGrid batches as we do', async () => {
   const webhook = new EventWebhook()
   const key = webhook.convertPublicKeyToECDSA(settings.SENDGRID_WEBHOOK_KEY)
   const figures = await compare('sendgrid', await sendgridTable(carriers), async ({ headers, body }) => {

@@ -48,7 +48,7 @@ const MESSAGE_FIELDS = [
   ...['read_at', 'starred', 'in_reply_to', 'created_at', 'delivered_at'],
 ]
 
-test('every command of the published reference runs as printed, but for the server, the key and the ids', async () => {
+test('every command of the published reference runs as printed, except for the server, the key and the ids', async () => {
   const server = await sharedDev('claimed')
   const [ann, ben, cec, dan] = await Promise.all(
     ['ann', 'ben', 'cec', 'dan'].map((id) => register(server, id)),
@@ -189,7 +189,7 @@ class AgentEmailClient {
   }
 }
 
-test('the published client does the published task: it answers what asks for one, and nothing else', async () => {
+test('the published client does the published task: it answers messages that ask for an answer, and no others', async () => {
   const server = await sharedDev('claimed')
   const [worker, boss] = await Promise.all(['worker', 'boss'].map((id) => register(server, id)))
   const asking = new AgentEmailClient(server.address, boss?.api_key ?? '')
@@ -219,7 +219,7 @@ test('the published client does the published task: it answers what asks for one
   ])
 }, 120_000)
 
-test('whoever is not claimed may receive and not send, and the operator has no door without a key', async () => {
+test('an agent that is not claimed can receive but not send, and the operator’s routes need a key', async () => {
   const server = await sharedDev('plain')
   const agent = await register(server, 'newcomer')
   expect(agent).toMatchObject({

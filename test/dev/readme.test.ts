@@ -67,7 +67,7 @@ test('no command of the README or of a guide goes untested', () => {
 
 /**
  * The README's convention: each `sh` block with a curl command holds that one command, behind the variables it sets, and
- * the `json` block after it shows the answer in part. The status is 200, or what stands behind the word `json`.
+ * the `json` block after it shows the answer in part. The status is 200, or the number after the word `json`.
  */
 function examples(page: string): Example[] {
   const blocks = [...page.matchAll(/^```(\w*) ?(\d*)\n([\s\S]*?)^```$/gm)].map(

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { json } from './peer-http.ts'
 import { type DevServer, freePort, startDev } from './program.ts'
 
-/** `plain` is what a newcomer starts; where it is `claimed`, whoever registers counts as claimed by an owner. */
+/** `plain` is what a newcomer starts. In `claimed`, a new agent counts as claimed by an owner. */
 export type Kind = 'plain' | 'claimed'
 export type SharedDev = { address: string; smtpPort: number; smtpTlsPort: number }
 

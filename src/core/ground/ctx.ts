@@ -106,7 +106,7 @@ const GRANTED: Record<OwnerRole, Permission[]> = {
   viewer: ['read'],
 }
 
-/** Throws 403 unless the actor may do this to at least one mailbox. Whoever may mail a contact may also reserve it or vote. */
+/** Throws 403 unless the actor may do this to at least one mailbox. An actor that may mail a contact may also reserve it or vote. */
 export function mustHoldSomewhere(ctx: Ctx, wanted: Permission) {
   const { actor } = ctx
   if (actor.kind === 'human') mustBeAllowed(ctx, wanted)

@@ -126,7 +126,7 @@ export const CANARIES_TRIPPED = statement(
     json_object('sendId', s.id, 'canaryId', o.value ->> 'canaryId', 'reason', o.value ->> 'where') AS refs ${TRIPS}`),
 )
 
-/** The row of a send after the batch, whoever settled it. */
+/** The row of a send after the batch, also if another worker settled it. */
 export type OutcomeRow = {
   id: string
   state: SendState
