@@ -7,8 +7,8 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const SEND_ID = /^req_[0-9a-z]{36}$/
 
 /**
- * Writes one log line for each request: its surface and route, the caller, the outcome and the duration, and
- * what came of it. An errand is part of the request that it is run for; a `/health` that is well is not worth a line.
+ * Writes one log line for each request: its surface and route, the caller, the outcome and the duration. A request that the
+ * Worker makes to itself shares the line of the request it serves. A healthy `/health` writes none.
  * `surfaceOf` names the surface of a route.
  */
 export function recorded(surfaceOf: (route: string) => string | null): MiddlewareHandler<App> {
