@@ -1,6 +1,19 @@
+import type { CarrierName } from '../../core/delivery/carrier.ts'
 import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { z } from '../http.ts'
 import { Id } from './words.ts'
+
+/** The carriers that a mailbox may choose. A new carrier does not compile until it is listed. */
+const CARRIERS = {
+  smtp: 'smtp',
+  ses: 'ses',
+  resend: 'resend',
+  postmark: 'postmark',
+  sendgrid: 'sendgrid',
+  mailgun: 'mailgun',
+  cloudflare: 'cloudflare',
+  capture: 'capture',
+} as const satisfies { [Name in Exclude<CarrierName, 'internal'>]: Name }
 
 // What the routes of mailboxes take and answer.
 
@@ -14,7 +27,7 @@ export const AutonomyLevel = z.union([z.literal(1), z.literal(2), z.literal(3)])
 const Limit = z.number().int().min(0).max(1_000_000).nullable()
 
 export const Carrier = z.object({
-  carrier: z.enum(['smtp', 'ses', 'resend', 'postmark', 'sendgrid', 'mailgun', 'cloudflare', 'capture']),
+  carrier: z.enum(CARRIERS),
   weight: z.number().int().min(1).max(999_999),
 })
 
