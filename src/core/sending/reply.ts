@@ -19,7 +19,7 @@ export async function findReplied(ctx: Ctx, mailboxId: string, ...named: string[
 type Original = {
   reply: ReplyTo
   subject: string
-  /** The recipients of an answer that names none. Empty if the message does not say whom to answer. */
+  /** The recipients of an answer that names none. Empty if the message has no address to answer. */
   answerTo: string[]
 }
 
