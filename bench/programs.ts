@@ -11,6 +11,10 @@ type Program = {
 /** Programs that take too long, or need too much, for `npm test`. */
 export const PROGRAMS: Record<Kind, Program[]> = {
   prove: [
+    {
+      name: 'attacks',
+      does: 'Attacks a running server as a caller with few rights; no attack gains anything.',
+    },
     { name: 'audit', does: 'Finds the first wrong line in each of 2,000 tampered audit logs.' },
     {
       name: 'contract',

@@ -279,7 +279,12 @@ export const aliases = sqliteTable(
   ],
 )
 
-export type Permission = 'read' | 'send' | 'manage' | 'approve'
+/**
+ * What a key may do. `manage` includes `read` and `send`. Only a person can give `loosen` to a key, and only to a key of the
+ * whole tenant: such a key may change settings so that agents may do more.
+ */
+export const PERMISSIONS = ['read', 'send', 'manage', 'approve', 'loosen'] as const
+export type Permission = (typeof PERMISSIONS)[number]
 
 export type MailboxScope = { mailboxId: string; permissions: Permission[] }
 

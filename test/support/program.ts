@@ -21,10 +21,15 @@ process.on('exit', () => {
   for (const group of live) signalGroup(group, 'SIGKILL')
 })
 
-/** Starts a program in a process group of its own, in the root of the project. It ends with this process at the latest. */
-export function startProgram(command: string, args: string[], env: Record<string, string> = {}): Program {
+/** Starts a program in a process group of its own, in the root of a project. It ends with this process at the latest. */
+export function startProgram(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+  root = ROOT,
+): Program {
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd: root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, WRANGLER_SEND_METRICS: 'false', ...env },
@@ -57,9 +62,14 @@ export async function runProgram(command: string, args: string[], { mayFail = fa
 }
 
 /** `npm run dev` on a port and state folder of its own, once it has printed its welcome. */
-export async function startDev(state: string, env: Record<string, string> = {}): Promise<DevServer> {
+export async function startDev(
+  state: string,
+  env: Record<string, string> = {},
+  root?: string,
+): Promise<DevServer> {
   const port = await freePort()
-  const program = startProgram('npm', ['run', 'dev'], { PORT: String(port), MOLTPOST_STATE: state, ...env })
+  const settings = { PORT: String(port), MOLTPOST_STATE: state, ...env }
+  const program = startProgram('npm', ['run', 'dev'], settings, root)
   await printed(program, /^Try it:[\s\S]*^ {4}-d '.*'$/m)
   return { ...program, address: `http://localhost:${port}` }
 }

@@ -56,7 +56,7 @@ export async function newTenant(
   const name = `Test ${Date.now().toString(36)} ${count++}`
   const { body } = await call('POST', '/v1/agents/register', { body: { name } })
   const { tenant_id: id, mailbox_id: mailboxId, api_key: key } = body
-  const ownerKey = await grant(id, ['read', 'send', 'manage', 'approve'])
+  const ownerKey = await grant(id, ['read', 'send', 'manage', 'approve', 'loosen'])
   const now = Date.now()
   await env.DB.batch([
     env.DB.prepare(

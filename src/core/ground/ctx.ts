@@ -101,7 +101,7 @@ export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string |
 
 /** The permissions of each role of a person. */
 const GRANTED: Record<OwnerRole, Permission[]> = {
-  owner: ['read', 'send', 'manage', 'approve'],
+  owner: ['read', 'send', 'manage', 'approve', 'loosen'],
   approver: ['read', 'approve'],
   viewer: ['read'],
 }

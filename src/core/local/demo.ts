@@ -74,7 +74,7 @@ async function keyStatements(db: Db, env: Env, now: Date) {
   })
   const [agentKey, ownerKey] = await Promise.all([
     key('key_demo', demoKey(env), ['read', 'send', 'manage']),
-    key('key_demo_owner', DEMO_OWNER_KEY, ['read', 'manage', 'approve']),
+    key('key_demo_owner', DEMO_OWNER_KEY, ['read', 'manage', 'approve', 'loosen']),
   ])
   return [
     db

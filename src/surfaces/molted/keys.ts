@@ -2,7 +2,7 @@ import { createKey, type Key, listKeys, revokeKey, updateKey } from '../../core/
 import { body, createRoute, json, router, showsSecret, z } from '../http.ts'
 import { Id, listOf, Page, page, Stamp } from './words.ts'
 
-const Permission = z.enum(['read', 'send', 'manage', 'approve'])
+const Permission = z.enum(['read', 'send', 'manage', 'approve', 'loosen'])
 
 const Scope = z.object({ mailboxId: Id, permissions: z.array(Permission).min(1) })
 

@@ -12,12 +12,13 @@ import { secretPage } from '../parts/secret.tsx'
 import { Badge, Id, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
-const PERMISSIONS = ['read', 'send', 'manage', 'approve'] as const
+const PERMISSIONS = ['read', 'send', 'manage', 'approve', 'loosen'] as const
 const MEANING: Record<(typeof PERMISSIONS)[number], string> = {
   read: 'reads everything',
   send: 'requests sends, takes leases, votes',
   manage: 'changes settings and creates keys',
   approve: 'decides on held messages in your place',
+  loosen: 'changes settings so that agents may do more',
 }
 
 /** Keys to the API: created, shown once, and revoked. The first key that may approve can only be created here. */

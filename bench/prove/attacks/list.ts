@@ -1,0 +1,8 @@
+import * as a1 from './a1-laxer.ts'
+import type { Attack, Guard } from './attack.ts'
+
+const LINES: { attacks: Attack[]; guards: Guard[] }[] = [a1]
+
+/** All attacks, line by line. */
+export const ATTACKS = LINES.flatMap(({ attacks }) => attacks)
+export const GUARDS = LINES.flatMap(({ guards }) => guards)
