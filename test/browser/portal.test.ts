@@ -273,7 +273,11 @@ async function look(
       document: { documentElement: { scrollWidth: number } }
       innerWidth: number
     }
-    const { violations } = await axe.run(page.document, { runOnly: tags, resultTypes: ['violations'], iframes: false })
+    const { violations } = await axe.run(page.document, {
+      runOnly: tags,
+      resultTypes: ['violations'],
+      iframes: false,
+    })
     return {
       broken: violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`),
       tooWide: page.document.documentElement.scrollWidth - page.innerWidth,
