@@ -177,10 +177,11 @@ function mustGovern({ actor }: Ctx, key: Pick<Key, 'agentId' | 'permissions' | '
     })
   }
   const held = [...key.permissions, ...(key.scopes ?? []).flatMap((scope) => scope.permissions)]
-  if (held.includes('approve') && !actor.permissions.includes('approve')) {
+  for (const permission of ['approve', 'loosen'] as const) {
+    if (!held.includes(permission) || actor.permissions.includes(permission)) continue
     throw new Fault(
       'human_decision_required',
-      'Only a person, or a key with the permission "approve", can create or change a key that has it.',
+      `Only a person, or a key with the permission "${permission}", can create or change a key that has it.`,
     )
   }
 }
@@ -193,6 +194,7 @@ async function mustBeGrantable(
   if (agentId !== null && granted.includes('approve')) {
     throw new Fault('human_decision_required', 'A key of an agent cannot approve: approving needs a person.')
   }
+  if (granted.includes('loosen')) mustGiveLoosen(ctx, agentId === null && scopes === null)
   if (ctx.actor.kind === 'key') {
     const held = ctx.actor.permissions
     const lacking = granted.find((permission) => !permits(held, permission))
@@ -225,4 +227,16 @@ async function mustBeGrantable(
       field: 'mailboxScopes',
     })
   }
+}
+
+/** Only an owner in person gives `loosen` to a key, and only to a key of the whole tenant. */
+function mustGiveLoosen({ actor }: Ctx, isTenantWide: boolean) {
+  if (isTenantWide && actor.kind === 'human') return
+  const message = isTenantWide
+    ? 'permissions: only a person can give a key the permission "loosen", in the portal.'
+    : 'permissions: "loosen" is for keys of the whole tenant, without an agent and without mailbox scopes.'
+  throw new Fault('human_decision_required', message, {
+    ...{ field: 'permissions', kind: 'key', id: null },
+    loosens: ['permissions'],
+  })
 }
