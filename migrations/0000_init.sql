@@ -87,6 +87,9 @@ CREATE TABLE `keys` (
 	`default_agent_id` text,
 	`permissions` text NOT NULL,
 	`scopes` text,
+	`created_by` text NOT NULL,
+	`maker_key_id` text,
+	`version` integer DEFAULT 1 NOT NULL,
 	`created_at` integer NOT NULL,
 	`expires_at` integer,
 	`revoked_at` integer
@@ -94,6 +97,7 @@ CREATE TABLE `keys` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `keys_by_hash` ON `keys` (`hash`);--> statement-breakpoint
 CREATE INDEX `keys_by_tenant` ON `keys` (`tenant_id`,`id`);--> statement-breakpoint
+CREATE INDEX `keys_by_maker` ON `keys` (`maker_key_id`) WHERE maker_key_id IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `mailboxes` (
 	`tenant_id` text NOT NULL,
 	`id` text NOT NULL,
@@ -174,6 +178,7 @@ CREATE TABLE `smtp_credentials` (
 	`name` text,
 	`hash` text NOT NULL,
 	`created_by` text NOT NULL,
+	`maker_key_id` text,
 	`created_at` integer NOT NULL,
 	`last_used_at` integer,
 	`revoked_at` integer,
@@ -695,6 +700,8 @@ CREATE TABLE `webhooks` (
 	`replaced_secrets` text DEFAULT '[]' NOT NULL,
 	`failing_since` integer,
 	`release_at` integer,
+	`created_by` text NOT NULL,
+	`maker_key_id` text,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	PRIMARY KEY(`tenant_id`, `id`)

@@ -44,6 +44,8 @@ CREATE TRIGGER `webhook_deliveries_begin_waiting` AFTER INSERT ON `webhook_deliv
 --> statement-breakpoint
 CREATE TRIGGER `webhook_deliveries_wait` AFTER UPDATE OF `is_waiting` ON `webhook_deliveries` WHEN NEW.is_waiting = 1 BEGIN UPDATE webhooks SET release_at = coalesce(OLD.next_at, NEW.updated_at) + 60000 WHERE tenant_id = NEW.tenant_id AND id = NEW.webhook_id AND release_at IS NULL; END;
 --> statement-breakpoint
+CREATE TRIGGER `keys_versioned` AFTER UPDATE OF `hash`, `permissions`, `scopes`, `expires_at`, `revoked_at` ON `keys` WHEN NEW.hash IS NOT OLD.hash OR NEW.permissions IS NOT OLD.permissions OR NEW.scopes IS NOT OLD.scopes OR NEW.expires_at IS NOT OLD.expires_at OR NEW.revoked_at IS NOT OLD.revoked_at BEGIN UPDATE keys SET version = version + 1 WHERE id = NEW.id; END;
+--> statement-breakpoint
 CREATE TRIGGER `agent_spells_fenced` BEFORE INSERT ON `agent_spells` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
 --> statement-breakpoint
 CREATE TRIGGER `agents_fenced` BEFORE INSERT ON `agents` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;

@@ -101,6 +101,7 @@ bench.post('/bench/seed', async (c) => {
         hash: await hashSecret(secret),
         prefix: secret.slice(0, 14),
         permissions: ['read', 'send', 'manage'],
+        createdBy: 'system:bench',
       }),
       db.insert(suppressions).values({
         ...common,

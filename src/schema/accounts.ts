@@ -288,7 +288,10 @@ export type Permission = (typeof PERMISSIONS)[number]
 
 export type MailboxScope = { mailboxId: string; permissions: Permission[] }
 
-/** API keys. If `scopes` is null, the key has `permissions` for every mailbox. */
+/**
+ * API keys. If `scopes` is null, the key has `permissions` for every mailbox. What a key made never has more rights than the key
+ * itself, nor outlives it: changes of a key narrow or revoke the keys that descend from it.
+ */
 export const keys = sqliteTable(
   'keys',
   {
@@ -302,14 +305,27 @@ export const keys = sqliteTable(
     defaultAgentId: text(),
     permissions: text({ mode: 'json' }).$type<Permission[]>().notNull(),
     scopes: text({ mode: 'json' }).$type<MailboxScope[]>(),
+    /** The `actorName` of its maker. */
+    createdBy: text().notNull(),
+    /** The key that made it. Null if a person or the service did. */
+    makerKeyId: text(),
+    /** A trigger raises it with every change of what the key may do, of its secret and of its end. */
+    version: integer().notNull().default(1),
     createdAt: time().notNull(),
     expiresAt: time(),
     revokedAt: time(),
   },
-  (t) => [uniqueIndex('keys_by_hash').on(t.hash), index('keys_by_tenant').on(t.tenantId, t.id)],
+  (t) => [
+    uniqueIndex('keys_by_hash').on(t.hash),
+    index('keys_by_tenant').on(t.tenantId, t.id),
+    index('keys_by_maker').on(t.makerKeyId).where(sql`maker_key_id IS NOT NULL`),
+  ],
 )
 
-/** SMTP passwords. Each is for one mailbox, and valid while that mailbox belongs to the same agent. */
+/**
+ * SMTP passwords. Each is for one mailbox, and valid while that mailbox belongs to the same agent and the key that made it may
+ * send from it.
+ */
 export const smtpCredentials = sqliteTable(
   'smtp_credentials',
   {
@@ -320,6 +336,8 @@ export const smtpCredentials = sqliteTable(
     name: text(),
     hash: text().notNull(),
     createdBy: text().notNull(),
+    /** The key that made it. Null if a person did. */
+    makerKeyId: text(),
     createdAt: time().notNull(),
     lastUsedAt: time(),
     revokedAt: time(),

@@ -26,6 +26,10 @@ export const webhooks = sqliteTable(
     failingSince: time(),
     /** When the sweep releases waiting deliveries. A trigger sets it when the first one waits. */
     releaseAt: time(),
+    /** The `actorName` of its maker. */
+    createdBy: text().notNull(),
+    /** The key that made it, and with whose end it ends. Null if a person made it. */
+    makerKeyId: text(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },

@@ -69,6 +69,8 @@ const contextOf = (tenant: Tenant, db = env.DB): Ctx => {
     agentId: tenant.agentId,
     permissions,
     scopes: null,
+    expiresAt: null,
+    version: 1,
   }
   return newCtx({ ...env, DB: db }, NOW, tenant.id, actor)
 }

@@ -1097,8 +1097,8 @@ async function claimDomain(tenantId: string, canary: string) {
 /** A webhook that has been told of one event, and was not reached. */
 async function subscribe(tenantId: string, canary: string) {
   await sql(
-    `INSERT INTO webhooks (tenant_id, id, url, event_types, description, secret, created_at, updated_at)
-     VALUES (?1, 'wh_' || ?2, 'https://' || ?2 || '.invalid/', '["ping"]', ?2, ?3, 1, 1)`,
+    `INSERT INTO webhooks (tenant_id, id, url, event_types, description, secret, created_by, created_at, updated_at)
+     VALUES (?1, 'wh_' || ?2, 'https://' || ?2 || '.invalid/', '["ping"]', ?2, ?3, ?2, 1, 1)`,
     tenantId,
     canary,
     `whsec_${btoa(canary)}`,

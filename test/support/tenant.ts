@@ -120,8 +120,8 @@ export async function grant(
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))
   const hash = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   await env.DB.prepare(
-    `INSERT INTO keys (id, tenant_id, hash, prefix, label, permissions, scopes, created_at)
-     VALUES (?1, ?2, ?3, 'test', 'test', ?4, ?5, ?6)`,
+    `INSERT INTO keys (id, tenant_id, hash, prefix, label, permissions, scopes, created_by, created_at)
+     VALUES (?1, ?2, ?3, 'test', 'test', ?4, ?5, 'human:own_test', ?6)`,
   )
     .bind(
       `key_${crypto.randomUUID()}`,

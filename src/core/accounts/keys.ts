@@ -2,7 +2,7 @@ import { and, desc, eq, gt, isNull, lt, notExists, or } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../../schema/accounts.ts'
 import { crc62 } from '../ground/checksum.ts'
-import { type Ctx, database, mustBeAllowed, newCtx, one, permits } from '../ground/ctx.ts'
+import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, one, permits } from '../ground/ctx.ts'
 import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
@@ -48,8 +48,10 @@ export const hashSecret = sha256
 export async function authenticate(env: Env, now: Date, secret: string | null): Promise<Ctx> {
   const row = secret === null ? undefined : await findKey(env, now, secret)
   if (!row) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
-  const { id: keyId, agentId, permissions, scopes } = row
-  return newCtx(env, now, row.tenantId, { kind: 'key', keyId, agentId, permissions, scopes })
+  const { id: keyId, agentId, permissions, scopes, expiresAt, version } = row
+  return newCtx(env, now, row.tenantId, {
+    ...{ kind: 'key', keyId, agentId, permissions, scopes, expiresAt, version },
+  })
 }
 
 async function findKey(env: Env, now: Date, secret: string): Promise<Key | undefined> {
@@ -95,6 +97,8 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
         tenantId: ctx.tenantId,
         hash,
         prefix: shownPrefix(secret),
+        createdBy: actorName(ctx.actor),
+        makerKeyId: keyIdOf(ctx.actor),
         createdAt: ctx.now,
         ...request,
       })

@@ -1,7 +1,7 @@
 import { type Env, settings } from '../../env.ts'
 import { agents, claims, keys, mailboxes, owners, tenants } from '../../schema/accounts.ts'
 import { parseAddress, safeHeaderText } from '../ground/address.ts'
-import { type Actor, type Db, database } from '../ground/ctx.ts'
+import { type Actor, actorName, type Db, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId, newToken } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
@@ -168,6 +168,7 @@ function insertKey(db: Db, { now, tenantId, agentId, keyId, secret }: Opening, h
     label: 'registration',
     agentId,
     permissions: ['read', 'send', 'manage'],
+    createdBy: actorName(REGISTRATION),
     createdAt: now,
   })
 }

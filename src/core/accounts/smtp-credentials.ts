@@ -2,7 +2,7 @@ import { and, desc, eq, getTableColumns, isNull, lt, ne, notExists, or, sql } fr
 import type { Env } from '../../env.ts'
 import { agents, mailboxes, smtpCredentials, tenants } from '../../schema/accounts.ts'
 import { erasures } from '../../schema/governance.ts'
-import { actorName, type Ctx, database, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
+import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { networkOf } from '../ground/network.ts'
@@ -26,8 +26,8 @@ const USED_MS = 60_000
 const WRONG = { hour: 100, day: 500 }
 
 const INSERT = statement(`
-  INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, created_at)
-  SELECT :tenantId, :id, :mailboxId, :agentId, :name, :hash, :createdBy, :now
+  INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, maker_key_id, created_at)
+  SELECT :tenantId, :id, :mailboxId, :agentId, :name, :hash, :createdBy, :makerKeyId, :now
   WHERE (SELECT count(*) FROM smtp_credentials
     WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND revoked_at IS NULL) < ${AT_MOST}`)
 
@@ -45,14 +45,19 @@ export async function issueSmtpCredential(
   const { tenantId, now } = ctx
   const credential: SmtpCredential = {
     ...{ tenantId, id: newId('smtp', now), mailboxId, agentId, name },
-    ...{ hash: await hashSecret(password), createdBy: actorName(ctx.actor) },
+    ...{ hash: await hashSecret(password), createdBy: actorName(ctx.actor), makerKeyId: keyIdOf(ctx.actor) },
     ...{ createdAt: now, lastUsedAt: null, revokedAt: null },
   }
   const detail = { name, mailboxId, agentId }
   const [written] = await ctx.env.DB.batch([
     INSERT.bind(ctx.env, {
       ...{ tenantId, id: credential.id, mailboxId, agentId, name },
-      ...{ hash: credential.hash, createdBy: credential.createdBy, now: now.getTime() },
+      ...{
+        hash: credential.hash,
+        createdBy: credential.createdBy,
+        makerKeyId: credential.makerKeyId,
+        now: now.getTime(),
+      },
     }),
     ...audited(ctx, [{ action: 'smtp_credential.created', target: credential.id, detail }]).map((query) =>
       prepared(ctx.env, query),

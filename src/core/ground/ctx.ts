@@ -12,6 +12,9 @@ export type Actor =
       agentId: string | null
       permissions: Permission[]
       scopes: MailboxScope[] | null
+      expiresAt: Date | null
+      /** The key's version when it was read. A change that rests on these rights is written only while it is the same. */
+      version: number
     }
   | { kind: 'human'; ownerId: string; role: OwnerRole }
   | { kind: 'smtp'; credentialId: string }
@@ -58,6 +61,11 @@ export function actorName(actor: Actor): string {
     case 'system':
       return `system:${actor.name}`
   }
+}
+
+/** The id of the key that is acting; null if none is. */
+export function keyIdOf(actor: Actor): string | null {
+  return actor.kind === 'key' ? actor.keyId : null
 }
 
 /**

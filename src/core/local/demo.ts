@@ -70,6 +70,7 @@ async function keyStatements(db: Db, env: Env, now: Date) {
     prefix: secret.slice(0, 14),
     label: id,
     permissions,
+    createdBy: 'system:demo',
     createdAt: now,
   })
   const [agentKey, ownerKey] = await Promise.all([

@@ -2,7 +2,7 @@ import { and, desc, eq, sql } from 'drizzle-orm'
 import { agents } from '../../../schema/accounts.ts'
 import type { EventType } from '../../../schema/journal.ts'
 import { webhookAttempts, webhookDeliveries, webhooks } from '../../../schema/publishing.ts'
-import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
+import { actorName, type Ctx, keyIdOf, mustBeAllowed } from '../../ground/ctx.ts'
 import { findTarget } from '../../ground/egress/post.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
@@ -44,7 +44,8 @@ export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<
       .insert(webhooks)
       .select(
         sql`SELECT ${ctx.tenantId}, ${id}, ${agentId}, ${request.url}, ${JSON.stringify(unique(request.eventTypes))},
-        ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, '[]', NULL, NULL, ${now}, ${now}
+        ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, '[]', NULL, NULL, ${actorName(ctx.actor)},
+        ${keyIdOf(ctx.actor)}, ${now}, ${now}
       WHERE (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ${ctx.tenantId} AND w.agent_id IS ${agentId})
         < ${WEBHOOKS_AT_MOST}`,
       )
