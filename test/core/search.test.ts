@@ -282,6 +282,8 @@ test('the same words in other mailboxes are not found, even if mail and queries 
         agentId: null,
         permissions: ['send'],
         scopes: null,
+        expiresAt: null,
+        version: 1,
       }),
       ann.mailboxId,
       { q: 'secret', filters: NO_FILTERS, limit: 10 },
