@@ -120,7 +120,7 @@ function withSettings(command: Group) {
     .option('--agent-id <id>', 'id of the agent that the mailbox belongs to')
     .option(
       '--config <json>',
-      'other settings, as a JSON object with fields of "config" in answers',
+      'other settings, as a JSON object; "config" in answers shows their names',
       jsonObject,
     )
 }

@@ -27,7 +27,7 @@ export const SEND_STATES = [
 ] as const
 export type SendState = (typeof SEND_STATES)[number]
 
-/** The input of a send. It is in the row, or in R2 under `inputKey` if it is large. */
+/** The input of a send. It is stored in the row, or in R2 under `inputKey` if it is large. */
 export type SendInput = {
   payload: Record<string, unknown>
   /** Content given in the request instead of a stored template. */
@@ -36,9 +36,9 @@ export type SendInput = {
   replyTo: string | null
   campaignId: string | null
   headers: Record<string, string>
-  /** A letter: it has a copy in Sent and may be delivered internally at once. */
+  /** Whether the send is a letter. A letter has a copy in Sent, and it may be delivered internally at once. */
   isComposed?: true
-  /** The message that this send answers, and the thread. */
+  /** The message that this send answers, and its thread. */
   reply?: ReplyTo
   files?: StoredFile[]
   /** If absent, the settings of the agent and the mailbox decide. */
@@ -95,9 +95,9 @@ export const sends = sqliteTable(
     carrier: text(),
     carrierMessageId: text(),
     attempt: integer().notNull().default(0),
-    /** Set while an attempt is ambiguous. The send may then only be repeated at the same `carrier`, with the same key. */
+    /** Set while an attempt is ambiguous. Only the same `carrier` may then be tried again, with the same idempotency key. */
     ambiguousAt: time(),
-    /** The recipients of the ambiguous attempt. A repetition names all of them, whatever was reported since. */
+    /** The recipients of the ambiguous attempt. A repeat goes to all of them, even if the carrier has reported on some. */
     pinnedRecipients: text({ mode: 'json' }).$type<string[]>(),
     deliveredAt: time(),
     createdAt: time().notNull(),
@@ -105,7 +105,7 @@ export const sends = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
-    // A bounce address has room for the send's id only, not for the tenant's.
+    // A bounce address is too short to name the tenant too. It names only the send.
     index('sends_by_return_path').on(t.id).where(sql`carrier = 'smtp'`),
     // For events without our ids, and for replies to mail whose Message-ID the carrier changed.
     index('sends_by_carrier_message').on(t.carrierMessageId).where(sql`carrier_message_id IS NOT NULL`),
@@ -117,8 +117,8 @@ export const sends = sqliteTable(
 )
 
 /**
- * How often a send or an inbound message reached a state, for all tenants together. Triggers count. `queued` is not counted:
- * the state is short, and the caller would wait for the counter.
+ * How often a send or an inbound message reached a state, for all tenants together. Triggers write this table. They do not
+ * count `queued`: a send is in this state only briefly, and its caller would have to wait for the counter.
  */
 export const counts = sqliteTable(
   'counts',
@@ -162,7 +162,7 @@ export const sendRecipients = sqliteTable(
   ],
 )
 
-/** Decisions that a person must make. Each is for exactly these bytes, for single use, and expires after 24 h. */
+/** Decisions that a person must make. An approval is valid for the exact bytes of one message, once, for 24 hours. */
 export const approvals = sqliteTable(
   'approvals',
   {

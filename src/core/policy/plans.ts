@@ -22,7 +22,7 @@ export function planLimits(plan: Plan): Limits {
   return { hour: null, ...PLANS[plan] }
 }
 
-/** The windows of a mailbox: its own limits, else its tier's; a paid plan raises the tier's to the plan's caps. */
+/** The limits of a mailbox: its own, or else those of its tier. On a paid plan, the plan's daily cap replaces those of the tier. */
 export function mailboxLimits(
   mailbox: {
     hourlyLimit: number | null

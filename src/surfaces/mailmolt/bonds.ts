@@ -71,7 +71,7 @@ bonds.openapi(
     request: body(z.object({ tier: Tier })),
     responses: {
       201: json(BondView.extend({ client_secret: z.string() }), 'Created'),
-      409: json(ErrorView, 'One is posted, or waits for its card'),
+      409: json(ErrorView, 'A bond is posted, or waits for a card'),
     },
   }),
   async (c) => {

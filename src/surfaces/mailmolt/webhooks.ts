@@ -240,7 +240,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/webhooks/{id}/replay',
-    summary: 'Send all deliveries again that were given up since a time',
+    summary: 'Send all dead deliveries again that were created since a time',
     request: {
       params: Params,
       ...body(ReplayBody),

@@ -267,7 +267,7 @@ webhooks.openapi(
     ...common,
     method: 'post',
     path: '/agent/webhooks/{webhookId}/replay',
-    summary: 'Send all deliveries again that were given up since a time',
+    summary: 'Send all dead deliveries again that were created since a time',
     request: {
       params: Params,
       ...body(z.object({ tenantId: Id.optional(), since: Stamp, state: z.literal('dead').default('dead') })),

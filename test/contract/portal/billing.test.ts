@@ -67,7 +67,7 @@ test('a bond is posted once even if its form is sent twice; only a bond without 
   expect(page.body).not.toContain(SCRIPT)
   const another = await owner.post('/portal/billing/bonds', { tier: 'starter' })
   expect(another.status).toBe(422)
-  expect(another.body).toContain('waits for its card')
+  expect(another.body).toContain('waits for a card')
   expect(another.body).toContain('<option value="starter" selected="">')
   expect((await owner.post(`/portal/billing/bonds/${id}/withdraw`)).status).toBe(303)
   expect((await owner.post(`/portal/billing/bonds/${id}/withdraw`)).status).toBe(303)

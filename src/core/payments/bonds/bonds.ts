@@ -53,8 +53,9 @@ export async function postBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; 
 }
 
 /**
- * As `postBond`, for a person in a browser: they enter the card at `url`, a page of the payment provider. `url` is null if
- * nothing more is to be entered. A repeat returns the same page, or uses the card that was entered there.
+ * Opens a bond for a person in a browser, with the rules of `postBond`. The person enters the card at `url`, a page of the
+ * payment provider. `url` is null if no card is needed any more. A repeat returns the same page, or uses the card that was
+ * entered there.
  */
 export async function startBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond; url: string | null }> {
   const { env } = ctx
@@ -76,7 +77,7 @@ export async function startBond(ctx: Ctx, tier: BondTier): Promise<{ bond: Bond;
   return { bond: { ...bond, checkoutId: page.id }, url: page.url }
 }
 
-/** The owner's pending bond of this tier, made if there is none. The local ledger posts it at once. */
+/** Returns the owner's pending bond of this tier. Creates it if there is none. The local ledger posts it at once. */
 async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
   mustBeAllowed(ctx, 'manage')
   const { env, db, now, tenantId } = ctx
@@ -102,8 +103,9 @@ async function openBond(ctx: Ctx, tier: BondTier): Promise<Bond> {
 }
 
 /**
- * Gives up a pending bond, so that another can be posted. A posted bond answers for mail that was sent. Only the operator
- * may release it, so this throws `conflict`. A bond that has ended stays as it is. Another fault: `not_found`.
+ * Withdraws a pending bond, so that another can be posted. Throws `conflict` for a posted bond: it is a security for mail
+ * that was already sent, so only the operator may release it. A bond that has ended stays as it is. Another fault:
+ * `not_found`.
  */
 export async function withdrawBond(ctx: Ctx, id: string): Promise<Bond> {
   mustBeAllowed(ctx, 'manage')
@@ -142,9 +144,9 @@ export async function listAllBonds(
 }
 
 /**
- * Orders that a bond be captured, for abuse, or released. It happens at once if the payment provider can be reached,
- * otherwise in a later sweep. Safe to repeat. Faults: `not_found`, and `conflict` if the bond has ended in another way, or
- * if it is to be captured but holds no money.
+ * Captures a bond (for abuse) or releases it. If the payment provider cannot be reached, a later sweep does it. Safe to
+ * repeat. Faults: `not_found`, and `conflict` if the bond has ended in another way, or if `closing` is `captured` and no
+ * money is held.
  */
 export async function closeBond(
   { env, now }: { env: Env; now: Date },
@@ -166,7 +168,7 @@ export async function closeBond(
   throw new Fault('conflict', `This bond is ${closed.closing ?? closed.status}: it cannot be ${closing}.`)
 }
 
-/** The bond of the tenant that is pending or posted: there is at most one. */
+/** The tenant's pending or posted bond. There is at most one. */
 async function liveBond({ db, tenantId }: Ctx): Promise<Bond> {
   return one(
     await db
@@ -196,7 +198,7 @@ function anotherIsLive({ tier, status, createdAt }: Bond): Fault {
   return new Fault(
     'conflict',
     status === 'posted'
-      ? `A bond of the tier "${tier}" is posted. Only one bond is possible: ask the operator to release it first.`
-      : `A bond of the tier "${tier}" waits for its card until ${until}. Enter the card, or wait until then.`,
+      ? `A bond of the tier "${tier}" is posted. A tenant can have only one bond: ask the operator to release it first.`
+      : `A bond of the tier "${tier}" waits for a card until ${until}. Enter the card, or wait until then.`,
   )
 }

@@ -81,7 +81,10 @@ export async function replayDelivery(ctx: Ctx, webhookId: string, id: string): P
   return revived ?? delivery
 }
 
-/** Makes all dead deliveries since a time pending again, as fast as the webhook takes them. Returns how many there are. */
+/**
+ * Makes all dead deliveries pending again that were created since a time. They wait until the webhook can take them. Returns
+ * how many there are.
+ */
 export async function replayDead(ctx: Ctx, webhookId: string, since: Date): Promise<number> {
   await mustBeReplayable(ctx, webhookId)
   const { env, tenantId } = ctx

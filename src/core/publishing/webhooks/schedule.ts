@@ -14,9 +14,9 @@ export function waitAfter(attempts: number, random: number): number | null {
 /** How long every attempt of a webhook may fail before it is disabled, in ms. */
 export const FAILING_AT_MOST_MS = 5 * 24 * HOUR
 /** How long every attempt must have failed before a webhook gets one attempt at a time, in ms. */
-export const TRIED_ALONE_AFTER_MS = 10_000
+export const FAILING_AFTER_MS = 10_000
 /** How many attempts of one webhook may be under way at the same time while it answers. */
-export const TOGETHER_AT_MOST = 20
+export const CONCURRENT_AT_MOST = 20
 /** How long one attempt may take, in ms, and how long its consumer locks the delivery. */
 export const ATTEMPT_MS = 15_000
 export const LOCK_MS = 30_000

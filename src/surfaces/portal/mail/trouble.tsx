@@ -17,7 +17,7 @@ const OUTCOMES = ['delivered', 'failed', 'resend'] as const
 export const trouble = new Hono<Portal>()
 
 trouble.get('/trouble', async (c) => {
-  const [unknown, letters] = await Promise.all([
+  const [unknown, deadLetters] = await Promise.all([
     pageById(c, (part) => listSends(c.var.ctx, { states: ['unknown'], ...part }), { by: 'unknown' }),
     pageById(c, (part) => listDeadLetters(c.var.ctx, { isOpen: true, ...part })),
   ])
@@ -28,8 +28,8 @@ trouble.get('/trouble', async (c) => {
     <>
       <h2>Sends with an unknown outcome</h2>
       <p>
-        The connection broke while the carrier was taking the message. Look up at the carrier whether it was
-        sent, then say so here. If you send it again, the recipient may get it twice.
+        The connection broke while the carrier was taking the message. Check at the carrier whether the
+        message was sent, and record the outcome here. If you send it again, the recipient may get it twice.
       </p>
       <Listing
         c={c}
@@ -46,10 +46,10 @@ trouble.get('/trouble', async (c) => {
         There are none.
       </Listing>
       <h2>Dead letters</h2>
-      <p>Work that failed too often and was given up.</p>
+      <p>Work that failed too often and is no longer tried.</p>
       <Listing
         c={c}
-        of={letters}
+        of={deadLetters}
         caption="Dead letters"
         head={['Queue', 'About', 'Why', 'Since', '']}
         row={({ id, queue, refId, reason, createdAt }) => [
@@ -99,11 +99,11 @@ trouble.post('/trouble/unknown/:sendId', async (c) => {
     throw new Fault('invalid', 'Choose the outcome: delivered, failed or resend.', { field: 'outcome' })
   }
   await resolveUnknown(c.var.ctx, c.req.param('sendId'), outcome)
-  const said = outcome === 'resend' ? 'The message is being sent again.' : `It is recorded as ${outcome}.`
-  return done(c, '/portal/trouble', said)
+  const notice = outcome === 'resend' ? 'The message is being sent again.' : `It is recorded as ${outcome}.`
+  return done(c, '/portal/trouble', notice)
 })
 
 trouble.post('/trouble/dead-letters/:deadLetterId', async (c) => {
   await replayDeadLetter(c.var.ctx, c.req.param('deadLetterId'))
-  return done(c, '/portal/trouble', 'The work is being tried again.')
+  return done(c, '/portal/trouble', 'The work will be tried again.')
 })
