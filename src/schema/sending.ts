@@ -36,6 +36,10 @@ export type SendInput = {
   replyTo: string | null
   campaignId: string | null
   headers: Record<string, string>
+  /** The names of header fields that the sender set and that do not leave. */
+  droppedFields?: string[]
+  /** The sender gave the message an unsubscribe field. Ours takes its place. */
+  asksUnsubscribe?: true
   /** Whether the send is a letter. A letter has a copy in Sent, and it may be delivered internally at once. */
   isComposed?: true
   /** The message that this send answers, and its thread. */

@@ -25,6 +25,7 @@ export type Letter = {
   /** Where answers are to go, if not to the mailbox. */
   replyTo?: string | null
   headers?: Record<string, string>
+  fields?: SendRequest['fields']
   /** Of the Idempotency-Key header: a repeat with another body is an error. */
   key: string | null
   /** A key made from the letter itself, for a caller that gave none. */
@@ -87,7 +88,7 @@ async function resultOf(ctx: Ctx, result: Exclude<SendResult, { status: 'error' 
 
 /** The send request of a letter whose files lie in R2. Its HTML is sanitised here, so readers get it sanitised. */
 export function requestOf(letter: Letter, composed: Omit<Composition, 'reply'>): SendRequest {
-  const { mailboxId, to, subject, text, html, reply, replyTo, headers, key, ownKey = null } = letter
+  const { mailboxId, to, subject, text, html, reply, replyTo, headers, fields, key, ownKey = null } = letter
   return {
     to,
     mailboxId,
@@ -97,6 +98,7 @@ export function requestOf(letter: Letter, composed: Omit<Composition, 'reply'>):
     payload: { subject, text, html: html === null ? null : sanitizeHtml(html) },
     ...(replyTo ? { replyTo } : {}),
     ...(headers ? { headers } : {}),
+    ...(fields ? { fields } : {}),
     composed: { reply, ...composed },
   }
 }

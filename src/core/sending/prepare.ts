@@ -27,6 +27,8 @@ export type SendRequest = {
   campaignId?: string | null
   replyTo?: string | null
   headers?: Record<string, string>
+  /** What became of the header fields that a mail program set. */
+  fields?: { dropped: string[]; asksUnsubscribe: boolean }
   scheduledAt?: Date | null
   batchId?: string | null
   /** Given for a letter, which is stored in the Sent folder as soon as it is accepted. */
@@ -166,8 +168,16 @@ function inputOf(request: SendRequest): SendInput {
     replyTo: request.replyTo ?? null,
     campaignId: request.campaignId ?? null,
     headers: request.headers ?? {},
+    ...fieldsOf(request),
     ...compositionOf(request),
     ...wordingOf(request),
+  }
+}
+
+function fieldsOf({ fields }: SendRequest): Pick<SendInput, 'droppedFields' | 'asksUnsubscribe'> {
+  return {
+    ...(fields && fields.dropped.length > 0 ? { droppedFields: fields.dropped } : {}),
+    ...(fields?.asksUnsubscribe ? { asksUnsubscribe: true } : {}),
   }
 }
 

@@ -142,6 +142,10 @@ its Message-ID and content, is sent once; a repeat gets the first answer.`,
             status: z.enum(['queued', 'delivered', 'bounced', 'pending_approval']),
           }),
           approval_queue_id: z.string().nullable(),
+          dropped_fields: z.array(z.string()).openapi({
+            description:
+              'The header fields that do not leave: they ask the reader to act, or claim what only other hops can know. A List-Unsubscribe is replaced by ours.',
+          }),
         }),
         'Accepted, or held until a person has decided',
       ),
@@ -162,12 +166,13 @@ its Message-ID and content, is sent once; a repeat gets the first answer.`,
       key: headerKey(c),
     })
     if (result.kind === 'refused') return await refusalAnswer(c, submitter.account, result.refusal)
-    const { requestId, status, approvalId } = result
+    const { requestId, status, approvalId, droppedFields } = result
     return c.json(
       {
         request_id: requestId,
         message: { id: messageIdOf(requestId), status },
         approval_queue_id: approvalId,
+        dropped_fields: droppedFields,
       },
       202,
     )

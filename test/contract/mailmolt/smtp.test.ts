@@ -154,8 +154,12 @@ test('a submitted message takes the same path as every send, is sent once, and i
   expect(mail).toMatchObject({ subject: 'Grüße', text: 'It works.\n' })
   expect(mail.raw).toContain(`"Ann Example" <${contact}>`)
   expect(mail.raw).toContain('X-Ref: 42')
-  expect(mail.raw).toContain('List-Unsubscribe: <mailto:stop@example.com>')
-  expect(mail.raw).not.toMatch(/absent@|Trust-Score: 100|SMTPAPI|blind-|Received/i)
+  expect(mail.raw).not.toMatch(/absent@|Trust-Score: 100|SMTPAPI|blind-|Received|stop@example/i)
+  const dropped = ['List-Unsubscribe', 'X-Mailmolt-Trust-Score', 'X-Smtpapi']
+  expect(first.body.dropped_fields).toEqual(dropped)
+  expect(trace.trace.find(({ kind }: { kind: string }) => kind === 'render').body.droppedFields).toEqual(
+    dropped,
+  )
   expect((await tenant.get('/v1/agent/sends?limit=5')).body.items).toHaveLength(1)
 
   // The same message with another Date and another order of fields; then with other recipients; then with another text.
@@ -190,6 +194,64 @@ test('a submitted message takes the same path as every send, is sent once, and i
   const [, answered] = /^In-Reply-To: <([^>]+)>/m.exec(sent.raw) ?? []
   const known = [first, others, reworded].map(({ body }) => `${body.request_id}@moltpost.test`)
   expect(known).toContain(answered)
+})
+
+test('a field that asks the reader to act does not leave, and our unsubscribe link takes the place of theirs', async () => {
+  const tenant = await newTenant()
+  const who = await issued(tenant)
+  const to = `ann-${crypto.randomUUID()}@example.com`
+  const acting = [
+    'List-Unsubscribe: <https://evil.example/u>, <mailto:evil@evil.example>',
+    'List-Unsubscribe-Post: List-Unsubscribe=One-Click',
+    'list-help: <https://evil.example/help>',
+    'List-Post: <mailto:evil@evil.example>',
+    'List-Subscribe: <https://evil.example/s>',
+    'List-Owner: <mailto:evil@evil.example>',
+    'X-Confirm-Reading-To: evil@evil.example',
+    'X-ConfirmReadingTo: evil@evil.example',
+    'X-Receipt-To: evil@evil.example',
+    'X-List-Unsubscribe: <https://evil.example/u>',
+    'Disposition-Notification-To: evil@evil.example',
+    'Disposition-Notification-Options: evil=optional,x',
+    'Return-Receipt-To: evil@evil.example',
+    'Read-Receipt-To: evil@evil.example',
+    'Errors-To: evil@evil.example',
+    'Sender: evil@evil.example',
+    'Return-Path: <evil@evil.example>',
+    'Resent-From: evil@evil.example',
+    'Mail-Followup-To: evil@evil.example',
+    'Auto-Submitted: no',
+    'Authentication-Results: mx.evil.example; dkim=pass',
+    'X-Original-Authentication-Results: mx.evil.example; dkim=pass',
+    'ARC-Seal: i=1; d=evil.example',
+    'DKIM-Signature: v=1; d=evil.example',
+    'Received-SPF: pass evil.example',
+    'X-Spam-Status: No, evil.example',
+    'X-MS-Exchange-Organization-SCL: -1',
+    'X-Moltpost-Send-Id: evil',
+    'X-MoltbotDen-Tier: evil',
+    'Supersedes: <evil@evil.example>',
+    'Autocrypt: addr=evil@evil.example; keydata=AA',
+  ]
+  const kept = ['X-Ref: 7', 'Importance: high', 'List-Id: <news.example.com>', 'Precedence: bulk']
+  const head = [`From: ${tenant.address}`, `To: ${to}`, 'Subject: Fields', ...acting, ...kept]
+  const { body } = await submit(who, [to], written(head))
+  await tenant.settled(body.request_id)
+  const mailed = async (address: string) => (await call('GET', `/dev/outbox?to=${address}`)).body.items[0]
+  const { raw } = await mailed(to)
+  const fields: string = raw.slice(0, raw.indexOf('\r\n\r\n')).replace(/\r\n[ \t]/g, ' ')
+  expect(fields).not.toMatch(/evil/i)
+  for (const field of kept) expect(fields.split('\r\n')).toContain(field)
+  const names = acting.map((field) => field.slice(0, field.indexOf(':')).toLowerCase())
+  expect(body.dropped_fields.map((name: string) => name.toLowerCase()).sort()).toEqual([...names].sort())
+
+  const [, token] = /^List-Unsubscribe: <http:\/\/localhost:8787\/u\/([\w-]+)>$/m.exec(fields) ?? []
+  expect(fields).toContain('List-Unsubscribe-Post: List-Unsubscribe=One-Click')
+  await call('POST', `/u/${token}`, {
+    body: 'List-Unsubscribe=One-Click',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  })
+  expect(await submit(who, [to], written(head))).toMatchObject({ status: 403, body: { error: 'suppressed' } })
 })
 
 test('an invalid message is refused with its reason, and nothing of it is stored', async () => {

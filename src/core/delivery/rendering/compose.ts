@@ -11,6 +11,7 @@ import { type HumanizerNote, humanize } from '../../letters/humanizer/humanize.t
 import { chosenStyle } from '../../letters/humanizer/style.ts'
 import { type Built, buildMessage } from '../../letters/message/build.ts'
 import type { Draft } from '../../letters/message/draft.ts'
+import { leavingFields } from '../../letters/message/foreign-fields.ts'
 import { type Rendered, readFiles } from '../../letters/rendered.ts'
 import { contentRefusal } from '../../policy/rules.ts'
 import type { Canary } from '../../reading/dlp/canary.ts'
@@ -20,7 +21,7 @@ import { largeInput } from '../../sending/prepare.ts'
 import { type RecordRow, readRecord, recordStatement } from '../../signals/trust-score.ts'
 import type { Locked } from '../lock.ts'
 import { type Content, contentOf } from './content.ts'
-import { isReserved, trustHeaders } from './trust-headers.ts'
+import { trustHeaders } from './trust-headers.ts'
 
 /** Message-IDs of the thread that a reply names, newest kept. */
 const REFERENCES_AT_MOST = 20
@@ -184,9 +185,9 @@ function replyHeaders({ reply }: SendInput): Record<string, string> {
   return { 'In-Reply-To': `<${reply.rfcId}>`, References: thread.map((id) => `<${id}>`).join(' ') }
 }
 
-/** The caller's header fields, without those that the service writes or reserves; names match in any case. */
+/** The caller's header fields that may leave, and the service's own in place of those with their names. */
 function merged(asked: Record<string, string>, own: Record<string, string>): Record<string, string> {
   const names = new Set(Object.keys(own).map((name) => name.toLowerCase()))
-  const others = Object.entries(asked).filter(([name]) => !names.has(name.toLowerCase()) && !isReserved(name))
+  const others = Object.entries(leavingFields(asked)).filter(([name]) => !names.has(name.toLowerCase()))
   return { ...Object.fromEntries(others), ...own }
 }

@@ -20,7 +20,7 @@ export async function contentOf(
   input: SendInput,
   physicalAddress: string | null,
 ): Promise<Content | { refusal: string }> {
-  if (input.inline) return { ...withText(input.inline), headers: {} }
+  if (input.inline) return { ...withText(input.inline), headers: await ownUnsubscribe(locked, input) }
   const [version] = await judgedVersion(locked)
   if (!version) return { refusal: 'the template version that was judged is gone' }
   const template = compileTemplate(version)
@@ -62,6 +62,12 @@ function withText<Written extends { text: string | null; html: string | null }>(
   return written.text === null && written.html !== null
     ? { ...written, text: textOfHtml(written.html) }
     : written
+}
+
+/** Our unsubscribe fields for a message that came with some of its sender; none if it has several recipients. */
+async function ownUnsubscribe(locked: Locked, input: SendInput): Promise<Record<string, string>> {
+  const link = input.asksUnsubscribe ? await unsubscribeLink(locked, input) : null
+  return link === null ? {} : oneClickHeaders(link)
 }
 
 /** All recipients of a message get the same text, so only a sole recipient can have an unsubscribe link. */

@@ -45,6 +45,7 @@ export async function recordRendered(
       sha256: rendered.sha256,
       messageId: rendered.messageId,
       ...(humanizer ? { humanizer } : {}),
+      ...(input.droppedFields ? { droppedFields: input.droppedFields } : {}),
     }),
     db.update(approvals).set({ sha256: rendered.sha256, noticeAt: now }).where(isPendingApproval(send)),
   ].map((query) => prepared(env, query))

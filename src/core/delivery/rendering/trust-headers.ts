@@ -2,12 +2,6 @@ import { type TrustRecord, trustScore } from '../../signals/trust-score.ts'
 
 /** From this score on a message says that its sender is verified. */
 const VERIFIED_FROM = 80
-const RESERVED = /^x-(?:mailmolt|moltpost)-/i
-
-/** Whether only the service may write a header field of this name. */
-export function isReserved(name: string): boolean {
-  return RESERVED.test(name)
-}
 
 /** The header fields by which an outgoing message reports how far its agent is trusted. */
 export function trustHeaders(record: TrustRecord): Record<string, string> {

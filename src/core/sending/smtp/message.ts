@@ -1,4 +1,5 @@
 import { fieldFault } from '../../letters/message/draft.ts'
+import { sortFields } from '../../letters/message/foreign-fields.ts'
 import type { GivenFile } from '../../mail/files.ts'
 import { type Field, fieldValue, printable, readHeader } from '../../reading/mime/header.ts'
 import { type IncomingFile, type IncomingMail, readMail } from '../../reading/mime/mail.ts'
@@ -19,6 +20,10 @@ export type Submitted = {
   files: GivenFile[]
   /** The program's own header fields that are kept. */
   headers: Record<string, string>
+  /** The names of those that are not. */
+  droppedFields: string[]
+  /** The program gave the message an unsubscribe field. */
+  asksUnsubscribe: boolean
   inReplyTo: string | null
   references: string[]
 }
@@ -38,9 +43,6 @@ const OWN_FIELD_LENGTH = 2_000
 /** Types that would break if the message were taken apart and rebuilt: signatures, encryption, reports. */
 const SEALED =
   /^(?:multipart\/(?:signed|encrypted|report)|application\/(?:x-)?pkcs7-(?:mime|signature)|message\/.*)$/
-/** A program's own fields that are kept. Our own `X-Moltpost-`, `X-MailMolt-` and `X-MoltbotDen-` fields are not. */
-const KEPT =
-  /^(?:x-(?!moltpost-|mailmolt-|moltbotden-).+|list-(?:id|help|subscribe|unsubscribe|unsubscribe-post|post|owner|archive)|auto-submitted|precedence|importance|priority|sensitivity|keywords|comments|organization|feedback-id)$/
 const CONTENT_ID = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,250}$/
 
 /**
@@ -56,7 +58,7 @@ export async function readSubmission(raw: Uint8Array): Promise<Submitted | Unfit
   if (mail.from === null) return malformed('it does not name exactly one author')
 
   const own = ownFields(fields)
-  if (own.length > OWN_FIELDS_AT_MOST)
+  if (own.kept.length > OWN_FIELDS_AT_MOST)
     return malformed(`it has more than ${OWN_FIELDS_AT_MOST} header fields of its own`)
   const { messageId, from, to, cc, replyTo, subject, text, html, files, inReplyTo, references } = mail
   return {
@@ -65,7 +67,9 @@ export async function readSubmission(raw: Uint8Array): Promise<Submitted | Unfit
     text: text ?? (html === null ? '' : null),
     html,
     files: files.map((file) => fileOf(file, html !== null)),
-    headers: Object.fromEntries(own),
+    headers: Object.fromEntries(own.kept),
+    droppedFields: own.dropped.slice(0, OWN_FIELDS_AT_MOST),
+    asksUnsubscribe: own.asksUnsubscribe,
   }
 }
 
@@ -96,14 +100,19 @@ function fileOf(
   return { filename, contentType: type, content, ...(isShown ? { contentId } : {}) }
 }
 
-/** The first field of each name, if its value is allowed in a header. */
-function ownFields(fields: Field[]): [name: string, value: string][] {
-  const kept = new Map<string, [string, string]>()
-  for (const { name, value } of fields) {
-    if (!KEPT.test(name) || kept.has(name)) continue
-    const spelt = name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())
-    const said = printable(value, OWN_FIELD_LENGTH)
-    if (fieldFault(spelt, said) === null) kept.set(name, [spelt, said])
-  }
-  return [...kept.values()]
+/** The program's fields that leave with the message, if their value is allowed in a header, and the names of the others. */
+function ownFields(fields: Field[]): {
+  kept: [name: string, value: string][]
+  dropped: string[]
+  asksUnsubscribe: boolean
+} {
+  const { kept, dropped, asksUnsubscribe } = sortFields(fields)
+  const spelt = (name: string) => name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())
+  const said = kept.map(({ name, value }): [string, string] => [
+    spelt(name),
+    printable(value, OWN_FIELD_LENGTH),
+  ])
+  const isFit = ([name, value]: [string, string]) => fieldFault(name, value) === null
+  const unfit = said.filter((field) => !isFit(field)).map(([name]) => name)
+  return { kept: said.filter(isFit), dropped: [...dropped.map(spelt), ...unfit].sort(), asksUnsubscribe }
 }

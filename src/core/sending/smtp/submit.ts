@@ -32,6 +32,8 @@ type Submission =
       requestId: string
       status: 'queued' | 'delivered' | 'bounced' | 'pending_approval'
       approvalId: string | null
+      /** The names of the header fields that do not leave. */
+      droppedFields: string[]
     }
 
 /**
@@ -56,12 +58,14 @@ export async function submitMessage(
     threadOf(ctx, mailboxId, message),
     key === null ? dedupeKeyOf(mailboxId, message, recipients) : null,
   ])
-  const { text, html, files, replyTo } = message
+  const { text, html, files, replyTo, droppedFields, asksUnsubscribe } = message
   const letter = {
     ...{ mailboxId, to: partiesOf(message, recipients), subject: message.subject || NO_SUBJECT, text, html },
     ...{ reply: thread.reply, replyTo, headers: { ...message.headers, ...thread.headers }, key, ownKey },
+    fields: { dropped: droppedFields, asksUnsubscribe },
   }
-  return submissionOf(await sendLetter(ctx, doorOf({ ctx, account }), letter, { files, urlsAtMost: null }))
+  const result = await sendLetter(ctx, doorOf({ ctx, account }), letter, { files, urlsAtMost: null })
+  return submissionOf(result, droppedFields)
 }
 
 /**
@@ -183,7 +187,7 @@ async function dedupeKeyOf(
   message: Submitted,
   recipients: Address[],
 ): Promise<string | null> {
-  const { messageId, files, headers, from: _, ...said } = message
+  const { messageId, files, headers, droppedFields: _d, from: _, ...said } = message
   if (messageId === null) return null
   const contents = await Promise.all(
     files.map(async ({ content, ...file }) => ({ ...file, sha256: await sha256(content) })),
@@ -193,9 +197,13 @@ async function dedupeKeyOf(
   return `${await stemOf(mailboxId, messageId)}${digest.slice(0, 32)}`
 }
 
-function submissionOf({ requestId, status, refusal, approvalId }: LetterResult): Submission {
+function submissionOf(
+  { requestId, status, refusal, approvalId }: LetterResult,
+  droppedFields: string[],
+): Submission {
   if (status === 'blocked') {
     return { kind: 'refused', refusal: refusal ?? { reason: 'not_sent', detail: 'it was refused before' } }
   }
-  return { kind: 'accepted', requestId, status: status === 'scheduled' ? 'queued' : status, approvalId }
+  const said = status === 'scheduled' ? 'queued' : status
+  return { kind: 'accepted', requestId, status: said, approvalId, droppedFields }
 }
