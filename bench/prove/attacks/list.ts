@@ -1,8 +1,9 @@
 import * as a1 from './a1-laxer.ts'
+import * as a11 from './a11-unproved.ts'
 import * as a15 from './a15-fields.ts'
 import type { Attack, Guard } from './attack.ts'
 
-const LINES: { attacks: Attack[]; guards: Guard[] }[] = [a1, a15]
+const LINES: { attacks: Attack[]; guards: Guard[] }[] = [a1, a11, a15]
 
 /** All attacks, line by line. */
 export const ATTACKS = LINES.flatMap(({ attacks }) => attacks)

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNotNull, ne, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, isNotNull, ne, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
 import { mustBeAddress } from '../ground/address.ts'
@@ -21,17 +21,23 @@ export async function listOwners(ctx: Ctx): Promise<Owner[]> {
   return await ctx.db.select().from(owners).where(eq(owners.tenantId, ctx.tenantId)).orderBy(asc(owners.id))
 }
 
-/** The person who claimed the caller's tenant. Throws `not_claimed` if nobody has claimed it yet. */
+/**
+ * The person who claimed the caller's tenant and has proved their address. Throws `not_claimed` if nobody has: a claim that is
+ * not proved allows nothing.
+ */
 export async function claimedOwner({ db, tenantId }: Ctx): Promise<Owner> {
   const [owner] = await db
     .select()
     .from(owners)
     .where(and(eq(owners.tenantId, tenantId), isNotNull(owners.claimedAt)))
+    .orderBy(desc(isNotNull(owners.verifiedAt)))
     .limit(1)
-  if (owner) return owner
+  if (owner?.verifiedAt) return owner
   throw new Fault(
     'not_claimed',
-    'Nobody has claimed this agent yet. A person must open its claim_url first; GET /v1/agents/heartbeat returns it.',
+    owner
+      ? 'The person who claimed this agent has not confirmed their address yet. They must open the link that was mailed to them.'
+      : 'Nobody has claimed this agent yet. A person must open its claim_url first; GET /v1/agents/heartbeat returns it.',
   )
 }
 

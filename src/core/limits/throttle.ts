@@ -1,5 +1,6 @@
-import type { Env } from '../../env.ts'
+import { type Env, settings } from '../../env.ts'
 import { newId } from '../ground/ids.ts'
+import { isLoopback, networkOf } from '../ground/network.ts'
 import { rateWindow, refund } from './reservations.ts'
 
 type Throttled = { isAllowed: true; giveBack: () => Promise<void> } | { isAllowed: false; retryAt: Date }
@@ -26,4 +27,21 @@ export async function throttle(
     isAllowed: false,
     retryAt: new Date(Math.max(now + 1_000, ...full.map(({ resetsAt }) => resetsAt))),
   }
+}
+
+/**
+ * Counts one use for the network of a client. Returns when the next use is allowed, or null if this one is. In local
+ * development requests from this machine are not counted. Clients without a known address are counted together.
+ */
+export async function throttleNetwork(
+  at: { env: Env; now: Date },
+  name: string,
+  clientAddress: string | null,
+  limits: { hour: number; day: number },
+): Promise<Date | null> {
+  const isHere = clientAddress === null || isLoopback(clientAddress)
+  if (settings(at.env).isLocal && isHere) return null
+  const network = (clientAddress === null ? null : networkOf(clientAddress)) ?? 'unknown'
+  const counted = await throttle(at, `${name} from ${network}`, limits)
+  return counted.isAllowed ? null : counted.retryAt
 }

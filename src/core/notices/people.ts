@@ -3,6 +3,8 @@ import { verificationLetter } from '../accounts/claims/verification.ts'
 import { addOwner, type Owner, type OwnerRole } from '../accounts/people.ts'
 import { countSignInRequest, signInLetter } from '../accounts/sessions.ts'
 import type { Ctx } from '../ground/ctx.ts'
+import { Fault } from '../ground/fault.ts'
+import { throttleNetwork } from '../limits/throttle.ts'
 import { sendSystemMail } from './system-mail.ts'
 
 type At = Pick<Ctx, 'env' | 'now'>
@@ -11,12 +13,24 @@ type At = Pick<Ctx, 'env' | 'now'>
 export type Mailed = { isSent: true } | { isSent: false; detail: string; retryAt: Date | null }
 type Mailing = Claim & { owner: ClaimOwner; mailed: Mailed }
 
-/** Makes a person the owner of an agent, and mails the link that proves the address. Throws as `claimAgent` does. */
+/** Claims from one network. Each mails a letter to an address that the claimer chooses. */
+const CLAIMS = { hour: 20, day: 60 }
+
+/**
+ * Enters a person as the owner of an agent, and mails the link that proves the address. Throws as `claimAgent` does, and
+ * `too_many_attempts` after too many claims from one network.
+ */
 export async function claimByMail(
   at: At,
   token: string,
-  request: { email: string; xHandle: string | null },
+  request: { email: string; xHandle: string | null; clientAddress: string | null },
 ): Promise<Mailing> {
+  const retryAt = await throttleNetwork(at, 'claim', request.clientAddress, CLAIMS)
+  if (retryAt) {
+    const retryAfter = Math.ceil((retryAt.getTime() - at.now.getTime()) / 1_000)
+    const message = `Too many claims came from this network. Try again in ${retryAfter} seconds.`
+    throw new Fault('too_many_attempts', message, { retryAfter })
+  }
   const claim = await claimAgent(at, token, request)
   return { ...claim, mailed: await mailVerification(at, claim) }
 }

@@ -1,4 +1,4 @@
-import { and, eq, gt, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { agents, type DlpMode, keys, owners, tenants } from '../../schema/accounts.ts'
 import { memories, views } from '../../schema/mail.ts'
 import { approvals } from '../../schema/sending.ts'
@@ -10,6 +10,7 @@ import { Fault } from '../ground/fault.ts'
 import { idFloor } from '../ground/ids.ts'
 import { fragment } from '../ground/sql.ts'
 import { type BondRow, type BondState, bondStatement, bondStateOf } from '../payments/bonds/bond.ts'
+import { claimantOf } from '../policy/claim.ts'
 import { awaitsPerson } from '../policy/open.ts'
 import type { Plan } from '../policy/plans.ts'
 import type { Unit, WindowUse } from '../policy/windows.ts'
@@ -188,7 +189,10 @@ function factsQuery({ db, tenantId, actor, now }: Ctx, agentId: string, mailboxI
     })
     .from(agents)
     .innerJoin(tenants, eq(tenants.id, agents.tenantId))
-    .leftJoin(owners, and(eq(owners.tenantId, agents.tenantId), isNotNull(owners.claimedAt)))
+    .leftJoin(
+      owners,
+      and(eq(owners.tenantId, agents.tenantId), eq(owners.id, fragment(claimantOf('agents.tenant_id')))),
+    )
     .leftJoin(
       keys,
       and(eq(keys.tenantId, agents.tenantId), eq(keys.id, actor.kind === 'key' ? actor.keyId : '')),

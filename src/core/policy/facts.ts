@@ -51,6 +51,8 @@ export type Facts = {
     level: 'sandbox' | 'supervised' | 'trusted' | 'autonomous'
     plan: string
     ownerContact: string | null
+    /** Somebody has claimed the tenant and has not proved their address. */
+    isUnproved: boolean
   }
   mailbox: {
     id: string

@@ -3,7 +3,7 @@ import { type Refusal, RULES } from './rules.ts'
 import type { WindowSnapshot } from './windows.ts'
 
 /** Raised with every change of the rules, so that a stored decision names the rules that made it. */
-export const POLICY_VERSION = 3
+export const POLICY_VERSION = 4
 
 export type AuditEvent = { rule: string; passed: boolean; detail?: string }
 
@@ -48,6 +48,9 @@ function holdReason(facts: Facts): string | null {
   if (facts.approved) return null
   const others = facts.contacts.filter((contact) => contact.contact !== facts.tenant.ownerContact)
   if (others.length === 0) return null
+  if (facts.tenant.isUnproved) {
+    return 'the person who claimed this agent has not confirmed their address: until then every send is held'
+  }
   if (facts.mailbox.autonomy === 'review') return 'the mailbox is set to review: a person approves every send'
   if (facts.tenant.level === 'supervised' && others.some((contact) => !contact.ours)) {
     return 'a supervised agent needs approval for addresses outside our domains'

@@ -2,6 +2,7 @@ import type { DlpMode } from '../../schema/accounts.ts'
 import type { SendState } from '../../schema/sending.ts'
 import { joinSender } from '../accounts/domains/sending-domain.ts'
 import { statement } from '../ground/sql.ts'
+import { isUnproved } from '../policy/claim.ts'
 import type { Facts } from '../policy/facts.ts'
 import { isLive } from '../policy/live-lease.ts'
 import type { Plan } from '../policy/plans.ts'
@@ -101,7 +102,7 @@ export const SETTINGS = statement<SettingsRow>(`
       SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
         AND p.updated_at > :now - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
-      AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact,
+      AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact, ${isUnproved('t.id')} AS is_unproved,
     t.dlp_mode, t.dlp_disabled, (SELECT json_group_array(json_object('id', k.id, 'probe', k.probe,
       'length', k.length, 'hash', k.hash)) FROM canaries k WHERE k.tenant_id = t.id) AS canaries,
     p.id AS template_id, p.type AS template_type, v.version, v.subject, v.html, v.text
@@ -171,6 +172,7 @@ export type SettingsRow = {
   risk_budget: number | null
   risk_signals: number | null
   owner_contact: string | null
+  is_unproved: number
   dlp_mode: DlpMode
   dlp_disabled: string
   canaries: string

@@ -64,6 +64,7 @@ export function subjectOf(door: Door, row: FactsRow, about: SettingsRow): Subjec
         level: about.level,
         plan: about.plan,
         ownerContact: about.owner_contact,
+        isUnproved: about.is_unproved === 1,
       },
       mailbox: mailboxFacts(about, template),
       template,

@@ -2,6 +2,7 @@ import type { Env } from '../../env.ts'
 import { idFloor } from '../ground/ids.ts'
 import { statement } from '../ground/sql.ts'
 import { hasBond } from '../policy/bond.ts'
+import { claimantOf } from '../policy/claim.ts'
 import { statesIn } from '../policy/states.ts'
 
 /** The facts behind an agent's trust score. The counts are of its newest sends and of approvals in the last 30 days. */
@@ -147,6 +148,6 @@ const RECORD = statement<RecordRow>(`
     FROM approvals WHERE tenant_id = :tenantId AND id >= :approvalsFrom AND mailbox_id = :mailboxId)
   SELECT a.registered_at, o.claimed_at, o.verified_at, ${hasBond('a.tenant_id')} AS has_bond, decision.*, outcome.*
   FROM agents a CROSS JOIN outcome CROSS JOIN decision
-  LEFT JOIN owners o ON o.tenant_id = a.tenant_id AND o.claimed_at IS NOT NULL
+  LEFT JOIN owners o ON o.tenant_id = a.tenant_id AND o.id = ${claimantOf('a.tenant_id')}
   WHERE a.tenant_id = :tenantId
     AND a.id = coalesce(:agentId, (SELECT m.agent_id FROM mailboxes m WHERE m.tenant_id = :tenantId AND m.id = :mailboxId)) LIMIT 1`)

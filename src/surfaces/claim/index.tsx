@@ -42,13 +42,14 @@ claiming.post('/claim/:token', async (c) => {
   const claim = await findClaim(at(c), token)
   if (!claim) return unknownLink(c)
   const form = await formOf(c)
-  if (form.again !== undefined && claim.owner && !claim.owner.verifiedAt) {
+  if (form.again !== undefined && form.email === undefined && claim.owner && !claim.owner.verifiedAt) {
     return mailedPage(c, claim.owner.email, (await mailVerificationAgain(at(c), token)).mailed)
   }
   if (claim.state !== 'open') return claimPage(c, claim)
   const { email = '', x_handle = '' } = form
   try {
-    const { owner, mailed } = await claimByMail(at(c), token, { email, xHandle: x_handle })
+    const clientAddress = c.req.header('cf-connecting-ip') ?? null
+    const { owner, mailed } = await claimByMail(at(c), token, { email, xHandle: x_handle, clientAddress })
     return mailedPage(c, owner.email, mailed)
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'invalid') throw error
@@ -100,12 +101,7 @@ type Refilled = { wrong: string; email: string; xHandle: string }
 function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
   const { agent, owner, state } = claim
   if (state === 'used') {
-    const text = (
-      <>
-        <p>{agent.name} already has an owner. An agent can have only one.</p>
-        {owner && !owner.verifiedAt ? <Again /> : null}
-      </>
-    )
+    const text = <p>{agent.name} already has an owner. An agent can have only one.</p>
     return page(c, 'This agent has been claimed', text, 409)
   }
   if (state === 'expired') {
@@ -119,6 +115,7 @@ function claimPage(c: HttpContext, claim: Claim, refilled?: Refilled) {
       <p>The owner of an agent is responsible for what it sends. Claim this agent only if it is yours.</p>
       <AgentFacts claim={claim} />
       {refilled ? <p role="alert">{refilled.wrong}</p> : null}
+      {owner && !refilled ? <ClaimedBefore /> : null}
       <ClaimForm agentName={agent.name} refilled={refilled} />
     </>,
     refilled ? 422 : 200,
@@ -178,10 +175,10 @@ function mailedPage(c: HttpContext, email: string, mailed: Mailed) {
     const text = (
       <>
         <p>
-          The agent is yours. We sent a link to {email}. Open it within 24 hours to confirm the address. Until
-          then, messages from the agent to addresses outside this service wait for approval.
+          We sent a link to {email}. Open it within 24 hours to confirm the address. Then the agent is yours.
+          Until then every message from the agent waits.
         </p>
-        <Again />
+        <Again email={email} />
       </>
     )
     return page(c, 'Check your mail', text)
@@ -191,18 +188,31 @@ function mailedPage(c: HttpContext, email: string, mailed: Mailed) {
   const text = (
     <>
       <p>
-        The agent is yours, but we could not send a link to {email}: {detail}.
+        We could not send a link to {email}: {detail}. The agent is yours when you have confirmed the address.
         {retryAt ? ` Try again after ${retryAt.toISOString()}.` : ''}
       </p>
-      <Again />
+      <Again email={email} />
     </>
   )
   return page(c, 'No mail was sent', text, retryAt ? 429 : 200)
 }
 
-function Again() {
+function ClaimedBefore() {
+  return (
+    <>
+      <p>
+        Somebody has claimed this agent and has not confirmed their address yet. The first person to confirm
+        an address becomes the owner.
+      </p>
+      <Again />
+    </>
+  )
+}
+
+function Again({ email }: { email?: string }) {
   return (
     <form method="post">
+      {email === undefined ? null : <input type="hidden" name="email" value={email} />}
       <button type="submit" name="again" value="1">
         Send the link again
       </button>
@@ -245,6 +255,7 @@ const FAULTS: Partial<Record<Fault['code'], { status: Status; title: string }>> 
   conflict: { status: 409, title: 'This link has been used' },
   expired: { status: 410, title: 'This link has expired' },
   invalid: { status: 422, title: 'The form is incomplete' },
+  too_many_attempts: { status: 429, title: 'Too many claims' },
   payload_too_large: { status: 413, title: 'The form is too large' },
 }
 

@@ -63,14 +63,17 @@ claims.openapi(
     path: '/claim/{token}',
     tags: ['agents'],
     summary: 'Claim an agent with the token of its claim_url',
-    description: `Mails a link to the address; opening it verifies the address. 404 if the token is unknown, 409 if the
-agent has an owner already, 410 if the token is older than 30 days.`,
+    description: `Mails a link to the address; opening it verifies the address. Until then every send of the agent is held,
+and others may claim it with this token, too. 404 if the token is unknown, 409 if an owner has verified their address, 410 if the
+token is older than 30 days.`,
     request: { params: z.object({ token: z.string() }), ...body(ClaimBody) },
     responses: { 200: json(ClaimedView) },
   }),
   async (c) => {
     const { email, x_handle = null } = c.req.valid('json')
-    const claim = await claimByMail(at(c), c.req.valid('param').token, { email, xHandle: x_handle })
+    const clientAddress = c.req.header('cf-connecting-ip') ?? null
+    const { token } = c.req.valid('param')
+    const claim = await claimByMail(at(c), token, { email, xHandle: x_handle, clientAddress })
     const { agent, owner, level, mailed } = claim
     return c.json(
       {

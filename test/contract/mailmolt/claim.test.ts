@@ -52,8 +52,8 @@ test('register → sandbox; human claims → supervised; human verifies email �
     body: { status: 'queued', message: expect.stringContaining('held for approval') },
   })
   const neighbour = await newUnclaimed()
-  expect((await agent.send(neighbour.address)).body.status).toBe('delivered')
-  // Before the address is verified, even sends to the owner are held.
+  // Before the address is verified, every send is held: to our own mailboxes and to the owner, too.
+  expect((await agent.send(neighbour.address)).body.message).toContain('held for approval')
   expect((await agent.send(email)).body.message).toContain('held for approval')
 
   const [token = ''] = await mailedTokens(email)
@@ -119,10 +119,6 @@ test('an unknown token is 404, a used one 409 and an expired one 410, as pages a
     },
   })
   expect(JSON.stringify(claimed.body)).not.toContain('/verify/')
-  expect(await claim(agent.token)).toMatchObject({ status: 409, body: { error: 'conflict' } })
-  const page = await post(`/claim/${agent.token}`, { email: someone() })
-  expect(page.status).toBe(409)
-  expectStrict(page)
   expect((await agent.get('/v1/agents/me')).body.owner.email).toBe(email)
 
   const [token = ''] = await mailedTokens(email)
@@ -137,6 +133,11 @@ test('an unknown token is 404, a used one 409 and an expired one 410, as pages a
     status: 200,
     body: { email, email_verified: true, permission_level: 'trusted' },
   })
+  expect(await claim(agent.token)).toMatchObject({ status: 409, body: { error: 'conflict' } })
+  const page = await post(`/claim/${agent.token}`, { email: someone() })
+  expect(page.status).toBe(409)
+  expectStrict(page)
+  expect((await agent.get('/v1/agents/me')).body.owner.email).toBe(email)
   expect(await verify(token)).toMatchObject({ status: 409, body: { error: 'conflict' } })
   for (const answer of [await call('GET', `/verify/${token}`), await post(`/verify/${token}`)]) {
     expect(answer.status).toBe(409)
@@ -241,4 +242,42 @@ test('the link is mailed again on request, but only a limited number of times to
     body: { permission_level: 'supervised', verification: { sent: false, retry_at: expect.any(String) } },
   })
   expect((await other.get('/v1/agents/me')).body.owner).toMatchObject({ email, email_verified: false })
+})
+
+test('a claim that is not proved grants nothing, and the person who proves their address replaces it', async () => {
+  const agent = await newUnclaimed()
+  const neighbour = await newUnclaimed()
+  const [stranger, owner] = [someone(), someone()]
+  await agent.claim(stranger)
+  const held = await agent.send(neighbour.address)
+  expect(held.body).toMatchObject({ status: 'queued', message: expect.stringContaining('held for approval') })
+  const post1 = (path: string, body: unknown) => call('POST', path, { key: agent.key, body })
+  for (const refused of [
+    await post1('/v1/custom-domains', { domain: 'unproved.example.org', mode: 'byoc' }),
+    await post1('/v1/bonds', { tier: 'starter' }),
+    await post1('/v1/billing/checkout', { plan_key: 'starter' }),
+  ])
+    expect(refused).toMatchObject({
+      status: 403,
+      body: { error: 'not_claimed', message: expect.stringContaining('not confirmed their address') },
+    })
+  await post('/portal/sign-in', { email: stranger })
+
+  // The claim link still works, and the page says that the claim is not proved.
+  const page = await call('GET', `/claim/${agent.token}`)
+  expect(page.status).toBe(200)
+  expect(page.body).toContain('has not confirmed their address yet')
+  expect(page.body).not.toContain(stranger)
+  expect(await agent.claim(owner)).toMatchObject({ status: 200, body: { human_owner: { email: owner } } })
+  const [[lost = ''], [token = '']] = [await mailedTokens(stranger), await mailedTokens(owner)]
+  expect((await post(`/verify/${token}`)).status).toBe(200)
+  expect((await agent.get('/v1/agents/me')).body).toMatchObject({
+    permission_level: 'trusted',
+    owner: { email: owner, email_verified: true },
+  })
+  expect((await post(`/verify/${lost}`)).status).toBe(404)
+  expect((await agent.claim(stranger)).status).toBe(409)
+  const { body } = await call('GET', `/dev/outbox?to=${encodeURIComponent(stranger)}`)
+  expect(body.items.filter((mail: { text: string }) => mail.text.includes('/portal/enter/'))).toEqual([])
+  expect((await agent.send(neighbour.address)).body.status).toBe('delivered')
 })

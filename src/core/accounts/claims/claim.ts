@@ -5,8 +5,9 @@ import { type Address, mustBeAddress } from '../../ground/address.ts'
 import { database, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
-import { statement } from '../../ground/sql.ts'
+import { fragment, statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
+import { claimantOf, isProved } from '../../policy/claim.ts'
 import { isWithin } from '../domains/name.ts'
 import { hashSecret } from '../keys.ts'
 import { isLinkToken, type LinkState, stateOf, unknownLink } from './link.ts'
@@ -24,7 +25,7 @@ export type Claim = {
   address: string | null
   level: (typeof tenants.$inferSelect)['level']
   owner: ClaimOwner | null
-  /** `used` as soon as the agent has an owner, by whichever link. */
+  /** `used` as soon as an owner has proved their address, by whichever link. Until then others may claim the agent, too. */
   state: LinkState
 }
 
@@ -36,9 +37,10 @@ export async function findClaim({ env, now }: At, token: string): Promise<Claim 
 }
 
 /**
- * Makes a person the owner of an agent, once: `pending_claim` becomes `active`, `sandbox` becomes `supervised`. Of several
- * claims at the same time, one wins. Throws `not_found` for an unknown link, `conflict` if the agent has an owner,
- * `expired`, and `invalid` for an address that cannot be a person's.
+ * Enters a person as the owner of an agent: `pending_claim` becomes `active`, `sandbox` becomes `supervised`. The claim counts
+ * for nothing until the person has proved the address, and until then others may claim the agent, too: the first to prove
+ * their address keeps it. A repeated claim with the same address is the same claim. Throws `not_found` for an unknown link,
+ * `conflict` if the agent has an owner, `expired`, and `invalid` for an address that cannot be a person's.
  */
 export async function claimAgent(
   at: At,
@@ -56,26 +58,28 @@ export async function claimAgent(
     actor: { kind: 'human', role: 'owner', ownerId } as const,
   }
   const detail = { email: address.email, xHandle }
+  const { contact } = address
   await at.env.DB.batch([
     INSERT_OWNER.bind(at.env, {
       hash,
       ownerId,
       now,
       email: address.email,
-      contact: address.contact,
+      contact,
       xHandle,
     }),
     ...audited(author, [{ action: 'owner.claimed', target: ownerId, detail }]).map((query) =>
       prepared(at.env, query),
     ),
-    USE_LINK.bind(at.env, { hash, ownerId, now }),
+    FORGET_OLD_CLAIMS.bind(at.env, { hash, ownerId }),
     RAISE_TO_SUPERVISED.bind(at.env, { hash, ownerId }),
     ACTIVATE_AGENTS.bind(at.env, { hash, ownerId }),
   ])
-  const claim = await findClaim(at, token)
-  if (!claim) throw unknownLink()
+  const [row] = await claimQuery(at.env, hash, contact)
+  if (!row) throw unknownLink()
+  const claim = claimOf(row, at.now)
   const { owner } = claim
-  if (owner?.id === ownerId) return { ...claim, owner }
+  if (owner && claim.state === 'open') return { ...claim, owner }
   if (claim.state === 'expired')
     throw new Fault('expired', 'This claim link has expired. Ask the agent for a new one.')
   throw new Fault('conflict', 'This agent has been claimed already.')
@@ -91,7 +95,10 @@ export async function unprovedClaim(at: At, token: string): Promise<Claim & { ow
   return { ...claim, owner }
 }
 
-/** SQL: the tenant of the claim whose owner this batch has just written. Empty if another claim was first. */
+/** Claims of one agent that are kept until one of them is proved. */
+const CLAIMS_AT_MOST = 100
+
+/** SQL: the tenant of the claim whose owner this batch has just written. Empty if the claim was refused. */
 const CLAIMED_TENANT = `SELECT c.tenant_id FROM claims c WHERE c.token_hash = :hash
   AND EXISTS (SELECT 1 FROM owners o WHERE o.tenant_id = c.tenant_id AND o.id = :ownerId)`
 
@@ -99,11 +106,12 @@ const INSERT_OWNER = statement(`
   INSERT INTO owners (tenant_id, id, email, contact, x_handle, claimed_at)
   SELECT c.tenant_id, :ownerId, :email, :contact, :xHandle, :now FROM claims c
   WHERE c.token_hash = :hash AND c.used_at IS NULL AND c.expires_at > :now
-    AND NOT EXISTS (SELECT 1 FROM owners o WHERE o.tenant_id = c.tenant_id AND o.claimed_at IS NOT NULL)`)
+    AND NOT ${isProved('c.tenant_id')}
+  ON CONFLICT (contact, tenant_id) DO NOTHING`)
 
-const USE_LINK = statement(
-  `UPDATE claims SET used_at = :now WHERE token_hash = :hash AND tenant_id = (${CLAIMED_TENANT})`,
-)
+const FORGET_OLD_CLAIMS = statement(`
+  DELETE FROM owners WHERE tenant_id = (${CLAIMED_TENANT}) AND claimed_at IS NOT NULL AND id NOT IN (
+    SELECT o.id FROM owners o WHERE o.tenant_id = (${CLAIMED_TENANT}) ORDER BY o.id DESC LIMIT ${CLAIMS_AT_MOST})`)
 
 const RAISE_TO_SUPERVISED = statement(
   `UPDATE tenants SET level = 'supervised' WHERE id = (${CLAIMED_TENANT}) AND level = 'sandbox'`,
@@ -121,7 +129,8 @@ const OWNER = {
   verifiedAt: owners.verifiedAt,
 }
 
-function claimQuery(env: Env, tokenHash: string) {
+/** The claim of a link, with the tenant's owner, or with the owner who has this address. */
+function claimQuery(env: Env, tokenHash: string, contact: string | null = null) {
   return database(env)
     .select({
       tenantId: claims.tenantId,
@@ -138,11 +147,21 @@ function claimQuery(env: Env, tokenHash: string) {
       address: sql<string | null>`(SELECT m.address FROM ${mailboxes} m
         WHERE m.tenant_id = ${agents.tenantId} AND m.agent_id = ${agents.id} ORDER BY m.id LIMIT 1)`,
       owner: OWNER,
+      isProved: sql<number>`${fragment(isProved('claims.tenant_id'))}`,
     })
     .from(claims)
     .innerJoin(tenants, eq(tenants.id, claims.tenantId))
     .innerJoin(agents, and(eq(agents.tenantId, claims.tenantId), eq(agents.id, FIRST_AGENT)))
-    .leftJoin(owners, and(eq(owners.tenantId, claims.tenantId), isNotNull(owners.claimedAt)))
+    .leftJoin(
+      owners,
+      and(
+        eq(owners.tenantId, claims.tenantId),
+        isNotNull(owners.claimedAt),
+        contact === null
+          ? eq(owners.id, fragment(claimantOf('claims.tenant_id')))
+          : eq(owners.contact, contact),
+      ),
+    )
     .where(eq(claims.tokenHash, tokenHash))
     .limit(1)
 }
@@ -152,8 +171,8 @@ const FIRST_AGENT = sql<string>`(SELECT min(a.id) FROM agents a WHERE a.tenant_i
 
 type ClaimRow = Awaited<ReturnType<typeof claimQuery>>[number]
 
-function claimOf({ usedAt, expiresAt, ...claim }: ClaimRow, now: Date): Claim {
-  return { ...claim, state: stateOf(usedAt !== null || claim.owner !== null, expiresAt, now) }
+function claimOf({ usedAt, expiresAt, isProved, ...claim }: ClaimRow, now: Date): Claim {
+  return { ...claim, state: stateOf(usedAt !== null || isProved === 1, expiresAt, now) }
 }
 
 /** An address that belongs to a person. Mail to an address of ours is read by an agent, so it cannot prove who a person is. */

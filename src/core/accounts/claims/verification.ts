@@ -9,6 +9,7 @@ import { statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
 import { throttle } from '../../limits/throttle.ts'
 import { hasBond } from '../../policy/bond.ts'
+import { isProved } from '../../policy/claim.ts'
 import { hashSecret } from '../keys.ts'
 import type { Letter } from '../letter.ts'
 import type { Claim, ClaimOwner } from './claim.ts'
@@ -39,7 +40,8 @@ export async function findVerification({ env, now }: At, token: string): Promise
 
 /**
  * Marks an owner's address as verified, once, and raises `supervised` to `trusted`, or to `autonomous` if a bond is posted.
- * Never lowers a level. Throws `not_found`, `conflict` if it was verified before, and `expired`.
+ * Never lowers a level. The first owner who proves their address keeps the agent: all other claims of it end with their links
+ * and sessions, and the agent's claim links are used up. Throws `not_found`, `conflict` if it was verified before, and `expired`.
  */
 export async function verifyOwner(at: At, token: string): Promise<Verification> {
   if (!isLinkToken(token)) throw unknownLink()
@@ -57,6 +59,8 @@ export async function verifyOwner(at: At, token: string): Promise<Verification> 
       { action: 'owner.verified', target: ownerId },
     ]).map((query) => prepared(at.env, query)),
     VERIFY_OWNER.bind(at.env, change),
+    USE_CLAIM_LINKS.bind(at.env, change),
+    ...END_OTHER_CLAIMS.map((query) => query.bind(at.env, change)),
     RAISE_LEVEL.bind(at.env, change),
   ])
   const verification = await findVerification(at, token)
@@ -79,7 +83,7 @@ export async function verificationLetter(
   { tenantId, address, owner }: Claim & { owner: ClaimOwner },
 ): Promise<VerificationLetter | { retryAt: Date }> {
   const { env, now } = at
-  const { publicUrl, mailDomain } = settings(env)
+  const { publicUrl } = settings(env)
   const counted = await throttle(at, `verification:${await sha256(owner.contact)}`, LETTERS)
   if (!counted.isAllowed) return { retryAt: counted.retryAt }
   const token = `${newToken()}${newToken()}`
@@ -96,7 +100,7 @@ If it was you, open this link within 24 hours and press the button there:
 
 ${publicUrl}/verify/${token}
 
-Until then every letter of the agent to addresses outside ${mailDomain} waits for a person's approval.
+Until then every letter of the agent waits.
 
 If it was not you, do nothing: the address counts for nothing until it is confirmed.
 `,
@@ -121,11 +125,26 @@ const USE_LINK = statement(`
   WHERE token_hash = :hash AND used_at IS NULL AND expires_at > :now AND EXISTS (
     SELECT 1 FROM owners o WHERE o.tenant_id = verifications.tenant_id AND o.id = verifications.owner_id
       AND o.verified_at IS NULL)
+    AND NOT ${isProved('verifications.tenant_id')}
   RETURNING tenant_id`)
 
 const VERIFY_OWNER = statement(`
   UPDATE owners SET verified_at = :now
   WHERE verified_at IS NULL AND (tenant_id, id) = (${VERIFIED('v.tenant_id, v.owner_id')})`)
+
+const USE_CLAIM_LINKS = statement(`
+  UPDATE claims SET used_at = :now WHERE used_at IS NULL AND tenant_id = (${VERIFIED('v.tenant_id')})`)
+
+/** SQL: the claims of the tenant that this batch has just proved, but for the one that was proved. */
+const OTHER_CLAIMS = (columns: string) => `
+  SELECT ${columns} FROM owners o
+  WHERE o.tenant_id = (${VERIFIED('v.tenant_id')}) AND o.claimed_at IS NOT NULL AND o.verified_at IS NULL`
+
+const END_OTHER_CLAIMS = [
+  `DELETE FROM verifications WHERE tenant_id = (${VERIFIED('v.tenant_id')}) AND owner_id <> (${VERIFIED('v.owner_id')})`,
+  `DELETE FROM sessions WHERE (tenant_id, contact) IN (${OTHER_CLAIMS('o.tenant_id, o.contact')})`,
+  `DELETE FROM owners WHERE (tenant_id, id) IN (${OTHER_CLAIMS('o.tenant_id, o.id')})`,
+].map((text) => statement(text))
 
 const RAISE_LEVEL = statement(`
   UPDATE tenants SET level = iif(${hasBond('tenants.id')}, 'autonomous', 'trusted')
