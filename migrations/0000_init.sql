@@ -218,6 +218,7 @@ CREATE TABLE `arrivals` (
 	`sha256` text NOT NULL,
 	`mailbox_id` text NOT NULL,
 	`send_id` text,
+	`contact` text,
 	`raw_key` text NOT NULL,
 	`envelope_from` text NOT NULL,
 	`size` integer NOT NULL,
@@ -757,6 +758,7 @@ CREATE TABLE `send_recipients` (
 --> statement-breakpoint
 CREATE INDEX `send_recipients_signals` ON `send_recipients` (`tenant_id`,`mailbox_id`,`updated_at`) WHERE state IN ('bounced', 'complained');--> statement-breakpoint
 CREATE INDEX `send_recipients_in_flight` ON `send_recipients` (`tenant_id`,`contact`) WHERE state = 'in_flight';--> statement-breakpoint
+CREATE INDEX `send_recipients_by_return_path` ON `send_recipients` (`send_id`) WHERE carrier = 'smtp';--> statement-breakpoint
 CREATE TABLE `sends` (
 	`tenant_id` text NOT NULL,
 	`id` text NOT NULL,
@@ -799,7 +801,6 @@ CREATE TABLE `sends` (
 	PRIMARY KEY(`tenant_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `sends_by_return_path` ON `sends` (`id`) WHERE carrier = 'smtp';--> statement-breakpoint
 CREATE INDEX `sends_by_carrier_message` ON `sends` (`carrier_message_id`) WHERE carrier_message_id IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX `sends_by_burned_key` ON `sends` (`tenant_id`,`burned_key`) WHERE burned_key IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `sends_due` ON `sends` (`next_at`) WHERE next_at IS NOT NULL;--> statement-breakpoint

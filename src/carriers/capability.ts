@@ -35,17 +35,31 @@ const HOUR_MS = 3_600_000
 
 /** What each carrier can do, and its settings. */
 export const CAPABILITIES: Record<CarrierName, Described> = {
-  capture: { idempotencyMs: Number.MAX_SAFE_INTEGER, blindCopiesAlone: true, needs: [], takes: [] },
-  internal: { idempotencyMs: Number.MAX_SAFE_INTEGER, blindCopiesAlone: true, needs: [], takes: [] },
+  capture: {
+    idempotencyMs: Number.MAX_SAFE_INTEGER,
+    blindCopiesAlone: true,
+    reportsByMail: false,
+    needs: [],
+    takes: [],
+  },
+  internal: {
+    idempotencyMs: Number.MAX_SAFE_INTEGER,
+    blindCopiesAlone: true,
+    reportsByMail: false,
+    needs: [],
+    takes: [],
+  },
   smtp: {
     idempotencyMs: null,
     blindCopiesAlone: true,
+    reportsByMail: true,
     needs: ['SMTP_HOST'],
     takes: ['SMTP_PORT', 'SMTP_SECURITY', 'SMTP_USERNAME', 'SMTP_PASSWORD'],
   },
   ses: {
     idempotencyMs: null,
     blindCopiesAlone: true,
+    reportsByMail: false,
     needs: ['SES_REGION', 'SES_ACCESS_KEY_ID', 'SES_SECRET_ACCESS_KEY'],
     takes: ['SES_ENDPOINT', 'SES_CONFIGURATION_SET'],
   },
@@ -53,27 +67,31 @@ export const CAPABILITIES: Record<CarrierName, Described> = {
   resend: {
     idempotencyMs: 23 * HOUR_MS,
     blindCopiesAlone: false,
+    reportsByMail: false,
     needs: ['RESEND_API_KEY'],
     takes: ['RESEND_BASE_URL'],
   },
   postmark: {
     idempotencyMs: null,
     blindCopiesAlone: false,
+    reportsByMail: false,
     needs: ['POSTMARK_SERVER_TOKEN'],
     takes: ['POSTMARK_BASE_URL', 'POSTMARK_STREAM'],
   },
   sendgrid: {
     idempotencyMs: null,
     blindCopiesAlone: false,
+    reportsByMail: false,
     needs: ['SENDGRID_API_KEY'],
     takes: ['SENDGRID_BASE_URL'],
   },
   mailgun: {
     idempotencyMs: null,
     blindCopiesAlone: true,
+    reportsByMail: false,
     needs: ['MAILGUN_API_KEY', 'MAILGUN_DOMAIN'],
     takes: ['MAILGUN_BASE_URL'],
   },
   // Set up by the binding EMAIL, not by settings.
-  cloudflare: { idempotencyMs: null, blindCopiesAlone: false, needs: [], takes: [] },
+  cloudflare: { idempotencyMs: null, blindCopiesAlone: false, reportsByMail: false, needs: [], takes: [] },
 }

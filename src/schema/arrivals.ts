@@ -14,8 +14,10 @@ export const arrivals = sqliteTable(
     recipient: text().notNull(),
     sha256: text().notNull(),
     mailboxId: text().notNull(),
-    /** Set if the mail came to a send's bounce address. The mailbox is then the sender's. */
+    /** Set if the mail came to the return path of a send. The mailbox is then the sender's. */
     sendId: text(),
+    /** The recipient of that send for whom the return path was made: the mail speaks for nobody else. */
+    contact: text(),
     rawKey: text().notNull(),
     envelopeFrom: text().notNull(),
     size: integer().notNull(),

@@ -109,8 +109,6 @@ export const sends = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
-    // A bounce address is too short to name the tenant too. It names only the send.
-    index('sends_by_return_path').on(t.id).where(sql`carrier = 'smtp'`),
     // For events without our ids, and for replies to mail whose Message-ID the carrier changed.
     index('sends_by_carrier_message').on(t.carrierMessageId).where(sql`carrier_message_id IS NOT NULL`),
     uniqueIndex('sends_by_burned_key').on(t.tenantId, t.burnedKey).where(sql`burned_key IS NOT NULL`),
@@ -163,6 +161,8 @@ export const sendRecipients = sqliteTable(
       .on(t.tenantId, t.mailboxId, t.updatedAt)
       .where(sql`state IN ('bounced', 'complained')`),
     index('send_recipients_in_flight').on(t.tenantId, t.contact).where(sql`state = 'in_flight'`),
+    // A return path is too short to name the tenant, too. It names the send and the recipient.
+    index('send_recipients_by_return_path').on(t.sendId).where(sql`carrier = 'smtp'`),
   ],
 )
 

@@ -236,61 +236,144 @@ test('an arrival is shown sanitized, with its new text, its files and its risk',
   })
 })
 
-test("a report to a send's bounce address counts for the send, and a report without that proof counts for nothing", async () => {
+/** A send that a carrier has accepted for these recipients, and the return path of each. */
+async function givenTo(tenant: Tenant, carrier: string, emails: string[]) {
   const { tokenSecret, mailDomain } = settings(env)
-  const tenant = await newTenant()
-  const { body } = await tenant.send('ann@example.com', 'bounces')
-  await tenant.settled(body.requestId)
+  const { body } = await tenant.post('/email/send', {
+    to: emails,
+    subject: 'To all of you',
+    body_text: 'Hello',
+  })
+  const sendId = body.message_id.replace('msg_', 'req_')
+  await tenant.settled(sendId)
   await env.DB.batch([
-    env.DB.prepare("UPDATE sends SET state = 'accepted', carrier = 'smtp' WHERE id = ?").bind(body.requestId),
+    env.DB.prepare("UPDATE sends SET state = 'accepted', carrier = ?2 WHERE id = ?1").bind(sendId, carrier),
     env.DB.prepare(
-      "UPDATE send_recipients SET state = 'accepted', carrier = 'smtp', signals = 0 WHERE send_id = ?",
-    ).bind(body.requestId),
+      "UPDATE send_recipients SET state = 'accepted', carrier = ?2, signals = 0 WHERE send_id = ?1",
+    ).bind(sendId, carrier),
+    env.DB.prepare('UPDATE mailboxes SET reputation = 800 WHERE id = ?').bind(tenant.mailboxId),
   ])
-  const dsn = (recipient: string) =>
-    letter(
-      {
-        From: 'MAILER-DAEMON@mx.example.com',
-        'Content-Type': 'multipart/report; report-type=delivery-status; boundary=r',
-      },
-      [
-        '--r\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n',
-        '--r\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n\r\n' +
-          `Final-Recipient: rfc822; ${recipient}\r\nAction: failed\r\nStatus: 5.1.1\r\n` +
+  const paths = emails.map((_, position) => returnPath(tokenSecret ?? '', mailDomain, { sendId, position }))
+  return { sendId, paths: await Promise.all(paths) }
+}
+
+/** A report that these recipients' mail came back. */
+const dsn = (recipients: string[], action = 'failed') =>
+  letter(
+    {
+      From: 'MAILER-DAEMON@mx.example.com',
+      'Content-Type': 'multipart/report; report-type=delivery-status; boundary=r',
+    },
+    [
+      '--r\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n',
+      '--r\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n',
+      ...recipients.map(
+        (recipient) =>
+          `\r\nFinal-Recipient: rfc822; ${recipient}\r\nAction: ${action}\r\nStatus: 5.1.1\r\n` +
           'Diagnostic-Code: smtp; 550 5.1.1 User unknown\r\n',
-        '--r--\r\n',
-      ].join('\r\n'),
-    )
-  const state = async () => (await tenant.get(`/v1/agent/sends/${body.requestId}`)).body.status
+      ),
+      '--r--\r\n',
+    ].join(''),
+  )
+
+/** A report that these recipients called the mail spam; none if the reporter does not tell. */
+const arf = (recipients: string[]) =>
+  letter(
+    {
+      From: 'fbl@isp.example',
+      'Content-Type': 'multipart/report; report-type=feedback-report; boundary=r',
+    },
+    [
+      '--r\r\nContent-Type: text/plain\r\n\r\nAn abuse report.\r\n',
+      '--r\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\n',
+      ...recipients.map((recipient) => `Original-Rcpt-To: ${recipient}\r\n`),
+      '\r\n--r--\r\n',
+    ].join(''),
+  )
+
+async function effectOn(tenant: Tenant, sendId: string) {
+  const [recipients, suppressed, [mailbox]] = await Promise.all([
+    all('SELECT email, state FROM send_recipients WHERE send_id = ? ORDER BY email', sendId),
+    all('SELECT contact, reason_code AS reason FROM suppressions WHERE tenant_id = ?', tenant.id),
+    all('SELECT reputation FROM mailboxes WHERE id = ?', tenant.mailboxId),
+  ])
+  return {
+    states: Object.fromEntries(recipients.map(({ email, state }) => [email, state])),
+    suppressed,
+    reputation: mailbox?.reputation,
+  }
+}
+
+test("a report to a recipient's return path speaks for that recipient, and a report without that proof for nobody", async () => {
+  const tenant = await newTenant()
+  const emails = ['ann', 'bob', 'eve'].map((name) => `${name}@example.com`)
+  const { sendId, paths } = await givenTo(tenant, 'smtp', emails)
+  const [ann = '', bob = '', eve = ''] = paths
+  const before = await effectOn(tenant, sendId)
+  expect(before).toMatchObject({ suppressed: [], reputation: 800 })
 
   // Mail that only looks like a bounce of it lands in the inbox, and changes nothing.
-  await takenIn(tenant, dsn('ann@example.com'), { from: '' })
-  expect(await state()).toBe('accepted')
-  const address = await returnPath(tokenSecret ?? '', mailDomain, body.requestId)
-  const forged = address.replace(/-(.)/, (_, first) => `-${first === 'a' ? 'b' : 'a'}`)
-  expect(
-    await arrive(muted, new Date(), { from: '', to: forged, raw: dsn('ann@example.com') }),
-  ).toMatchObject({
-    accepted: false,
-  })
-  await takenIn(tenant, dsn('somebody@else.example'), { from: '', to: address })
-  expect(await state()).toBe('accepted')
+  await takenIn(tenant, dsn(emails), { from: '' })
+  for (const forged of [
+    ann.replace(/-(.)/, (_, first) => `-${first === '1' ? '2' : '1'}`),
+    ann.replace(/.@/, (last) => (last === 'a@' ? 'b@' : 'a@')),
+    ann.replace('-0-', '-7-'),
+  ]) {
+    const refused = await arrive(muted, new Date(), { from: '', to: forged, raw: dsn(emails) })
+    expect(refused).toMatchObject({ accepted: false })
+  }
+  await takenIn(tenant, dsn(['somebody@else.example']), { from: '', to: ann })
+  await takenIn(tenant, dsn([bob, 'bob@example.com']), { from: '', to: ann })
+  await takenIn(tenant, arf(['bob@example.com', 'eve@example.com']), { from: '', to: ann })
+  // A relay never says by mail that it has delivered.
+  await takenIn(tenant, dsn(emails, 'delivered'), { from: '', to: ann })
+  expect(await effectOn(tenant, sendId)).toEqual(before)
 
-  // An out-of-office note to the bounce address is mail for the sender.
+  // An out-of-office note to a return path is mail for the sender.
   const away = letter(
     { 'Auto-Submitted': 'auto-replied', Subject: 'Out of office' },
     'I am away until Monday.\r\n',
   )
-  expect(await takenIn(tenant, away, { from: '', to: address })).toMatchObject({
+  expect(await takenIn(tenant, away, { from: '', to: ann })).toMatchObject({
     subject: 'Out of office',
     is_automatic: 1,
   })
 
-  await takenIn(tenant, dsn('Ann@example.com'), { from: '', to: address.toUpperCase() })
-  expect(await state()).toBe('bounced')
-  expect(await all('SELECT contact, reason_code FROM suppressions WHERE tenant_id = ?', tenant.id)).toEqual([
-    { contact: 'ann@example.com', reason_code: 'hard_bounce' },
-  ])
+  // Each of the three writes a report about all three. It counts for its writer, and once.
+  const upper = emails.map((email) => email.toUpperCase())
+  for (const raw of [dsn(upper), dsn(emails)]) {
+    await takenIn(tenant, raw, { from: '', to: ann.toUpperCase() })
+    expect(await effectOn(tenant, sendId)).toEqual({
+      states: { ...before.states, 'ann@example.com': 'bounced' },
+      suppressed: [{ contact: 'ann@example.com', reason: 'hard_bounce' }],
+      reputation: 750,
+    })
+  }
+  for (const raw of [arf(emails), arf([]), arf(emails)]) {
+    await takenIn(tenant, raw, { from: '', to: eve })
+    expect(await effectOn(tenant, sendId)).toMatchObject({
+      states: { 'bob@example.com': 'accepted', 'eve@example.com': 'complained' },
+      suppressed: [
+        { contact: 'ann@example.com', reason: 'hard_bounce' },
+        { contact: 'eve@example.com', reason: 'complaint' },
+      ],
+      reputation: 650,
+    })
+  }
+})
+
+test('a carrier that reports by events is not spoken for by mail', async () => {
+  const tenant = await newTenant()
+  const emails = ['ann@example.com', 'bob@example.com']
+  for (const carrier of ['ses', 'postmark', 'cloudflare', 'internal', 'capture']) {
+    const { sendId, paths } = await givenTo(tenant, carrier, emails)
+    const before = await effectOn(tenant, sendId)
+    for (const to of paths)
+      expect(await arrive(muted, new Date(), { from: '', to, raw: dsn(emails) })).toMatchObject({
+        accepted: false,
+      })
+    expect(await effectOn(tenant, sendId)).toEqual(before)
+  }
 })
 
 test('a mail that keeps breaking its reader becomes a dead letter, and its replay is read', async () => {

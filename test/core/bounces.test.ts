@@ -64,18 +64,28 @@ const feedback = (fields: string, type = 'report; report-type=feedback-report') 
     ['text/rfc822-headers', RETURNED],
   )
 
-test('a return path is in lower case and names its send, and it is recognised in any case', async () => {
-  const address = await returnPath(SECRET, 'Mail.Example.com', SEND_ID)
-  expect(address).toMatch(/^bounce\+req_[a-z0-9]{36}-[a-z2-7]{16}@mail\.example\.com$/)
-  expect(address.indexOf('@')).toBe(64)
-  expect(await returnPath(SECRET, 'mail.example.com', SEND_ID)).toBe(address)
-  expect(await readReturnPath(SECRET, address)).toEqual({ sendId: SEND_ID })
-  expect(await readReturnPath(SECRET, address.toUpperCase())).toEqual({ sendId: SEND_ID })
-  await expect(returnPath(SECRET, 'mail.example.com', 'req_With-Dash')).rejects.toThrow(RangeError)
+const LAST = { sendId: SEND_ID, position: 49 }
+
+test('a return path is in lower case and names one recipient of its send, and it is recognised in any case', async () => {
+  const address = await returnPath(SECRET, 'Mail.Example.com', LAST)
+  expect(address).toMatch(/^bounce\+[a-z0-9]{36}-49-[a-z2-7]{16}@mail\.example\.com$/)
+  expect(address.indexOf('@')).toBeLessThanOrEqual(64)
+  expect(await returnPath(SECRET, 'mail.example.com', LAST)).toBe(address)
+  expect(await readReturnPath(SECRET, address)).toEqual(LAST)
+  expect(await readReturnPath(SECRET, address.toUpperCase())).toEqual(LAST)
+  await expect(
+    returnPath(SECRET, 'mail.example.com', { sendId: 'req_With-Dash', position: 0 }),
+  ).rejects.toThrow(RangeError)
+  await expect(returnPath(SECRET, 'mail.example.com', { ...LAST, position: 100 })).rejects.toThrow(RangeError)
+
+  // The proof is for this recipient only.
+  for (const other of ['0', '1', '4', '48', '50']) {
+    expect(await readReturnPath(SECRET, address.replace('-49-', `-${other}-`))).toBe('forged')
+  }
 
   // The Kelvin sign: its lower case is `k`.
-  const kelvin = await returnPath(SECRET, 'mail.example.com', 'req_k')
-  expect(await readReturnPath(SECRET, kelvin.replace('_k', '_\u212a'))).toBeNull()
+  const kelvin = await returnPath(SECRET, 'mail.example.com', { sendId: 'req_k', position: 0 })
+  expect(await readReturnPath(SECRET, kelvin.replace('+k', '+\u212a'))).toBeNull()
 
   expect(await readReturnPath('another secret of thirty-two chars', address)).toBe('forged')
   for (const other of [
@@ -83,13 +93,14 @@ test('a return path is in lower case and names its send, and it is recognised in
     'ann@example.org',
     'bounce@mail.example.com',
     `bounce+${SEND_ID}@mail.example.com`,
+    address.replace('-49-', '-049-'),
   ]) {
     expect(await readReturnPath(SECRET, other)).toBeNull()
   }
 })
 
 test('a changed return path is never accepted', async () => {
-  const address = await returnPath(SECRET, 'mail.example.com', SEND_ID)
+  const address = await returnPath(SECRET, 'mail.example.com', LAST)
   const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789_-+@.= \n\0\u212a\u017f']
   const mutation = fc.record({
     at: fc.nat(address.length - 1),

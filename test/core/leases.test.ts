@@ -188,7 +188,14 @@ test('a send of the old holder is blocked once another agent has the lease, and 
 
   const locked = await lockForDelivery(muted, kept, new Date(later + 4), [])
   if (!locked) throw new Error('the send could not be locked')
-  expect(await depart(locked, 'capture', ['ann@example.com'], new Date(later + 4))).toEqual({
+  expect(
+    await depart(
+      locked,
+      'capture',
+      { asked: ['ann@example.com'], open: ['ann@example.com'] },
+      new Date(later + 4),
+    ),
+  ).toEqual({
     departed: true,
   })
   const refused = await acquire(tenant.id, next, later + 5)
@@ -208,6 +215,8 @@ test('a send of the old holder is blocked once another agent has the lease, and 
     now: new Date(later + 7),
     carrier: 'capture',
     asked,
+    isPostponed: false,
+    callsInRound: 1,
     replayableMs: null,
     following,
     latencyMs: 1,
@@ -231,7 +240,8 @@ test('a send of the old holder is blocked once another agent has the lease, and 
   const [sender = '', waiting = ''] = await agentsOf(ctxOf(lost.id, now), ['sender', 'waiting'])
   const bell = await ready(lost, sender, 'lost', now)
   const attempt = await lockForDelivery(muted, bell, new Date(now), [])
-  if (attempt) await depart(attempt, 'capture', ['ann@example.com'], new Date(now))
+  if (attempt)
+    await depart(attempt, 'capture', { asked: ['ann@example.com'], open: ['ann@example.com'] }, new Date(now))
   expect(await acquire(lost.id, waiting, now + 89_999)).toMatchObject({
     held: false,
     by: { agentId: sender, expiresAt: new Date(now + 90_000) },

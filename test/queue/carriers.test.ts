@@ -39,6 +39,9 @@ async function deliverOver(
   return { tenant, sendId: bell.sendId, trace: body }
 }
 
+const mailsTo = async (recipient: string) =>
+  await (await fetch(`${peers.inspector}/mail?recipient=${recipient}`)).json<Received[]>()
+
 test('a send reaches a real SMTP server by STARTTLS and login, exactly as requested', async () => {
   const id = crypto.randomUUID()
   const to = [
@@ -57,18 +60,22 @@ test('a send reaches a real SMTP server by STARTTLS and login, exactly as reques
     },
     to,
   )
-  const mails = await (await fetch(`${peers.inspector}/mail?recipient=Ann.${id}@example.com`)).json<
-    Received[]
-  >()
-  expect(mails).toHaveLength(1)
+  const mails = (await Promise.all(to.map(({ email }) => mailsTo(email)))).flat()
+  expect(mails).toHaveLength(3)
   const [mail] = mails
-  expect(mail?.envelope).toMatchObject({
-    // The bounce address names the send, with a proof.
-    from: expect.stringMatching(new RegExp(`^bounce\\+${sendId}-[a-z2-7]{16}@moltpost\\.test$`)),
-    to: to.map(({ email }) => email),
-    user: peers.login.username,
-    secure: true,
-  })
+  // Each recipient has a transaction and a return path of their own, with the same bytes.
+  for (const [position, { envelope, raw }] of mails.entries()) {
+    expect(envelope).toMatchObject({
+      from: expect.stringMatching(
+        new RegExp(`^bounce\\+${sendId.slice(4)}-${position}-[a-z2-7]{16}@moltpost\\.test$`),
+      ),
+      to: [to[position]?.email],
+      user: peers.login.username,
+      secure: true,
+    })
+    expect(raw).toBe(mail?.raw)
+  }
+  expect(new Set(mails.map(({ envelope }) => envelope.from)).size).toBe(3)
   expect(mail?.parsed).toMatchObject({
     subject,
     text,
@@ -217,4 +224,77 @@ test('a lost answer between blind copies is recovered by its own key, and the ot
   }>()
   expect(taken.map(({ body }) => body.to)).toEqual(hidden.map(({ email }) => [email]))
   expect(requests).toBe(4)
+})
+
+test('of several recipients at a relay, one that is refused or refused for now holds up nobody else', async () => {
+  const id = crypto.randomUUID()
+  const tenant = await newTenant()
+  const with_: Env = {
+    ...counted(env, { mute: true }).env,
+    CARRIERS: 'smtp:1',
+    SMTP_HOST: '127.0.0.1',
+    SMTP_PORT: String(peers.smtp.plain),
+    SMTP_SECURITY: 'none',
+  }
+  const names = ['soft', 'a', 'hard', 'b', 'c']
+  const emails = names.map((name) => `${name}@${id}.example.com`)
+  const [sent] = await requestSends(await doorFor(with_, tenant.key), [
+    {
+      to: emails.map((email) => ({ kind: 'to' as const, email })),
+      ...{ template: '_default', dedupeKey: 'a', payload: { subject, text, html } },
+    },
+  ])
+  const bell = { tenantId: tenant.id, sendId: String(sent?.requestId) }
+  await renderSend(with_, bell, () => new Date())
+  const seen = async () => {
+    const { body } = await tenant.get(`/v1/agent/sends/${bell.sendId}`)
+    return { status: body.status, recipients: body.recipients.map((each: { status: string }) => each.status) }
+  }
+  const begun = Date.now()
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date(begun))
+  expect(await seen()).toEqual({
+    status: 'retry_wait',
+    recipients: ['pending', 'accepted', 'bounced', 'accepted', 'accepted'],
+  })
+  // The round counts as one attempt: the next one follows in seconds, and asks for the one that is left.
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date(begun + 6_000))
+  expect((await seen()).status).toBe('retry_wait')
+  // After a day the one that never was accepted is given up. The send has reached the others.
+  await deliverSend(with_, bell, carrierPort(with_), () => new Date(begun + 90_000_000))
+  expect(await seen()).toEqual({
+    status: 'accepted',
+    recipients: ['refused', 'accepted', 'bounced', 'accepted', 'accepted'],
+  })
+  const copies = await Promise.all(emails.map(mailsTo))
+  expect(copies.map((mails) => mails.length)).toEqual([0, 1, 0, 1, 1])
+})
+
+test('a cut after the final dot leaves that recipient unknown, and a person decides for that recipient alone', async () => {
+  for (const outcome of ['delivered', 'failed', 'resend']) {
+    const tenant = await newTenant()
+    const settings = { CARRIERS: 'smtp:1', SMTP_HOST: '127.0.0.1', SMTP_SECURITY: 'none' }
+    const quiet = counted(env, { mute: true }).env
+    const cut: Env = { ...quiet, ...settings, SMTP_PORT: String(peers.faults['dot:cut']) }
+    const whole: Env = { ...quiet, ...settings, SMTP_PORT: String(peers.smtp.plain) }
+    const emails = ['a', 'b', 'c'].map((name) => `${name}@${crypto.randomUUID()}.example.com`)
+    const [sent] = await requestSends(await doorFor(quiet, tenant.key), [
+      {
+        to: emails.map((email) => ({ kind: 'to' as const, email })),
+        ...{ template: '_default', dedupeKey: 'a', payload: { subject, text, html } },
+      },
+    ])
+    const bell = { tenantId: tenant.id, sendId: String(sent?.requestId) }
+    await renderSend(quiet, bell, () => new Date())
+    await deliverSend(cut, bell, carrierPort(cut), () => new Date())
+    expect((await tenant.get(`/v1/agent/sends/${bell.sendId}`)).body.status).toBe('unknown')
+    await deliverSend(whole, bell, carrierPort(whole), () => new Date(Date.now() + 1e7))
+    expect((await Promise.all(emails.map(mailsTo))).flat()).toEqual([])
+
+    await tenant.post(`/v1/agent/sends/${bell.sendId}/resolve`, { outcome })
+    await deliverSend(whole, bell, carrierPort(whole), () => new Date(Date.now() + 1_000))
+    const copies = await Promise.all(emails.map(mailsTo))
+    expect(copies.map((mails) => mails.length)).toEqual([outcome === 'resend' ? 1 : 0, 1, 1])
+    const { body } = await tenant.get(`/v1/agent/sends/${bell.sendId}`)
+    expect(body.status).toBe('accepted')
+  }
 })

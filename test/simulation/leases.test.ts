@@ -146,7 +146,12 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
     },
     async send(agentId: string) {
       const claimed = claimSend(world, tenantId, agentId, contact, clock.now)
-      const departure = await depart(claimed, 'capture', [contact], new Date(clock.now))
+      const departure = await depart(
+        claimed,
+        'capture',
+        { asked: [contact], open: [contact] },
+        new Date(clock.now),
+      )
       if (!departure.departed) return String(departure.reason)
       const robbed = beliefs(agentId)
       if (robbed.length > 0) problems.push(`mail of ${agentId} left during ${JSON.stringify(robbed)}`)
@@ -160,6 +165,8 @@ async function storm(world: World, seed: number, deaths: number): Promise<Seen> 
         now: new Date(clock.now),
         carrier: 'capture',
         asked: [contact],
+        isPostponed: false,
+        callsInRound: 1,
         replayableMs: null,
         following,
         latencyMs: 0,

@@ -1,13 +1,13 @@
-import { and, eq } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import { type Env, settings } from '../../env.ts'
 import { aliases, mailboxes } from '../../schema/accounts.ts'
 import { arrivals } from '../../schema/arrivals.ts'
-import { sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
 import { database } from '../ground/ctx.ts'
 import { sha256 } from '../ground/hash.ts'
 import { newId } from '../ground/ids.ts'
 import { learn } from '../ground/log.ts'
+import { statement } from '../ground/sql.ts'
 import { ringArrivals } from '../journal/bells.ts'
 import { isAnswerAddress, mailboxAnswered } from '../notices/answers.ts'
 import { readReturnPath } from '../reading/bounces/return-path.ts'
@@ -59,33 +59,45 @@ export async function arrive(
 
 const refused = (reason: string): Reception => ({ accepted: false, reason })
 
-type Destination = { tenantId: string; mailboxId: string; sendId: string | null }
+type Destination = { tenantId: string; mailboxId: string; sendId: string | null; contact: string | null }
 
-/** The mailbox that an address leads to, and the send if it is a bounce address; null if there is none or the proof is wrong. */
+const NO_REPORT = { sendId: null, contact: null }
+
+/**
+ * The recipient of a return path, if a relay was given the mail for them. Carriers with an API report by events that they
+ * sign: for a recipient that one of them served, no mail is a report.
+ */
+const RETURNED_FOR = statement<{ tenant_id: string; mailbox_id: string; contact: string }>(`
+  SELECT r.tenant_id, r.mailbox_id, r.contact FROM send_recipients r INDEXED BY send_recipients_by_return_path
+  CROSS JOIN sends s ON s.tenant_id = r.tenant_id AND s.id = r.send_id
+  WHERE r.send_id = :sendId AND r.carrier = 'smtp'
+    AND r.contact = (
+      SELECT j.value ->> 'contact' FROM json_each(s.recipients) j WHERE j.key = :position)`)
+
+/** The mailbox that an address leads to; for a return path the sender's, with the recipient it is for. Null if there is none or the proof is wrong. */
 async function destinationOf(env: Env, contact: string): Promise<Destination | null> {
   const db = database(env)
   const { tokenSecret } = settings(env)
   const path = tokenSecret === null ? null : await readReturnPath(tokenSecret, contact)
   if (path === 'forged') return null
   if (path) {
-    const [send] = await db
-      .select({ tenantId: sends.tenantId, mailboxId: sends.mailboxId, sendId: sends.id })
-      .from(sends)
-      .where(and(eq(sends.id, path.sendId), eq(sends.carrier, 'smtp')))
-    return send ?? null
+    const row = await RETURNED_FOR.first(env, path)
+    return (
+      row && { tenantId: row.tenant_id, mailboxId: row.mailbox_id, sendId: path.sendId, contact: row.contact }
+    )
   }
   if (isAnswerAddress(env, contact)) {
     const answered = await mailboxAnswered(env, contact)
-    return answered && { ...answered, sendId: null }
+    return answered && { ...answered, ...NO_REPORT }
   }
   const [mailbox] = await db
     .select({ tenantId: mailboxes.tenantId, mailboxId: mailboxes.id })
     .from(mailboxes)
     .where(eq(mailboxes.contact, contact))
-  if (mailbox) return { ...mailbox, sendId: null }
+  if (mailbox) return { ...mailbox, ...NO_REPORT }
   const [alias] = await db
     .select({ tenantId: aliases.tenantId, mailboxId: aliases.mailboxId })
     .from(aliases)
     .where(eq(aliases.contact, contact))
-  return alias ? { ...alias, sendId: null } : null
+  return alias ? { ...alias, ...NO_REPORT } : null
 }

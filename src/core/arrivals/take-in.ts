@@ -56,7 +56,7 @@ export async function takeIn(env: Env, { tenantId, arrivalId }: ArrivalBell, now
   }
   const report = await reportIn(arrival, raw)
   if (report !== null) {
-    await env.DB.batch([...(await bounceStatements(env, report, now)), done])
+    await env.DB.batch([...bounceStatements(env, report, now), done])
     await ringOutbox(env, [tenantId])
     return
   }
@@ -65,13 +65,16 @@ export async function takeIn(env: Env, { tenantId, arrivalId }: ArrivalBell, now
   await ringOutbox(env, [tenantId])
 }
 
-type ProvenReport = { tenantId: string; sendId: string; report: BounceReport }
+type ProvenReport = { tenantId: string; sendId: string; contact: string; report: BounceReport }
 
-/** Only mail to a send's own bounce address is a report: the address proves that its writer has seen the send. */
-async function reportIn({ tenantId, sendId }: Arrival, raw: Uint8Array): Promise<ProvenReport | null> {
-  if (sendId === null) return null
+/** Only mail to a return path is a report: the address proves that its writer has seen the mail to that recipient. */
+async function reportIn(
+  { tenantId, sendId, contact }: Arrival,
+  raw: Uint8Array,
+): Promise<ProvenReport | null> {
+  if (sendId === null || contact === null) return null
   const report = await readBounce(raw)
-  return report && { tenantId, sendId, report }
+  return report && { tenantId, sendId, contact, report }
 }
 
 async function letterFrom(env: Env, arrival: Arrival, raw: Uint8Array, now: Date): Promise<Letter> {

@@ -11,7 +11,7 @@ import { depart } from './depart.ts'
 import { reportHealth } from './health.ts'
 import type { Locked } from './lock.ts'
 import type { Following } from './next-state.ts'
-import { recordOutcome } from './outcome.ts'
+import { recordOutcome, refusedBy } from './outcome.ts'
 
 /** One locked send while it is being delivered. */
 export type Turn = {
@@ -22,41 +22,63 @@ export type Turn = {
 }
 
 type Call = {
-  /** The recipients that still have to be served. */
+  /** The recipients that this carrier still has to be asked for. */
   open: string[]
   /** Those of them that this call is for. */
   asked: string[]
-  /** What follows at once if this call does not serve its recipients. */
+  /** Recipients that were refused for now by earlier calls of this turn. */
+  postponed: string[]
+  /** What follows at once if this carrier has been asked for all of them. */
   otherwise: Following
 }
 
-/**
- * One call to one carrier, recorded before and after. `goesOn` tells whether the send is still locked and more is to be
- * done at once; `waiting` are the recipients of the next call, if there are any.
- */
+type Called = {
+  /** The send is still locked, and more is to be done at once. */
+  goesOn: boolean
+  /** The recipients that this carrier still has to be asked for. */
+  waiting: string[]
+  /** The recipients that were refused for now in this turn. */
+  postponed: string[]
+  /** The recipients for the next carrier, once none is waiting. */
+  unserved: string[]
+}
+
+/** One call to one carrier, recorded before and after. */
 export async function callCarrier(
   { locked, rendered, clock }: Turn,
-  carrier: Carrier,
-  { open, asked, otherwise }: Call,
-): Promise<{ goesOn: boolean; waiting: string[] }> {
-  const { env, hold } = locked
-  const message = await messageFor(locked, carrier.name, rendered, asked)
-  const departure = await depart(locked, carrier.name, asked, clock())
-  if (!departure.departed) return { goesOn: false, waiting: [] }
+  { carrier, reportsByMail }: { carrier: Carrier; reportsByMail: boolean },
+  { open, asked, postponed, otherwise }: Call,
+): Promise<Called> {
+  const { env, send, hold } = locked
+  const message = await messageFor(locked, reportsByMail, rendered, asked)
+  const departure = await depart(locked, carrier.name, { asked, open: [...open, ...postponed] }, clock())
+  if (!departure.departed) return { goesOn: false, waiting: [], postponed, unserved: [] }
   const { outcome, latencyMs } = await timedCall(carrier, message)
   await reportHealth(env, carrier.name, outcome, clock())
   // An answer about those asked leaves the others a call of their own; any other answer is about the whole message.
-  const waiting = isAboutRecipients(outcome, asked) ? open.filter((email) => !asked.includes(email)) : []
-  const { state, waitMs } = await recordOutcome(locked, waiting.length > 0 ? asked : open, outcome, {
-    now: clock(),
-    carrier: carrier.name,
-    asked,
-    replayableMs: carrier.idempotencyMs,
-    following: waiting.length > 0 ? 'other_recipients' : otherwise,
-    latencyMs,
-  })
+  const isTheirs = isAboutRecipients(outcome, asked)
+  const waiting = isTheirs ? open.filter((email) => !asked.includes(email)) : []
+  const later = [...postponed, ...(isTheirs ? refusedForNow(outcome) : [])]
+  const isLast = waiting.length === 0
+  const settled = isTheirs ? asked : open
+  const { state, waitMs } = await recordOutcome(
+    locked,
+    isLast ? [...settled, ...postponed] : asked,
+    outcome,
+    {
+      now: clock(),
+      carrier: carrier.name,
+      asked,
+      isPostponed: later.length > 0,
+      callsInRound: reportsByMail ? send.recipients.length : 1,
+      replayableMs: carrier.idempotencyMs,
+      following: isLast ? otherwise : 'other_recipients',
+      latencyMs,
+    },
+  )
   if (waitMs !== null) await ringAll(env.DELIVER, [{ ...hold, afterMs: waitMs }])
-  return { goesOn: state === 'claimed', waiting }
+  const unserved = isTheirs ? later : [...open, ...postponed]
+  return { goesOn: state === 'claimed', waiting, postponed: later, unserved }
 }
 
 async function timedCall(carrier: Carrier, message: OutgoingMessage) {
@@ -71,12 +93,17 @@ async function timedCall(carrier: Carrier, message: OutgoingMessage) {
 
 function isAboutRecipients(outcome: Outcome, asked: string[]): boolean {
   if (outcome.kind === 'accepted') return true
-  return outcome.kind === 'refused_permanent' && outcome.recipients.length >= asked.length
+  return 'recipients' in outcome && outcome.recipients.length >= asked.length
+}
+
+/** The recipients that may be tried again. */
+function refusedForNow(outcome: Outcome): string[] {
+  return refusedBy(outcome).flatMap(({ email, permanent }) => (permanent ? [] : email))
 }
 
 async function messageFor(
   { env, send }: Locked,
-  carrier: CarrierName,
+  reportsByMail: boolean,
   rendered: Rendered,
   recipients: string[],
 ): Promise<OutgoingMessage> {
@@ -86,7 +113,9 @@ async function messageFor(
     sendId: send.id,
     idempotencyKey: await idempotencyKeyOf(send.id, recipients),
     messageId,
-    envelopeFrom: carrier === 'smtp' ? await bounceAddress(env, send, from.email) : from.email,
+    envelopeFrom: reportsByMail
+      ? await bounceAddress(env, send, { from: from.email, recipients })
+      : from.email,
     recipients,
     from,
     to,
@@ -107,11 +136,22 @@ async function idempotencyKeyOf(sendId: string, recipients: string[]): Promise<s
   return `${sendId}-${(await sha256(recipients.join(','))).slice(0, 16)}`
 }
 
-/** The address to which a relay reports bounces: it names the send, with a proof. Other carriers report by events. */
-async function bounceAddress(env: Env, send: Locked['send'], from: string): Promise<string> {
+/**
+ * The address to which a relay reports bounces. It names the send and the one recipient of the call, with a proof. Other
+ * carriers report by events.
+ */
+async function bounceAddress(
+  env: Env,
+  send: Locked['send'],
+  { from, recipients }: { from: string; recipients: string[] },
+): Promise<string> {
   const { tokenSecret, mailDomain } = settings(env)
   if (tokenSecret === null) return from
+  const [only, ...others] = recipients
+  const position = send.recipients.findIndex(({ email }) => email === only)
+  if (others.length > 0 || position < 0)
+    throw new Error('a return path is for exactly one recipient of the send')
   // In the author's domain, so that its SPF record covers this address, too.
   const domain = send.domainId === null ? mailDomain : bounceDomain(from.slice(from.lastIndexOf('@') + 1))
-  return await returnPath(tokenSecret, domain, send.id)
+  return await returnPath(tokenSecret, domain, { sendId: send.id, position })
 }

@@ -83,6 +83,11 @@ export type Capability = {
   idempotencyMs: number | null
   /** It can send to several blind copies in one call without a visible recipient. */
   blindCopiesAlone: boolean
+  /**
+   * It reports by mail to the return path, which is made for one recipient, so each recipient has a call of their own with
+   * the same bytes. Other carriers name the recipient in their events.
+   */
+  reportsByMail: boolean
 }
 
 /** What the carriers `internal` and `capture` call: both write to our own database. */

@@ -71,14 +71,16 @@ export function choose({ weights, healthy, excluded, pinned, random }: Choice): 
 }
 
 /**
- * Which of these recipients one call to a carrier can serve. Blind copies must not see each other: if a carrier needs a
- * To recipient and only blind copies are left, the first goes alone, and the others follow in calls of their own.
+ * Which of these recipients one call to a carrier can serve. A return path is made for one recipient, so where a carrier
+ * reports by mail the first goes alone. Blind copies must not see each other: if a carrier needs a To recipient and only
+ * blind copies are left, the first goes alone as well. The others follow in calls of their own.
  */
 export function servable(
-  { blindCopiesAlone }: Pick<Capability, 'blindCopiesAlone'>,
+  { blindCopiesAlone, reportsByMail }: Pick<Capability, 'blindCopiesAlone' | 'reportsByMail'>,
   message: Pick<OutgoingMessage, 'to' | 'cc'>,
   recipients: string[],
 ): string[] {
+  if (reportsByMail) return recipients.slice(0, 1)
   const visible = new Set([...message.to, ...message.cc].map(({ email }) => email.toLowerCase()))
   const hasVisible = recipients.some((email) => visible.has(email.toLowerCase()))
   return hasVisible || blindCopiesAlone ? recipients : recipients.slice(0, 1)

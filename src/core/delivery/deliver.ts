@@ -63,7 +63,11 @@ async function deliverInside(turn: Turn, recipients: string[], hasOthers: boolea
   const isPinnedOutside = send.ambiguousAt !== null && send.carrier !== 'internal'
   if (recipients.length === 0 || !carrier || isPinnedOutside) return false
   const otherwise = hasOthers ? 'other_recipients' : null
-  const { goesOn } = await callCarrier(turn, carrier, { open: recipients, asked: recipients, otherwise })
+  const { goesOn } = await callCarrier(
+    turn,
+    { carrier, reportsByMail: false },
+    { open: recipients, asked: recipients, postponed: [], otherwise },
+  )
   return !goesOn
 }
 
@@ -76,6 +80,7 @@ async function deliverOutside(turn: Turn, port: CarrierPort, recipients: string[
   const excluded = new Set<CarrierName>()
   const next = () => choose({ weights, healthy, excluded, pinned, random: Math.random })
   let open = recipients
+  let postponed: string[] = []
   // An ambiguous attempt is repeated for the same recipients; the others follow after it.
   let repeated = pinned && send.pinnedRecipients
   for (let name = next(); ; ) {
@@ -87,14 +92,21 @@ async function deliverOutside(turn: Turn, port: CarrierPort, recipients: string[
     }
     excluded.add(name)
     const following = pinned === null ? next() : null
+    const { reportsByMail } = port.capabilities[name]
     const asked = repeated ?? servable(port.capabilities[name], rendered, open)
     const otherwise = following ? 'next_carrier' : null
-    const { goesOn, waiting } = await callCarrier(turn, carrier, { open, asked, otherwise })
-    if (!goesOn) return
+    const called = await callCarrier(turn, { carrier, reportsByMail }, { open, asked, postponed, otherwise })
+    if (!called.goesOn) return
     repeated = null
-    if (waiting.length > 0) open = waiting
-    else if (following === null) return
-    else name = following
+    if (called.waiting.length > 0) {
+      open = called.waiting
+      postponed = called.postponed
+    } else if (following === null) return
+    else {
+      name = following
+      open = called.unserved
+      postponed = []
+    }
   }
 }
 

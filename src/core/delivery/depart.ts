@@ -13,32 +13,42 @@ import { contactOf, contactsOf } from './recipients.ts'
 
 export type Departure = { departed: true } | { departed: false; state: SendState; reason: string | null }
 
+const STOPPED = ['blocked', 'accepted'] as const satisfies SendState[]
+
+/** SQL: the message of the row in `sends` has left for one of its recipients. */
+const HAS_LEFT = sql.raw(`EXISTS (
+  SELECT 1 FROM json_each(sends.recipients) j CROSS JOIN send_recipients r ON r.tenant_id = sends.tenant_id
+    AND r.contact = j.value ->> 'contact' AND r.send_id = sends.id
+  WHERE r.state IN ('accepted', 'delivered', 'complained'))`)
+
 const FENCE = fence('sends', '(SELECT value AS contact FROM json_each(:contacts))', 'sends.domain_id')
 
 /**
- * Moves a send to `in_flight`, durable before the first byte leaves for the carrier, unless the fence is closed for the
- * recipients of the call: then the send ends `blocked` and its windows are given back.
+ * Moves a send to `in_flight`, durable before the first byte leaves for the carrier, unless the fence is closed for one of
+ * the recipients that are still to be served. Then nobody else gets the message: the send ends `blocked` and its windows are
+ * given back, or it ends `accepted` if it has left for others before.
  */
 export async function depart(
   locked: Locked,
   carrier: string,
-  asked: string[],
+  { asked, open }: { asked: string[]; open: string[] },
   now: Date,
 ): Promise<Departure> {
   const { env, db, send, hold } = locked
   // One bound value however many recipients there are: D1 takes 100 in a statement.
-  const contacts = JSON.stringify(asked.map((email) => contactOf(send, email)))
-  const stoppedBy = fragment(FENCE, { now: now.getTime(), contacts })
+  const contactsIn = (emails: string[]) => JSON.stringify(emails.map((email) => contactOf(send, email)))
+  const stoppedBy = fragment(FENCE, { now: now.getTime(), contacts: contactsIn(open) })
   const statements = [
     goInFlight(locked, carrier, asked, stoppedBy, now),
     stop(locked, stoppedBy, now),
-    moveRecipients(locked, carrier, contacts, now),
+    moveRecipients(locked, carrier, contactsIn(asked), now),
     appendTrace(db, hold, 'routing', now, { carrier, attempt: send.attempt + 1 }, 'in_flight'),
-    appendTrace(db, hold, 'delivery', now, { outcome: 'stopped', state: 'blocked' }, 'blocked'),
+    ...STOPPED.map((state) => appendTrace(db, hold, 'delivery', now, { outcome: 'stopped', state }, state)),
   ].map((query) => prepared(env, query))
   const answers = await env.DB.batch<{ state: SendState; reason: string | null }>([
     ...statements,
     sendEventStatement(env, hold, 'message.failed', ['blocked'], now),
+    ...(send.attempt > 0 ? [sendEventStatement(env, hold, 'message.sent', ['accepted'], now)] : []),
     prepared(
       env,
       db.select({ state: sends.state, reason: sends.reason }).from(sends).where(isLocked(locked)),
@@ -78,10 +88,10 @@ function stop(locked: Locked, stoppedBy: SQL, now: Date) {
   return locked.db
     .update(sends)
     .set({
-      state: 'blocked',
+      state: sql`iif(${HAS_LEFT}, 'accepted', 'blocked')`,
       reason: stoppedBy,
       detail: 'refused at dispatch: the facts changed after the send was accepted',
-      burnedKey: null,
+      burnedKey: sql`iif(${HAS_LEFT}, ${sends.burnedKey}, NULL)`,
       nextAt: null,
       lockUntil: null,
       updatedAt: now,
@@ -94,7 +104,7 @@ function moveRecipients({ db, send, hold }: Locked, carrier: string, contacts: s
   return db
     .update(sendRecipients)
     .set({
-      state: sql`iif(s.state = 'blocked', 'void', iif(${isAsked}, 'in_flight', 'pending'))`,
+      state: sql`iif(s.state IN ('blocked', 'accepted'), 'void', iif(${isAsked}, 'in_flight', 'pending'))`,
       carrier: sql`iif(${isAsked}, ${carrier}, ${sendRecipients.carrier})`,
       updatedAt: now,
     })

@@ -6,9 +6,10 @@ import { ringOutbox } from '../journal/bells.ts'
 import { sendEventStatement } from '../journal/event-rows.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { isOpen } from '../policy/open.ts'
+import { isTerminal, STATES } from '../policy/states.ts'
 import { classify } from '../reading/bounces/classify.ts'
 import { readReply } from '../reading/bounces/reply.ts'
-import { resolveStatements } from '../signals/resolve.ts'
+import { partialStatement, resolveStatements } from '../signals/resolve.ts'
 import { type Signal, signalStatements } from '../signals/signals.ts'
 import type { Outcome, RefusedRecipient } from './carrier.ts'
 import { isLocked, LOCK_MS, type Locked, resendAt, type Send } from './lock.ts'
@@ -20,13 +21,16 @@ type Attempt = {
   carrier: string
   /** The recipients that the carrier was asked to serve. */
   asked: string[]
+  isPostponed: boolean
+  callsInRound: number
   replayableMs: number | null
   following: Following
   latencyMs: number
 }
 
 /**
- * Records the outcome of an attempt and moves the send on. `attempted` are the recipients that the outcome is about.
+ * Records the outcome of an attempt and moves the send on. `attempted` are the recipients whose state follows from it: those
+ * of the call and, with the last call of a round, those that were refused for now before.
  * Returns the new state. If the send waits, `waitMs` is how long.
  */
 export async function recordOutcome(
@@ -37,16 +41,17 @@ export async function recordOutcome(
 ): Promise<{ state: SendState; waitMs: number | null }> {
   const { env, send, hold } = locked
   const { now } = attempt
-  const next = nextState(send, attempted, outcome, attempt)
+  const next = nextState(send, outcome, attempt)
   const refused = refusedBy(outcome)
-  const signals = signalsOf(send, attempted, outcome, refused)
+  const signals = signalsOf(send, attempt.asked, outcome, refused)
   const statements = [
     moveSend(locked, outcome, next, attempt),
     traceOf(locked, outcome, next, refused, attempt),
-    ...moveRecipients(locked, recipientStates(send, attempted, outcome, refused, next.state), now),
+    ...moveRecipients(locked, recipientStates(send, attempted, outcome, next.state, attempt.asked), now),
   ].map((query) => prepared(env, query))
   await env.DB.batch([
     ...statements,
+    ...(send.recipients.length > 1 ? [partialStatement(env, hold, now)] : []),
     sendEventStatement(env, hold, 'message.sent', ['accepted', 'delivered'], now),
     sendEventStatement(env, hold, 'message.failed', ['failed'], now),
     // If the address does not exist, its signal reports the bounce; this event reports every other bounce.
@@ -123,26 +128,30 @@ function recipientStates(
   send: Send,
   attempted: string[],
   outcome: Outcome,
-  refused: RefusedRecipient[],
   next: SendState,
+  asked: string[],
 ): Map<RecipientState, string[]> {
+  const refused = refusedBy(outcome)
+  const isOver = isTerminal(STATES[next])
+  const unserved = isOver ? 'refused' : 'pending'
   const stateOf = (email: string): RecipientState => {
     const refusal = refused.find((each) => each.email === email)
-    if (refusal) return refusal.permanent ? 'bounced' : 'pending'
-    if (outcome.kind === 'accepted') return outcome.delivered ? 'delivered' : 'accepted'
-    return next === 'failed' || next === 'bounced' ? 'refused' : 'pending'
+    if (refusal) return refusal.permanent ? 'bounced' : unserved
+    if (outcome.kind !== 'accepted' || !asked.includes(email)) return unserved
+    return outcome.delivered ? 'delivered' : 'accepted'
   }
   const byState = Map.groupBy(attempted, stateOf)
   return new Map([...byState].map(([state, emails]) => [state, emails.map((each) => contactOf(send, each))]))
 }
 
-function refusedBy(outcome: Outcome): RefusedRecipient[] {
+/** The recipients that a carrier's answer refuses. */
+export function refusedBy(outcome: Outcome): RefusedRecipient[] {
   if ('refused' in outcome) return outcome.refused
   return 'recipients' in outcome ? outcome.recipients : []
 }
 
 /** Signals for what the answer settles for good: the last hop delivered, or an address does not exist. */
-function signalsOf(send: Send, attempted: string[], outcome: Outcome, refused: RefusedRecipient[]): Signal[] {
+function signalsOf(send: Send, asked: string[], outcome: Outcome, refused: RefusedRecipient[]): Signal[] {
   const signal = (email: string, kind: Signal['kind']): Signal => ({
     tenantId: send.tenantId,
     sendId: send.id,
@@ -153,7 +162,7 @@ function signalsOf(send: Send, attempted: string[], outcome: Outcome, refused: R
   })
   const isRefused = (email: string) => refused.some((each) => each.email === email)
   const isLastHop = outcome.kind === 'accepted' && outcome.delivered
-  const served = isLastHop ? attempted.filter((email) => !isRefused(email)) : []
+  const served = isLastHop ? asked.filter((email) => !isRefused(email)) : []
   const hard = refused.filter(({ permanent, code, detail }) => permanent && isHardBounce(code, detail))
   return [
     ...served.map((email) => signal(email, 'delivered')),

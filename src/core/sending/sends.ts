@@ -5,8 +5,10 @@ import { parseAddress } from '../ground/address.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newToken } from '../ground/ids.ts'
+import { fragment } from '../ground/sql.ts'
 import { appendTrace } from '../journal/traces.ts'
 import { refund } from '../limits/reservations.ts'
+import { isOpen } from '../policy/open.ts'
 import { mayBeCancelled, type SendState, statesWhere } from '../policy/states.ts'
 
 export type Send = typeof sends.$inferSelect
@@ -147,7 +149,8 @@ export async function cancelSend(ctx: Ctx, id: string): Promise<{ cancelled: boo
 
 /**
  * Records what a person says about a send whose last attempt is ambiguous. `resend` sends it again, at the risk of a
- * second copy. Throws `conflict` unless the send is `unknown`.
+ * second copy. `delivered` and `failed` are said of the recipients of that attempt: recipients that were never asked for are
+ * served next. Throws `conflict` unless the send is `unknown`.
  */
 export async function resolveUnknown(
   ctx: Ctx,
@@ -157,23 +160,31 @@ export async function resolveUnknown(
   const { send } = await getSend(ctx, id)
   mustBeAllowed(ctx, 'manage', send.mailboxId)
   const token = newToken()
-  const state: SendState = outcome === 'resend' ? 'retry_wait' : outcome
-  const [changed] = await ctx.db.batch([
+  const isAgain = outcome === 'resend'
+  const [, changed] = await ctx.db.batch([
+    ctx.db
+      .update(sendRecipients)
+      .set({
+        state: outcome === 'delivered' ? 'delivered' : isAgain ? 'pending' : 'refused',
+        updatedAt: ctx.now,
+      })
+      .where(and(isOpenRecipient(ctx, send), sql`${sendRecipients.email} IN (${PINNED})`, IS_UNKNOWN)),
     ctx.db
       .update(sends)
       .set({
-        state,
+        state: isAgain ? 'retry_wait' : sql`iif(${hasOpen(ctx, send)}, 'retry_wait', ${outcome})`,
         reason: `resolved_${outcome}`,
-        nextAt: outcome === 'resend' ? ctx.now : null,
-        ...(outcome === 'resend' ? { carrier: null } : {}),
+        nextAt: isAgain ? ctx.now : sql`iif(${hasOpen(ctx, send)}, ${ctx.now.getTime()}, NULL)`,
+        ...(isAgain ? { carrier: null } : {}),
         ambiguousAt: null,
+        pinnedRecipients: null,
         locks: 0,
         lockToken: token,
         lockUntil: null,
         updatedAt: ctx.now,
       })
       .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, id), eq(sends.state, 'unknown')))
-      .returning({ id: sends.id }),
+      .returning({ state: sends.state }),
     appendTrace(ctx.db, { tenantId: ctx.tenantId, sendId: id, token }, 'delivery', ctx.now, {
       outcome: `resolved_${outcome}`,
       by: actorName(ctx.actor),
@@ -182,8 +193,30 @@ export async function resolveUnknown(
   if (changed.length === 0) {
     throw new Fault('conflict', `Only an unknown send can be resolved; this one is ${send.state}.`)
   }
-  if (outcome === 'resend') await ctx.env.DELIVER.send({ tenantId: ctx.tenantId, sendId: id })
+  if (changed[0]?.state === 'retry_wait') await ctx.env.DELIVER.send({ tenantId: ctx.tenantId, sendId: id })
 }
+
+/** SQL: the recipients of the ambiguous attempt of the send that owns a row of `send_recipients`. */
+const PINNED = sql`SELECT p.value FROM sends s, json_each(s.pinned_recipients) p
+  WHERE s.tenant_id = ${sendRecipients.tenantId} AND s.id = ${sendRecipients.sendId}`
+
+const IS_UNKNOWN = sql`EXISTS (SELECT 1 FROM sends s WHERE s.tenant_id = ${sendRecipients.tenantId}
+  AND s.id = ${sendRecipients.sendId} AND s.state = 'unknown')`
+
+function isOpenRecipient({ tenantId }: Ctx, send: Send) {
+  return and(
+    eq(sendRecipients.tenantId, tenantId),
+    inArray(sendRecipients.contact, contactsOf(send)),
+    eq(sendRecipients.sendId, send.id),
+    fragment(isOpen('send_recipients')),
+  )
+}
+
+const hasOpen = ({ db, ...ctx }: Ctx, send: Send) =>
+  sql`EXISTS ${db
+    .select({ one: sql`1` })
+    .from(sendRecipients)
+    .where(isOpenRecipient({ db, ...ctx }, send))}`
 
 function contactsOf(send: Send): string[] {
   return send.recipients.map((recipient) => recipient.contact)

@@ -12,5 +12,7 @@ export const SIGNALS = {
   rejected: 16,
   /** The carrier has the message and will try. This only resolves an ambiguous attempt. */
   accepted: 32,
+  /** One of several recipients called the message spam, and the carrier cannot say which. It suppresses nobody. */
+  shared_complaint: 64,
 } as const
 export type SignalKind = keyof typeof SIGNALS

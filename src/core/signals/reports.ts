@@ -1,9 +1,6 @@
-import { and, eq } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import type { Recipient } from '../../schema/letters.ts'
-import { sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
-import { database } from '../ground/ctx.ts'
 import { statement } from '../ground/sql.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import type { BounceReport } from '../reading/bounces/bounce-report.ts'
@@ -59,9 +56,9 @@ export async function recordReports(env: Env, reports: DeliveryReport[], now: Da
   const signals = found.flatMap(({ position, tenant_id: tenantId, id: sendId, recipients }) => {
     const report = counted[position]
     if (!report || report.kind === 'delayed') return []
-    const { kind, carrier, at, code, detail } = report
-    return recipientsNamed(report.recipients, JSON.parse(recipients) as Recipient[]).map(
-      ({ contact, email }): Signal => {
+    const { carrier, at, code, detail } = report
+    return spokenFor(report.kind, report.recipients, JSON.parse(recipients) as Recipient[]).map(
+      ({ kind, recipient: { contact, email } }): Signal => {
         const trace = { carrier, outcome: kind, recipient: email, reportedAt: at.toISOString(), code, detail }
         return { tenantId, sendId, contact, kind, carrier, trace }
       },
@@ -76,42 +73,49 @@ export async function recordReports(env: Env, reports: DeliveryReport[], now: Da
   )
 }
 
-/** The statements that count a bounce or complaint that came by mail to the send's own bounce address. */
-export async function bounceStatements(
+/**
+ * The statements that count what came by mail to the return path of one recipient. Anybody who got that mail can write there,
+ * so it counts for this recipient only, and only as far as a relay reports: bounces and complaints, never a delivery.
+ */
+export function bounceStatements(
   env: Env,
-  { tenantId, sendId, report }: { tenantId: string; sendId: string; report: BounceReport },
+  {
+    tenantId,
+    sendId,
+    contact,
+    report,
+  }: { tenantId: string; sendId: string; contact: string; report: BounceReport },
   now: Date,
-): Promise<D1PreparedStatement[]> {
-  const [send] = await database(env)
-    .select({ recipients: sends.recipients })
-    .from(sends)
-    .where(and(eq(sends.tenantId, tenantId), eq(sends.id, sendId)))
-  if (!send) return []
-  const signals = report.recipients.flatMap((each) => {
+): D1PreparedStatement[] {
+  const signals = report.recipients.flatMap((each): Signal[] => {
     const kind = kindOf(report.kind, each.isHard)
-    if (kind === null) return []
-    return recipientsNamed(each.address === null ? [] : [each.address], send.recipients).map(
-      ({ contact, email }): Signal => {
-        const { status, reason, diagnostic } = each
-        const trace = {
-          carrier: 'mail',
-          outcome: kind,
-          recipient: email,
-          code: status,
-          reason,
-          detail: diagnostic,
-        }
-        return { tenantId, sendId, contact, kind, carrier: null, trace }
-      },
-    )
+    const isTheirs = each.address === null || parseAddress(each.address)?.contact === contact
+    if (kind === null || !isTheirs) return []
+    const { status: code, reason, diagnostic: detail } = each
+    const trace = { carrier: 'mail', outcome: kind, recipient: contact, code, reason, detail }
+    return [{ tenantId, sendId, contact, kind, carrier: 'smtp', trace }]
   })
   return signalStatements(env, signals, now)
 }
 
 function kindOf(kind: BounceReport['kind'], isHard: boolean): SignalKind | null {
-  if (kind === 'delay') return null
   if (kind === 'bounce') return isHard ? 'hard_bounce' : 'soft_bounce'
-  return kind
+  return kind === 'complaint' ? kind : null
+}
+
+/**
+ * The recipients that a report speaks for. A complaint is one recipient's. If the carrier names several who may have made it,
+ * or none of several, it counts once for the sender, and against no recipient.
+ */
+function spokenFor(
+  kind: SignalKind,
+  named: string[],
+  recipients: Recipient[],
+): { kind: SignalKind; recipient: Recipient }[] {
+  const found = recipientsNamed(named, recipients).map((recipient) => ({ kind, recipient }))
+  if (kind !== 'complaint' || found.length === 1) return found
+  const [first = null] = named.length === 0 ? recipients : found.map(({ recipient }) => recipient)
+  return first === null ? [] : [{ kind: 'shared_complaint', recipient: first }]
 }
 
 /** The recipients of a send that a report names. If it names none, the sole recipient. */

@@ -72,6 +72,27 @@ const AGGREGATE = statement(`WITH ${ASKED}
     AND state IN ${statesIn(({ isOut }) => isOut)}`)
 
 /**
+ * A send whose recipients were served by several calls. The last call may have failed: if an earlier one was accepted, the
+ * send has been sent. Its recipients tell who got it.
+ */
+const PARTIAL = statement(`
+  UPDATE sends SET reason = NULL, detail = NULL, updated_at = :now, (state, delivered_at) = (
+    SELECT iif(sum(r.state = 'accepted') > 0, 'accepted', 'delivered'),
+      coalesce(sends.delivered_at, iif(sum(r.state = 'delivered') > 0, :now, NULL))
+    FROM ${recipientsOf('sends')})
+  WHERE tenant_id = :tenantId AND id = :sendId AND lock_token = :token AND state IN ('failed', 'bounced', 'delivered')
+    AND EXISTS (SELECT 1 FROM ${recipientsOf('sends')} WHERE r.state IN ('accepted', 'delivered'))`)
+
+/** For the batch that records the outcome of a call: the state of a send that is at rest follows from all its recipients. */
+export function partialStatement(
+  env: Pick<Env, 'DB'>,
+  hold: { tenantId: string; sendId: string; token: string },
+  now: Date,
+): D1PreparedStatement {
+  return PARTIAL.bind(env, { ...hold, now: now.getTime() })
+}
+
+/**
  * The statements that settle what signals have proven. Any signal resolves an ambiguous attempt, because it proves that the
  * carrier has the message. The state of a send follows from the states of its recipients.
  */

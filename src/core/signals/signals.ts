@@ -23,6 +23,7 @@ const DELTAS: [SignalKind, number][] = [
   ['delivered', 1],
   ['hard_bounce', -50],
   ['complaint', -100],
+  ['shared_complaint', -100],
 ]
 /** So many soft bounces of one contact, of different sends within `SOFT_WITHIN_MS`, suppress it for as long again. */
 const SOFT_AT_MOST = 3

@@ -1,46 +1,58 @@
 import { timingSafeEqual } from 'node:crypto'
 
-const PURPOSE = 'moltpost return path 1'
+const PURPOSE = 'moltpost return path 2'
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
-const SEND_ID = /^[a-z]{1,8}_[a-z0-9]{1,36}$/
+const SEND_ID = /^req_([a-z0-9]{1,36})$/
+const POSITIONS = 100
 /** Without the flag `u`, so that `i` ignores the case of ASCII letters only. */
-const RETURN_PATH = /^bounce\+([a-z]{1,8}_[a-z0-9]{1,36})-([a-z2-7]{16})@([a-z0-9.-]{1,253})$/i
+const RETURN_PATH = /^bounce\+([a-z0-9]{1,36})-(0|[1-9][0-9]?)-([a-z2-7]{16})@([a-z0-9.-]{1,253})$/i
 /** Octets of the MAC: 80 bits, exactly 16 letters of base32. */
 const MAC = 10
 
 let derived: { secret: string; key: CryptoKey } | null = null
 
-/**
- * The envelope sender of one send, `bounce+<send id>-<mac>@<domain>`. Only somebody who has seen the mail can know it. The
- * part before the @ has at most 64 octets (RFC 5321, section 4.5.3.1.1): lower-case letters, digits, `_`, `-` and `+`.
- * Throws if the send id does not fit.
- */
-export async function returnPath(secret: string, mailDomain: string, sendId: string): Promise<string> {
-  if (!SEND_ID.test(sendId))
-    throw new RangeError(`cannot make a return path for the send id ${sendId}: it must look like req_1a2b3c`)
-  const domain = mailDomain.toLowerCase()
-  return `bounce+${sendId}-${base32(await sign(secret, sendId, domain))}@${domain}`
-}
+/** One recipient of a send: the send's id without `req_`, and the recipient's position in its list. */
+type Sealed = { sendId: string; position: number }
 
 /**
- * The send that a return path belongs to; upper and lower case do not matter. `forged` if the MAC is wrong, null if the
- * address is no return path.
+ * The envelope sender for one recipient of a send, `bounce+<id>-<position>-<mac>@<domain>`. Everybody who gets the mail can
+ * read it, so it proves only that its writer has seen the mail to that recipient. The part before the @ has at most 64
+ * octets (RFC 5321, section 4.5.3.1.1): lower-case letters, digits, `-` and `+`. Throws if it would not fit.
  */
-export async function readReturnPath(
+export async function returnPath(
   secret: string,
-  address: string,
-): Promise<{ sendId: string } | 'forged' | null> {
-  if (address.length > 320) return null
-  const [, sendId, mac, domain] = RETURN_PATH.exec(address)?.map((text) => text.toLowerCase()) ?? []
-  if (sendId === undefined || mac === undefined || domain === undefined) return null
-  const text = new TextEncoder()
-  const expected = text.encode(base32(await sign(secret, sendId, domain)))
-  return timingSafeEqual(expected, text.encode(mac)) ? { sendId } : 'forged'
+  mailDomain: string,
+  { sendId, position }: Sealed,
+): Promise<string> {
+  const id = SEND_ID.exec(sendId)?.[1]
+  if (id === undefined)
+    throw new RangeError(`cannot make a return path for the send id ${sendId}: it must look like req_1a2b3c`)
+  if (!Number.isInteger(position) || position < 0 || position >= POSITIONS)
+    throw new RangeError(
+      `cannot make a return path for the recipient ${position}: there are at most ${POSITIONS}`,
+    )
+  const domain = mailDomain.toLowerCase()
+  const named = `${id}-${position}`
+  return `bounce+${named}-${base32(await sign(secret, named, domain))}@${domain}`
 }
 
-async function sign(secret: string, sendId: string, domain: string) {
-  const named = new TextEncoder().encode(`${sendId}@${domain}`)
-  return new Uint8Array(await crypto.subtle.sign('HMAC', await keyOf(secret), named)).slice(0, MAC)
+/**
+ * The recipient for whom a return path was made; upper and lower case do not matter. `forged` if the MAC is wrong, null if
+ * the address is no return path.
+ */
+export async function readReturnPath(secret: string, address: string): Promise<Sealed | 'forged' | null> {
+  if (address.length > 320) return null
+  const [, id, position, mac, domain] = RETURN_PATH.exec(address)?.map((text) => text.toLowerCase()) ?? []
+  if (id === undefined || position === undefined || mac === undefined || domain === undefined) return null
+  const text = new TextEncoder()
+  const expected = text.encode(base32(await sign(secret, `${id}-${position}`, domain)))
+  if (!timingSafeEqual(expected, text.encode(mac))) return 'forged'
+  return { sendId: `req_${id}`, position: Number(position) }
+}
+
+async function sign(secret: string, named: string, domain: string) {
+  const text = new TextEncoder().encode(`${named}@${domain}`)
+  return new Uint8Array(await crypto.subtle.sign('HMAC', await keyOf(secret), text)).slice(0, MAC)
 }
 
 async function keyOf(secret: string) {
