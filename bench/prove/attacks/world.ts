@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { devDatabase } from '../../../test/support/dev-database.ts'
 import { freePort, type Program, sleep, startDev, startProgram } from '../../../test/support/program.ts'
+import { startRelay } from './relay.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: an attack reads whatever the wire brings
 export type Json = any
@@ -24,11 +25,13 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 export async function openWorld(root?: string) {
   const state = await mkdtemp(join(tmpdir(), 'moltpost-attacks-'))
   const [smtpPort, smtpTlsPort] = [await freePort(), await freePort()]
+  const relay = await startRelay()
   const env = {
     OPERATOR_KEY,
     AUTO_CLAIM: '',
     REGISTRATIONS_PER_HOUR: '10000',
     REGISTRATIONS_PER_DAY: '10000',
+    ...{ SMTP_HOST: '127.0.0.1', SMTP_PORT: String(relay.port), SMTP_SECURITY: 'none' },
     SMTP_SUBMISSION_PORT: String(smtpPort),
     SMTP_SUBMISSION_TLS_PORT: String(smtpTlsPort),
   }
@@ -174,6 +177,8 @@ export async function openWorld(root?: string) {
     call,
     asKey,
     operator: asKey(OPERATOR_KEY),
+    /** The relay that serves mailboxes with the carrier `smtp`. */
+    relay,
     outbox,
     mailedLink,
     signIn,
@@ -210,6 +215,7 @@ export async function openWorld(root?: string) {
       database?.close()
       await (await bridge)?.kill()
       await server.kill()
+      await relay.stop()
       await rm(state, { recursive: true, force: true })
     },
   }
