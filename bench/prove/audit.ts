@@ -10,8 +10,9 @@ const CHANGES = 200
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
   console.log(`Usage: npm run prove -- audit
 
-Tampers with the audit log of a tenant in 2,000 ways. The verifier must find each, and name the first line that is wrong,
-before and after the tenant's data is deleted. Takes no arguments.`)
+Tampers with the audit log of a tenant in 2,000 ways. The verifier must reject each tampered copy and name its first wrong
+line. Then the tenant's data is deleted. The log that is left must contain no address, and must still verify. Takes no
+arguments.`)
   process.exit(0)
 }
 
@@ -72,7 +73,7 @@ process.exit(failed)
 
 type Random = () => number
 
-/** Each gives a changed copy and the first line of it, counted from one, that is not as it was written. */
+/** The ways to tamper with a log. Each returns a changed copy and the number of its first wrong line, counted from 1. */
 function tamperings(): Record<string, (log: string, random: Random) => { copy: string; line: number }> {
   const below = (random: Random, bound: number) => Math.floor(random() * bound)
   const cut = (log: string) => log.slice(0, -1).split('\n')
@@ -93,7 +94,7 @@ function tamperings(): Record<string, (log: string, random: Random) => { copy: s
     'insert a copy of a line': (log, random) => {
       const lines = cut(log)
       const [from, to] = [below(random, lines.length), below(random, lines.length + 1)]
-      // A copy beside its original: the second of the two is the wrong one.
+      // If the copy lies next to its original, the second of the two lines is wrong.
       const line = from === to ? to + 2 : to + 1
       return { copy: joined(lines.toSpliced(to, 0, lines[from] ?? '')), line }
     },
@@ -114,7 +115,7 @@ function tamperings(): Record<string, (log: string, random: Random) => { copy: s
       const kept = below(random, lines.length - 1)
       return { copy: joined([...lines.slice(0, kept), ...lines.slice(-1)]), line: kept + 1 }
     },
-    'change what an entry says and its hash': (log, random) => {
+    'change an entry and its hash': (log, random) => {
       const lines = cut(log)
       const at = below(random, lines.length - 1)
       const entry = JSON.parse(lines[at] ?? '') as Record<string, unknown>
@@ -132,7 +133,7 @@ function tamperings(): Record<string, (log: string, random: Random) => { copy: s
   }
 }
 
-/** Mulberry32: the same run for the same seed. */
+/** Random numbers from 0 to 1 (mulberry32). The same seed gives the same numbers. */
 function seeded(seed: number): Random {
   let state = seed
   return () => {
@@ -151,7 +152,7 @@ async function text(path: string, key?: string): Promise<string> {
   return await answer.text()
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: an answer is read as it comes
+// biome-ignore lint/suspicious/noExplicitAny: the type of an answer depends on the route
 async function call(method: string, path: string, body?: object, key?: string): Promise<any> {
   const answer = await fetch(`${server.address}${path}`, {
     method,

@@ -8,20 +8,25 @@ import { startDoh, type Zone } from '../../test/support/doh.ts'
 import { listening, runPrism } from '../../test/support/peer-prism.ts'
 import { freePort, runProgram, startDev } from '../../test/support/program.ts'
 
+const SPECMATIC = 'specmatic@2.55.1'
+
 const HELP = `Usage: npm run prove -- contract DOCUMENT [--keep]
 
-Drives npm run dev with Specmatic, generative tests on, by the published OpenAPI document of MailMolt (a JSON file). The
-document is made testable first: answers that it leaves empty get a free body, fields that are only read leave the
-requests, 'to' and 'subject' may be absent from a reply, 'nullable' is read as OpenAPI 3.1 has it, and each operation
-may answer a 4xx to what Specmatic makes of it. Answers may hold more than the document names.
+Tests npm run dev against DOCUMENT, the published OpenAPI document of MailMolt (a JSON file), in two ways.
 
-Then Prism stands as a proxy in front of the server, and after that in front of the contract tests of the suite, with the
-document as it was published, and looks at each request and answer. What of ours goes beyond the document on purpose is
-listed by operation.
+1. Specmatic generates requests from the document and checks the answers. The document is first changed in memory, so that
+   it can be tested:
+   - an answer without a schema may have any body
+   - read-only fields are removed from requests
+   - 'to' and 'subject' are optional in a reply
+   - 'nullable' is translated to OpenAPI 3.1
+   - every operation may refuse a generated request with a 4xx status
+   Answers may have fields that the document does not name.
+2. Prism checks requests and answers against the unchanged document: first the requests of this program, then those of the
+   contract tests. It also lists, for each operation, what we add to the document on purpose.
 
-Needs Java 17 or newer; fetches specmatic ${'2.55.1'} with npx. --keep leaves the working folder.`
+Needs Java 17 or newer. Runs ${SPECMATIC} with npx. --keep keeps the working folder.`
 
-const SPECMATIC = 'specmatic@2.55.1'
 const ERASURE = '/compliance/delete'
 const PUBLIC = ['/agents/register', '/registry/']
 const METHODS = ['get', 'post', 'put', 'patch', 'delete']
@@ -36,7 +41,7 @@ if (values.help || path === undefined) {
   process.exit(values.help ? 0 : 2)
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document is what it is
+// biome-ignore lint/suspicious/noExplicitAny: parts of an OpenAPI document have many types
 type Json = Record<string, any>
 
 const folder = await mkdtemp(join(tmpdir(), 'moltpost-contract-'))
@@ -53,7 +58,7 @@ const server = await startDev(join(folder, 'state'), {
 let failed = 1
 try {
   const { key, examples } = await seed()
-  // Erasure ends the key that asks for it, so it is asked for by somebody else, and apart from all others.
+  // An erasure revokes the key that requests it. Therefore it runs last, with the key of another agent.
   const [erasing, others] = [only((each) => each === ERASURE), only((each) => each !== ERASURE)]
   const runs = [await specmatic('others', others, key, examples)]
   const doomed = await register('Doomed Agent')
@@ -63,10 +68,10 @@ try {
   const sum = (of: 'cases' | 'failures') => runs.reduce((total, run) => total + run[of], 0)
   failed = sum('failures')
   console.log(`Specmatic: ${sum('cases')} cases, ${failed} failures`)
-  const { asked, violations } = await throughPrism(path)
+  const { requests, violations } = await throughPrism(path)
   failed += violations.length
   for (const violation of violations) console.log(violation)
-  console.log(`Prism, the unmodified document: ${asked} requests, ${violations.length} violations`)
+  console.log(`Prism, the unchanged document: ${requests} requests, ${violations.length} violations`)
   failed += await suiteThroughPrism(path)
 } finally {
   await server.kill('SIGTERM')
@@ -76,7 +81,7 @@ try {
 }
 process.exit(failed === 0 ? 0 : 1)
 
-/** Makes the document testable, in place. */
+/** Changes the document in place, so that Specmatic can test it. */
 function testable({ paths, components }: Json) {
   const anything = { 'application/json': { schema: {} } }
   for (const operations of Object.values<Json>(paths)) {
@@ -100,19 +105,19 @@ function testable({ paths, components }: Json) {
       }
     }
   }
-  // What may be had once only is asked for anew each time, or once.
+  // A domain can be added only once, so each request needs a new one. A bond can be posted only once.
   const bodyOf = (where: string) =>
     paths[where].post.requestBody.content['application/json'].schema.properties
   bodyOf('/custom-domains').domain = { type: 'string', pattern: '^agents-[a-z]{12}[.]example[.]com$' }
   bodyOf('/bonds').tier.enum = ['starter']
-  // Recipients and URLs must be real ones to be accepted: random letters are refused, and rightly.
+  // The schema of a reply is separate from that of a message, because a reply may leave out every field.
   components.schemas.Reply = { ...Message, required: [] }
   paths['/messages/{id}/reply'].post.requestBody.content['application/json'].schema = {
     $ref: '#/components/schemas/Reply',
   }
 }
 
-/** What the document's paths speak of, and the examples that name it. */
+/** Creates the rows that the paths of the document need. Returns a key and example requests that name these rows. */
 async function seed(): Promise<{ key: string; examples: Json[] }> {
   const key = await register('Contract Agent')
   await liftLimits()
@@ -175,7 +180,7 @@ async function seed(): Promise<{ key: string; examples: Json[] }> {
   return { key, examples }
 }
 
-/** One request with the status that it must be answered with. */
+/** An example for Specmatic: one request and the status of its answer. */
 function on(key: string, method: string, where: string, status: number, body?: Json): Json {
   return {
     'http-request': {
@@ -198,7 +203,7 @@ function newDomain(): string {
   return `agents-${crypto.randomUUID().slice(0, 8)}.example.com`
 }
 
-/** The id of a domain whose every record stands in the DNS. */
+/** Adds a custom domain, publishes its DNS records and verifies it. Returns its id. */
 async function verifiedDomain(key: string): Promise<string> {
   const added = await call('POST', '/custom-domains', { domain: newDomain(), mode: 'byoc' }, key)
   for (const { type, name, value } of added.dns_records) zone[name.toLowerCase()] = [`${type} ${value}`]
@@ -207,12 +212,12 @@ async function verifiedDomain(key: string): Promise<string> {
   return String(added.id)
 }
 
-/** Every operation by way of Prism, which notes in a header whatever the document does not allow. */
+/** Calls every operation through Prism. Prism reports in a header what the document does not allow. */
 async function throughPrism(file: string) {
   const port = await freePort()
   const prism = runPrism('proxy', file, `${server.address}/v1`, '-h', '127.0.0.1', '-p', String(port))
   const violations: string[] = []
-  let asked = 0
+  let count = 0
   try {
     await listening(prism)
     const { key, examples } = await seed()
@@ -241,7 +246,7 @@ async function throughPrism(file: string) {
         ...(request.body ? { body: JSON.stringify(request.body) } : {}),
       })
       await answer.arrayBuffer()
-      asked += 1
+      count += 1
       const noted = answer.headers.get('sl-violations')
       if (noted !== null) violations.push(`${request.method} ${request.path} ${answer.status}: ${noted}`)
     }
@@ -253,25 +258,25 @@ async function throughPrism(file: string) {
   } finally {
     await prism.kill('SIGTERM')
   }
-  return { asked, violations }
+  return { requests: count, violations }
 }
 
-/** The contract tests with Prism in front of them; gives 0 where all passed and nothing broke the document. */
+/** Runs the contract tests and lets Prism check their requests. Returns 0 if all tests passed without a violation, else 1. */
 async function suiteThroughPrism(file: string): Promise<number> {
   const child = spawn('npx', ['vitest', 'run', 'test/contract', '--silent=passed-only'], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, MAILMOLT_OPENAPI: resolve(file) },
   })
-  let told = ''
+  let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    told += text
+    stderr += text
   })
   const [code] = await once(child, 'exit')
-  console.log(told.slice(Math.max(0, told.indexOf('Prism in front of the suite'))))
+  console.log(stderr.slice(Math.max(0, stderr.indexOf('Prism in front of the suite'))))
   return code === 0 ? 0 : 1
 }
 
-/** Windows and plan are proven elsewhere; here they would only stop the run. */
+/** Removes cooldowns and limits, which other tests check. Here they would only stop the run. */
 async function liftLimits(): Promise<void> {
   const command =
     "UPDATE tenants SET plan = 'enterprise', cooldown_ms = 0; UPDATE mailboxes SET hourly_limit = 1000000, daily_limit = 1000000"
@@ -281,7 +286,7 @@ async function liftLimits(): Promise<void> {
   ])
 }
 
-/** A reply as the document has it, with all that a message needs. */
+/** A request as the unchanged document allows it: there, a reply needs every field of a message. */
 function asPublished(request: Json): Json {
   if (!request.path.endsWith('/reply')) return request
   return { ...request, body: { to: 'ann@example.com', subject: 'Re: Contract', text: 'Thanks' } }
@@ -300,13 +305,13 @@ async function call(method: string, where: string, body?: Json, key?: string): P
   return (await answer.json()) as Json
 }
 
-/** The testable document with some of its paths. */
+/** The changed document, with only these paths. */
 function only(wanted: (path: string) => boolean): Json {
   const paths = Object.entries<Json>(document.paths).filter(([each]) => wanted(each))
   return { ...document, paths: Object.fromEntries(paths) }
 }
 
-/** One run of Specmatic, in a folder of its own. */
+/** Runs Specmatic in a new folder. Returns the number of test cases and of failures. */
 async function specmatic(name: string, of: Json, key: string, examples: Json[]) {
   const cwd = join(folder, name)
   await mkdir(join(cwd, 'examples'), { recursive: true })

@@ -10,30 +10,32 @@ import { type DevServer, sleep, startDev } from '../../test/support/program.ts'
 
 const HELP = `Usage: npm run prove -- crash [options]
 
-Kills the development server with SIGKILL at a random moment while sends are asked for and delivered, starts it again on
-the same state, retries every unanswered call with its key, and checks over HTTP that each key ended decided, that no
-accepted send was lost and that none was delivered twice or counted twice. Exits 1 when one of these does not hold.
+Each round does this:
+1. requests sends from the development server and kills it with SIGKILL at a random moment
+2. starts it again on the same state, and repeats every request that got no answer, with the same dedupe key
+3. checks over HTTP that every send was decided, that no accepted send was lost, and that none was delivered or counted twice
+Exits with 1 if a check fails.
 
-  --rounds N     rounds to play (default 20)
+  --rounds N     number of rounds (default 20)
   --sends N      sends in each round (default 200)
-  --parallel N   rounds at a time: most of a round is waiting for claims to run out (default 4)
-  --calls N      calls in the air at a time (default 16)
-  --seed N       chooses the moments of the kills (default: the time)
+  --parallel N   rounds at the same time; a round mostly waits for locks to expire (default 4)
+  --calls N      concurrent requests (default 16)
+  --seed N       seed of the random moments (default: from the clock)
   --json         print the figures as JSON
   --help         print this`
 
-/** States in which a send has come to rest. */
+/** States in which nothing more happens to a send. */
 const AT_REST = ['delivered', 'accepted', 'bounced', 'failed', 'blocked', 'unknown', 'cancelled', 'rejected']
-/** How long the sends of a round may take to come to rest after the restart, in ms. */
+/** How long all sends of a round may take to reach such a state after the restart, in ms. */
 const REST_WITHIN_MS = 400_000
-/** Answered calls that are repeated all the same, in each round. */
+/** How many requests that were answered are also repeated, in each round. */
 const REPEATS = 20
-/** Kills fall in the time of asking, 1, and in this much of it after the last answer: by then all is delivered. */
+/** How long after the last answer a kill may still happen, as a share of the time that the requests took. */
 const DRAIN = 0.35
 
-/** In each third round mail goes to a slow carrier, and the kill waits until sends are in flight. */
+/** Every third round uses a slow carrier, and its kill waits until a send is in flight. */
 const SLOW_EVERY = 3
-/** How long the slow carrier thinks between taking a message and saying so, in ms. */
+/** How long the slow carrier takes to answer, in ms. */
 const SLOW_MS = 300
 
 const HEADERS = {
@@ -108,7 +110,10 @@ if (values.json) console.log(JSON.stringify({ seed, rounds: results }, null, 2))
 else console.log(`${table()}\n\n${closing()}`)
 process.exit(failed.length === 0 ? 0 : 1)
 
-/** One round. `moment` is where the kill falls: below 1 among the answers, above in the time after them. */
+/**
+ * Plays one round. `moment` says when to kill: below 1, after this share of the answers; above 1, after the last answer, by
+ * this share of the time that the requests took.
+ */
 async function play(round: number, moment: number, next: () => number): Promise<Round> {
   const beganAt = Date.now()
   const state = await mkdtemp(join(tmpdir(), 'moltpost-crash-'))
@@ -135,7 +140,7 @@ async function play(round: number, moment: number, next: () => number): Promise<
     const restMs = Date.now() - restartedAt
     const known = { round, killed, left, answered: answered.length, retried: again.length, restMs }
     const figures = await check(at, asked, sent, carrier?.taken ?? null)
-    if (!isAtRest) figures.problems.push(`not at rest after ${REST_WITHIN_MS / 1_000} s`)
+    if (!isAtRest) figures.problems.push(`some sends did not end within ${REST_WITHIN_MS / 1_000} s`)
     return { ...known, ...figures, seconds: Math.round((Date.now() - beganAt) / 1_000) }
   } finally {
     await server?.kill()
@@ -144,7 +149,7 @@ async function play(round: number, moment: number, next: () => number): Promise<
   }
 }
 
-/** Asks for every send and kills the server at the moment chosen. Tells when that was. */
+/** Requests every send and kills the server at the given moment. Returns a description of that moment. */
 async function askAndKill(
   server: DevServer,
   asked: Call[],
@@ -180,8 +185,8 @@ async function askAndKill(
 }
 
 /**
- * Takes mail as Resend does, one for each Idempotency-Key, and lets half the time pass before it takes it and half
- * before it says so: a kill in between leaves sends of which nobody knows whether they were taken.
+ * A carrier with the API of Resend. It takes one message for each Idempotency-Key. It waits before it takes the message and
+ * again before it answers, so that a kill can leave ambiguous attempts.
  */
 async function startSlowCarrier() {
   const taken: Mail[] = []
@@ -210,7 +215,7 @@ async function startSlowCarrier() {
   return { taken, stop, env: { CARRIERS: 'resend:1', RESEND_API_KEY: 're_local', RESEND_BASE_URL: url } }
 }
 
-/** Waits until a send is seen with its carrier; 3 s at most. */
+/** Waits until a send is in flight, for at most 3 s. */
 async function untilInFlight(at: string) {
   for (const until = Date.now() + 3_000; Date.now() < until; ) {
     const { items } = await get<{ items: Sent[] }>(at, '/v1/agent/sends?status=in_flight&limit=1')
@@ -218,13 +223,13 @@ async function untilInFlight(at: string) {
   }
 }
 
-/** In which states the kill left the sends. */
+/** How many sends the kill left in each state. */
 function leftBehind(sent: Sent[]): string {
   const states = Map.groupBy(sent, (each) => each.status)
   return [...states].map(([state, those]) => `${those.length} ${state}`).join(', ')
 }
 
-/** Waits until every send is at rest. A server that was killed holds claims that nobody may take before they run out. */
+/** Waits until nothing more happens to any send. Rows that the killed server had locked must wait until the lock expires. */
 async function rest(at: string): Promise<{ sent: Sent[]; isAtRest: boolean }> {
   for (const until = Date.now() + REST_WITHIN_MS; ; await sleep(1_000)) {
     const sent = await listSends(at)
@@ -248,22 +253,24 @@ async function check(at: string, asked: Call[], sent: Sent[], taken: Mail[] | nu
     const [send] = own
     const mails = outbox[index] ?? []
     const answers = [before, after, finals[index] ?? null].filter((answer) => answer !== null)
-    if (own.length !== 1) problems.push(`${key}: ${own.length} sends bear this key`)
+    if (own.length !== 1) problems.push(`${key}: ${own.length} sends have this key`)
     if (send && AT_REST.includes(send.status)) decided += 1
     if (send?.status === (taken ? 'accepted' : 'delivered')) delivered += 1
-    else problems.push(`${key}: ended ${send?.status} ${send?.reason ?? ''}`)
+    else problems.push(`${key}: ended as ${send?.status} ${send?.reason ?? ''}`)
     if (mails.length === 0) lost += 1
     if (mails.length > 1) twice += 1
     if (mails.length !== 1) problems.push(`${to}: ${mails.length} mails`)
     if (mails.some((mail) => mail.sendId !== send?.requestId)) problems.push(`${to}: mail of another send`)
     if (new Set(answers.map((answer) => answer.requestId)).size > 1) problems.push(`${key}: two request ids`)
-    if (before && before.status !== 'queued') problems.push(`${key}: first answered ${before.status}`)
+    if (before && before.status !== 'queued') problems.push(`${key}: the first answer was ${before.status}`)
     if (before && after && after.status !== 'duplicate')
-      problems.push(`${key}: repeated, was ${after.status}`)
-    if (finals[index]?.status !== 'duplicate') problems.push(`${key}: at the end ${finals[index]?.status}`)
+      problems.push(`${key}: the answer to the repeat was ${after.status}`)
+    if (finals[index]?.status !== 'duplicate')
+      problems.push(`${key}: the last answer was ${finals[index]?.status}`)
   }
   const { monthly } = await get<{ monthly: { used: number } }>(at, '/v1/agent/budget')
-  if (monthly.used !== asked.length) problems.push(`${monthly.used} units of the month spent`)
+  if (monthly.used !== asked.length)
+    problems.push(`${monthly.used} sends counted for the month, not ${asked.length}`)
   let [resumed, replayed] = [0, 0]
   for (const [index, { trace }] of traces.entries()) {
     const steps = (kind: string) => trace.filter((step) => step.kind === kind)
@@ -318,7 +325,7 @@ async function listSends(at: string): Promise<Sent[]> {
   }
 }
 
-/** One moment in each of as many equal parts of the time as there are rounds, in an order that is drawn. */
+/** A random moment for each round, spread evenly over the possible time, in random order. */
 function killMoments(): number[] {
   const next = random(seed)
   const drawn = Array.from({ length: rounds }, (_, index) => ((index + next()) / rounds) * (1 + DRAIN))
@@ -333,7 +340,7 @@ function sample<Item>(items: Item[], size: number, next: () => number): Item[] {
     .map(({ item }) => item)
 }
 
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
+/** Random numbers from 0 to 1 (mulberry32). The same seed gives the same numbers. */
 function random(from: number): () => number {
   let state = from >>> 0
   return () => {

@@ -29,16 +29,19 @@ const [file] = positionals
 if (options.help || file === undefined) {
   console.log(`Usage: npm run prove -- egress FILE [--json]
 
-Has the webhook guard, inside workerd, judge and call every hostile URL that is known here and every address in FILE, one
-spelling a line, while canaries listen on ports 80, 443 and 8443 of all local addresses. Names are looked up at a local
-DNS-over-HTTPS server, whose answers turn private between making a webhook and calling it. Nothing may be called but
-that server. Called without the guard, the canaries hear the same Worker: that shows that they would have.
+Gives the egress guard for webhooks, in workerd, a list of hostile URLs and every address in FILE (one on each line). The
+guard must refuse each URL when a webhook is created and when it is called. Host names are resolved by a local
+DNS-over-HTTPS server. For some names it answers with a public address at first, and with a private one later.
 
-Which lines of FILE are public addresses is judged by a list of its own; they must not be refused, and are not called.`)
+Listeners on ports 80, 443 and 8443 of all local addresses count connections. With the guard, no listener may get one, and
+only the DNS server may be called. The same Worker without the guard must reach the listeners, which shows that they work.
+
+Public addresses in FILE must be allowed; they are not called. This program decides by the registries of IANA which are
+public.`)
   process.exit(options.help ? 0 : 2)
 }
 if (!existsSync(file)) {
-  console.error(`There is no file ${file}: nothing was proved.`)
+  console.error(`The file ${file} does not exist, so nothing was proved.`)
   process.exit(2)
 }
 
@@ -47,8 +50,8 @@ type Verdict = { url: string; outcome: string; reason: string | null }
 type Report = { verdicts: Verdict[]; origins: string[] }
 
 /**
- * What the Worker does with each URL, and which hosts it called for it. Every call is recorded, and one that would stay on this
- * machine is made, so that a hole in the guard is heard here and reaches nobody else.
+ * The Worker that is tested. It returns the outcome for each URL, and the origins that it called. Calls to this machine are
+ * made; all others are only recorded. So a hole in the guard shows up here and harms nobody else.
  */
 const WORKER = `
 import { findTarget, guardedPost } from './src/core/ground/egress/post.ts'
@@ -60,7 +63,7 @@ let local = []
 globalThis.fetch = async (input, init) => {
   const { origin, hostname } = new URL(input)
   origins.add(origin)
-  if (!HERE.test(hostname) && !local.includes(hostname)) throw new TypeError('kept from leaving this machine')
+  if (!HERE.test(hostname) && !local.includes(hostname)) throw new TypeError('calls to other machines are blocked')
   return await fetch(input, init)
 }
 const verbs = {
@@ -90,7 +93,7 @@ export default {
 const PORTS = [80, 443, 8443]
 const AT_ONCE = 40
 
-const canaries = await listen()
+const listeners = await listen()
 const doh = await startDoh({ ...deceptiveZone, ...ordinaryZone, ...hostileZone })
 const miniflare = await openWorker(doh.url)
 const failures: string[] = []
@@ -100,63 +103,63 @@ const control = await controls()
 const lines = readLines(file)
 const hostile = [...hostileUrls.flatMap(({ urls }) => urls), ...lines.hostile]
 const names = Object.keys(hostileZone).flatMap((host) => [`https://${host}/hook`, `https://${host}:8443/`])
-const turning = Object.entries(turningNames)
+const changing = Object.entries(turningNames)
 
-canaries.heard = 0
+listeners.connections = 0
 const called = new Set<string>()
 const refused = {
   urlsAtCreate: await refusals('create', hostile),
   urlsAtDelivery: await refusals('deliver', hostile),
   namesAtCreate: await refusals('create', names),
   namesAtDelivery: await refusals('deliver', names),
-  turnedAtDelivery: await turn(),
+  changedAtDelivery: await refusalsAfterChange(),
 }
 const redirects = await followRedirects()
-const heard = canaries.heard
-const wrongly = await allowed([...ordinaryUrls, ...lines.ordinary])
+const connections = listeners.connections
+const wrongly = await wronglyRefused([...ordinaryUrls, ...lines.ordinary])
 const strangers = [...called].filter((origin) => origin !== new URL(doh.url).origin)
-if (heard > 0) failures.push(`a canary heard ${heard} connections`)
+if (connections > 0) failures.push(`the listeners got ${connections} connections`)
 if (strangers.length > 0) failures.push(`called: ${strangers.join(' ')}`)
 
 const report = {
-  canaries: { ports: canaries.ports, localAddresses: local, heardUnguarded: control },
+  listeners: { ports: listeners.ports, localAddresses: local, connectionsUnguarded: control },
   file: { lines: lines.count, hostile: lines.hostile.length, ordinary: lines.ordinary.length },
-  tried: { urls: hostile.length, names: names.length, turning: turning.length },
+  tried: { urls: hostile.length, names: names.length, changing: changing.length },
   refused,
   redirects,
-  canariesHeard: heard,
+  connections,
   originsCalled: [...called],
   ordinary: { tried: ordinaryUrls.length + lines.ordinary.length, refused: wrongly },
   failures,
 }
 await miniflare.dispose()
 doh.stop()
-canaries.stop()
+listeners.stop()
 print()
 process.exit(failures.length > 0 ? 1 : 0)
 
-/** Counts every connection to these ports on any address of this machine, and ends it. */
+/** Listens on these ports of all local addresses. Counts every connection and closes it. */
 async function listen() {
   const servers: Server[] = []
   const stop = () => servers.map((server) => server.close())
-  const heard = { heard: 0, ports: [] as number[], stop }
+  const listening = { connections: 0, ports: [] as number[], stop }
   for (const port of PORTS) {
     const server = createServer((socket) => {
-      heard.heard += 1
+      listening.connections += 1
       socket.on('error', () => {}).destroy()
     })
     const error = await new Promise<NodeJS.ErrnoException | null>((settled) => {
       server.once('error', settled).listen(port, () => settled(null))
     })
     if (error) {
-      console.error(`No canary on port ${port}: ${error.code}.`)
+      console.error(`Cannot listen on port ${port}: ${error.code}.`)
       continue
     }
     servers.push(server)
-    heard.ports.push(port)
+    listening.ports.push(port)
   }
-  if (servers.length > 0) return heard
-  console.error('No canary can listen: nothing was proved.')
+  if (servers.length > 0) return listening
+  console.error('No port can be listened on, so nothing was proved.')
   process.exit(2)
 }
 
@@ -169,27 +172,29 @@ function hostOf(address: string) {
   return isIPv6(address) ? `[${address}]` : address
 }
 
-/** That the canaries hear: each local address from here, and the same Worker without its guard. */
+/** Checks that the listeners work: this program and the Worker without its guard must reach each of them. */
 async function controls() {
   let expected = 0
   for (const address of local)
-    for (const port of canaries.ports) {
+    for (const port of listeners.ports) {
       expected += 1
       await new Promise<void>((settled) => {
         const socket = connect({ host: address, port })
         socket.on('error', () => {}).on('close', () => settled())
       })
     }
-  if (canaries.heard !== expected)
-    failures.push(`heard ${canaries.heard} of ${expected} connections from here`)
-  canaries.heard = 0
+  if (listeners.connections !== expected)
+    failures.push(`the listeners got ${listeners.connections} of ${expected} connections from this program`)
+  listeners.connections = 0
   const urls = local.flatMap((address) =>
-    canaries.ports.map((port) => `${port === 80 ? 'http' : 'https'}://${hostOf(address)}:${port}/`),
+    listeners.ports.map((port) => `${port === 80 ? 'http' : 'https'}://${hostOf(address)}:${port}/`),
   )
   await ask('unguarded', urls)
-  if (canaries.heard < urls.length)
-    failures.push(`without the guard, heard ${canaries.heard} of ${urls.length}`)
-  return canaries.heard
+  if (listeners.connections < urls.length)
+    failures.push(
+      `without the guard, the listeners got ${listeners.connections} of ${urls.length} connections`,
+    )
+  return listeners.connections
 }
 
 async function refusals(verb: Verb, urls: string[]) {
@@ -200,17 +205,17 @@ async function refusals(verb: Verb, urls: string[]) {
   return verdicts.filter(({ outcome }) => outcome === 'refused').length
 }
 
-/** Each name is public when its webhook is made, and something else when it is called. */
-async function turn() {
-  const urls = turning.map(([host]) => `https://${host}:8443/hook`)
-  for (const [host, { before }] of turning) doh.zone[host] = before
-  const made = await allowed(urls)
-  if (made > 0) failures.push(`${made} names that turn were refused before they turned`)
-  for (const [host, { after }] of turning) doh.zone[host] = after
+/** Each host name has a public address when its webhook is created, and a private one when it is called. */
+async function refusalsAfterChange() {
+  const urls = changing.map(([host]) => `https://${host}:8443/hook`)
+  for (const [host, { before }] of changing) doh.zone[host] = before
+  const refusedEarly = await wronglyRefused(urls)
+  if (refusedEarly > 0) failures.push(`${refusedEarly} names were refused while their address was public`)
+  for (const [host, { after }] of changing) doh.zone[host] = after
   return await refusals('deliver', urls)
 }
 
-/** A webhook that may be called answers with every kind of redirect to the canaries. */
+/** Calls a webhook that is allowed and answers with redirects of every kind to the listeners. */
 async function followRedirects() {
   const server = createHttpServer((request, response) => {
     const [, status = '', port = ''] = (request.url ?? '').split('/')
@@ -220,7 +225,7 @@ async function followRedirects() {
   const address = server.address()
   const host = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
   const urls = [301, 302, 303, 307, 308].flatMap((status) =>
-    canaries.ports.map((port) => `http://${host}/${status}/${port}`),
+    listeners.ports.map((port) => `http://${host}/${status}/${port}`),
   )
   const { verdicts } = await ask('deliver', urls, { LOCAL: '1', EGRESS_ALLOW: host })
   for (const { url, outcome, reason } of verdicts)
@@ -231,7 +236,8 @@ async function followRedirects() {
   return verdicts.length
 }
 
-async function allowed(urls: string[]) {
+/** Checks that these public URLs are allowed. Returns how many are refused. */
+async function wronglyRefused(urls: string[]) {
   const { verdicts, origins } = await ask('create', urls)
   for (const origin of origins) called.add(origin)
   const wrongly = verdicts.filter(({ outcome }) => outcome !== 'allowed')
@@ -252,7 +258,7 @@ async function ask(verb: Verb, urls: string[], given = {}): Promise<Report> {
   return whole
 }
 
-/** The lines of the file as URLs: those of public addresses apart, by IANA's special-purpose registries. */
+/** Turns the lines of the file into URLs, and separates public addresses by IANA's special-purpose registries. */
 function readLines(path: string) {
   const subnets = {
     ipv4:
@@ -266,7 +272,7 @@ function readLines(path: string) {
       list.addSubnet(address, Number(bits), family)
     return list
   }
-  // One list each: a list checks an IPv4 address against its IPv6 subnets too, as a mapped one.
+  // Two lists, because a BlockList also checks an IPv4 address, as IPv4-mapped IPv6, against its IPv6 subnets.
   const special = { ipv4: listOf('ipv4'), ipv6: listOf('ipv6') }
   const hosts = readFileSync(path, 'utf8')
     .split(/\s+/)
@@ -316,15 +322,15 @@ async function openWorker(resolver: string) {
 function print() {
   if (options.json) return console.log(JSON.stringify(report, null, 2))
   const { tried, ordinary } = report
-  console.log(`canaries            ports ${report.canaries.ports.join(', ')} of ${local.join(', ')}
-without the guard   ${control} connections heard from the Worker
+  console.log(`listeners           ports ${report.listeners.ports.join(', ')} of ${local.join(', ')}
+without the guard   ${control} connections from the Worker
 hostile URLs        ${tried.urls}, of these ${lines.hostile.length} from ${lines.count} lines of the file
   refused           ${refused.urlsAtCreate} at create, ${refused.urlsAtDelivery} at delivery
 hostile names       ${tried.names}
   refused           ${refused.namesAtCreate} at create, ${refused.namesAtDelivery} at delivery
-names that turn     ${tried.turning}, refused at delivery ${refused.turnedAtDelivery}
-redirects           ${redirects} to the canaries, none followed
-canaries heard      ${heard}
+names that change   ${tried.changing}, refused at delivery ${refused.changedAtDelivery}
+redirects           ${redirects} to the listeners
+connections         ${connections}
 called              ${report.originsCalled.join(', ')} (the resolver is ${new URL(doh.url).origin})
 ordinary URLs       ${ordinary.tried}, of these ${lines.ordinary.length} public addresses from the file; refused ${ordinary.refused}`)
   for (const failure of failures) console.log(`FAILED  ${failure}`)

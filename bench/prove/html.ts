@@ -18,21 +18,22 @@ const [folder] = positionals
 if (options.help || folder === undefined) {
   console.log(`Usage: npm run prove -- html DIR [options]
 
-Renders every script vector below DIR in Chromium, as it is and sanitised, and watches for a script that runs, a dialog, a
-navigation, a window, or a request to another host. As it is, many fire: that shows the oracle works. Sanitised, none may.
-DIR holds vector collections: the items.js and vectors.txt of h5sc, and Markdown with vectors in code.
+Opens every XSS vector in the folder DIR in Chromium, first unchanged, then sanitised. A vector fires if a script runs, or if
+it opens a dialog or a window, navigates, or requests something from another host. Unchanged, many must fire, which shows
+that the detection works. Sanitised, none may fire. DIR contains collections of vectors: items.js and vectors.txt of h5sc,
+and Markdown with vectors in code.
 
   --chromium PATH  the browser (${options.chromium})
-  --sample N       every so many vectors that about N are left
+  --sample N       use only about N vectors, spread evenly
   --json           print one JSON document`)
   process.exit(options.help ? 0 : 2)
 }
 if (!existsSync(folder)) {
-  console.error(`There is no folder ${folder}: nothing was proved.`)
+  console.error(`The folder ${folder} does not exist, so nothing was proved.`)
   process.exit(2)
 }
 if (!existsSync(options.chromium)) {
-  console.error(`There is no browser at ${options.chromium}: nothing was proved.`)
+  console.error(`There is no browser at ${options.chromium}, so nothing was proved.`)
   process.exit(2)
 }
 
@@ -43,7 +44,7 @@ const ORIGIN = 'http://mail.test'
 const LOAD_MS = 2_000
 const SETTLE_MS = 60
 
-/** Tells of what a script would call, and of scripts that a policy would have stopped, wherever they stand. */
+/** Runs in the page. Reports calls of functions that vectors use, and scripts that the report-only policy forbids. */
 const WATCH = `
 for (const name of ['alert', 'confirm', 'prompt', 'print', 'open'])
   Object.defineProperty(globalThis, name, { value: () => __fired(name, location.pathname), configurable: false })
@@ -51,7 +52,7 @@ document.addEventListener('securitypolicyviolation', (event) => {
   if (/script/.test(event.effectiveDirective) && event.blockedURI !== 'eval') __fired('script ' + event.blockedURI, location.pathname)
 })`
 
-/** What a reader's mouse and keys may do, links apart that lead where mail links lead. */
+/** Runs in the page. Sends the events of mouse and keyboard to every element, and clicks everything but ordinary links. */
 const TOUCH = `
 for (const element of document.body.querySelectorAll('*')) {
   const address = element.getAttribute('href') ?? element.getAttribute('xlink:href') ?? ''
@@ -66,7 +67,7 @@ const all = [...new Map(vectorsBelow(folder).map((vector) => [vector.html, vecto
 const step = options.sample === undefined ? 1 : Math.max(1, Math.floor(all.length / Number(options.sample)))
 const vectors = all.filter((_, at) => at % step === 0)
 if (vectors.length === 0) {
-  console.error(`No vectors were found below ${folder}: nothing was proved.`)
+  console.error(`${folder} contains no vectors, so nothing was proved.`)
   process.exit(2)
 }
 
@@ -109,9 +110,9 @@ const report = {
 if (options.json) console.log(JSON.stringify(report, null, 2))
 else {
   console.log(`${report.vectors} of ${report.ofAll} vectors in ${report.seconds} s
-  as they are:  ${report.firedRaw} fire, ${report.stuckRaw} keep the page from loading
+  unchanged:    ${report.firedRaw} fire, ${report.stuckRaw} keep the page from loading
   sanitised:    ${report.firedSanitised} fire, ${report.stuckSanitised} keep the page from loading, ${report.notFixed} change when sanitised again
-  remote images that stay, as mail may have them: ${report.remoteImagesKept}`)
+  remote images that are kept, because mail may have them: ${report.remoteImagesKept}`)
   for (const failure of failures)
     console.log(`\nfired ${failure.fired.join(', ')}:\n${failure.html}\n->\n${failure.sanitised}`)
 }
@@ -123,7 +124,7 @@ function newRun(): Run {
   return { fired: [], images: 0, isStuck: false }
 }
 
-/** A page in a context of its own: a window that an older document opens late is not laid to the next one. */
+/** Opens a page in a new browser context, so that a late window of an earlier vector is not counted for the next one. */
 async function newPage(): Promise<Page> {
   current = { ...newRun(), path: '', html: '' }
   const context = await browser.newContext()
@@ -144,7 +145,7 @@ async function newPage(): Promise<Page> {
   return opened
 }
 
-/** Loads one document and touches it; a page that hangs is thrown away. */
+/** Loads one document and sends it input events. A page that hangs is replaced. */
 async function render(path: string, html: string): Promise<Run> {
   if (page.isClosed()) page = await newPage()
   const run = { ...newRun(), path, html }
@@ -172,7 +173,7 @@ async function replacePage(): Promise<void> {
   ])
 }
 
-/** Serves the document once; whatever else a page asks for tells what it tried. */
+/** Serves the document once. Any other request of the page is recorded and aborted. */
 async function answer(route: Route): Promise<void> {
   const run = current
   const request = route.request()
@@ -205,7 +206,7 @@ function vectorsBelow(path: string): Vector[] {
     .filter(({ html }) => html.trim() !== '')
 }
 
-/** `'data' : '…'`, with names in percent signs for what a vector does. */
+/** Finds the vectors of items.js: `'data' : '…'`, where a name in percent signs stands for the payload. */
 function inItems(text: string): string[] {
   const payload = (name: string) => {
     if (name.includes('path')) return 'https://evil.example/x'
@@ -223,14 +224,14 @@ function inItems(text: string): string[] {
   )
 }
 
-/** `<div id="1">…//["'`-->]]>]</div>`, one after the other. */
+/** Finds the vectors of vectors.txt: `<div id="1">…//["'`-->]]>]</div>`. */
 function inDivisions(text: string): string[] {
   return [...text.matchAll(/<div id="\d+">([\s\S]*?)\/\/\["'`-->\]\]>\]<\/div>/g)].map(
     ([, html = '']) => html,
   )
 }
 
-/** Blocks of code, and pieces of code in a line that hold a tag. */
+/** Finds code blocks, and code spans with a tag. */
 function inMarkdown(text: string): string[] {
   const blocks = [...text.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(([, body = '']) => body)
   const rest = text.replace(/^```\w*\n[\s\S]*?^```/gm, '')

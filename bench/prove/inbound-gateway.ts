@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers'
 import { authenticate } from 'mailauth'
 
 /**
- * The program between the MTA and the Worker in `npm run prove -- inbound`. It reads one message from standard input, adds
- * the Authentication-Results that mailauth finds, as a receiving hop would, and passes it to `email()`. Arguments: the Worker's
- * address, the envelope sender and recipient, the folder for the verdicts.
+ * The program between the MTA and the Worker in `npm run prove -- inbound`. It reads one message from standard input. Like a
+ * receiving mail server, it adds an Authentication-Results field, with the verdicts of mailauth. Then it passes the message to
+ * `email()`. Arguments: the Worker's address, the envelope sender and recipient, the folder for the verdicts.
  */
 const [worker = '', from = '', to = '', folder = '.'] = process.argv.slice(2)
 const raw = (await text(process.stdin)).replace(/^From .*\r?\n/, '').replace(/\r?\n/g, '\r\n')
@@ -41,8 +41,8 @@ const answer = await fetch(`${worker}/cdn-cgi/handler/email?${query}`, {
   method: 'POST',
   body: headers + raw,
 })
-const said = await answer.text()
-if (!answer.ok || /"rejected?(?:Reason)?":\s*"/.test(said)) {
-  console.error(said)
+const reply = await answer.text()
+if (!answer.ok || /"rejected?(?:Reason)?":\s*"/.test(reply)) {
+  console.error(reply)
   process.exit(1)
 }

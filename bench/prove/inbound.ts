@@ -9,16 +9,16 @@ import { freePort, ROOT, sleep, startDev, startProgram } from '../../test/suppor
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
   console.log(`Usage: npm run prove -- inbound
 
-swaks and nodemailer hand messages to exim4. It passes them, with the Authentication-Results that mailauth finds, to the
-email() handler of the Worker under npm run dev. Needs root and the Debian packages swaks and exim4-daemon-heavy. Takes no
-arguments.`)
+Sends messages with swaks and nodemailer to exim4. exim4 adds the Authentication-Results of mailauth and passes each message
+to the email() handler of the Worker under npm run dev. Checks that the messages arrive complete and in the right thread.
+Needs root and the Debian packages swaks and exim4-daemon-heavy. Takes no arguments.`)
   process.exit(0)
 }
 
 const NEEDED = ['swaks', 'exim4']
 const missing = NEEDED.filter((name) => spawnSync('which', [name]).status !== 0)
 if (missing.length > 0) {
-  console.error(`Not installed: ${missing.join(', ')}. apt-get install -y swaks exim4-daemon-heavy`)
+  console.error(`Not installed: ${missing.join(', ')}. Run: apt-get install -y swaks exim4-daemon-heavy`)
   process.exit(2)
 }
 
@@ -45,12 +45,12 @@ try {
   ])
   const [first] = await arrived(key, 1)
   check(
-    'swaks to exim4 to the Worker',
+    'a message from swaks arrives through exim4',
     first?.subject === 'By swaks' && first.body_text?.includes('Hello from swaks.'),
   )
-  check('its sender', first?.from_address === 'ann@example.com' && first.from_agent_id === null)
+  check('its sender is right', first?.from_address === 'ann@example.com' && first.from_agent_id === null)
   check(
-    'its verdicts are those of mailauth',
+    'its authentication has the verdicts of mailauth',
     JSON.stringify(first?.authentication) === JSON.stringify(await verdicts()),
   )
 
@@ -59,7 +59,7 @@ try {
     method: 'POST',
     body: 'From: ann@example.com\r\nTo: nobody@moltpost.test\r\nMessage-ID: <x@example.com>\r\n\r\nx\r\n',
   })
-  check('an unknown recipient is refused in the dialogue', /550 5\.1\.1/.test(await refusal.text()))
+  check('an unknown recipient is refused with 550 5.1.1', /550 5\.1\.1/.test(await refusal.text()))
 
   const sent = await post(
     '/email/send',
@@ -81,13 +81,16 @@ try {
     attachments: [{ filename: 'plan.pdf', content: Buffer.from('%PDF-1.4') }],
   })
   const reply = (await arrived(key, 2))[0]
-  check('a reply by nodemailer lands in the thread of what it answers', reply?.thread_id === sent.thread_id)
-  check('it names the message it answers', reply?.in_reply_to === sent.message_id)
-  check('what is new in it', reply?.reply_text === 'Gladly.')
-  check('its attachment', reply?.attachments?.[0]?.filename === 'plan.pdf')
+  check(
+    'a reply from nodemailer arrives in the thread of the message that it answers',
+    reply?.thread_id === sent.thread_id,
+  )
+  check('the reply names the message that it answers', reply?.in_reply_to === sent.message_id)
+  check('its new text is separated from the quoted text', reply?.reply_text === 'Gladly.')
+  check('its attachment is kept', reply?.attachments?.[0]?.filename === 'plan.pdf')
   const { messages } = await get(`/email/thread/${sent.thread_id}`, key)
   check(
-    'the thread holds both, in order',
+    'the thread contains both messages, in order',
     messages.map(({ subject }: Mail) => subject).join() === 'A question,Re: A question',
   )
 
@@ -96,7 +99,7 @@ try {
       transport.sendMail({ from: 'carol@example.com', to: address, subject: `At once ${nth}`, text: 'x' }),
     ),
   )
-  check('five at once', (await arrived(key, 7)).length === 7)
+  check('five messages at the same time all arrive', (await arrived(key, 7)).length === 7)
 } catch (error) {
   failures.push(String(error))
   console.error(await readFile(join(folder, 'mainlog'), 'utf8').catch(() => exim.output()))
@@ -105,7 +108,7 @@ try {
   await server.kill('SIGTERM')
   await rm(folder, { recursive: true, force: true })
 }
-console.log(failures.length === 0 ? 'all of it arrived as it should' : `failed: ${failures.join('; ')}`)
+console.log(failures.length === 0 ? 'All checks passed.' : `Failed: ${failures.join('; ')}`)
 process.exit(failures.length === 0 ? 0 : 1)
 
 type Mail = {
@@ -125,7 +128,7 @@ function check(what: string, isSo: boolean | undefined) {
   if (!isSo) failures.push(what)
 }
 
-/** An MTA of our own, in the foreground. It passes every message to the Worker. */
+/** Starts exim4 with its own configuration. It passes every message to the Worker. */
 async function startExim() {
   const gateway = join(folder, 'gateway.sh')
   await writeFile(
@@ -191,10 +194,10 @@ async function eventually<Value>(ask: () => Promise<Value | undefined>): Promise
     if (value !== undefined) return value
     await sleep(200)
   }
-  throw new Error('it did not happen within 30 s')
+  throw new Error('no answer within 30 s was the expected one')
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever the wire brings
+// biome-ignore lint/suspicious/noExplicitAny: the type of an answer depends on the route
 type Wire = Record<string, any>
 
 async function get(path: string, key?: string): Promise<Wire> {

@@ -4,16 +4,16 @@ export type LeaseRecord = {
   at: string
   leaseId: string
   epoch: number
-  /** Who acted; not needed, since every entry names the holder. */
+  /** The agent that acted. Not used, because every entry names the holder. */
   agentId?: string
   holderId: string
   expiresAt: string
 }
 
-/** One attempt to hand a send for the contact to a carrier; `until` is null while its outcome is not known. */
+/** One attempt to give a send for the contact to a carrier, from `at` to `until`. `until` is null while the outcome is unknown. */
 export type Departure = { sendId: string; agentId: string | null; at: string; until: string | null }
 
-/** A send as `GET /v1/agent/sends/:requestId` returns it, as far as it matters here. */
+/** The fields of `GET /v1/agent/sends/:requestId` that are used here. */
 export type TracedSend = {
   requestId: string
   agentId: string | null
@@ -29,16 +29,18 @@ export type Violation = {
 
 export type Exclusivity = { holds: boolean; holders: number; departures: number; violations: Violation[] }
 
-/** How long after its last heartbeat an agent still holds what it holds, in ms. */
+/** How long after its last heartbeat an agent keeps its leases, in ms. */
 const ACTIVE_FOR_MS = 300_000
 
+/** The time for which one agent held the contact. */
 type Tenure = { leaseId: string; holderId: string; epoch: number; from: number; to: number }
 
 /**
- * Checks that one agent at a time held a contact: no moment has two holders, every grant has a greater epoch than all grants
- * before it, no lease comes back after its end, and no mail leaves for one agent while another holds the contact. Entries
- * may come in any order. `heartbeats` holds the last heartbeat of each agent; it bounds the leases whose end is not recorded.
- * Departures are timed by another clock, so one inside another agent's lease by at most `skewMs` is accepted.
+ * Checks that only one agent at a time held a contact: the contact never has two holders, every grant has a greater epoch than
+ * all grants before it, no lease continues after its end, and no agent's message leaves while another agent holds the contact.
+ * Entries may be in any order. `heartbeats` has the last heartbeat of each agent: if the end of a lease is not recorded, the
+ * lease ends five minutes after it. The times of departures come from another clock, so a departure may reach up to `skewMs`
+ * into another agent's lease.
  */
 export function checkExclusivity(
   history: LeaseRecord[],
@@ -91,8 +93,8 @@ export function checkExclusivity(
 }
 
 /**
- * The attempts of one send, each from its routing step to the delivery step with its outcome. A routing step without an
- * outcome is an open attempt while the send is in flight; otherwise no mail left.
+ * The attempts of one send. An attempt begins with a routing step and ends with the delivery step that has its outcome. If the
+ * outcome is missing and the send is in flight, the attempt is still under way. If the send is not in flight, no mail left.
  */
 export function departuresOf({ requestId, agentId, status, trace }: TracedSend): Departure[] {
   return trace.flatMap((step, position) => {
@@ -103,7 +105,7 @@ export function departuresOf({ requestId, agentId, status, trace }: TracedSend):
   })
 }
 
-/** The time of a lease, from its grant to its recorded end, or else to the latest moment that it can have been valid. */
+/** The time from the grant of a lease to its recorded end. If no end is recorded: to the last moment at which it may be valid. */
 function tenureOf(
   leaseId: string,
   entries: LeaseRecord[],

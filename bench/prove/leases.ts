@@ -11,17 +11,22 @@ import {
 const HELP = `Usage: npm run prove -- leases [options] FILE...
        npm run prove -- leases [options] --base-url URL --key KEY --contact EMAIL
 
-Checks that one agent at a time held a contact: no moment has two holders, every grant has a greater epoch than all grants
-before it, no lease comes back after its end, and no mail leaves for one agent while another holds the contact. Reads the
-lease history, the sends and the heartbeats from a running Moltpost, or from files of
-{"history": [...], "departures": [{"sendId", "agentId", "at", "until"}], "heartbeats": {"<agentId>": "<time>"}}, or of a
-history alone. Exits with 1 if a rule is violated, with 2 if there is nothing to read.
+Checks that only one agent at a time held a contact:
+- the contact never has two holders
+- every grant has a greater epoch than all grants before it
+- no lease continues after its end
+- no agent's message leaves while another agent holds the contact
+
+Reads the lease history, the sends and the heartbeats from a running Moltpost, or from files. A file contains
+{"history": [...], "departures": [{"sendId", "agentId", "at", "until"}], "heartbeats": {"<agentId>": "<time>"}}
+or only a history. A departure is one attempt to give a send to a carrier. Exits with 1 if a rule is violated, with 2 if
+nothing can be read.
 
   --base-url URL  address of Moltpost
   --key KEY       a key of the tenant with the read permission
   --contact EMAIL the contact whose history is checked
-  --save FILE     save the evidence to a file that can be checked again later
-  --skew MS       accept a departure inside another agent's lease by at most this much (default 0)
+  --save FILE     save what was read to a file that this program can check again
+  --skew MS       accept a departure that reaches up to MS ms into another agent's lease (default 0)
   --json          print the verdicts as JSON
   --help          print this`
 
@@ -93,7 +98,7 @@ async function fromFile(file: string): Promise<Evidence> {
     | Page<LeaseRecord>
     | LeaseRecord[]
   const history = Array.isArray(parsed) ? parsed : 'items' in parsed ? parsed.items : parsed.history
-  if (!Array.isArray(history)) throw new Error(`${file} holds no lease history`)
+  if (!Array.isArray(history)) throw new Error(`${file} contains no lease history`)
   const { departures = [], heartbeats = {} } = Array.isArray(parsed) || 'items' in parsed ? {} : parsed
   return { history, departures, heartbeats }
 }

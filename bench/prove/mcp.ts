@@ -14,18 +14,17 @@ const CONFORMANCE = '@modelcontextprotocol/conformance@0.1.16'
 
 const HELP = `Usage: npm run prove -- mcp [options]
 
-Starts the development server and lets the protocol's own programs judge /mcp: the Inspector's command line lists the tools
-(strictly: a schema that some client could not read fails), calls every one of them with a key, and is refused without; the
-official conformance suite runs those of its scenarios that need no tools of its own making, DNS rebinding among them. The
-suite knows no keys, so a proxy on loopback adds one and leaves all else as it is. Exits 1 where anything is not as it
-should be.
+Starts the development server and checks /mcp with two official programs. The Inspector lists the tools in strict mode, where
+a schema that some client cannot read is an error. Then it calls every tool with a key, and must be refused without one.
+The conformance suite runs its scenarios that need no test tools; DNS rebinding is one of them. The suite sends no keys, so
+a proxy on loopback adds one. Exits with 1 if a check fails.
 
-  --programs DIR   a folder whose node_modules hold ${INSPECTOR}
-                   and ${CONFORMANCE}; without it npx fetches them
-  --at URL         a development server that runs already, with AUTO_CLAIM=1
+  --programs DIR   a folder with ${INSPECTOR} and
+                   ${CONFORMANCE} in node_modules (default: run them with npx)
+  --at URL         use this running development server; it must run with AUTO_CLAIM=1
   --help           print this`
 
-/** Scenarios that ask for nothing but the protocol; the others call tools and resources that only a test server has. */
+/** The scenarios that need only the protocol. The others call tools and resources that only a test server has. */
 const SCENARIOS = [
   'server-initialize',
   'ping',
@@ -66,10 +65,10 @@ try {
   await dev?.kill()
   await rm(state, { recursive: true, force: true })
 }
-console.log(failures.length === 0 ? '\nAll as it should be.' : `\n${failures.length} not as it should be.`)
+console.log(failures.length === 0 ? '\nAll checks passed.' : `\n${failures.length} checks failed.`)
 process.exitCode = failures.length === 0 ? 0 : 1
 
-/** The key of an agent that has been written to by another, and may send. */
+/** Registers an agent that may send and has one message in its inbox. Returns its key. */
 async function newAgent(): Promise<string> {
   const register = async (name: string) =>
     await post<{ api_key: string; agent: { email: string } }>('/v1/agents/register', { name })
@@ -98,7 +97,7 @@ async function inspectEverything(key: string) {
     ])
 
   const listed = await inspect(['--method', 'tools/list', '--strict'])
-  check(listed.code === 0, 'the Inspector lists the tools and finds their schemas portable')
+  check(listed.code === 0, 'the Inspector lists the tools, and every client can read their schemas')
   const { tools } = JSON.parse(listed.output) as { tools: { name: string }[] }
   const called = new Map<string, Record<string, unknown>>()
   const call = async (name: string, given: Record<string, string> = {}, as = key) => {
@@ -152,20 +151,23 @@ async function inspectEverything(key: string) {
     await call(name, given)
   }
   const missed = tools.filter(({ name }) => !called.has(name)).map(({ name }) => name)
-  check(missed.length === 0, `every one of the ${tools.length} tools was called ${missed.join(', ')}`)
+  check(
+    missed.length === 0,
+    `every one of the ${tools.length} tools was called, not: ${missed.join(', ') || 'none'}`,
+  )
 
   for (const [who, as] of [
     ['no key', null],
-    ["nobody's key", `${DEMO_OWNER_KEY.slice(0, -1)}0`],
+    ['an unknown key', `${DEMO_OWNER_KEY.slice(0, -1)}0`],
   ] as const) {
     for (const args of [
       ['--method', 'tools/list'],
       ['--method', 'tools/call', '--tool-name', 'whoami'],
     ]) {
       const refused = await inspect(args, as)
-      // Without a terminal to sign in at, the Inspector says of a 401 that it needs to.
-      const isTold = refused.code !== 0 && /401|unauthori[sz]ed|auth_required/i.test(refused.output)
-      check(isTold, `with ${who} the Inspector is refused ${args[1]}`)
+      // After a 401 the Inspector wants to sign in. Without a terminal it reports that it cannot.
+      const isRefused = refused.code !== 0 && /401|unauthori[sz]ed|auth_required/i.test(refused.output)
+      check(isRefused, `with ${who} the Inspector is refused ${args[1]}`)
     }
   }
 }
@@ -187,7 +189,7 @@ async function conform(key: string) {
   proxy.closeAllConnections()
 }
 
-/** Hands a request on with a key, and with its own Host and Origin: what those are is the door's to judge. */
+/** Forwards a request with a key added. Host and Origin stay as they are, because the Worker must check them. */
 async function forward(from: IncomingMessage, to: ServerResponse, key: string) {
   const headers = { ...from.headers, authorization: `Bearer ${key}` }
   const onward = request(at, { method: from.method ?? 'GET', headers }, (answer) => {
@@ -198,7 +200,7 @@ async function forward(from: IncomingMessage, to: ServerResponse, key: string) {
   from.pipe(onward)
 }
 
-/** Runs one of the protocol's programs and gives what it printed. */
+/** Runs one of the two programs. Returns its exit code and what it printed. */
 async function run(name: string, args: string[]): Promise<{ code: number; output: string }> {
   const command =
     name
@@ -215,13 +217,13 @@ async function run(name: string, args: string[]): Promise<{ code: number; output
     timeout: WITHIN_MS,
   })
   let output = ''
-  let said = ''
+  let errors = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     output += chunk
   })
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    said += chunk
+    errors += chunk
   })
   const [code] = (await once(child, 'close')) as [number | null]
-  return { code: code ?? 1, output: code === 0 ? output : `${output}${said}` }
+  return { code: code ?? 1, output: code === 0 ? output : `${output}${errors}` }
 }

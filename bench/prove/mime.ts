@@ -5,11 +5,11 @@ import { readMail } from '../../src/core/reading/mime/mail.ts'
 
 const HELP = `Usage: npm run prove -- mime DIR [options]
 
-Reads every message file below DIR, then mutations of them, as inbound mail: none may make the reader throw or fail, none
-may lose its content, and 99 of 100 must be read within 250 ms. Exits 1 when one of these does not hold.
+Reads every message in the folder DIR as inbound mail, then mutations of these messages. The reader must not throw or fail,
+must find the content of each message, and must read 99 of 100 messages within 250 ms. Exits with 1 if one of these fails.
 
-  --mutations N  mutations to read (default 10000)
-  --seed N       chooses the mutations; the same seed gives the same ones (default 1)
+  --mutations N  number of mutations (default 10000)
+  --seed N       seed of the mutations (default 1)
   --json         print the figures as JSON
   --help         print this`
 
@@ -32,7 +32,7 @@ if (values.help) {
 const [folder] = positionals
 const isFolder = folder !== undefined && (await stat(folder).catch(() => null))?.isDirectory()
 if (!folder || !isFolder)
-  fail(`${folder ? `There is no folder ${folder}.` : 'No folder is given.'}\n\n${HELP}`)
+  fail(`${folder ? `The folder ${folder} does not exist.` : 'Name a folder.'}\n\n${HELP}`)
 const mutations = count('mutations')
 const seed = count('seed')
 
@@ -55,7 +55,7 @@ const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
 const messages = await Promise.all(
   names.map(async (name) => ({ name, raw: (await readFile(name)).toString('latin1') })),
 )
-if (messages.length === 0) fail(`There is no message below ${folder}.`)
+if (messages.length === 0) fail(`The folder ${folder} contains no messages.`)
 
 const MUTATIONS: readonly (readonly [label: string, change: (raw: string) => string])[] = [
   ['drop a field', (raw) => inHeader(raw, (fields, at) => fields.splice(at, 1))],
@@ -91,18 +91,18 @@ const MUTATIONS: readonly (readonly [label: string, change: (raw: string) => str
 ] // biome-ignore format: a table
 
 const next = random(seed)
-// The first reading of a process compiles the reader: it is no figure of any message.
+// The first reading is slow, because the reader is compiled then. So it is not measured.
 for (const { raw } of messages) await readMail(Buffer.from(raw, 'latin1'), HOP).catch(() => null)
-const asTheyAre = await prove(messages)
+const unchanged = await prove(messages)
 const mutated = await prove(mutate(mutations))
-const holds = [asTheyAre, mutated].every(
+const holds = [unchanged, mutated].every(
   ({ uncaught, lost, p99Ms }) => uncaught === 0 && lost === 0 && p99Ms <= WITHIN_MS,
 )
 if (values.json)
-  console.log(JSON.stringify({ seed, messages: asTheyAre, mutations: mutated, holds }, null, 2))
+  console.log(JSON.stringify({ seed, messages: unchanged, mutations: mutated, holds }, null, 2))
 else
   console.log(
-    `${line('messages', asTheyAre)}\n${line('mutations', mutated)}\n${holds ? 'Holds.' : 'DOES NOT HOLD.'}`,
+    `${line('messages', unchanged)}\n${line('mutations', mutated)}\n${holds ? 'Holds.' : 'DOES NOT HOLD.'}`,
   )
 process.exit(holds ? 0 : 1)
 
@@ -128,8 +128,8 @@ async function prove(given: Iterable<{ name: string; raw: string }>): Promise<Fi
     }
     if (mail.unreadable) figures.unreadable[mail.unreadable] = (figures.unreadable[mail.unreadable] ?? 0) + 1
     if (mail.ambiguities.length > 0) figures.ambiguous++
-    const isTold = Boolean(mail.text || mail.html || mail.files.length > 0 || mail.unreadable)
-    if (!isTold && hasBody(raw)) {
+    const hasContent = Boolean(mail.text || mail.html || mail.files.length > 0 || mail.unreadable)
+    if (!hasContent && hasBody(raw)) {
       figures.lost++
       figures.problems.push(`lost: ${name}`)
     }
@@ -139,7 +139,7 @@ async function prove(given: Iterable<{ name: string; raw: string }>): Promise<Fi
   return { read: times.length, ...figures, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) }
 }
 
-/** Whether anything but blanks, part headers and delimiters stands below the header. */
+/** Whether the body contains more than blank lines, part headers and delimiters. */
 function hasBody(raw: string) {
   const begin = /(?:^|\n)\r*\n/.exec(raw)
   const lines = begin ? raw.slice(begin.index).split(/[\r\n]+/) : []
@@ -163,11 +163,11 @@ function* mutate(wanted: number) {
 
 function pick<T>(list: readonly T[]): T {
   const found = list[Math.floor(next() * list.length)]
-  if (found === undefined) throw new Error('Nothing to pick from')
+  if (found === undefined) throw new Error('the list is empty')
   return found
 }
 
-/** The lines of the header, folded ones with their field, and what follows. */
+/** Splits a message into its header fields, with their folded lines, and the rest. */
 function split(raw: string) {
   const end = /\r*\n\r*\n/.exec(raw)?.index ?? raw.length
   return { fields: raw.slice(0, end).split(/\r*\n(?![ \t])/), rest: raw.slice(end) }
@@ -179,7 +179,7 @@ function inHeader(raw: string, change: (fields: string[], at: number) => void) {
   return fields.join('\r\n') + rest
 }
 
-/** One of the places where the pattern stands, replaced. */
+/** Replaces one random match of the pattern. */
 function atOne(raw: string, pattern: RegExp, replacement: (found: string) => string) {
   const found = [...raw.matchAll(pattern)]
   if (found.length === 0) return raw
@@ -205,7 +205,7 @@ function line(
   ].join('\n')
 }
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
+/** Random numbers from 0 to 1 (mulberry32). The same seed gives the same numbers. */
 function random(start: number) {
   let state = start
   return () => {
@@ -218,7 +218,9 @@ function random(start: number) {
 
 function count(name: 'mutations' | 'seed') {
   const given = Number(values[name])
-  return Number.isInteger(given) && given >= 0 ? given : fail(`--${name} takes a whole number.`)
+  return Number.isInteger(given) && given >= 0
+    ? given
+    : fail(`--${name} must be a whole number, not "${values[name]}".`)
 }
 
 function fail(message: string): never {

@@ -13,8 +13,9 @@ const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium'
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
   console.log(`Usage: npm run prove -- portal
 
-Measures the first byte and DOM ready of the portal's overview for an account with 10,000 sends, and compares them with
-/health and a static page. CHROMIUM names the browser (default /usr/bin/chromium). Takes no arguments.`)
+Measures how long the portal's overview takes for an account with 10,000 sends: until the first byte, and until the DOM is
+ready. Compares both with /health and with a static page. The variable CHROMIUM names the browser (default
+/usr/bin/chromium). Takes no arguments.`)
   process.exit(0)
 }
 
@@ -44,7 +45,7 @@ Overview of ${SENDS} sends, medians of ${TIMES} visits
 
 async function send(batch: number) {
   const sends = Array.from({ length: AT_ONCE }, (_, position) => ({
-    // Nine of ten are blocked, so that the machine is not busy delivering while it is measured.
+    // Nine of ten sends are blocked, so that the machine has little to deliver during the measurement.
     recipientEmail: position % 10 === 0 ? `reader-${batch}-${position}@example.com` : 'bob@example.com',
     dedupeKey: `portal-${batch}-${position}`,
     payload: { firstName: 'Ann', trialDays: 14 },
@@ -62,7 +63,7 @@ async function send(batch: number) {
   await response.body?.cancel()
 }
 
-/** Waits until nothing is on its way any more, so that it is the page that is measured and not the queues. */
+/** Waits until no send is under way, so that the queues do not disturb the measurement. */
 async function atRest() {
   const underway = 'judging,queued,rendering,ready,claimed,in_flight,retry_wait,accepted'
   for (let left = 600; left > 0; left--) {
@@ -73,7 +74,7 @@ async function atRest() {
     if (items.length === 0) return
     await sleep(1_000)
   }
-  throw new Error('the sends do not come to rest')
+  throw new Error('some sends are still under way after 10 minutes')
 }
 
 async function median(page: Page, path: string) {
@@ -87,7 +88,7 @@ async function median(page: Page, path: string) {
           domContentLoadedEventEnd: number
           requestStart: number
         }[]
-        if (!timing) throw new Error('the browser tells no times')
+        if (!timing) throw new Error('the browser reports no times')
         return {
           firstByte: timing.responseStart - timing.requestStart,
           ready: timing.domContentLoadedEventEnd - timing.requestStart,

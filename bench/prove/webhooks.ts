@@ -13,25 +13,29 @@ import { sleep, startDev } from '../../test/support/program.ts'
 
 const HELP = `Usage: npm run prove -- webhooks [options]
 
-Starts the development server and three endpoints on loopback, and lets events happen at a steady rate, by turns: with the
-healthy webhook alone, the others being switched off; in good times, when all three answer; and in bad ones, when the second
-fails 30 % of all attempts and the third hangs. After bad times the run mends them and moves the retry plan forward (in the
-database: \`next_at\` of what waits becomes now), until every delivery is delivered or listed as dead. Exits 1 where an event
-is missing at an endpoint, where an attempt bears another id or other bytes than the first, where a signature does not
-verify, or where in the median turn the 95th percentile of the healthy webhook's latency in bad times is more than 10 %
-above that alone.
+Starts the development server and three webhook endpoints on loopback. Each turn publishes events at a steady rate, in three
+phases:
+- alone: only the healthy endpoint gets events; the other two webhooks are switched off
+- good: all three endpoints answer
+- bad: the second endpoint fails 30 % of its attempts, and the third hangs
+After the bad phase the third endpoint answers again. All waiting deliveries become due at once (\`next_at\` in the database),
+again and again, until each one is delivered or dead.
 
-  --events N     events in bad times (default 2000)
-  --turns N      turns of good and bad times that they are spread over (default 5)
-  --rate N       events a second (default 10)
+Exits with 1 if an endpoint misses an event, if a repeated attempt has another id or other bytes, if a signature does not
+verify, or if the healthy endpoint is slower in the bad phase: in the median turn, the 95th percentile of its latency may be
+at most 10 % above that of the phase alone.
+
+  --events N     events in all bad phases together (default 2000)
+  --turns N      number of turns (default 5)
+  --rate N       events per second (default 10)
   --seed N       decides which attempts fail (default 1)
   --help         print this`
 
-/** Events before the measurement, so that the program is warm. */
+/** Events before the measurement, to warm up. */
 const WARM = 100
 const FAILS = 0.3
 const WITHIN = 1.1
-/** How long everything may take to come to rest once the plan is moved forward, in ms. */
+/** How long it may take until no delivery waits, after a bad phase, in ms. */
 const REST_WITHIN_MS = 180_000
 
 type Heard = {
@@ -39,8 +43,8 @@ type Heard = {
   at: number
   createdAt: number
   bytes: string
-  isBelieved: boolean
-  isSame: boolean
+  isVerified: boolean
+  isIdOfEvent: boolean
 }
 type Endpoint = { url: string; secret: string; id: string; heard: Heard[]; answer: () => number | null }
 type Delivery = { state: string; eventId: string; attempts: number }
@@ -72,7 +76,7 @@ const server = await startDev(state, { EGRESS_ALLOW: receiver.host })
 const problems: string[] = []
 try {
   for (const one of [healthy, failing, hanging]) await subscribe(one)
-  await happen('warm', WARM)
+  await causeEvents('warm', WARM)
   const seen: { alone: number[]; good: number[]; bad: number[] }[] = []
   const each = Math.ceil(events / turns)
   const half = Math.ceil(each / 2)
@@ -80,21 +84,21 @@ try {
   let hung = 0
   for (let turn = 1; turn <= turns; turn++) {
     await switchTo([failing, hanging], false)
-    const alone = await during(() => happen(`alone.${turn}`, half))
+    const alone = await during(() => causeEvents(`alone.${turn}`, half))
     await switchTo([failing, hanging], true)
-    const good = await during(() => happen(`good.${turn}`, half))
+    const good = await during(() => causeEvents(`good.${turn}`, half))
     failing.answer = () => (next() < FAILS ? 500 : 200)
     hanging.answer = () => {
       hung += 1
       return null
     }
-    const bad = await during(() => happen(`bad.${turn}`, each))
+    const bad = await during(() => causeEvents(`bad.${turn}`, each))
     seen.push({ alone, good, bad })
     hanging.answer = () => 200
-    moved += await bringToRest([failing, hanging])
+    moved += await makeDue([failing, hanging])
     failing.answer = () => 200
     note(
-      `turn ${turn}: p95 ${[alone, good, bad].map((each) => percentile(each, 0.95)).join(', ')} ms alone, in good times and in bad ones`,
+      `turn ${turn}: p95 ${[alone, good, bad].map((each) => percentile(each, 0.95)).join(', ')} ms in the phases alone, good and bad`,
     )
   }
   const many = WARM + turns * (each + half)
@@ -111,19 +115,21 @@ try {
     good: seen.flatMap((turn) => turn.good),
     bad: seen.flatMap((turn) => turn.bad),
   }
-  // Turn against turn, so that a moment at which the machine did something else does not decide.
+  // The ratio is taken for each turn, so that one slow moment of the machine does not decide the result.
   const ratio = percentile(
     seen.map((turn) => percentile(turn.bad, 0.95) / percentile(turn.alone, 0.95)),
     0.5,
   )
   if (ratio > WITHIN)
-    problems.push(`in bad times p95 of the healthy one is ${ratio.toFixed(2)} times what it is alone`)
+    problems.push(
+      `in the bad phase, p95 of the healthy endpoint is ${ratio.toFixed(2)} times that of the phase alone`,
+    )
   console.log(
     [
-      `healthy endpoint, p95 in bad times : alone    ${ratio.toFixed(3)} in the median turn; all together ${compare(bad, alone)}`,
-      `healthy endpoint, in good times : alone        all together ${compare(good, alone)}`,
+      `healthy endpoint, p95 bad : alone   ${ratio.toFixed(3)} in the median turn; all turns ${compare(bad, alone)}`,
+      `healthy endpoint, p95 good : alone  all turns ${compare(good, alone)}`,
       ...[healthy, failing, hanging].map((one, index) => figures(one, lists[index] ?? [])),
-      `attempts that hung: ${hung}, for ${turns * each} events; the plan was moved forward ${moved} times`,
+      `attempts that hung: ${hung}, for ${turns * each} events; waiting deliveries were made due ${moved} times`,
     ].join('\n'),
   )
 } finally {
@@ -140,19 +146,22 @@ process.exit(problems.length === 0 ? 0 : 1)
 
 function check(name: string, { heard }: Endpoint, list: Delivery[], wanted: number) {
   const byId = Map.groupBy(heard, ({ id }) => id)
-  if (list.length !== wanted) problems.push(`${name}: ${list.length} deliveries of ${wanted} events`)
+  if (list.length !== wanted) problems.push(`${name}: ${list.length} deliveries for ${wanted} events`)
   if (new Set(list.map(({ eventId }) => eventId)).size !== list.length)
-    problems.push(`${name}: one event twice`)
+    problems.push(`${name}: one event has two deliveries`)
   for (const { state: at, eventId } of list) {
     if (at !== 'delivered' && at !== 'dead') problems.push(`${name}: ${eventId} is ${at}`)
     if (at === 'delivered' && !byId.has(eventId)) problems.push(`${name}: ${eventId} is missing`)
   }
   const known = new Set(list.map(({ eventId }) => eventId))
   for (const [id, attempts] of byId) {
-    if (!known.has(id)) problems.push(`${name}: ${id} is no event`)
-    if (new Set(attempts.map(({ bytes }) => bytes)).size > 1) problems.push(`${name}: ${id} in other bytes`)
-    if (attempts.some(({ isBelieved }) => !isBelieved)) problems.push(`${name}: ${id} does not verify`)
-    if (attempts.some(({ isSame }) => !isSame)) problems.push(`${name}: ${id} is not the id of its event`)
+    if (!known.has(id)) problems.push(`${name}: ${id} is not the id of an event`)
+    if (new Set(attempts.map(({ bytes }) => bytes)).size > 1)
+      problems.push(`${name}: two attempts of ${id} have different bytes`)
+    if (attempts.some(({ isVerified }) => !isVerified))
+      problems.push(`${name}: the signature of ${id} does not verify`)
+    if (attempts.some(({ isIdOfEvent }) => !isIdOfEvent))
+      problems.push(`${name}: ${id} and the id in the body differ`)
   }
 }
 
@@ -168,8 +177,8 @@ function figures({ url, heard }: Endpoint, list: Delivery[]): string {
   return `${url.split('/').at(-1)}: ${delivered} delivered + ${dead} dead of ${list.length}; ${(heard.length / ids).toFixed(2)} attempts for each id`
 }
 
-/** Lets events happen at the rate asked for, by putting addresses on a list. */
-async function happen(name: string, many: number): Promise<number> {
+/** Causes events at the given rate: each is a new suppression. */
+async function causeEvents(name: string, many: number): Promise<number> {
   const begun = Date.now()
   const calls: Promise<unknown>[] = []
   for (let index = 0; index < many; index++) {
@@ -197,19 +206,19 @@ async function switchTo(those: Endpoint[], enabled: boolean) {
   for (const { id } of those) await call('PATCH', `/v1/agent/webhooks/${id}`, { enabled })
 }
 
-/** The latencies at the healthy endpoint, in ms, of what happens meanwhile: from the event to its arrival. */
+/** Runs `work`, which causes events. Returns their latencies in ms, from the event to its arrival at the healthy endpoint. */
 async function during(work: () => Promise<number>): Promise<number[]> {
   const from = healthy.heard.length
   const many = await work()
   const { heard } = healthy
   for (const until = Date.now() + 60_000; heard.length < from + many && Date.now() < until; ) await sleep(100)
   if (heard.length < from + many)
-    problems.push(`healthy: ${from + many - heard.length} events had not arrived`)
+    problems.push(`healthy: ${from + many - heard.length} events did not arrive within 60 s`)
   return heard.slice(from).map(({ at, createdAt }) => at - createdAt)
 }
 
-/** Moves the time of what waits to now, again and again, until nothing waits. Returns how often. */
-async function bringToRest(those: Endpoint[]): Promise<number> {
+/** Makes all waiting deliveries due, again and again, until none waits. Returns how often. */
+async function makeDue(those: Endpoint[]): Promise<number> {
   const db = devDatabase(state)
   try {
     const move = db.prepare(
@@ -261,7 +270,7 @@ function endpoint(name: string, answer: () => number | null): Endpoint {
   return made
 }
 
-/** The far side of all webhooks: writes down what comes, and answers as the endpoint of that path does. */
+/** Starts the server of all endpoints. It records each request, and the endpoint of the path decides the answer. */
 async function startReceiver() {
   const server = createServer(async (request, response) => {
     const at = Date.now()
@@ -280,8 +289,8 @@ async function startReceiver() {
       at,
       createdAt: Date.parse(event.created_at),
       bytes: createHash('sha256').update(body).digest('hex'),
-      isBelieved: believes(one.secret, body, headers),
-      isSame: event.id === id,
+      isVerified: verifies(one.secret, body, headers),
+      isIdOfEvent: event.id === id,
     })
     const status = one.answer()
     if (status !== null) response.writeHead(status).end('thank you')
@@ -296,7 +305,7 @@ async function startReceiver() {
   }
 }
 
-function believes(secret: string, body: string, headers: Record<string, string>): boolean {
+function verifies(secret: string, body: string, headers: Record<string, string>): boolean {
   try {
     new Webhook(secret).verify(body, headers)
     return true
@@ -310,7 +319,7 @@ function percentile(values: number[], part: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN
 }
 
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
+/** Random numbers from 0 to 1 (mulberry32). The same seed gives the same numbers. */
 function random(from: number): () => number {
   let at = from >>> 0
   return () => {

@@ -7,7 +7,7 @@ import type { Env } from '../../src/env.ts'
 
 export type BenchEnv = Env & { BENCH_WINDOW: DurableObjectNamespace<BenchWindow> }
 
-/** The floor's object: one row per scope, counted up by one synchronous statement. */
+/** The Durable Object of the floor: one counter for each scope, raised by one synchronous statement. */
 export class BenchWindow extends DurableObject {
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env as never)
@@ -57,7 +57,7 @@ const WRITES = {
   recipient: `INSERT INTO send_recipients
       (tenant_id, contact, send_id, mailbox_id, email, state, created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?2, 'pending', ?5, ?5)`,
-  // Four rows, so that the floor writes the eight rows that a send may write.
+  // Four rows, so that the floor writes as many rows as a send may write: eight.
   trace: `INSERT INTO traces (tenant_id, send_id, seq, kind, at, body)
     VALUES (?1, ?2, 0, 'decision', ?3, ?4), (?1, ?2, 1, 'decision', ?3, ?4),
       (?1, ?2, 2, 'decision', ?3, ?4), (?1, ?2, 3, 'decision', ?3, ?4)`,
@@ -67,8 +67,8 @@ const MINUTE_MS = 60_000
 const TRACE = JSON.stringify({ policyVersion: 1, allow: true, rules: 6 })
 
 /**
- * The least that a send can cost: its body validated, its facts read in one database call, one object call, one
- * database call that writes, one queue message. It decides nothing.
+ * The floor: the least that a send can cost. It validates the body, reads the facts in one database call, calls one object,
+ * writes in one database call and puts one message into a queue. It decides nothing.
  */
 export const floor = new Hono<{ Bindings: BenchEnv }>().post('/', async (c) => {
   const body = Body.safeParse(await c.req.json())

@@ -8,7 +8,7 @@ export type Tenant = { tenantId: string; mailboxId: string; secret: string }
 
 export type World = {
   address: URL
-  /** The state lies in memory, so that no sync to a disk takes part in what is measured. */
+  /** Whether the state is in memory. Then no write to a disk is measured. */
   isInMemory: boolean
   tenants: Tenant[]
   end: () => Promise<void>
@@ -17,7 +17,7 @@ export type World = {
 const root = join(import.meta.dirname, '../..')
 const MEMORY = '/dev/shm'
 
-/** One local Worker on a state of its own: the bindings of wrangler.toml and the floor's object, nothing consumed. */
+/** Starts a local Worker with an empty state, the bindings of wrangler.toml and the object of the floor. No queue is consumed. */
 export async function openWorld(tenantCount: number): Promise<World> {
   const isInMemory = isWritable(MEMORY)
   const state = mkdtempSync(join(isInMemory ? MEMORY : tmpdir(), 'moltpost-bench-'))
@@ -32,7 +32,7 @@ export async function openWorld(tenantCount: number): Promise<World> {
       port: 0,
       resourcePersistencePath: state,
       log: new NoOpLog(),
-      // What the Worker writes to its log costs what it costs; it need not be read here.
+      // The Worker still writes its log, and this cost is measured. Nobody needs to read the log here.
       handleStructuredLogs: () => undefined,
       logRequests: false,
       unsafeObservability: false,
@@ -46,7 +46,7 @@ export async function openWorld(tenantCount: number): Promise<World> {
     method: 'POST',
     body: JSON.stringify({ count: tenantCount }),
   })
-  if (!response.ok) throw new Error(`seeding was answered ${response.status}: ${await response.text()}`)
+  if (!response.ok) throw new Error(`POST /bench/seed: ${response.status} ${await response.text()}`)
   return {
     address,
     isInMemory,
@@ -58,9 +58,9 @@ export async function openWorld(tenantCount: number): Promise<World> {
   }
 }
 
-/** What wrangler.toml binds, as it would be deployed: no LOCAL, no cron, and queues that nobody empties. */
+/** The options from wrangler.toml, as on a deployed Worker: without LOCAL. Cron and the consumers of the queues are off. */
 async function workerOptions() {
-  // Wrangler prints what it reads; standard output is the report's.
+  // Otherwise Wrangler prints to standard output, which is only for the report.
   process.env.WRANGLER_LOG = 'error'
   const { unstable_getMiniflareWorkerOptions } = await import('wrangler')
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, 'wrangler.toml'))

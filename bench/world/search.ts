@@ -9,7 +9,7 @@ import type { BenchEnv } from './floor.ts'
 
 const Place = z.object({ tenantId: z.string(), mailboxId: z.string() })
 const Mails = Place.extend({
-  /** How many came before. */
+  /** How many messages were stored before these. */
   after: z.number().int().default(0),
   mails: z
     .array(
@@ -24,10 +24,10 @@ const Mails = Place.extend({
     .max(500),
 })
 
-/** Fills a mailbox with mail and asks it, for the evaluation and for the benchmark of search. */
+/** Routes for the evaluation and the benchmark of search: they fill a mailbox and search it. */
 export const search = new Hono<{ Bindings: BenchEnv }>()
 
-/** Stores and indexes mail; the later in the list, the newer. */
+/** Stores and indexes messages, oldest first. */
 search.post('/mails', async (c) => {
   const { tenantId, mailboxId, mails, after } = Mails.parse(await c.req.json())
   const { DB } = c.env
@@ -57,7 +57,7 @@ const Question = Place.extend({
   arms: z.array(z.enum(['keyword', 'embedded', 'model'])),
 })
 
-/** The ids of the ten best by these ways of looking. */
+/** Returns the ids of the ten best results. `arms` are the kinds of search to use. */
 search.post('/ask', async (c) => {
   const { tenantId, mailboxId, q, arms } = Question.parse(await c.req.json())
   const ctx = newCtx(c.env, new Date(), tenantId, { kind: 'system', name: 'bench' })
@@ -65,14 +65,14 @@ search.post('/ask', async (c) => {
   return c.json({ ids: found.map(({ id }) => id) })
 })
 
-/** What the full-text index is asked where this is searched for. */
+/** Returns the full-text expression for a search. */
 search.post('/match', async (c) => {
   const { tenantId, mailboxId, q } = Place.extend({ q: z.string() }).parse(await c.req.json())
   const { any } = matchExpressions(parseQuery(q), await scopeToken('message', tenantId, mailboxId))
   return c.json({ match: any })
 })
 
-/** The least that a search can cost: one full-text query on the same rows, best first. */
+/** The least that a search can cost: one full-text query over the same rows, sorted by rank. */
 search.post('/bare', async (c) => {
   const { match } = z.object({ match: z.string() }).parse(await c.req.json())
   const { results } = await c.env.DB.prepare(

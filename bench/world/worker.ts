@@ -54,7 +54,7 @@ bench.post('/bench/list', async (c) => {
   return c.json({ results: results.map(({ status, requestId }) => ({ status, requestId })) })
 })
 
-/** Migrates the empty database and opens that many tenants, each with all that its sends need. */
+/** Migrates the empty database and opens `count` tenants. Each has everything that its sends need. */
 bench.post('/bench/seed', async (c) => {
   const { count } = z.object({ count: z.number().int() }).parse(await c.req.json())
   await migrateLocally(c.env)
