@@ -7,7 +7,7 @@ import worker from '../../src/index.ts'
 import { plant, type Request as Written, writingRoutes } from '../support/fields.ts'
 import { ENTRIES, newWorld, type World } from '../support/matrix.ts'
 import { quiet } from '../support/matrix-dump.ts'
-import { everythingStored, killedBefore, overheard, type Stored } from '../support/stored.ts'
+import { everythingStored, killedBefore, recordingBells, type Stored } from '../support/stored.ts'
 import { call, eventually, grant } from '../support/tenant.ts'
 
 /** Letters only, so that a canary is always one word. Nine letters, so that they can be recognised in base64, too. */
@@ -25,7 +25,7 @@ test('text written into any field of any endpoint is in the export, and nowhere 
     canaries.set(word, name)
     return word
   }
-  const { env: heard, bells } = overheard()
+  const { env: heard, bells } = recordingBells()
   const broken: string[] = []
   const ask = async (by: Record<string, string>, { method, path, query, body, headers }: Written) => {
     const url = `http://moltpost.test${path.join('/')}?${new URLSearchParams(query)}`

@@ -5,7 +5,7 @@ import { app } from '../../src/app.ts'
 import { readMetrics } from '../../src/core/overview/metrics/read.ts'
 import { quiet, sql } from '../support/matrix-dump.ts'
 import { peers } from '../support/peer-letter.ts'
-import { overheard, wholeScans } from '../support/plans.ts'
+import { recordingStatements, wholeScans } from '../support/plans.ts'
 import { call, newTenant } from '../support/tenant.ts'
 
 const OPERATOR = env.OPERATOR_KEY ?? ''
@@ -15,7 +15,7 @@ type Read = (name: string, labels?: Record<string, string>) => number
 /** The values as a Prometheus parser reads them. A missing value is 0. */
 async function scrape(now = new Date(), carriers: string[] = []): Promise<Read> {
   // Anew, whatever was asked for within five seconds.
-  const families = parse(await readMetrics({ ...env, DB: overheard().env.DB }, now, carriers))
+  const families = parse(await readMetrics({ ...env, DB: recordingStatements().env.DB }, now, carriers))
   return (name, labels = {}) => {
     const family = families.find((each) => each.name === name)
     if (!family) throw new Error(`there is no ${name}`)
@@ -161,16 +161,16 @@ test('the metrics are for the operator alone, name nobody, read no whole table, 
   for (const word of [tenant.id, tenant.mailboxId, tenant.address, '@', 'req_'])
     expect(body).not.toContain(word)
 
-  const { env: watched, asked } = overheard()
+  const { env: watched, statements } = recordingStatements()
   const now = new Date()
   const first = await readMetrics(watched, now, [])
-  expect(asked.length).toBeGreaterThan(4)
-  expect(await wholeScans(asked)).toEqual([])
-  const count = asked.length
+  expect(statements.length).toBeGreaterThan(4)
+  expect(await wholeScans(statements)).toEqual([])
+  const count = statements.length
   expect(await readMetrics(watched, new Date(now.getTime() + 4_999), [])).toBe(first)
-  expect(asked.length).toBe(count)
+  expect(statements.length).toBe(count)
   await readMetrics(watched, new Date(now.getTime() + 5_000), [])
-  expect(asked.length).toBe(2 * count)
+  expect(statements.length).toBe(2 * count)
 })
 
 test('a reason given by a carrier is counted as `carrier`, whatever its words', async () => {

@@ -18,12 +18,12 @@ export type Mail = {
 }
 
 let serial = 0
-/** When mail without a time of its own begins to come in, in ms. */
+/** The time of the first message that gets no time of its own, in ms. */
 export const NOW = Date.UTC(2026, 5, 1)
 
 /**
- * A stored message with its view and its thread, indexed unless told otherwise. Returns its id. It is to nobody in particular:
- * the tenant's own address is another in each run, and would take part in the vectors.
+ * Stores a message with its view and thread, and indexes it unless `isIndexed` is false. Returns its id. The recipient is not
+ * the tenant: the tenant's address differs in each run, and would change the search vectors.
  */
 export async function put(tenant: Tenant, mail: Mail, { isIndexed = true } = {}): Promise<string> {
   const at = mail.at ?? NOW + serial
@@ -66,7 +66,7 @@ export async function put(tenant: Tenant, mail: Mail, { isIndexed = true } = {})
   return id
 }
 
-/** Makes stored messages findable. */
+/** Adds stored messages to the search index. */
 export const index = (tenant: Tenant, ids: string[], within: Env = env) =>
   indexMessages(
     within,

@@ -4,18 +4,18 @@ import { eventually } from './tenant.ts'
 
 type Row = Record<string, unknown>
 
-/** Tables that belong to no tenant: the harness's own, a person's, and mail that the capture carrier has taken off our hands. */
+/** Tables without a tenant: of the test harness, of people, of the capture carrier, and the counts over all tenants. */
 const NOT_OF_A_TENANT = ['d1_migrations', 'captured_mail', 'sign_ins', 'sessions', 'counts']
 
-/** What runs out then is not forgotten meanwhile. */
+/** A time that no test reaches. A row that expires then is not deleted during a test. */
 const NEVER_MS = 4_000_000_000_000
 
-/** A row here would say that the tenant is being erased. */
+/** A row in this table would mean that the tenant is being erased. */
 export const NEVER_SEEDED = ['erasures']
-/** The end of each audit log, which is written when it is chained. */
+/** The heads of the audit logs. They are written when the entries are chained. */
 const WRITTEN_LATER = ['audit_heads']
 
-/** The tables of the database, with their columns; the full-text index has only row numbers of `search_entries`. */
+/** The tables of the database with their columns, without the full-text index: it has only row numbers of `search_entries`. */
 export async function tables(): Promise<Map<string, string[]>> {
   const { results } = await env.DB.prepare(
     `SELECT t.name AS tbl, c.name AS col FROM sqlite_master t JOIN pragma_table_info(t.name) c
@@ -27,7 +27,7 @@ export async function tables(): Promise<Map<string, string[]>> {
   return found
 }
 
-/** Everything that is stored: each row of each table, the keys in R2, and the storage of each rate window. */
+/** A text with everything that is stored: all rows, the keys in R2, and the storage of all rate windows. */
 export async function dumpEverything(): Promise<string> {
   const parts: string[] = []
   for (const [table, columns] of await tables()) {
@@ -50,7 +50,7 @@ export async function dumpEverything(): Promise<string> {
   return parts.join('\n\n')
 }
 
-/** The tables, keys and windows in which two dumps differ: an empty list where they are the same to the byte. */
+/** The lines in which two dumps differ, at most 20. Empty if the dumps are equal. */
 export function differences(before: string, after: string): string[] {
   if (before === after) return []
   const [old, now] = [before.split('\n'), after.split('\n')]
@@ -59,12 +59,12 @@ export function differences(before: string, after: string): string[] {
   return gone.length + come.length === 0 ? ['the order of the rows'] : [...gone, ...come].slice(0, 20)
 }
 
-/** A hundred worlds leave many bells behind, in seconds to answer them all on a busy machine. */
-const PATIENCE = 60
+/** How long to wait until a busy machine has answered the many bells of these tests, in seconds. */
+const QUIET_WITHIN_S = 60
 
 /**
- * Waits until no send and no event is on its way and audit logs are chained, so that what changes from then on was changed
- * by somebody. What a tenant that is being erased still has is not waited for.
+ * Waits until no send or event is under way and all audit logs are chained. Any later change is then made by the test. Tenants
+ * that are being erased are left out.
  */
 export async function quiet(): Promise<void> {
   let asked = 0
@@ -72,7 +72,7 @@ export async function quiet(): Promise<void> {
     const { results } = await env.DB.prepare(
       'SELECT DISTINCT tenant_id FROM audit_entries WHERE hash IS NULL',
     ).all<{ tenant_id: string }>()
-    // Not each time: bells that nobody has answered yet would only be followed by more.
+    // Not in each round, because bells that are not answered yet would pile up.
     if (asked++ % 100 === 0)
       for (const row of results) await env.JOBS.send({ tenantId: row.tenant_id, audit: true })
     const row = await env.DB.prepare(
@@ -82,18 +82,19 @@ export async function quiet(): Promise<void> {
            OR (state = 'pending_approval' AND rendered_key IS NULL))`,
     ).first<{ busy: number }>()
     return row?.busy === 0 && results.length === 0 ? true : undefined
-  }, PATIENCE)
-  // Letters about what is held would go out when their time has come, whatever is tested then.
+  }, QUIET_WITHIN_S)
+  // Otherwise the notices about held sends would go out during a later test.
   await env.DB.prepare('UPDATE approvals SET notice_at = NULL WHERE notice_at IS NOT NULL').run()
 }
 
-/** Every row of one tenant, by table. A table that bears no tenant must be named in `NOT_OF_A_TENANT`. */
+/** Every row of one tenant, by table. A table without a tenant must be listed in `NOT_OF_A_TENANT`. */
 export async function dumpTenant(tenantId: string): Promise<Map<string, Row[]>> {
   const asked = [...(await tables())].filter(([table]) => !NOT_OF_A_TENANT.includes(table))
   const found = await env.DB.batch<Row>(
     asked.map(([table, columns]) => {
       const column = table === 'tenants' ? 'id' : 'tenant_id'
-      if (!columns.includes(column)) throw new Error(`table ${table} names no tenant`)
+      if (!columns.includes(column))
+        throw new Error(`table ${table} has no column ${column}, and NOT_OF_A_TENANT does not list it`)
       return env.DB.prepare(
         `SELECT * FROM ${table} WHERE ${column} = ?1 ORDER BY ${columns.join(', ')}`,
       ).bind(tenantId)
@@ -102,7 +103,7 @@ export async function dumpTenant(tenantId: string): Promise<Map<string, Row[]>> 
   return new Map(asked.map(([table], at) => [table, found[at]?.results ?? []]))
 }
 
-/** Gives the tenant a row in each table where it has none yet: `word` in every text that must be, and 1 in every number. */
+/** Adds a row to each table in which the tenant has none. Required text columns get `word`, required numbers get 1. */
 export async function fillEmptyTables(tenantId: string, word: string): Promise<void> {
   const empty = [...(await dumpTenant(tenantId))].filter(
     ([table, rows]) => rows.length === 0 && ![...NEVER_SEEDED, ...WRITTEN_LATER].includes(table),
@@ -127,7 +128,7 @@ export async function fillEmptyTables(tenantId: string, word: string): Promise<v
   )
 }
 
-/** Runs one statement on the database, to set what no route can set. */
+/** Runs one SQL statement, to set something that no route can set. */
 export async function sql(statement: string, ...binds: unknown[]): Promise<void> {
   await env.DB.prepare(statement)
     .bind(...binds)

@@ -6,7 +6,7 @@ declare global {
 
 type Surface = { routes: { method: string; path: string }[] }
 
-/** Where the Worker mounts each surface, by its folder. A folder that is not named here counts as a route itself. */
+/** Where the Worker mounts each surface, by folder. A surface that is missing here is reported as undocumented. */
 const MOUNTED: Record<string, string> = {
   moltbotden: '',
   molted: '/v1',
@@ -18,16 +18,16 @@ const MOUNTED: Record<string, string> = {
   portal: '/portal',
 }
 
-/** What ends in an area's name or `/*` and answers every method is a middleware, or the end of a surface. */
+/** Whether a path stands for a whole area: it ends in `*` or is only one word. With the method ALL it is then no route. */
 const isWholeArea = (path: string) => path.endsWith('*') || /^\/[a-z]*$/.test(path)
 
-/** The routes of all surfaces in the source that are not among `documented`. */
+/** The routes of all surfaces that are not in `documented`. */
 export async function undocumentedRoutes(documented: string[]): Promise<string[]> {
   const surfaces = import.meta.glob('../../src/surfaces/*/index.ts*')
   const real = await Promise.all(
     Object.entries(surfaces).map(async ([file, load]) => {
       const folder = file.split('/').at(-2) ?? ''
-      const at = MOUNTED[folder] ?? `surface ${folder}, mounted somewhere: `
+      const at = MOUNTED[folder] ?? `surface ${folder}, missing in MOUNTED: `
       const found = Object.values(await load()).filter((each): each is Surface =>
         Array.isArray((each as Surface)?.routes),
       )

@@ -12,7 +12,7 @@ import { login, type Received, startSmtpServers } from './peer-smtp.ts'
 import { startStripe } from './peer-stripe.ts'
 import { startWebhookEndpoints } from './peer-webhooks.ts'
 
-/** The far sides of the tests: real servers on loopback, started once for the whole run. */
+/** Starts the servers that the tests talk to, on loopback, once for the whole run. */
 export default async function peers(project: TestProject) {
   const received: Received[] = []
   const stripe = await startStripe()
@@ -59,9 +59,9 @@ export default async function peers(project: TestProject) {
 }
 
 /**
- * How a test inside workerd looks into the SMTP servers: `GET /mail?recipient=` lists what they took, `DELETE` forgets it,
- * `GET /faults?name=` tells how many messages a faulty server took, which commands
- * it heard and how many connections stand.
+ * Starts a server through which tests in workerd look into the SMTP servers. `GET /mail?recipient=` lists the messages that
+ * they received, and `DELETE` removes them. `GET /faults?name=` returns how many messages a faulty server took, which commands it
+ * got, and how many connections are open.
  */
 async function startInspector(received: Received[], faults: Awaited<ReturnType<typeof startFaultServers>>) {
   const server = createServer((request, response) => {
@@ -90,7 +90,7 @@ async function startInspector(received: Received[], faults: Awaited<ReturnType<t
   }
 }
 
-/** Where the far sides listen; inside workerd the same object is `env.PEERS`. */
+/** The addresses of these servers. In workerd the same object is `env.PEERS`. */
 export type Peers = {
   inspector: string
   login: { username: string; password: string }
@@ -99,14 +99,15 @@ export type Peers = {
   http: string
   ses: string
   resend: string
-  /** One with what emulators lack, and one with a hosted page, whose webhooks go to the first. */
+  /** Our own server with the parts of Stripe that emulators lack. The webhooks of `emulatedStripe` go to it. */
   stripe: string
+  /** An emulator of Stripe, with a hosted page. */
   emulatedStripe: string
   model: string
   webhooks: string
   /** Starts the development servers that tests share. */
   dev: string
-  /** Where exchanges are held against the published document of MailMolt, if they are. */
+  /** Checks requests and answers against the published document of MailMolt. Null if it does not run. */
   prism: string | null
 }
 

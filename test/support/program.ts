@@ -6,11 +6,11 @@ import { join } from 'node:path'
 export const ROOT = join(import.meta.dirname, '..', '..')
 
 export type Program = {
-  /** Everything it has printed so far. */
+  /** Everything that the program has printed so far. */
   output: () => string
   /** Its exit code, or null while it runs. */
   code: () => number | null
-  /** Sends a signal to the whole process group and waits until none of it is left. */
+  /** Sends a signal to the whole process group and waits until all its processes have ended. */
   kill: (signal?: NodeJS.Signals) => Promise<void>
 }
 
@@ -21,7 +21,7 @@ process.on('exit', () => {
   for (const group of live) signalGroup(group, 'SIGKILL')
 })
 
-/** Starts a program in a process group of its own, in the root of a project. It ends with this process at the latest. */
+/** Starts a program in its own process group, in the folder `root`. If it still runs when this process exits, it is killed. */
 export function startProgram(
   command: string,
   args: string[],
@@ -43,7 +43,7 @@ export function startProgram(
     code: () => child.exitCode,
     async kill(signal = 'SIGKILL') {
       for (let left = 500; signalGroup(pid, left === 500 ? signal : 0); left--) {
-        if (left === 0) throw new Error(`process group ${pid} outlives ${signal}\n${output()}`)
+        if (left === 0) throw new Error(`process group ${pid} still runs after ${signal}\n${output()}`)
         await sleep(20)
       }
       live.delete(pid)
@@ -51,7 +51,7 @@ export function startProgram(
   }
 }
 
-/** Runs a program to its end and gives what it printed. Throws where it fails, unless `mayFail`. */
+/** Runs a program to its end and returns what it printed. Throws if it fails, unless `mayFail` is true. */
 export async function runProgram(command: string, args: string[], { mayFail = false } = {}) {
   const program = startProgram(command, args)
   for (const until = Date.now() + 180_000; program.code() === null && Date.now() < until; ) await sleep(20)
@@ -61,7 +61,7 @@ export async function runProgram(command: string, args: string[], { mayFail = fa
   return { code, output: program.output() }
 }
 
-/** `npm run dev` on a port and state folder of its own, once it has printed its welcome. */
+/** Starts `npm run dev` on its own port and state folder. Resolves when it has printed its welcome. */
 export async function startDev(
   state: string,
   env: Record<string, string> = {},
@@ -74,7 +74,7 @@ export async function startDev(
   return { ...program, address: `http://localhost:${port}` }
 }
 
-/** `wrangler dev` on a port and state folder of its own, once it is ready. */
+/** Starts `wrangler dev` on its own port and state folder. Resolves when it is ready. */
 export async function startWrangler(state: string, args: string[] = []): Promise<DevServer> {
   const port = await freePort()
   const own = ['--port', String(port), '--inspector-port', '0', '--persist-to', state]
@@ -83,7 +83,7 @@ export async function startWrangler(state: string, args: string[] = []): Promise
   return { ...program, address: `http://localhost:${port}` }
 }
 
-/** A port that nobody listens on, below those that the system hands out meanwhile for connections of all kinds. */
+/** Returns a free port, below the range from which the system takes ports for outgoing connections. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 17_000)
@@ -111,7 +111,7 @@ async function printed(program: Program, pattern: RegExp, withinMs = 180_000) {
   }
 }
 
-/** Signals a process group; 0 only asks. False where nothing of it is left. */
+/** Sends a signal to a process group. Signal 0 only checks. Returns false if no process of the group is left. */
 function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal)

@@ -14,7 +14,7 @@ const SPACES = {
   EVENT_STREAM,
 } as unknown as Record<string, DurableObjectNamespace>
 
-/** Everything that is stored, as text: the rows of all tables, also of the search index, all Durable Objects, and all files in R2. */
+/** Everything that is stored, as text: all rows (also of the search index), all Durable Objects, and all files in R2. */
 export async function everythingStored(): Promise<Stored[]> {
   const found: Stored[] = []
   const { results: names } = await env.DB.prepare(
@@ -50,16 +50,16 @@ export async function everythingStored(): Promise<Stored[]> {
   return found
 }
 
-/** A row as text. D1 returns bytes as lists of numbers; they are shown as letters. */
+/** A row as text. D1 returns bytes as a list of numbers; they are turned into letters. */
 const textOf = (row: Record<string, unknown>) =>
   JSON.stringify(row, (_, value) =>
     Array.isArray(value) && typeof value[0] === 'number' ? Buffer.from(value).toString('latin1') : value,
   )
 
-/** An environment that throws at the call with this number, 1 being the first: as if the process were killed. */
+/** An environment whose call with this number (1 is the first) throws, and all later ones: as if the process were killed. */
 export function killedBefore(calls: number): Env {
   let left = calls
-  const mortal = <Target extends object>(target: Target): Target =>
+  const killable = <Target extends object>(target: Target): Target =>
     new Proxy(target, {
       get(of, name) {
         const value: unknown = Reflect.get(of, name)
@@ -70,7 +70,7 @@ export function killedBefore(calls: number): Env {
           const given = args.map((each) => (Array.isArray(each) ? each.map(bare) : bare(each)))
           const result: unknown = Reflect.apply(value, of, given)
           if (isCall || typeof result !== 'object' || result === null) return result
-          const wrapped = mortal(result)
+          const wrapped = killable(result)
           BARE.set(wrapped, result)
           return wrapped
         }
@@ -78,7 +78,7 @@ export function killedBefore(calls: number): Env {
     })
   const entries = Object.entries(env).map(([name, each]) => [
     name,
-    typeof each === 'object' && each !== null ? mortal(each) : each,
+    typeof each === 'object' && each !== null ? killable(each) : each,
   ])
   return Object.fromEntries(entries) as Env
 }
@@ -88,7 +88,7 @@ const BARE = new WeakMap<object, object>()
 const bare = (each: unknown) => (typeof each === 'object' && each !== null ? (BARE.get(each) ?? each) : each)
 
 /** An environment that records every bell. */
-export function overheard(): { env: Env; bells: string[] } {
+export function recordingBells(): { env: Env; bells: string[] } {
   const bells: string[] = []
   const listen = <Body>(queue: Queue<Body>): Queue<Body> =>
     new Proxy(queue, {
@@ -102,12 +102,12 @@ export function overheard(): { env: Env; bells: string[] } {
       },
     })
   const { RENDER, DELIVER, WEBHOOK, JOBS } = env as unknown as Env
-  const heard = {
+  const recording = {
     ...env,
     RENDER: listen(RENDER),
     DELIVER: listen(DELIVER),
     WEBHOOK: listen(WEBHOOK),
     JOBS: listen(JOBS),
   }
-  return { env: heard as unknown as Env, bells }
+  return { env: recording as unknown as Env, bells }
 }

@@ -2,10 +2,10 @@ import { env, exports } from 'cloudflare:workers'
 import { peers } from './peer-letter.ts'
 import type { Exchange } from './peer-prism.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the wire brings
+// biome-ignore lint/suspicious/noExplicitAny: the type of an answer depends on the route
 export type Answer<Body = any> = { status: number; body: Body; headers: Headers }
 
-/** One request to the Worker, as any client would make it. */
+/** Sends one HTTP request to the Worker. */
 export async function call(
   method: string,
   path: string,
@@ -38,17 +38,17 @@ export async function call(
 }
 
 async function mustFitDocument(prism: string, exchange: Exchange) {
-  const held = await fetch(prism, { method: 'POST', body: JSON.stringify(exchange) })
-  if (!held.ok) throw new Error(`Prism did not judge ${exchange.path}: ${await held.text()}`)
-  const wrong: string[] = await held.json()
-  if (wrong.length > 0) throw new Error(`against the published document:\n${wrong.join('\n')}`)
+  const checked = await fetch(prism, { method: 'POST', body: JSON.stringify(exchange) })
+  if (!checked.ok) throw new Error(`Prism could not check ${exchange.path}: ${await checked.text()}`)
+  const violations: string[] = await checked.json()
+  if (violations.length > 0) throw new Error(`not as the published document says:\n${violations.join('\n')}`)
 }
 
 let count = 0
 
 /**
- * A tenant of the test's own: an agent that registered and was claimed, with its mailbox, its key, a published template
- * `welcome` (firstName) and, beside the agent's key, an owner's key that may approve. `mailbox` and `tenant` set columns.
+ * Makes a new tenant: a claimed agent with a mailbox and a key, a published template `welcome` (variable firstName), and an
+ * owner's key with all permissions. `mailbox` and `tenant` set columns of these tables.
  */
 export async function newTenant(
   options: { mailbox?: Record<string, unknown>; tenant?: Record<string, unknown> } = {},
@@ -91,7 +91,7 @@ export async function newTenant(
     as,
     owner: as(ownerKey),
     ...as(key),
-    /** Asks for one send of the template `welcome`. */
+    /** Requests one send of the template `welcome`. */
     send: (to: string, dedupeKey: string, more: Record<string, unknown> = {}) =>
       call('POST', '/v1/agent/request-send', {
         key,
@@ -103,14 +103,14 @@ export async function newTenant(
           ...more,
         },
       }),
-    /** The whole trace of a send once it has come to rest, or as it stands after 10 s. */
+    /** Waits until nothing more happens to a send, and returns its trace. Throws after 10 s. */
     settled: (requestId: string) => settled(key, requestId),
   }
 }
 
 export type Tenant = Awaited<ReturnType<typeof newTenant>>
 
-/** A key of the tenant with these permissions, written straight into the database as only a person could order it. */
+/** Adds a key with these permissions to the tenant and returns it. Writes to the database, because only a person may do this. */
 export async function grant(
   tenantId: string,
   permissions: string[],
@@ -135,7 +135,7 @@ export async function grant(
   return secret
 }
 
-/** Waits until `check` gives something other than undefined; asks every 50 ms and gives up after 10 s, or what is said. */
+/** Calls `check` every 50 ms until its result is not undefined, and returns this result. Throws after `seconds`. */
 export async function eventually<Value>(
   check: () => Promise<Value | undefined>,
   seconds = 10,
@@ -145,7 +145,7 @@ export async function eventually<Value>(
     if (value !== undefined) return value
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error(`it did not happen within ${seconds} s`)
+  throw new Error(`the expected result did not come within ${seconds} s`)
 }
 
 const AT_REST = ['delivered', 'accepted', 'bounced', 'failed', 'blocked', 'unknown', 'cancelled', 'rejected']

@@ -1,20 +1,20 @@
 import type { Env } from '../../src/env.ts'
 
-/** What an environment was asked, and in how many steps that had to wait for one another. */
+/** How many calls an environment got, and how many sequential waits they took. */
 export type Tally = {
   d1Calls: number
   statements: number
   rowsWritten: number
   objectCalls: number
   queueCalls: number
-  /** Groups of calls that were under way together: the number of sequential waits. */
+  /** The number of sequential waits. Calls that are under way at the same time are one wait. */
   waits: number
   largestBind: number
 }
 
 /**
- * The environment with every D1, object and queue call counted. With `dieBefore` the request is killed at a chosen wait
- * (1 is the first), as a crash would: nothing from there on runs. With `mute` bells are counted and not rung.
+ * An environment that counts every call to D1, objects and queues. With `dieBefore`, the wait with this number (1 is the first)
+ * and all later ones throw, as after a crash. With `mute`, bells are counted but not rung.
  */
 export function counted(
   env: Env,
