@@ -115,6 +115,7 @@ CREATE TABLE `mailboxes` (
 	`fatigue_limit` integer,
 	`fatigue_days` integer DEFAULT 7 NOT NULL,
 	`risk_budget` integer,
+	`shares_with` text,
 	`carriers` text,
 	`on_unknown` text DEFAULT 'hold' NOT NULL,
 	`reputation` integer DEFAULT 800 NOT NULL,

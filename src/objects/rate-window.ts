@@ -13,6 +13,8 @@ import {
 export type WindowRequest = {
   sendId: string
   mailboxId: string
+  /** The mailbox in whose windows and cooldowns the send counts, if it is another one. */
+  windowId?: string
   contacts: string[]
   spend: boolean
   leavesAt: number
@@ -138,7 +140,8 @@ export class RateWindow extends DurableObject {
     }
     const spent: (Stored & { sendId: string })[] = []
     const answers = requests.map((request): WindowAnswer => {
-      const { sendId, mailboxId } = request
+      const { sendId } = request
+      const mailboxId = windowOf(request)
       const stored = known.get(sendId)
       if (stored) return { sendId, spent: true, snapshot: stored.snapshot }
 
@@ -152,7 +155,7 @@ export class RateWindow extends DurableObject {
           .map(({ contact, before }) => ({ contact, until: (before ?? 0) + request.cooldownMs }))
           .filter(({ until }) => until > now),
         windows: [
-          ...uses('mailbox', usage(mailboxId), limits[mailboxId], now),
+          ...uses('mailbox', usage(mailboxId), limits[request.mailboxId], now),
           ...uses('plan', usage(PLAN), plan, now),
         ],
       }
@@ -179,7 +182,7 @@ export class RateWindow extends DurableObject {
   private lastSent(requests: WindowRequest[]): Map<string, number> {
     const asked = requests
       .filter((request) => request.cooldownMs > 0)
-      .flatMap(({ mailboxId, contacts }) => contacts.map((contact) => [mailboxId, contact]))
+      .flatMap((request) => request.contacts.map((contact) => [windowOf(request), contact]))
     if (asked.length === 0) return new Map()
     const rows = this.ctx.storage.sql.exec(
       `SELECT c.mailbox_id, c.contact, c.at FROM json_each(?) a
@@ -241,6 +244,8 @@ export class RateWindow extends DurableObject {
     void this.ctx.storage.setAlarm(Date.now() + KEPT_MS)
   }
 }
+
+const windowOf = ({ mailboxId, windowId = mailboxId }: WindowRequest) => windowId
 
 const pair = (mailboxId: string, contact: string) => `${mailboxId} ${contact}`
 

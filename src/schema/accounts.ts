@@ -202,6 +202,11 @@ export const mailboxes = sqliteTable(
     fatigueLimit: integer(),
     fatigueDays: integer().notNull().default(7),
     riskBudget: integer(),
+    /**
+     * The mailbox whose windows, cooldowns and risk budget it shares; null if it has its own. Set for mailboxes that were opened
+     * without a person: another mailbox is no second budget.
+     */
+    sharesWith: text(),
     carriers: text({ mode: 'json' }).$type<CarrierWeight[]>(),
     onUnknown: text({ enum: ['hold', 'resend'] })
       .notNull()

@@ -4,8 +4,9 @@ import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId, newToken } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
+import { ACTS } from '../policy/laxer.ts'
 import { LENGTH_AT_MOST, sealCanary, WINDOW } from '../reading/dlp/canary.ts'
-import { mayDecide } from './tenants.ts'
+import { actNeedsPerson, mayLoosen } from './loosen.ts'
 
 /** A canary without its text, which is never shown again, not even to its owner. */
 export type CanaryRecord = Omit<typeof canaries.$inferSelect, 'probe' | 'length' | 'hash'>
@@ -70,15 +71,15 @@ export async function listCanaries(
     .limit(page.limit)
 }
 
-/** Deletes a canary. This loosens DLP, so it takes a person, or a key with `approve`. */
+/** Deletes a canary. This loosens DLP, so it takes a person, or a key with `loosen`. */
 export async function deleteCanary(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage')
   const isWanted = and(eq(canaries.tenantId, ctx.tenantId), eq(canaries.id, id))
   const [standing] = await ctx.db.select({ id: canaries.id }).from(canaries).where(isWanted)
   if (!standing) throw new Fault('not_found', 'This tenant has no canary with this id.')
-  if (!mayDecide(ctx)) {
-    const message = 'Deleting a canary needs a person, or a key with the permission "approve".'
-    throw new Fault('human_decision_required', message, { kind: 'canary', id })
+  if (ACTS.deleteCanary.isLaxer() && !mayLoosen(ctx)) {
+    const present = 'This canary keeps messages with its text from being sent.'
+    throw actNeedsPerson(present, { kind: 'canary', id, loosens: ['canary'] })
   }
   await ctx.db.batch([
     ctx.db.delete(canaries).where(isWanted),

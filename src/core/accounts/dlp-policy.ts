@@ -1,12 +1,11 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
-import { DLP_MODES, type DlpMode, tenants } from '../../schema/accounts.ts'
+import { eq, sql } from 'drizzle-orm'
+import { type DlpMode, tenants } from '../../schema/accounts.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { audited } from '../journal/audit.ts'
 import type { Canary } from '../reading/dlp/canary.ts'
 import type { DlpPolicy } from '../reading/dlp/content.ts'
 import { RULE_NAMES, RULES, RULES_VERSION } from '../reading/dlp/rules.ts'
-import { mayDecide } from './tenants.ts'
+import { updateTenant } from './tenants.ts'
 
 /** A tenant's DLP settings, with all rules that there are. */
 export type DlpSettings = {
@@ -30,10 +29,7 @@ export async function getDlp(ctx: Ctx): Promise<DlpSettings> {
   return settingsOf(mode, disabledRules)
 }
 
-/**
- * Changes the DLP settings. Any key with `manage` may make them stricter; a laxer mode, or one more disabled rule, takes a
- * person, or a key with `approve`. The statement itself compares, so that a key cannot undo a concurrent stricter change.
- */
+/** Changes the DLP settings. Throws `human_decision_required` if they would be less strict and the caller may not loosen. */
 export async function updateDlp(ctx: Ctx, { mode, disabledRules }: DlpChange): Promise<DlpSettings> {
   mustBeAllowed(ctx, 'manage')
   const unknown = disabledRules?.find((name) => !RULE_NAMES.includes(name))
@@ -41,37 +37,12 @@ export async function updateDlp(ctx: Ctx, { mode, disabledRules }: DlpChange): P
     const message = `disabled_rules: there is no rule "${unknown}". GET /v1/oversight/dlp lists them.`
     throw new Fault('invalid', message, { field: 'disabled_rules', rule: unknown })
   }
-  if (mode === undefined && disabledRules === undefined) return await getDlp(ctx)
   const change = {
-    ...(mode === undefined ? {} : { dlpMode: mode }),
-    ...(disabledRules === undefined
-      ? {}
-      : { dlpDisabled: RULE_NAMES.filter((name) => disabledRules.includes(name)) }),
+    dlpMode: mode,
+    dlpDisabled: disabledRules && RULE_NAMES.filter((name) => disabledRules.includes(name)),
   }
-  const mayLoosen = mayDecide(ctx)
-  const isNoLaxer =
-    mayLoosen || mode === undefined
-      ? undefined
-      : inArray(tenants.dlpMode, DLP_MODES.slice(0, DLP_MODES.indexOf(mode) + 1))
-  const disablesNoMore =
-    mayLoosen || disabledRules === undefined
-      ? undefined
-      : sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(disabledRules)}) n
-          WHERE n.value NOT IN (SELECT value FROM json_each(${tenants.dlpDisabled})))`
-  const [[changed]] = await ctx.db.batch([
-    ctx.db
-      .update(tenants)
-      .set(change)
-      .where(and(eq(tenants.id, ctx.tenantId), isNoLaxer, disablesNoMore))
-      .returning({ mode: tenants.dlpMode, disabled: tenants.dlpDisabled }),
-    ...audited(ctx, [{ action: 'dlp.changed', target: ctx.tenantId, detail: { mode, disabledRules } }]),
-  ])
-  if (changed) return settingsOf(changed.mode, changed.disabled)
-  throw new Fault(
-    'human_decision_required',
-    'Less strict DLP settings need a person, or a key with the permission "approve".',
-    { field: mode === undefined ? 'disabled_rules' : 'mode', kind: 'dlp_policy', id: null },
-  )
+  const changed = await updateTenant(ctx, change, { kind: 'dlp_policy', action: 'dlp.changed' })
+  return settingsOf(changed.dlpMode, changed.dlpDisabled)
 }
 
 /** What the scan of the tenant's outgoing messages needs: the mode, the disabled rules and the canaries. */

@@ -1,14 +1,15 @@
-import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, notInArray, sql } from 'drizzle-orm'
 import { agents, aliases, mailboxes, tenants } from '../../schema/accounts.ts'
 import { sends } from '../../schema/sending.ts'
 import { safeHeaderText } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
+import { ACTS, MAILBOX, type MailboxSettings } from '../policy/laxer.ts'
+import { loosened } from '../policy/loosened.ts'
 import { isTerminal, statesWhere } from '../policy/states.ts'
-import { ownAddress } from './local-part.ts'
-import { mayDecide } from './tenants.ts'
+import { actNeedsPerson, mayLoosen, settingsNeedPerson, untilWritten } from './loosen.ts'
+import { isAsRead, readTerms } from './terms.ts'
 
 type Row = typeof mailboxes.$inferSelect
 
@@ -17,81 +18,9 @@ export type Mailbox = Row & { isDefault: boolean }
 
 export type Autonomy = Row['autonomy']
 
-/** From the most review to the least. */
-const AUTONOMY: Autonomy[] = ['review', 'first_contact', 'auto']
-
-/**
- * The settings of a mailbox. A setting that is left out keeps its value, or for a new mailbox gets the default of the
- * schema.
- */
+/** Changes of settings. A setting that is left out keeps its value. */
 export type MailboxChange = {
-  [Field in
-    | 'agentId'
-    | 'displayName'
-    | 'status'
-    | 'autonomy'
-    | 'cooldownMs'
-    | 'hourlyLimit'
-    | 'dailyLimit'
-    | 'monthlyLimit'
-    | 'requireConsent'
-    | 'fatigueLimit'
-    | 'fatigueDays'
-    | 'riskBudget'
-    | 'carriers'
-    | 'onUnknown'
-    | 'humanizerEnabled'
-    | 'humanizerStyle']?: Row[Field] | undefined
-}
-
-/**
- * Opens a mailbox. Unless the request says otherwise, it gets the tenant's cooldown and the autonomy of the tenant's
- * default mailbox. A key without `approve` cannot ask for less review: it could otherwise avoid review with a new mailbox.
- */
-export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: string }): Promise<Mailbox> {
-  mustBeAllowed(ctx, 'manage')
-  const { address: asked, ...config } = wanted
-  const { email, contact } = ownAddress(ctx.env, asked)
-  const ownAgentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
-  const agentId = config.agentId === undefined ? ownAgentId : config.agentId
-  const [, standing] = await Promise.all([
-    mustBeSettable(ctx, { ...config, agentId }),
-    ctx.db
-      .select({ autonomy: mailboxes.autonomy })
-      .from(tenants)
-      .innerJoin(
-        mailboxes,
-        and(eq(mailboxes.tenantId, tenants.id), eq(mailboxes.id, tenants.defaultMailboxId)),
-      )
-      .where(eq(tenants.id, ctx.tenantId)),
-  ])
-  const usual = standing[0]?.autonomy ?? 'auto'
-  const autonomy = config.autonomy ?? usual
-  if (AUTONOMY.indexOf(autonomy) > AUTONOMY.indexOf(usual) && !mayDecide(ctx)) throw needsPerson(null)
-  const id = newId('mbx', ctx.now)
-  const [[opened]] = await ctx.db.batch([
-    ctx.db
-      .insert(mailboxes)
-      .values({
-        ...config,
-        tenantId: ctx.tenantId,
-        id,
-        agentId,
-        address: email,
-        contact,
-        autonomy,
-        createdAt: ctx.now,
-        updatedAt: ctx.now,
-      })
-      .onConflictDoNothing()
-      .returning(),
-    ...audited(ctx, [
-      { action: 'mailbox.opened', target: id, detail: { ...config, address: email, autonomy } },
-    ]),
-  ])
-  if (!opened)
-    throw new Fault('conflict', `The address ${email} is taken. Choose another.`, { field: 'address' })
-  return { ...opened, isDefault: false }
+  [Field in Exclude<keyof MailboxSettings, 'autoReply'>]?: Row[Field] | undefined
 }
 
 /** The mailboxes that the actor may read, newest first. `before` is the last id of the previous page. */
@@ -124,71 +53,95 @@ export async function getMailbox(ctx: Ctx, id: string): Promise<Mailbox> {
 }
 
 /**
- * Changes a mailbox. Any key with `manage` may ask for more review; less review takes a person, or a key with `approve`.
- * The statement itself compares, so that a key cannot undo a concurrent change to more review.
+ * Changes a mailbox. Any key with `manage` may tighten its settings. Throws `human_decision_required` if the change loosens one
+ * and the caller may not. A mailbox to which a person gives higher limits no longer shares the windows of another.
  */
 export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange): Promise<Mailbox> {
   mustBeAllowed(ctx, 'manage', id)
   await mustBeSettable(ctx, change)
-  const { autonomy } = change
-  const isNoLooser =
-    autonomy === undefined || mayDecide(ctx, id)
-      ? undefined
-      : inArray(mailboxes.autonomy, AUTONOMY.slice(AUTONOMY.indexOf(autonomy)))
-  const [changed, , , rows] = await ctx.db.batch([
-    ctx.db
-      .update(mailboxes)
-      .set({ ...change, updatedAt: ctx.now })
-      .where(and(isMailbox(ctx, id), isNoLooser))
-      .returning({ id: mailboxes.id }),
-    ...audited(ctx, [{ action: 'mailbox.changed', target: id, detail: change }]),
-    withDefault(ctx).where(isMailbox(ctx, id)),
-  ])
-  const mailbox = mustExist(rows)
-  if (changed.length === 0) throw needsPerson(id)
-  return mailbox
+  const which = eq(mailboxes.id, id)
+  return await untilWritten(async () => {
+    const { rows, around, read } = await readTerms(ctx, which)
+    const [standing] = rows
+    if (!standing) throw noMailbox()
+    const loosens = loosened(MAILBOX, standing, change, around)
+    if (loosens.length > 0 && !mayLoosen(ctx)) throw settingsNeedPerson(loosens, { kind: 'mailbox', id })
+    const isOwnBudget = loosens.some(({ field }) => field.endsWith('Limit'))
+    const [changed, , , found] = await ctx.db.batch([
+      ctx.db
+        .update(mailboxes)
+        .set({ ...change, ...(isOwnBudget ? { sharesWith: null } : {}), updatedAt: ctx.now })
+        .where(and(isMailbox(ctx, id), isAsRead(ctx, which, read)))
+        .returning({ id: mailboxes.id }),
+      ...audited(ctx, [{ action: 'mailbox.changed', target: id, detail: change }]),
+      withDefault(ctx).where(isMailbox(ctx, id)),
+    ])
+    return changed.length === 0 ? null : mustExist(found)
+  })
 }
 
-/** Deletes a mailbox. Throws `conflict` for the tenant's default mailbox, and while sends from it are not finished. */
+/**
+ * Deletes a mailbox. Throws `conflict` for the tenant's default mailbox, and while sends from it are not finished. Throws
+ * `human_decision_required` if the caller may not loosen, and the next mailbox of the agent would begin anew.
+ */
 export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage', id)
-  const isOpen = and(
-    eq(sends.tenantId, ctx.tenantId),
-    eq(sends.mailboxId, id),
-    notInArray(sends.state, statesWhere(isTerminal)),
-  )
-  const [deleted, , , rows] = await ctx.db.batch([
-    ctx.db
-      .delete(mailboxes)
-      .where(
-        and(
-          isMailbox(ctx, id),
-          sql`NOT EXISTS (SELECT 1 FROM ${tenants}
-            WHERE ${tenants.id} = ${ctx.tenantId} AND ${tenants.defaultMailboxId} = ${id})`,
-          sql`NOT EXISTS (SELECT 1 FROM ${sends} WHERE ${isOpen})`,
+  const which = sql`(${mailboxes.id} = ${id} OR ${mailboxes.agentId} = (
+    SELECT m.agent_id FROM mailboxes m WHERE m.tenant_id = ${ctx.tenantId} AND m.id = ${id}))`
+  await untilWritten(async () => {
+    const { rows, around, read } = await readTerms(ctx, which)
+    const standing = rows.find((row) => row.id === id)
+    if (!standing) throw noMailbox()
+    if (around.defaultMailboxId === id) {
+      throw new Fault('conflict', "This is the tenant's default mailbox. Set another defaultMailboxId first.")
+    }
+    mustBeForgettable(ctx, standing, rows)
+    const isOpen = and(
+      eq(sends.tenantId, ctx.tenantId),
+      eq(sends.mailboxId, id),
+      notInArray(sends.state, statesWhere(isTerminal)),
+    )
+    const [deleted, , , , open] = await ctx.db.batch([
+      ctx.db
+        .delete(mailboxes)
+        .where(
+          and(
+            isMailbox(ctx, id),
+            isAsRead(ctx, which, read),
+            sql`NOT EXISTS (SELECT 1 FROM ${sends} WHERE ${isOpen})`,
+          ),
+        )
+        .returning({ id: mailboxes.id }),
+      ...audited(ctx, [{ action: 'mailbox.deleted', target: id }]),
+      ctx.db
+        .delete(aliases)
+        .where(
+          and(
+            eq(aliases.tenantId, ctx.tenantId),
+            eq(aliases.mailboxId, id),
+            sql`NOT EXISTS (SELECT 1 FROM ${mailboxes} WHERE ${isMailbox(ctx, id)})`,
+          ),
         ),
-      )
-      .returning({ id: mailboxes.id }),
-    ...audited(ctx, [{ action: 'mailbox.deleted', target: id }]),
-    withDefault(ctx).where(isMailbox(ctx, id)),
-    ctx.db
-      .delete(aliases)
-      .where(
-        and(
-          eq(aliases.tenantId, ctx.tenantId),
-          eq(aliases.mailboxId, id),
-          sql`NOT EXISTS (SELECT 1 FROM ${mailboxes} WHERE ${isMailbox(ctx, id)})`,
-        ),
-      ),
-  ])
-  if (deleted.length > 0) return
-  if (mustExist(rows).isDefault) {
-    throw new Fault('conflict', "This is the tenant's default mailbox. Set another defaultMailboxId first.")
-  }
-  throw new Fault(
-    'conflict',
-    'This mailbox has sends that are not finished. Cancel them, or wait until they are finished.',
-  )
+      ctx.db.select({ id: sends.id }).from(sends).where(isOpen).limit(1),
+    ])
+    if (deleted.length > 0) return deleted
+    if (open.length === 0) return null
+    throw new Fault(
+      'conflict',
+      'This mailbox has sends that are not finished. Cancel them, or wait until they are finished.',
+    )
+  })
+}
+
+/** A mailbox that is gone must not take along what its agent is held to. */
+function mustBeForgettable(ctx: Ctx, mailbox: Row, rows: Row[]) {
+  const isLast = mailbox.agentId !== null && rows.length === 1
+  const { riskBudget } = mailbox
+  if (mayLoosen(ctx) || !ACTS.deleteMailbox.isLaxer(isLast, riskBudget !== null)) return
+  const present = isLast
+    ? `${mailbox.address} is the last mailbox of its agent: the next one would have its settings from other agents.`
+    : `riskBudget: it is ${riskBudget} now, and without the mailbox its bounces and complaints would not count.`
+  throw actNeedsPerson(present, { kind: 'mailbox', id: mailbox.id, loosens: ['mailbox'] })
 }
 
 function withDefault(ctx: Ctx) {
@@ -209,12 +162,15 @@ function mailboxFrom({ mailbox, defaultMailboxId }: Found): Mailbox {
 }
 
 function mustExist([row]: Found[]): Mailbox {
-  if (!row)
-    throw new Fault('mailbox_not_found', 'This tenant has no mailbox with this id.', { field: 'mailboxId' })
+  if (!row) throw noMailbox()
   return mailboxFrom(row)
 }
 
-async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agentId }: MailboxChange) {
+const noMailbox = () =>
+  new Fault('mailbox_not_found', 'This tenant has no mailbox with this id.', { field: 'mailboxId' })
+
+/** Throws unless the tenant has the agent, the caller may name it, and the name is safe in a header field. */
+export async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agentId }: MailboxChange) {
   const unsafe = displayName ? safeHeaderText(displayName) : null
   if (unsafe !== null) throw new Fault('invalid', `displayName ${unsafe}.`, { field: 'displayName' })
   if (!agentId) return
@@ -233,14 +189,4 @@ async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agent
     throw new Fault('agent_not_found', `agentId: this tenant has no agent "${agentId}".`, {
       field: 'agentId',
     })
-}
-
-function needsPerson(id: string | null): Fault {
-  const message = 'Less review needs a person, or a key with the permission "approve".'
-  return new Fault('human_decision_required', message, {
-    field: 'autonomyLevel',
-    kind: 'mailbox_autonomy',
-    id,
-    loosens: ['autonomyLevel'],
-  })
 }

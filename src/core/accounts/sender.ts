@@ -92,7 +92,12 @@ export function senderStatus({ mailbox, tenantStatus, agentStatus }: Omit<Sender
 /** How much of each window of the mailbox and of the tenant's plan is used now. */
 export async function windowsOf(ctx: Ctx, { mailbox, plan }: Sender): Promise<WindowUse[]> {
   const limits = mailboxLimits(mailbox, plan)
-  return await rateWindow(ctx, ctx.tenantId).look(mailbox.id, limits, planLimits(plan), ctx.now.getTime())
+  return await rateWindow(ctx, ctx.tenantId).look(
+    mailbox.sharesWith ?? mailbox.id,
+    limits,
+    planLimits(plan),
+    ctx.now.getTime(),
+  )
 }
 
 /** What the mailbox may still send in one of its own windows. A provisional mailbox may send nothing. */

@@ -1,86 +1,85 @@
-import { and, eq, exists, ne } from 'drizzle-orm'
+import { and, eq, inArray, sql } from 'drizzle-orm'
 import { mailboxes, tenants } from '../../schema/accounts.ts'
-import { type Ctx, may, mustBeAllowed, permits } from '../ground/ctx.ts'
+import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'
+import { MAILBOX, TENANT, type TenantSettings } from '../policy/laxer.ts'
+import { columnsOf, loosened } from '../policy/loosened.ts'
+import { mayLoosen, settingsNeedPerson, untilWritten } from './loosen.ts'
+import { asText, isAsRead, readTerms } from './terms.ts'
 
 export type Tenant = typeof tenants.$inferSelect
 
-/** The settings that a tenant changes itself. A setting that is left out stays as it is. */
-type TenantChange = {
-  status?: 'active' | 'paused' | undefined
-  defaultMailboxId?: string | undefined
-  dedupeWindowMs?: number | undefined
-  cooldownMs?: number | undefined
-  requireConsentForMarketing?: boolean | undefined
-  physicalAddress?: string | null | undefined
-}
-
-/** Whether the actor is a person, or a key with `approve`: only they may loosen a setting. */
-export function mayDecide({ actor }: Ctx, mailboxId?: string): boolean {
-  if (actor.kind !== 'key' || actor.scopes === null) return may({ actor }, 'approve')
-  const scope = actor.scopes.find((each) => each.mailboxId === mailboxId)
-  return scope !== undefined && permits(scope.permissions, 'approve')
-}
+/** Changes of settings. A setting that is left out stays as it is. */
+export type TenantChange = {
+  [Field in Exclude<keyof TenantSettings, 'status' | 'defaultMailboxId'>]?: TenantSettings[Field] | undefined
+} & { status?: 'active' | 'paused' | undefined; defaultMailboxId?: string | undefined }
 
 /** The caller's tenant. */
 export async function getTenant(ctx: Ctx): Promise<Tenant> {
   mustBeAllowed(ctx, 'read')
-  return await own(ctx)
+  return (await read(ctx)).tenant
 }
 
 /**
- * Changes settings of the tenant. Throws `mailbox_not_found` if the new default mailbox is not the tenant's own. Throws
- * `conflict` if the status of a frozen tenant is to change: only the operator can end a freeze.
+ * Changes settings of the tenant. Throws `human_decision_required` if that loosens one and the caller may not,
+ * `mailbox_not_found` if the new default mailbox is not the tenant's own, and `conflict` if the status of a frozen tenant is to
+ * change: only the operator can end a freeze.
  */
-export async function updateTenant(ctx: Ctx, change: TenantChange): Promise<Tenant> {
+export async function updateTenant(
+  ctx: Ctx,
+  change: TenantChange,
+  about: { kind: string; action: 'tenant.changed' | 'dlp.changed' } = {
+    kind: 'tenant',
+    action: 'tenant.changed',
+  },
+): Promise<Tenant> {
   mustBeAllowed(ctx, 'manage')
-  if (Object.values(change).every((value) => value === undefined)) return await own(ctx)
-  const { status, defaultMailboxId } = change
-  const isOwnMailbox =
-    defaultMailboxId === undefined
-      ? undefined
-      : exists(
-          ctx.db
-            .select({ id: mailboxes.id })
-            .from(mailboxes)
-            .where(and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, defaultMailboxId))),
-        )
-  const [[changed]] = await ctx.db.batch([
-    ctx.db
-      .update(tenants)
-      .set(change)
-      .where(
-        and(
-          eq(tenants.id, ctx.tenantId),
-          isOwnMailbox,
-          status === undefined ? undefined : ne(tenants.status, 'frozen'),
-        ),
-      )
-      .returning(),
-    ...audited(ctx, [{ action: 'tenant.changed', target: ctx.tenantId, detail: change }]),
-  ])
-  if (changed) return changed
-  if (status !== undefined && (await own(ctx)).status === 'frozen') {
-    throw new Fault(
-      'conflict',
-      'status: this tenant is frozen. Only the operator of the service can end that.',
-      {
-        field: 'status',
-      },
-    )
-  }
-  throw new Fault(
-    'mailbox_not_found',
-    `defaultMailboxId: this tenant has no mailbox "${defaultMailboxId}".`,
-    {
-      field: 'defaultMailboxId',
-    },
-  )
+  if (Object.values(change).every((value) => value === undefined)) return (await read(ctx)).tenant
+  return await untilWritten(async () => {
+    const { tenant, values } = await read(ctx)
+    if (change.status !== undefined && tenant.status === 'frozen') {
+      const message = 'status: this tenant is frozen. Only the operator of the service can end that.'
+      throw new Fault('conflict', message, { field: 'status' })
+    }
+    const { isLaxerMailbox, stillIs } = await defaultMailbox(ctx, tenant, change.defaultMailboxId)
+    const loosens = mayLoosen(ctx) ? [] : loosened(TENANT, tenant, change, { isLaxerMailbox })
+    if (loosens.length > 0) throw settingsNeedPerson(loosens, { kind: about.kind, id: ctx.tenantId })
+    const [[changed]] = await ctx.db.batch([
+      ctx.db
+        .update(tenants)
+        .set(change)
+        .where(and(eq(tenants.id, ctx.tenantId), sql`${VALUES} = ${values}`, stillIs))
+        .returning(),
+      ...audited(ctx, [{ action: about.action, target: ctx.tenantId, detail: change }]),
+    ])
+    return changed ?? null
+  })
 }
 
-async function own(ctx: Ctx): Promise<Tenant> {
-  const [tenant] = await ctx.db.select().from(tenants).where(eq(tenants.id, ctx.tenantId))
-  if (!tenant) throw new Fault('not_found', 'This tenant no longer exists.')
-  return tenant
+/** Whether the new default mailbox would be laxer than the present one, and the condition that neither has changed since. */
+async function defaultMailbox(ctx: Ctx, { defaultMailboxId }: Tenant, wanted: string | undefined) {
+  if (wanted === undefined) return { isLaxerMailbox: false, stillIs: undefined }
+  const which = inArray(mailboxes.id, [wanted, defaultMailboxId ?? wanted])
+  const terms = await readTerms(ctx, which)
+  const next = terms.rows.find(({ id }) => id === wanted)
+  const present = terms.rows.find(({ id }) => id === defaultMailboxId)
+  if (!next) {
+    const message = `defaultMailboxId: this tenant has no mailbox "${wanted}".`
+    throw new Fault('mailbox_not_found', message, { field: 'defaultMailboxId' })
+  }
+  const isLaxerMailbox = present !== undefined && loosened(MAILBOX, present, next, terms.around).length > 0
+  return { isLaxerMailbox, stillIs: isAsRead(ctx, which, terms.read) }
+}
+
+/** The settings of a tenant as one text. */
+const VALUES = asText(columnsOf(TENANT).map((column) => tenants[column]))
+
+async function read(ctx: Ctx): Promise<{ tenant: Tenant; values: string }> {
+  const [row] = await ctx.db
+    .select({ tenant: tenants, values: VALUES })
+    .from(tenants)
+    .where(eq(tenants.id, ctx.tenantId))
+  if (!row) throw new Fault('not_found', 'This tenant no longer exists.')
+  return row
 }

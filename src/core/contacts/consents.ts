@@ -1,10 +1,12 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { consents } from '../../schema/contacts.ts'
+import { actNeedsPerson, mayLoosen, untilWritten } from '../accounts/loosen.ts'
 import { mustBeAddress } from '../ground/address.ts'
-import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
+import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
+import { ACTS } from '../policy/laxer.ts'
 
 export type Consent = typeof consents.$inferSelect
 
@@ -18,7 +20,10 @@ type ConsentRequest = {
   revokedAt: Date | null
 }
 
-/** Records what a contact has agreed to. It replaces the contact's previous record. */
+/**
+ * Records what a contact has agreed to. It replaces the contact's previous record. Throws `human_decision_required` if that one
+ * is revoked, the new one is not or later, and the caller may not loosen.
+ */
 export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<Consent> {
   mustBeAllowed(ctx, 'manage')
   const { basis, source, jurisdiction, revokedAt } = request
@@ -37,29 +42,42 @@ export async function recordConsent(ctx: Ctx, request: ConsentRequest): Promise<
     revokedAt,
     updatedAt: ctx.now,
   }
-  const [rows] = await ctx.db.batch([
-    ctx.db
-      .insert(consents)
-      .values({ tenantId: ctx.tenantId, contact, ...record })
-      .onConflictDoUpdate({ target: [consents.tenantId, consents.contact], set: record })
-      .returning(),
-    ...audited(ctx, [{ action: 'consent.recorded', target: record.id, detail: record }]),
-  ])
-  return one(rows)
+  return await untilWritten(async () => {
+    const standing = await recordOf(ctx, contact)
+    if (standing && ACTS.recordConsent.isLaxer(standing, record) && !mayLoosen(ctx)) {
+      const present = `revokedAt: ${email} revoked the consent at ${standing.revokedAt?.toISOString()}.`
+      throw actNeedsPerson(present, {
+        ...{ kind: 'consent', id: standing.id, field: 'revokedAt' },
+        loosens: ['revokedAt'],
+      })
+    }
+    const isAsRead = sql`${consents.revokedAt} IS ${standing?.revokedAt?.getTime() ?? null}`
+    const [[recorded]] = await ctx.db.batch([
+      ctx.db
+        .insert(consents)
+        .values({ tenantId: ctx.tenantId, contact, ...record })
+        .onConflictDoUpdate({
+          ...{ target: [consents.tenantId, consents.contact], set: record },
+          setWhere: isAsRead,
+        })
+        .returning(),
+      ...audited(ctx, [{ action: 'consent.recorded', target: record.id, detail: record }]),
+    ])
+    return recorded ?? null
+  })
 }
 
 /** The consent record of a contact, revoked or not, or null. */
 export async function findConsent(ctx: Ctx, email: string): Promise<Consent | null> {
   mustBeAllowed(ctx, 'read')
+  return await recordOf(ctx, mustBeAddress(email, 'recipientEmail').contact)
+}
+
+async function recordOf(ctx: Ctx, contact: string): Promise<Consent | null> {
   const [row] = await ctx.db
     .select()
     .from(consents)
-    .where(
-      and(
-        eq(consents.tenantId, ctx.tenantId),
-        eq(consents.contact, mustBeAddress(email, 'recipientEmail').contact),
-      ),
-    )
+    .where(and(eq(consents.tenantId, ctx.tenantId), eq(consents.contact, contact)))
   return row ?? null
 }
 

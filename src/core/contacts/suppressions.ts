@@ -1,15 +1,16 @@
-import { and, desc, eq, lt, ne, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { suppressions } from '../../schema/contacts.ts'
-import { mayDecide } from '../accounts/tenants.ts'
+import { actNeedsPerson, mayLoosen, untilWritten } from '../accounts/loosen.ts'
 import { mustBeAddress } from '../ground/address.ts'
-import { type Actor, type Ctx, type Db, database, mustBeAllowed, one } from '../ground/ctx.ts'
+import { type Actor, type Ctx, type Db, database, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { fragment } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
+import { ACTS } from '../policy/laxer.ts'
 import { applies, widestFirst } from '../policy/suppressed.ts'
 
 export type Suppression = typeof suppressions.$inferSelect
@@ -40,7 +41,7 @@ type SuppressionRequest = {
 
 /**
  * Suppresses an address for the tenant or for one of its campaigns. If it is already, the row gets the new reason and
- * expiry.
+ * expiry; from a caller that may not loosen, only a later expiry. A recipient's own unsubscription is never overwritten.
  */
 export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
@@ -58,40 +59,64 @@ export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<S
     throw new Fault('invalid', 'expiresAt must lie in the future.', { field: 'expiresAt' })
   }
   const { email, contact } = mustBeAddress(request.email, 'recipientEmail')
-  const id = newId('sup', ctx.now)
-  const agentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
-  const [rows, , , told] = await ctx.db.batch([
-    ctx.db
-      .insert(suppressions)
-      .values({
-        tenantId: ctx.tenantId,
-        contact,
-        scope,
-        campaignId: request.campaignId ?? '',
-        id,
-        email,
-        reasonCode,
-        source,
-        expiresAt,
-        createdAt: ctx.now,
-      })
-      .onConflictDoUpdate({
-        target: PRIMARY,
-        set: { reasonCode, source, expiresAt },
-        setWhere: ne(suppressions.reasonCode, UNSUBSCRIBED),
-      })
-      .returning(),
-    ...audited(ctx, [{ action: 'suppression.created', target: id, detail: { ...request, contact } }]),
-    created(ctx.db, ctx.now, ctx.tenantId, id, agentId),
-  ])
-  if (told.meta.changes > 0) await ringOutbox(ctx.env, [ctx.tenantId])
-  const [written] = rows
-  // A recipient's own unsubscription is never overwritten.
-  return written ?? (await standing(ctx, contact, scope, request.campaignId ?? ''))
+  const row = {
+    ...{ tenantId: ctx.tenantId, contact, scope, campaignId: request.campaignId ?? '' },
+    ...{ id: newId('sup', ctx.now), email, reasonCode, source, expiresAt, createdAt: ctx.now },
+  }
+  const { written, isNew } = await untilWritten(() => write(ctx, row))
+  if (isNew) await ringOutbox(ctx.env, [ctx.tenantId])
+  return written
 }
 
-async function standing(ctx: Ctx, contact: string, scope: Suppression['scope'], campaignId: string) {
-  const rows = await ctx.db
+/** Writes a suppression over the one that there is, if nobody changes that meanwhile. */
+async function write(ctx: Ctx, row: Suppression): Promise<{ written: Suppression; isNew: boolean } | null> {
+  const standing = await standingBeside(ctx, row)
+  if (standing?.reasonCode === UNSUBSCRIBED) return { written: standing, isNew: false }
+  const { reasonCode, source, expiresAt } = standing ? replacement(ctx, standing, row) : row
+  const outcome = { reasonCode, source, expiresAt }
+  const agentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const [[written], , , told] = await ctx.db.batch([
+    ctx.db
+      .insert(suppressions)
+      .values(row)
+      .onConflictDoUpdate({
+        target: PRIMARY,
+        set: outcome,
+        setWhere: sql`${suppressions.reasonCode} IS ${standing?.reasonCode ?? null}
+          AND ${suppressions.expiresAt} IS ${standing?.expiresAt?.getTime() ?? null}`,
+      })
+      .returning(),
+    ...audited(ctx, [
+      {
+        action: 'suppression.created',
+        target: row.id,
+        detail: {
+          email: row.email,
+          contact: row.contact,
+          scope: row.scope,
+          campaignId: row.campaignId,
+          ...outcome,
+        },
+      },
+    ]),
+    created(ctx.db, ctx.now, ctx.tenantId, row.id, agentId),
+  ])
+  return written ? { written, isNew: told.meta.changes > 0 } : null
+}
+
+/** What stands after `row` is written over `standing`: all that `row` says, or only what is no laxer. */
+function replacement(ctx: Ctx, standing: Suppression, row: Suppression) {
+  const stillApplies = ACTS.liftSuppression.isLaxer(standing, ctx.now)
+  if (mayLoosen(ctx) || !stillApplies) return row
+  const expiresAt = ACTS.replaceSuppression.isLaxer(standing, row) ? standing.expiresAt : row.expiresAt
+  return { ...standing, expiresAt }
+}
+
+async function standingBeside(
+  ctx: Ctx,
+  { contact, scope, campaignId }: Suppression,
+): Promise<Suppression | undefined> {
+  const [row] = await ctx.db
     .select()
     .from(suppressions)
     .where(
@@ -102,7 +127,7 @@ async function standing(ctx: Ctx, contact: string, scope: Suppression['scope'], 
         eq(suppressions.campaignId, campaignId),
       ),
     )
-  return one(rows)
+  return row
 }
 
 /** Suppresses an address for good because its owner unsubscribed from this tenant. Doing it again writes nothing. */
@@ -192,27 +217,23 @@ export async function findSuppression(
   return row ?? null
 }
 
-/** Deletes a suppression. One from a bounce, a complaint or the recipient takes a person, or a key with `approve`. */
+/** Deletes a suppression. While it applies, this takes a person, or a key with `loosen`. */
 export async function liftSuppression(ctx: Ctx, id: string): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
-  const isIt = and(eq(suppressions.tenantId, ctx.tenantId), eq(suppressions.id, id))
-  const mayLift = mayDecide(ctx)
-    ? undefined
-    : and(ne(suppressions.scope, 'global'), ne(suppressions.reasonCode, UNSUBSCRIBED))
-  const [lifted, , , found] = await ctx.db.batch([
-    ctx.db.delete(suppressions).where(and(isIt, mayLift)).returning(),
-    ...audited(ctx, [{ action: 'suppression.lifted', target: id }]),
-    ctx.db.select({ id: suppressions.id }).from(suppressions).where(isIt),
-  ])
-  const [row] = lifted
-  if (row) return row
-  if (found.length === 0) throw new Fault('not_found', 'No such suppression.')
-  const message =
-    'A bounce, a complaint or the recipient put this address here. Lifting it needs a person, or a key with "approve".'
-  throw new Fault('human_decision_required', message, {
-    kind: 'suppression',
-    id,
-    loosens: ['suppression'],
+  return await untilWritten(async () => {
+    const isIt = and(eq(suppressions.tenantId, ctx.tenantId), eq(suppressions.id, id))
+    const [standing] = await ctx.db.select().from(suppressions).where(isIt)
+    if (!standing) throw new Fault('not_found', 'No such suppression.')
+    if (ACTS.liftSuppression.isLaxer(standing, ctx.now) && !mayLoosen(ctx)) {
+      const present = `${standing.email} is on the ${standing.scope} suppression list: ${standing.reasonCode}.`
+      throw actNeedsPerson(present, { kind: 'suppression', id, loosens: ['suppression'] })
+    }
+    const isAsRead = sql`${suppressions.expiresAt} IS ${standing.expiresAt?.getTime() ?? null}`
+    const [[lifted]] = await ctx.db.batch([
+      ctx.db.delete(suppressions).where(and(isIt, isAsRead)).returning(),
+      ...audited(ctx, [{ action: 'suppression.lifted', target: id }]),
+    ])
+    return lifted ?? null
   })
 }
 

@@ -1,4 +1,5 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { getTableColumns, type SQL, sql } from 'drizzle-orm'
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import type { Env } from '../../env.ts'
 
 /** A value that D1 can bind. */
@@ -52,6 +53,22 @@ export function fragment(text: string, values: Values = {}): SQL {
   return sql.join(
     parts.map((piece) => (piece.kind === 'text' ? sql.raw(piece.text) : sql`${values[piece.name]}`)),
   )
+}
+
+/**
+ * For `insert(table).select(…)`: one row that is written only if `condition` holds when the statement runs. Columns that are left
+ * out get their defaults.
+ */
+export function rowWhere<Table extends SQLiteTable>(
+  table: Table,
+  row: Table['$inferInsert'],
+  condition: SQL,
+): SQL {
+  const given: Record<string, unknown> = row
+  const values = Object.entries(getTableColumns(table)).map(([name, column]) =>
+    sql.param(given[name] ?? column.default ?? null, column),
+  )
+  return sql`SELECT ${sql.join(values, sql`, `)} WHERE ${condition}`
 }
 
 type Piece = { kind: 'text'; text: string } | { kind: 'name'; name: string }

@@ -3,7 +3,9 @@ import { mailboxes, tenants } from '../../schema/accounts.ts'
 import { sendRecipients } from '../../schema/sending.ts'
 import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { fragment } from '../ground/sql.ts'
 import { mailboxLimits, planLimits } from '../policy/plans.ts'
+import { sharing } from '../policy/sharing.ts'
 import { type Limits, type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
 import { rateWindow } from './reservations.ts'
 
@@ -29,7 +31,7 @@ export async function getBudget(ctx: Ctx, wanted: string | null): Promise<Budget
     .where(
       and(
         eq(sendRecipients.tenantId, ctx.tenantId),
-        eq(sendRecipients.mailboxId, mailboxes.id),
+        sql`${sendRecipients.mailboxId} IN ${fragment(sharing('mailboxes'))}`,
         gt(sendRecipients.updatedAt, new Date(ctx.now.getTime() - DAY_MS)),
         sql`${sendRecipients.state} IN ('bounced', 'complained')`,
       ),
@@ -46,7 +48,7 @@ export async function getBudget(ctx: Ctx, wanted: string | null): Promise<Budget
   const now = ctx.now.getTime()
   const limits = { mailbox: mailboxLimits(mailbox, plan), plan: planLimits(plan) }
   const uses = await rateWindow(ctx, ctx.tenantId).look(
-    mailbox.id,
+    mailbox.sharesWith ?? mailbox.id,
     counted(limits.mailbox),
     counted(limits.plan),
     now,

@@ -22,6 +22,13 @@ export function planLimits(plan: Plan): Limits {
   return { hour: null, ...PLANS[plan] }
 }
 
+/** What a mailbox without limits of its own may send in this plan: in the lowest tier, and in the highest. */
+export function standardLimits(plan: Plan) {
+  const { active, trusted } = TIERS
+  const paid = { hour: PLANS[plan].day, day: PLANS[plan].day }
+  return plan === 'free' ? { lowest: active, highest: trusted } : { lowest: paid, highest: paid }
+}
+
 /** The limits of a mailbox: its own, or else those of its tier. On a paid plan, the plan's daily cap replaces those of the tier. */
 export function mailboxLimits(
   mailbox: {

@@ -158,6 +158,7 @@ async function askWindows(
     return {
       sendId,
       mailboxId: subject.mailboxId,
+      windowId: subject.windowId,
       contacts: contacts.map((contact) => contact.contact),
       spend: mode !== 'look' && allow && hold === null && leavesAt === now,
       leavesAt,

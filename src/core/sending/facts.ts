@@ -7,6 +7,7 @@ import type { Facts } from '../policy/facts.ts'
 import { isLive } from '../policy/live-lease.ts'
 import type { Plan } from '../policy/plans.ts'
 import { LOOP_AT, LOOP_WITHIN_MS } from '../policy/rules.ts'
+import { sharing } from '../policy/sharing.ts'
 import { applies, widestFirst } from '../policy/suppressed.ts'
 import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
 
@@ -93,13 +94,13 @@ export const FACTS = statement<FactsRow>(`
 /** One row for each pair of mailbox and template: the facts that its sends share. */
 export const SETTINGS = statement<SettingsRow>(`
   WITH ${CALLER}, ${SUBJECTS}
-  SELECT x.mailbox_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
+  SELECT x.mailbox_id, coalesce(m.shares_with, m.id) AS window_id, x.template, t.status AS tenant_status, t.level, t.plan, t.cooldown_ms AS tenant_cooldown_ms,
     t.require_consent_for_marketing, t.physical_address, coalesce(al.address, m.address) AS address, dm.id AS domain_id, dm.domain,
     dm.status AS domain_status, m.display_name, m.status AS mailbox_status,
     m.frozen_reason, m.frozen_at IS NOT NULL AS frozen, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
     CASE WHEN m.risk_budget IS NOT NULL THEN (
-      SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id = m.id
+      SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id IN ${sharing('m')}
         AND p.updated_at > :now - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
       AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact, ${isUnproved('t.id')} AS is_unproved,
@@ -144,6 +145,7 @@ export type FactsRow = {
 
 export type SettingsRow = {
   mailbox_id: string
+  window_id: string
   template: string | null
   tenant_status: Facts['tenant']['status']
   level: Facts['tenant']['level']

@@ -25,6 +25,8 @@ export type Subject = {
   system: SystemValues
   templateRef: string | null
   mailboxId: string
+  /** The mailbox whose windows and cooldowns it counts in. */
+  windowId: string
   cooldownMs: number
   limits: Limits
   planLimits: Limits
@@ -78,6 +80,7 @@ export function subjectOf(door: Door, row: FactsRow, about: SettingsRow): Subjec
     system: systemValues(door, about, contacts.length),
     templateRef: row.template,
     mailboxId: about.mailbox_id,
+    windowId: about.window_id,
     cooldownMs: about.cooldown_ms ?? about.tenant_cooldown_ms,
     limits: mailboxLimits(
       {

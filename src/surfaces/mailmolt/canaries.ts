@@ -89,7 +89,7 @@ canaries.openapi(
     method: 'delete',
     path: '/oversight/canaries/{id}',
     summary: 'Remove a canary token',
-    description: 'Needs a person, or a key with "approve".',
+    description: 'Needs a person, or a key with "loosen".',
     request: { params: z.object({ id: z.string().min(1).max(100) }) },
     responses: { 204: { description: 'Deleted' }, 404: json(ErrorView, 'Not found'), ...ERRORS },
   }),

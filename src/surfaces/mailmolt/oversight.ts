@@ -49,7 +49,7 @@ oversight.openapi(
     path: '/oversight/dlp',
     summary: 'Update mode / disabled rules',
     description: `Fields that are left out keep their values. An agent's key may make the policy stricter. To make it less strict, or to
-disable a rule, needs a person, or a key with "approve": 403 human_decision_required.`,
+disable a rule, needs a person, or a key with "loosen": 403 human_decision_required.`,
     middleware: jsonIfAny,
     request: { body: { content: { 'application/json': { schema: DlpChange } }, required: false } },
     responses: {

@@ -48,7 +48,7 @@ consents.openapi(
     tags: ['consent'],
     summary: 'Record what a contact has agreed to',
     description:
-      'There is one record per contact; a later one replaces it. To revoke consent, write a record with revokedAt.',
+      'There is one record per contact; a later one replaces it. To revoke consent, write a record with revokedAt. To give it again, or revoke it later, needs a person, or a key with "loosen": 403 human_decision_required.',
     security: [{ bearer: [] }],
     request: body(ConsentBody, {
       recipientEmail: 'alice@example.com',

@@ -5,9 +5,9 @@ import {
   listMailboxes,
   type Mailbox,
   type MailboxChange,
-  openMailbox,
   updateMailbox,
 } from '../../core/accounts/mailboxes.ts'
+import { openMailbox } from '../../core/accounts/new-mailbox.ts'
 import { body, createRoute, json, router, z } from '../http.ts'
 import {
   AutonomyBody,
@@ -37,7 +37,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Open a mailbox',
     description:
-      "The mailbox starts with the tenant's cooldown and the autonomy of its default mailbox. If the address is taken, the answer is 409. Names of official roles (postmaster, abuse, support …) are refused.",
+      'Opened by a key with "loosen", a mailbox starts with the tenant\'s cooldown and the autonomy of its default mailbox. Opened by another key, it starts with the strictest settings of its agent\'s mailboxes, and shares their windows; to ask for less is 403 human_decision_required. If the address is taken, the answer is 409. Names of official roles (postmaster, abuse, support …) are refused.',
     security: [{ bearer: [] }],
     request: body(NewMailbox),
     responses: { 200: json(MailboxView) },
@@ -93,7 +93,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Change a mailbox',
     description:
-      'Fields that are left out keep their values. A higher autonomyLevel needs a person, or a key with "approve": 403 human_decision_required.',
+      'Fields that are left out keep their values. To make a setting laxer needs a person, or a key with "loosen": 403 human_decision_required. docs/security.md lists which way each setting gets laxer.',
     security: [{ bearer: [] }],
     request: { params: Params, ...body(ChangedMailbox) },
     responses: { 200: json(MailboxView) },
@@ -110,7 +110,8 @@ mailboxes.openapi(
     path: '/agent/mailboxes/{mailboxId}',
     tags: ['mailboxes'],
     summary: 'Remove a mailbox',
-    description: '409 for the default mailbox, and while sends of this mailbox are not finished.',
+    description:
+      '409 for the default mailbox, and while sends of this mailbox are not finished. The last mailbox of an agent, and one with a riskBudget, need a person, or a key with "loosen".',
     security: [{ bearer: [] }],
     request: { params: Params },
     responses: { 200: json(z.object({ id: z.string(), deleted: z.literal(true) })) },
@@ -142,7 +143,7 @@ mailboxes.openapi(
     tags: ['mailboxes'],
     summary: 'Change how much review the sends of a mailbox need',
     description:
-      'A key with "manage" may lower the level. Raising it needs a person, or a key with "approve".',
+      'A key with "manage" may lower the level. Raising it needs a person, or a key with "loosen".',
     security: [{ bearer: [] }],
     request: { params: Params, ...body(AutonomyBody) },
     responses: { 200: json(AutonomyView) },

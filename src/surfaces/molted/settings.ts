@@ -70,7 +70,7 @@ settings.openapi(
     tags: ['settings'],
     summary: 'Change settings of the tenant',
     description:
-      'Fields that are left out keep their values. While status is "paused" every send is blocked, with reason tenant_paused.',
+      'Fields that are left out keep their values. While status is "paused" every send is blocked, with reason tenant_paused. To make a setting laxer needs a person, or a key with "loosen": 403 human_decision_required.',
     security: [{ bearer: [] }],
     request: body(SettingsChange),
     responses: { 200: json(SettingsView) },

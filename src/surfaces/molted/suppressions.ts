@@ -62,7 +62,7 @@ suppressions.openapi(
     tags: ['suppressions'],
     summary: 'Put an address on a suppression list',
     description:
-      'Safe to repeat: there is one row per address, scope and campaign. Scope "global" is 403: only bounces and complaints write it.',
+      'Safe to repeat: there is one row per address, scope and campaign. Without a person, or a key with "loosen", a row that applies keeps its reason, and its end comes no earlier. Scope "global" is 403: only bounces and complaints write it.',
     security: [{ bearer: [] }],
     request: body(SuppressionBody, { recipientEmail: 'bob@example.com', reasonCode: 'manual_dnc' }),
     responses: { 200: json(SuppressionView) },
@@ -128,7 +128,8 @@ suppressions.openapi(
     path: '/suppressions/{suppressionId}',
     tags: ['suppressions'],
     summary: 'Remove an address from a suppression list',
-    description: 'A global row needs a person, or a key with "approve": 403 human_decision_required.',
+    description:
+      'A row that has not expired needs a person, or a key with "loosen": 403 human_decision_required.',
     security: [{ bearer: [] }],
     request: { params: z.object({ suppressionId: Id }) },
     responses: { 200: json(SuppressionView.extend({ deleted: z.literal(true) })) },

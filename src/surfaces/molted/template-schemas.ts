@@ -35,7 +35,10 @@ export const TemplateBody = z
     }),
     name: z.string().min(1).max(200),
     type: z.enum(['marketing', 'transactional']).default('marketing'),
-    approvalRequired: z.boolean().default(false),
+    approvalRequired: z.boolean().optional().openapi({
+      description:
+        'By default false, or true if another template has it and the key has no "loosen". To say false then is 403 human_decision_required.',
+    }),
     content: Content.optional(),
     autoPublish: z.boolean().default(false),
   })

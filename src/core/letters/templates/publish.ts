@@ -62,6 +62,7 @@ async function goLive(
           isTemplate,
           sql`${templates.publishedVersion} IS ${template.publishedVersion}`,
           sql`EXISTS (SELECT 1 FROM ${templateVersions} WHERE ${stands})`,
+          from === 'pending_approval' ? undefined : eq(templates.approvalRequired, false),
         ),
       )
       .returning({ id: templates.id }),

@@ -1,12 +1,16 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { type TemplateVariable, templates, templateVersions } from '../../../schema/letters.ts'
+import { mayLoosen, untilWritten } from '../../accounts/loosen.ts'
 import { type Ctx, mustBeAllowed, one } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
+import { rowWhere } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
+import { ACTS } from '../../policy/laxer.ts'
 import { type Finding, lintTemplate } from '../lint.ts'
 import { previewContent } from '../preview.ts'
 import type { Payload } from '../rendering.ts'
+import { approvalNeedsPerson, isApprovalAsRead, readApproval } from './approval.ts'
 import {
   isVersionOf,
   noTemplate,
@@ -27,7 +31,9 @@ export type TemplateContent = {
   variables: TemplateVariable[]
 }
 
-type TemplateRequest = Pick<Template, 'slug' | 'name' | 'type' | 'approvalRequired'> & {
+type TemplateRequest = Pick<Template, 'slug' | 'name' | 'type'> & {
+  /** If it is not given: true if another template needs approval and the caller may not loosen. */
+  approvalRequired: boolean | undefined
   /** The first version, or null. */
   content: TemplateContent | null
   publish: boolean
@@ -38,14 +44,15 @@ const SLUG = /^(?!tpl_)[a-z0-9][a-z0-9_-]{0,99}$/
 
 /**
  * Creates a template, with its first version if content is given. To be published at once, the content must pass the
- * lint; if it does not, nothing is created. If the template needs approval, the version waits for it.
+ * lint; if it does not, nothing is created. If the template needs approval, the version waits for it. In a tenant with a
+ * template that needs approval, one that needs none takes a person: else `human_decision_required`.
  */
 export async function createTemplate(
   ctx: Ctx,
   request: TemplateRequest,
 ): Promise<{ template: Template; versions: TemplateVersion[] }> {
   mustBeAllowed(ctx, 'manage')
-  const { slug, name, type, approvalRequired, content, publish } = request
+  const { slug, name, type, approvalRequired: asked, content, publish } = request
   if (!SLUG.test(slug)) {
     const message =
       'slug must be 1 to 100 of a-z, 0-9, "-" and "_", begin with a letter or digit, and not with "tpl_".'
@@ -55,34 +62,40 @@ export async function createTemplate(
     throw new Fault('invalid', 'autoPublish needs content to publish.', { field: 'content' })
   }
   if (publish && content) mustPassLint({ ...content, type })
-  const isLive = publish && !approvalRequired
   const id = newId('tpl', ctx.now)
-  const common = { tenantId: ctx.tenantId, createdAt: ctx.now }
-  const [created] = await ctx.db.batch([
-    ctx.db
-      .insert(templates)
-      .values({
-        ...common,
-        id,
-        slug,
-        name,
-        type,
-        approvalRequired,
-        publishedVersion: isLive ? 1 : null,
-        updatedAt: ctx.now,
-      })
-      .onConflictDoNothing()
-      .returning(),
-    ...audited(ctx, [
-      { action: 'template.created', target: id, detail: { slug, name, type, approvalRequired } },
-      ...(isLive ? [{ action: 'template.published', target: id, detail: { version: 1 } } as const] : []),
-    ]),
-    ...(content
-      ? [insertVersion(ctx, id, content, isLive ? 'published' : publish ? 'pending_approval' : 'draft')]
-      : []),
-  ])
-  const [template] = created
-  if (!template) throw new Fault('conflict', `There is a template "${slug}" already.`, { field: 'slug' })
+  const template = await untilWritten(async () => {
+    const { isNeeded, read } = await readApproval(ctx)
+    if (ACTS.createTemplate.isLaxer(asked ?? isNeeded, isNeeded) && !mayLoosen(ctx)) {
+      throw approvalNeedsPerson(null)
+    }
+    const approvalRequired = asked ?? (isNeeded && !mayLoosen(ctx))
+    const isLive = publish && !approvalRequired
+    const row = {
+      ...{ tenantId: ctx.tenantId, id, slug, name, type, approvalRequired },
+      ...{ publishedVersion: isLive ? 1 : null, createdAt: ctx.now, updatedAt: ctx.now },
+    }
+    const [[created], , , ...rest] = await ctx.db.batch([
+      ctx.db
+        .insert(templates)
+        .select(rowWhere(templates, row, isApprovalAsRead(ctx, read)))
+        .onConflictDoNothing()
+        .returning(),
+      ...audited(ctx, [
+        { action: 'template.created', target: id, detail: { slug, name, type, approvalRequired } },
+        ...(isLive ? [{ action: 'template.published', target: id, detail: { version: 1 } } as const] : []),
+      ]),
+      ctx.db
+        .select({ id: templates.id })
+        .from(templates)
+        .where(and(eq(templates.tenantId, ctx.tenantId), eq(templates.slug, slug))),
+      ...(content
+        ? [insertVersion(ctx, id, content, isLive ? 'published' : publish ? 'pending_approval' : 'draft')]
+        : []),
+    ])
+    if (created) return created
+    if (rest[0]?.length === 0) return null
+    throw new Fault('conflict', `There is a template "${slug}" already.`, { field: 'slug' })
+  })
   return { template, versions: await versionsOf(ctx, id) }
 }
 
@@ -144,17 +157,31 @@ export async function lintVersion(ctx: Ctx, ref: string, version: number | null)
  */
 export async function deleteTemplate(ctx: Ctx, ref: string): Promise<Template> {
   mustBeAllowed(ctx, 'manage')
-  const template = await templateOf(ctx, ref)
-  await ctx.db.batch([
-    ctx.db.delete(templates).where(and(eq(templates.tenantId, ctx.tenantId), eq(templates.id, template.id))),
-    ...audited(ctx, [{ action: 'template.deleted', target: template.id }]),
-    ctx.db
-      .delete(templateVersions)
-      .where(
-        and(isVersionOf(ctx, template), inArray(templateVersions.status, ['draft', 'pending_approval'])),
-      ),
-  ])
-  return template
+  return await untilWritten(async () => {
+    const template = await templateOf(ctx, ref)
+    const { isNeeded, read } = await readApproval(ctx, template.id)
+    if (ACTS.deleteTemplate.isLaxer(template.approvalRequired, isNeeded) && !mayLoosen(ctx)) {
+      throw approvalNeedsPerson(template)
+    }
+    const isIt = and(eq(templates.tenantId, ctx.tenantId), eq(templates.id, template.id))
+    const [deleted] = await ctx.db.batch([
+      ctx.db
+        .delete(templates)
+        .where(and(isIt, isApprovalAsRead(ctx, read, template.id)))
+        .returning({ id: templates.id }),
+      ...audited(ctx, [{ action: 'template.deleted', target: template.id }]),
+      ctx.db
+        .delete(templateVersions)
+        .where(
+          and(
+            isVersionOf(ctx, template),
+            inArray(templateVersions.status, ['draft', 'pending_approval']),
+            sql`NOT EXISTS (SELECT 1 FROM ${templates} WHERE ${isIt})`,
+          ),
+        ),
+    ])
+    return deleted.length > 0 ? template : null
+  })
 }
 
 /** The statement itself takes the next version number, so that two concurrent calls get two numbers. */
