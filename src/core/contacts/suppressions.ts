@@ -41,7 +41,7 @@ type SuppressionRequest = {
 
 /**
  * Suppresses an address for the tenant or for one of its campaigns. If it is already, the row gets the new reason and
- * expiry; from a caller that may not loosen, only a later expiry. A recipient's own unsubscription is never overwritten.
+ * expiry; from a caller that may not loosen, only a graver reason and a later expiry. A recipient's own unsubscription is never overwritten.
  */
 export async function suppress(ctx: Ctx, request: SuppressionRequest): Promise<Suppression> {
   mustBeAllowed(ctx, 'manage')
@@ -108,8 +108,11 @@ async function write(ctx: Ctx, row: Suppression): Promise<{ written: Suppression
 function replacement(ctx: Ctx, standing: Suppression, row: Suppression) {
   const stillApplies = ACTS.liftSuppression.isLaxer(standing, ctx.now)
   if (mayLoosen(ctx) || !stillApplies) return row
-  const expiresAt = ACTS.replaceSuppression.isLaxer(standing, row) ? standing.expiresAt : row.expiresAt
-  return { ...standing, expiresAt }
+  const { reasonCode, source } = ACTS.renameSuppression.isLaxer(standing.reasonCode, row.reasonCode)
+    ? standing
+    : row
+  const { expiresAt } = ACTS.endSuppression.isLaxer(standing, row) ? standing : row
+  return { reasonCode, source, expiresAt }
 }
 
 async function standingBeside(

@@ -234,6 +234,9 @@ type Act<Facts extends unknown[]> = { object: string; laxer: string; isLaxer: (.
 type Ends = { expiresAt: Date | null }
 type Revocable = { revokedAt: Date | null }
 
+/** Reasons of suppressions, from the least grave to what others decided. Those of bounces and recipients are graver than any. */
+const GRAVITY = ['no_engagement', 'role_account', 'manual_dnc', 'hard_bounce', 'complaint', 'legal_request']
+
 /** The changes of lists and objects that can loosen. */
 export const ACTS = {
   replaceSuppression: {
@@ -275,11 +278,6 @@ export const ACTS = {
     object: 'a mailbox',
     laxer: 'it is deleted, and is the last one of its agent, or has a risk budget',
     isLaxer: (isLastOfAgent: boolean, hasRiskBudget: boolean) => isLastOfAgent || hasRiskBudget,
-  },
-  resendUnknown: {
-    object: 'a send that may have been delivered',
-    laxer: 'it is sent again where onUnknown of its mailbox is hold',
-    isLaxer: (onUnknown: MailboxRow['onUnknown']) => onUnknown === 'hold',
   },
   giveLoosen: {
     object: 'a key',

@@ -62,7 +62,7 @@ suppressions.openapi(
     tags: ['suppressions'],
     summary: 'Put an address on a suppression list',
     description:
-      'Safe to repeat: there is one row per address, scope and campaign. Without a person, or a key with "loosen", a row that applies keeps its reason, and its end comes no earlier. Scope "global" is 403: only bounces and complaints write it.',
+      'Safe to repeat: there is one row per address, scope and campaign. Without a person, or a key with "loosen", a row that applies gets no less grave reason and no earlier end. Scope "global" is 403: only bounces and complaints write it.',
     security: [{ bearer: [] }],
     request: body(SuppressionBody, { recipientEmail: 'bob@example.com', reasonCode: 'manual_dnc' }),
     responses: { 200: json(SuppressionView) },

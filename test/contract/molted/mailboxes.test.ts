@@ -33,7 +33,7 @@ test('a mailbox is opened, read, changed and removed', async () => {
   const path = `/v1/agent/mailboxes/${opened.body.id}`
   expect((await tenant.get(path)).body).toEqual(opened.body)
 
-  const changed = await tenant.patch(path, {
+  const changed = await tenant.owner.patch(path, {
     displayName: null,
     status: 'paused',
     cooldownMinutes: 30,
@@ -56,7 +56,7 @@ test('a mailbox is opened, read, changed and removed', async () => {
       },
     },
   })
-  const reset = await tenant.patch(path, { cooldownMinutes: null, carriers: null })
+  const reset = await tenant.owner.patch(path, { cooldownMinutes: null, carriers: null })
   expect(reset.body.config).toMatchObject({ cooldownMinutes: null, carriers: null, dailyLimit: 0 })
 
   expect((await tenant.del(path)).body).toEqual({ id: opened.body.id, deleted: true })
@@ -120,7 +120,7 @@ test('an address is refused if it is reserved, in a domain that is not ours, mal
   }
 })
 
-test('any managing key may ask for more review; asking for less needs a key that may approve', async () => {
+test('any managing key may ask for more review; asking for less needs a key that may loosen', async () => {
   const tenant = await newTenant()
   const path = `/v1/agent/mailboxes/${tenant.mailboxId}/autonomy`
   expect((await tenant.get(path)).body).toEqual({

@@ -27,8 +27,8 @@ test('settings are read and changed one by one, and invalid values are refused',
     requireConsentForMarketing: true,
     dedupeWindowDays: 365,
   }
-  expect((await tenant.patch(PATH, change)).body).toEqual({ ...standing.body, ...change })
-  expect((await tenant.patch(PATH, { physicalAddress: null })).body.physicalAddress).toBeNull()
+  expect((await tenant.owner.patch(PATH, change)).body).toEqual({ ...standing.body, ...change })
+  expect((await tenant.owner.patch(PATH, { physicalAddress: null })).body.physicalAddress).toBeNull()
   expect((await stranger.get(PATH)).body.cooldownMinutes).toBe(10)
 
   const wrong = [
@@ -70,14 +70,14 @@ test('a paused tenant sends nothing until it is active again; a frozen tenant ca
     status: 'blocked',
     reason: 'tenant_paused',
   })
-  await tenant.patch(PATH, { status: 'active' })
+  await tenant.owner.patch(PATH, { status: 'active' })
   expect((await tenant.send('ann@example.com', 'k')).body.status).toBe('queued')
 
   const frozen = await newTenant({ tenant: { status: 'frozen' } })
   expect((await frozen.get(PATH)).body.status).toBe('frozen')
-  const freed = await frozen.patch(PATH, { status: 'active' })
+  const freed = await frozen.owner.patch(PATH, { status: 'active' })
   expect(freed).toMatchObject({ status: 409, body: { error: 'conflict', field: 'status' } })
-  expect((await frozen.patch(PATH, { cooldownMinutes: 1 })).body).toMatchObject({
+  expect((await frozen.owner.patch(PATH, { cooldownMinutes: 1 })).body).toMatchObject({
     status: 'frozen',
     cooldownMinutes: 1,
   })
@@ -89,7 +89,7 @@ test('the cooldown of a tenant applies to mailboxes without their own', async ()
   const from = { mailboxId: mailbox.id }
   expect((await tenant.send('ann@example.com', 'k1', from)).body.status).toBe('queued')
   expect((await tenant.send('ann@example.com', 'k2', from)).body).toMatchObject({ reason: 'cooldown' })
-  await tenant.patch(PATH, { cooldownMinutes: 0 })
+  await tenant.owner.patch(PATH, { cooldownMinutes: 0 })
   expect((await tenant.send('ann@example.com', 'k2', from)).body.status).toBe('queued')
 })
 
@@ -121,7 +121,9 @@ test('whoami names the tenant, agent, permissions and scopes of the key', async 
 
 test('the budget counts sends, and what remains is the smaller of the limits of mailbox and plan', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 3, risk_budget: 4 } })
-  const { body: second } = await tenant.post('/v1/agent/mailboxes', { address: `m-${crypto.randomUUID()}` })
+  const { body: second } = await tenant.owner.post('/v1/agent/mailboxes', {
+    address: `m-${crypto.randomUUID()}`,
+  })
   const fresh = await tenant.get('/v1/agent/budget')
   expect(fresh).toMatchObject({
     status: 200,

@@ -37,7 +37,7 @@ test('a suppressed address gets no mail until its suppression is removed', async
   const blocked = await tenant.send('ann@example.com', 'k')
   expect(blocked.body).toMatchObject({ status: 'blocked', reason: 'suppressed' })
 
-  expect((await tenant.del(`/v1/suppressions/${added.body.id}`)).body).toMatchObject({
+  expect((await tenant.owner.del(`/v1/suppressions/${added.body.id}`)).body).toMatchObject({
     id: added.body.id,
     deleted: true,
   })
