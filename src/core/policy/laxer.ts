@@ -234,17 +234,22 @@ type Act<Facts extends unknown[]> = { object: string; laxer: string; isLaxer: (.
 type Ends = { expiresAt: Date | null }
 type Revocable = { revokedAt: Date | null }
 
-/** Reasons of suppressions, from the least grave to what others decided. Those of bounces and recipients are graver than any. */
+/** The reasons that a request can give for a suppression, from the least grave on. Any other reason is graver than these. */
 const GRAVITY = ['no_engagement', 'role_account', 'manual_dnc', 'hard_bounce', 'complaint', 'legal_request']
 
 /** The changes of lists and objects that can loosen. */
 export const ACTS = {
-  replaceSuppression: {
+  endSuppression: {
     object: 'a suppression',
-    laxer:
-      'it would end earlier, or have another reason. Its end and reason stay as they are, without an error',
+    laxer: 'it is written again with an earlier end: its end stays as it is',
     isLaxer: ({ expiresAt: from }: Ends, { expiresAt: to }: Ends) =>
       from === null ? to !== null : to !== null && to < from,
+  },
+  renameSuppression: {
+    object: 'a suppression',
+    laxer: 'it is written again with a reason that is not graver: its reason stays as it is',
+    isLaxer: (from: string, to: string) =>
+      !GRAVITY.includes(from) || GRAVITY.indexOf(to) <= GRAVITY.indexOf(from),
   },
   liftSuppression: {
     object: 'a suppression',
