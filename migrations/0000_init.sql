@@ -77,6 +77,12 @@ CREATE TABLE `domains` (
 CREATE UNIQUE INDEX `domains_by_name` ON `domains` (`tenant_id`,`domain`);--> statement-breakpoint
 CREATE UNIQUE INDEX `domains_verified` ON `domains` (`domain`) WHERE status = 'verified';--> statement-breakpoint
 CREATE INDEX `domains_due` ON `domains` (`next_at`) WHERE next_at IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `given_addresses` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`tenant_id` text NOT NULL,
+	`at` integer NOT NULL
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `keys` (
 	`id` text PRIMARY KEY NOT NULL,
 	`tenant_id` text NOT NULL,

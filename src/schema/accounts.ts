@@ -285,6 +285,16 @@ export const aliases = sqliteTable(
 )
 
 /**
+ * Every address that was ever given out, as a hash, also after its mailbox was deleted or its tenant was erased. Only the
+ * tenant that had it may open it again.
+ */
+export const givenAddresses = sqliteTable('given_addresses', {
+  hash: text().primaryKey(),
+  tenantId: text().notNull(),
+  at: time().notNull(),
+})
+
+/**
  * What a key may do. `manage` includes `read` and `send`. Only a person can give `loosen` to a key, and only to a key of the
  * whole tenant: such a key may change settings so that agents may do more.
  */

@@ -76,13 +76,14 @@ export const attacks: Attack[] = [
       scheduledAt: new Date(Date.now() + 500).toISOString(),
     })
     await sleep(600)
-    await world.call('POST', '/cdn-cgi/handler/scheduled')
+    await world.call('POST', '/cdn-cgi/local/scheduled')
   }),
   sending('A stranger with an unproved claim sends a batch.', (agent, to, world) =>
     agent.post('/v1/agent/batch/request-send', {
-      items: [
+      templateId: '_inline',
+      sends: [
         {
-          ...{ recipientEmail: to, templateId: '_inline', dedupeKey: world.unique() },
+          ...{ recipientEmail: to, dedupeKey: world.unique() },
           payload: { subject: 'From a stranger', text: 'Hello' },
         },
       ],

@@ -7,6 +7,7 @@ import { rowWhere } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { ACTS, MAILBOX, type MailboxSettings, USUAL_MAILBOX } from '../policy/laxer.ts'
 import { loosened, strictest } from '../policy/loosened.ts'
+import { takeAddress } from './given-addresses.ts'
 import { ownAddress } from './local-part.ts'
 import { mayLoosen, settingsNeedPerson, untilWritten } from './loosen.ts'
 import { type Mailbox, type MailboxChange, mustBeSettable } from './mailboxes.ts'
@@ -35,6 +36,7 @@ export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: s
     if (loosens.length > 0 && !mayLoosen(ctx)) {
       throw settingsNeedPerson(loosens, { kind: 'mailbox', id: null })
     }
+    if (!(await takeAddress(ctx, ctx.tenantId, contact))) throw isTaken(email)
     const row = {
       ...{ tenantId: ctx.tenantId, id, address: email, contact, sharesWith },
       ...{ createdAt: ctx.now, updatedAt: ctx.now },
@@ -52,9 +54,12 @@ export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: s
     ])
     if (opened) return { ...opened, isDefault: false }
     if (taken.length === 0) return null
-    throw new Fault('conflict', `The address ${email} is taken. Choose another.`, { field: 'address' })
+    throw isTaken(email)
   })
 }
+
+const isTaken = (email: string) =>
+  new Fault('conflict', `The address ${email} is taken. Choose another.`, { field: 'address' })
 
 /** The mailboxes whose settings and windows hold for a new one: those of its agent, else the default mailbox or, to a key of an agent, all. */
 function heldAgainst(ctx: Ctx, agentId: string | null): SQL {

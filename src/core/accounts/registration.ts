@@ -8,6 +8,7 @@ import { isLoopback, networkOf } from '../ground/network.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
 import { CLAIM_LINK_MS, claimToken } from './claims/link.ts'
+import { takeAddress } from './given-addresses.ts'
 import { hashSecret, newSecret, shownPrefix } from './keys.ts'
 import { isReserved, suggestLocalPart } from './local-part.ts'
 
@@ -89,7 +90,7 @@ function newOpening(env: Env, now: Date, request: RegistrationRequest, localPart
   }
 }
 
-/** Opens a tenant with this address, or returns null and writes nothing if the address is taken. */
+/** Opens a tenant with this address, or returns null and writes nothing if another tenant has it or had it before. */
 async function open(
   env: Env,
   now: Date,
@@ -99,6 +100,7 @@ async function open(
   const db = database(env)
   const opening = newOpening(env, now, request, localPart)
   const { tenantId, agentId, keyId, address, secret, level, owner } = opening
+  if (!(await takeAddress({ env, now }, tenantId, address))) return null
   const [mailbox] = await insertMailbox(db, opening)
   if (!mailbox) return null
   const [keyHash, tokenHash] = await Promise.all([hashSecret(secret), hashSecret(opening.claimToken)])

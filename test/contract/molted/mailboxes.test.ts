@@ -1,5 +1,6 @@
+import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { grant, newTenant } from '../../support/tenant.ts'
+import { call, grant, newTenant } from '../../support/tenant.ts'
 
 test('a mailbox is opened, read, changed and removed', async () => {
   const tenant = await newTenant()
@@ -201,4 +202,30 @@ test('a mailbox is visible to its own tenant only, and to scoped keys only withi
   const reader = tenant.as(await grant(tenant.id, ['read']))
   expect((await reader.get(`/v1/agent/mailboxes/${second.id}`)).status).toBe(200)
   expect((await reader.patch(`/v1/agent/mailboxes/${second.id}`, {})).body.error).toBe('insufficient_scope')
+})
+
+test('an address that was given out once stays with its tenant, also after its mailbox is deleted', async () => {
+  const [tenant, stranger] = await Promise.all([newTenant(), newTenant()])
+  const local = `given-${Date.now().toString(36)}`
+  const open = (by: typeof tenant, address: string) => by.owner.post('/v1/agent/mailboxes', { address })
+  const opened = await open(tenant, local)
+  expect(opened.status).toBe(200)
+  expect((await tenant.owner.del(`/v1/agent/mailboxes/${opened.body.id}`)).status).toBe(200)
+  for (const address of [local, local.toUpperCase(), opened.body.address])
+    expect(await open(stranger, address)).toMatchObject({ status: 409, body: { error: 'conflict' } })
+  expect(
+    await call('POST', '/agents/register', { body: { agent_id: local, name: 'Stranger' } }),
+  ).toMatchObject({ status: 409 })
+  const named = await call('POST', '/v1/agents/register', { body: { name: local.replace('-', ' ') } })
+  expect(named.body.agent.email).not.toBe(opened.body.address)
+
+  // Its own tenant may open it again, and delete it again.
+  const again = await open(tenant, local)
+  expect(again).toMatchObject({ status: 200, body: { address: opened.body.address } })
+  const round = Array.from({ length: 10 }, () => open(stranger, local))
+  await Promise.all([tenant.owner.del(`/v1/agent/mailboxes/${again.body.id}`), ...round])
+  const { results } = await env.DB.prepare('SELECT tenant_id FROM mailboxes WHERE contact = ?1')
+    .bind(opened.body.address)
+    .all()
+  expect(results).toEqual([])
 })

@@ -6,6 +6,7 @@ import { Fault } from '../../ground/fault.ts'
 import { newId, newToken } from '../../ground/ids.ts'
 import { statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
+import { takeAddress } from '../given-addresses.ts'
 import { claimedOwner } from '../people.ts'
 import { oursIn } from './check.ts'
 import { newDkimKey } from './dkim-key.ts'
@@ -138,6 +139,10 @@ export async function attachDomain(ctx: Ctx, id: string, agentId: string): Promi
   // Otherwise an agent would get the person's mail, and with it the links that prove who the person is.
   if (person)
     throw new Fault('conflict', `${contact} is the address of a person, so it cannot be an agent's.`)
+  if (!(await takeAddress(ctx, ctx.tenantId, contact))) {
+    const message = `${contact} belonged to another account before, so nobody else can have it. Attach an agent with another address.`
+    throw new Fault('conflict', message, { field: 'agent_id' })
+  }
   const [changed] = await ctx.env.DB.batch([
     SET_AGENT.bind(ctx.env, { tenantId: ctx.tenantId, id, agentId }),
     ADD_ALIAS.bind(ctx.env, {

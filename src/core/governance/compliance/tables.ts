@@ -59,6 +59,7 @@ export const RULES: Record<TableName, Rule> = {
   agents: erased(),
   agentSpells: erased(),
   mailboxes: erased(),
+  givenAddresses: keptInternal(),
   keys: erased('hash'),
   smtpCredentials: erased('hash'),
   templates: erased(),
@@ -109,6 +110,10 @@ export const RESIDUE = [
   {
     what: 'audit entries',
     why: 'They prove what was done and when. They hold only ids and salted hashes; their details are erased.',
+  },
+  {
+    what: 'hashes of the addresses',
+    why: 'They keep others from opening an address that was used before and reading the mail that still comes to it.',
   },
   { what: 'this request', why: 'Its id, its times and the amount of erased data, as proof of the deletion.' },
   {
