@@ -55,6 +55,7 @@ const opened: Attack[] = SET.map(({ does, setting, atMost, before = 0, isSameCon
     await tenant.owner.patch(pathOf(tenant.mailboxId), setting)
     const to = () => (isSameContact ? `same-${tenant.tenantId.slice(-12)}@example.com` : world.someone())
     for (let sent = 0; sent < before; sent++) await send(tenant, world, tenant.mailboxId, to())
+    if (accepted(world, tenant) !== before) throw new Error('the mailbox could not send as it may')
     const asked = [
       {},
       { hourlyLimit: 500, dailyLimit: 500, monthlyLimit: 500 },

@@ -159,7 +159,7 @@ export async function openWorld(root?: string) {
 
   /** Publishes a template with one variable, `firstName`. */
   async function template({ post }: ReturnType<typeof asKey>, slug: string) {
-    await post('/v1/agent/templates', {
+    await post('/v1/templates', {
       ...{ slug, name: slug, type: 'transactional', autoPublish: true },
       content: {
         subject: 'Hello {{ firstName }}',
