@@ -2,17 +2,20 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { arrive } from '../../src/core/arrivals/arrive.ts'
 import { readDecision } from '../../src/core/notices/answers.ts'
+import { quotation, visible } from '../../src/core/reading/text/visible.ts'
 import { letters, newPerson, post, visit } from '../support/portal.ts'
 import { call, eventually, newTenant } from '../support/tenant.ts'
 
 type Answer = { from?: string; results?: string | null; text?: string; fields?: Record<string, string> }
 
 /** A tenant with one held message, and the address that its approver may answer to. */
-async function asked() {
+async function asked(more: Record<string, unknown> = {}) {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const { email, id } = await newPerson(tenant.id, 'approver')
   const to = `reader-${crypto.randomUUID()}@example.com`
-  const { body } = await tenant.send(to, crypto.randomUUID())
+  await tenant.post('/v1/messages', { to: [to], subject: 'Hello', text: 'Hello.', ...more })
+  const { body: waiting } = await tenant.owner.get('/v1/send/approvals?status=pending')
+  const body = waiting.items[0]
   const [letter] = await letters(email, 'To be decided')
   const address = /^Reply-To: (\S+)\r$/m.exec(letter?.raw ?? '')?.[1] ?? ''
   const link = /\/portal\/decide\/[A-Za-z0-9_-]{43}/.exec(letter?.text ?? '')?.[0] ?? ''
@@ -54,6 +57,7 @@ async function asked() {
     to,
     address,
     link,
+    letter: letter?.text ?? '',
     requestId: body.requestId as string,
     status,
     answer,
@@ -185,4 +189,74 @@ test('an answer decides on its first line, or decides nothing', () => {
   for (const [text, reason] of rejects)
     expect({ text, says: readDecision(text) }).toEqual({ text, says: { approve: false, reason } })
   for (const text of unclear) expect({ text, says: readDecision(text) }).toEqual({ text, says: null })
+})
+
+test('an answer approves only what its letter shows whole; the link approves everything', async () => {
+  const files = [{ filename: 'a.txt', content_type: 'text/plain', content_base64: btoa('hidden') }]
+  const hidden: [Record<string, unknown>, string][] = [
+    [{ html: '<p>Something else.</p>' }, 'HTML'],
+    [{ attachments: files }, 'a file'],
+    [{ text: 'line\n'.repeat(201) }, 'more lines of text'],
+  ]
+  for (const [more, what] of hidden) {
+    const { letter, answer, email, status, to, link, address } = await asked(more)
+    expect(letter).toContain(what)
+    expect(letter).not.toContain('"approve"')
+    await answer({})
+    expect(await status()).toBe('pending')
+    const [told] = await letters(email, 'Your answer decided nothing')
+    expect(told?.text).toContain(what)
+    expect(await mailedTo(to)).toEqual([])
+    // The answer has not used the address up: it may still reject.
+    expect(address).not.toBe('')
+    expect(await post(link, { decision: 'approve' })).toMatchObject({ status: 200 })
+    expect(await status()).toBe('approved')
+  }
+  const rejecting = await asked({ html: '<p>Something else.</p>' })
+  await rejecting.answer({ text: 'reject' })
+  expect(await rejecting.status()).toBe('rejected')
+
+  const pose = 'Or answer this letter with the word "approve" alone.'
+  const whole = await asked({
+    cc: ['second@example.com'],
+    bcc: ['third@example.com'],
+    subject: 'Approve: this is the service',
+    text: `x\u2028${pose}\u2029${pose}\v${pose}\f${pose}\u0085${pose}\r${pose}\n\u202e${pose}\u202c${' '.repeat(500)}${pose}`,
+  })
+  for (const recipient of [whole.to, 'second@example.com', 'third@example.com'])
+    expect(whole.letter).toContain(recipient)
+  const own = whole.letter.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/).filter((line) => !line.startsWith('|'))
+  expect(own.filter((line) => /answer this letter|this is the service|example\.com/.test(line))).toEqual([
+    'Or answer this letter with the word "approve" alone, or with "reject" and a reason. Only the first answer from this address counts. If nobody decides, the message is rejected at',
+  ])
+  expect(whole.letter).toContain('[U+202E]')
+  expect(whole.letter).not.toMatch(/[\u202a-\u202e\u2028\u2029]/)
+  await whole.answer({})
+  expect(await whole.status()).toBe('approved')
+})
+
+test('a quotation marks every line, names what cannot be seen, and keeps what a script or an emoji needs', () => {
+  const breaks = ['\n', '\r', '\r\n', '\v', '\f', '\u0085', '\u2028', '\u2029']
+  for (const each of breaks) expect(quotation(`a${each}b`)).toEqual(['| a', '| b'])
+  for (let code = 0; code < 0x11_0000; code += code < 0x3000 ? 1 : 0x101) {
+    const text = quotation(`x${String.fromCodePoint(code)}y`).join('\n')
+    expect(text, code.toString(16)).not.toMatch(
+      /[\v\f\r\u0085\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u206f]/u,
+    )
+    for (const line of text.split('\n')) expect(line.startsWith('|')).toBe(true)
+  }
+  expect(quotation('a'.repeat(100))).toEqual([`| ${'a'.repeat(72)}`, `|+ ${'a'.repeat(28)}`])
+  expect(quotation('語'.repeat(40))).toEqual([`| ${'語'.repeat(36)}`, `|+ ${'語'.repeat(4)}`])
+  for (const text of ['👩‍👩‍👧 ❤️', 'می‌خواهم', 'क्‍ष']) expect(visible(text)).toBe(text)
+  expect(visible('a\u200db \u200e')).toBe('a[U+200D]b [U+200E]')
+  expect(visible(`a${'\u0301'.repeat(5)}`)).toBe(`a${'\u0301'.repeat(3)}[U+0301][U+0301]`)
+  const start = performance.now()
+  for (const text of [
+    '\u0301'.repeat(100_000),
+    '\u200d'.repeat(100_000),
+    ' '.repeat(100_000),
+    '\n'.repeat(100_000),
+  ])
+    quotation(text)
+  expect(performance.now() - start).toBeLessThan(2_000)
 })

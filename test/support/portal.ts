@@ -75,7 +75,13 @@ export async function mailedLink(email: string, many = 1): Promise<string> {
 
 /** The path of a route with the ids of a matrix tenant filled in. Throws if the matrix has no value for a parameter. */
 export function pathOf(pattern: string, ids: Ids, more: { ownerId: string }): string {
-  const values: Record<string, string> = { ...ids, ...more, sendId: ids.heldId, version: '1' }
+  const values: Record<string, string> = {
+    ...ids,
+    ...more,
+    sendId: ids.heldId,
+    version: '1',
+    hash: '0'.repeat(64),
+  }
   return `/portal${pattern.replace(/:([A-Za-z]+)/g, (_, name: string) => {
     const value = values[name]
     if (value === undefined) throw new Error(`${pattern}: the matrix has no ${name}`)

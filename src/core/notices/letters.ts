@@ -9,7 +9,9 @@ import { newBearer, newToken } from '../ground/ids.ts'
 import { tellFailure } from '../ground/log.ts'
 import { type Reader, readersOf } from '../journal/notice-readers.ts'
 import { readRendered } from '../letters/rendered.ts'
+import { quotation } from '../reading/text/visible.ts'
 import { answerAddress } from './answers.ts'
+import { shownIn } from './shown.ts'
 import { sendSystemMail } from './system-mail.ts'
 
 /** The time between two rounds of letters to the people of a tenant, in ms. */
@@ -20,13 +22,15 @@ const AGAIN_MS = 10 * 60_000
 const ALONE_AT_MOST = 3
 const IN_ONE_LETTER = 20
 const AT_ONCE = 200
+/** The most recipients of one message that a letter about many names. */
+const NAMED_AT_MOST = 5
 
 type Held = Awaited<ReturnType<typeof dueNotices>>[number]
 
 /**
  * Mails the people who may decide about the messages that were held since the last round: one letter for each of up to three
  * messages, one letter for all if there are more, and five minutes between rounds. Each letter has a link; one about a single
- * message can be answered with "approve" or "reject".
+ * message can be answered with "reject", and with "approve" if it shows the whole message.
  */
 export async function noticeHeld(env: Env, now: Date): Promise<void> {
   const due = await dueNotices(env, now)
@@ -54,8 +58,7 @@ async function dueNotices(env: Env, now: Date) {
       expiresAt: approvals.expiresAt,
       renderedKey: sends.renderedKey,
       from: mailboxes.address,
-      to: sql<string>`${sends.recipients} ->> '$[0].email'`,
-      recipients: sql<number>`json_array_length(${sends.recipients})`,
+      recipients: sends.recipients,
     })
     .from(approvals)
     .innerJoin(sends, and(eq(sends.tenantId, approvals.tenantId), eq(sends.id, approvals.sendId)))
@@ -109,26 +112,37 @@ async function mailAlone(at: At, tenantId: string, reader: Reader, held: Held): 
     { held, door: 'answer', token: answer },
   ])
   const rendered = await readRendered(at.env, held.renderedKey)
+  const shown = rendered?.sha256 === held.sha256 ? shownIn(rendered) : NOTHING_SHOWN
   await sendSystemMail(at, {
     to: reader.email,
     replyTo: answerAddress(at.env, answer),
-    subject: `To be decided: ${held.from} writes to ${recipientsOf(held)}`,
-    text: `An agent wants to send this message. It waits for your decision: ${held.holdReason}.
+    subject: `To be decided: a message from ${held.from}`,
+    text: `The agent with the address ${held.from} wants to send this message. It waits for your decision: ${held.holdReason}.
 
-From:    ${held.from}
-To:      ${recipientsOf(held)}
-Subject: ${oneLine(rendered?.subject ?? '', 200)}
+Each line of the message begins with "|" here. What is hidden or changes the direction of the text is named, as in [U+202E].
 
-${quoted(rendered?.text ?? '')}
+${shown.lines.join('\n')}
+
+SHA-256 of the message: ${held.sha256}
 
 Read the message as the recipient will see it, and decide:
 
 ${publicUrl}/portal/decide/${link}
 
-Or answer this letter with the word "approve" alone, or with "reject" and a reason. Only the first answer from this address
-counts. If nobody decides, the message is rejected at ${held.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC.
+${howToAnswer(shown.hidden)} Only the first answer from this address counts. If nobody decides, the message is rejected at
+${held.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC.
 `,
   })
+}
+
+const NOTHING_SHOWN = { lines: ['|'], hidden: ['the message'] }
+
+/** An answer may approve only what the letter shows whole. */
+function howToAnswer(hidden: string[]): string {
+  return hidden.length === 0
+    ? 'Or answer this letter with the word "approve" alone, or with "reject" and a reason.'
+    : `This letter does not show everything: ${hidden.join(', ')}. So only the link can approve it. You may answer this letter with
+"reject" and a reason.`
 }
 
 async function mailTogether(at: At, tenantId: string, reader: Reader, held: Held[]): Promise<void> {
@@ -137,8 +151,8 @@ async function mailTogether(at: At, tenantId: string, reader: Reader, held: Held
     .slice(0, IN_ONE_LETTER)
     .map((each) => ({ held: each, door: 'link' as const, token: newBearer() }))
   await keepTokens(at, tenantId, reader, named)
-  const lines = named.map(
-    ({ held: each, token }) => `${each.from} to ${recipientsOf(each)}\n${publicUrl}/portal/decide/${token}`,
+  const lines = named.map(({ held: each, token }) =>
+    [`From ${each.from}`, ...toLines(each), `${publicUrl}/portal/decide/${token}`].join('\n'),
   )
   const more = held.length - named.length
   await sendSystemMail(at, {
@@ -170,15 +184,9 @@ async function keepTokens({ env }: At, tenantId: string, reader: Reader, tokens:
   }
 }
 
-const recipientsOf = ({ to, recipients }: Held) => (recipients > 1 ? `${to} and ${recipients - 1} more` : to)
-
-const oneLine = (text: string, atMost: number) => text.replace(/\s+/g, ' ').slice(0, atMost)
-
-/** The first lines, marked so that nothing in them looks like our own words. */
-const quoted = (text: string) =>
-  text
-    .slice(0, 1_500)
-    .split(/\r?\n/)
-    .slice(0, 30)
-    .map((line) => `| ${line}`)
-    .join('\n')
+/** The recipients of a message in quoted lines. */
+function toLines({ recipients }: Held): string[] {
+  const named = recipients.slice(0, NAMED_AT_MOST).flatMap(({ email }) => quotation(`to ${email}`))
+  const more = recipients.length - NAMED_AT_MOST
+  return more > 0 ? [...named, `and ${more} more recipients`] : named
+}

@@ -6,7 +6,8 @@ import { approvals } from '../../schema/sending.ts'
 import { type Ctx, database, newCtx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
-import { decideApproval } from '../sending/approvals.ts'
+import { decideApproval, getApproval } from '../sending/approvals.ts'
+import { hiddenIn } from './shown.ts'
 
 type At = { env: Env; now: Date }
 type Door = (typeof approvalTokens.$inferSelect)['door']
@@ -52,8 +53,9 @@ export async function readToken({ env, now }: At, door: Door, token: string): Pr
 }
 
 /**
- * Decides an approval once, as the person who was mailed this token. Throws `not_found` for an unknown token, `expired` for a
- * used or expired one, and what `decideApproval` throws.
+ * Decides an approval once, as the person who was mailed this token. An answer by mail approves only what the letter showed
+ * whole. Throws `not_found` for an unknown token, `expired` for a used or expired one, `conflict` for an answer that cannot
+ * approve, and what `decideApproval` throws.
  */
 export async function decideByToken(
   at: At,
@@ -63,6 +65,7 @@ export async function decideByToken(
 ): Promise<Entitlement> {
   const entitled = await readToken(at, door, token)
   if (!entitled) throw new Fault('not_found', 'This link is not valid.')
+  if (door === 'answer' && decision.approve) await mustBeShownWhole(entitled)
   const [used] = await database(at.env)
     .update(approvalTokens)
     .set({ usedAt: at.now })
@@ -77,6 +80,20 @@ export async function decideByToken(
   if (!used) throw new Fault('expired', 'This link has been used or has expired.')
   await decideApproval(entitled.ctx, entitled.approvalId, { ...decision, sha256: entitled.sha256 })
   return entitled
+}
+
+/** The letter is judged by the bytes that it was about. If the message has changed since, the approval is stale. */
+async function mustBeShownWhole({ ctx, approvalId, sha256: shown }: Entitlement): Promise<void> {
+  const { rendered } = await getApproval(ctx, approvalId)
+  if (rendered?.sha256 !== shown) {
+    throw new Fault('approval_stale', 'The message is no longer the one that the letter showed.')
+  }
+  const hidden = hiddenIn(rendered)
+  if (hidden === null) return
+  throw new Fault(
+    'conflict',
+    `The letter did not show the whole message: ${hidden}. Open its link to read the message and to approve it.`,
+  )
 }
 
 /** The mailbox of the approval that an answer's token is for, or null if there is no such token. */

@@ -1,3 +1,4 @@
+import { boundFiles, fieldsBeside } from '../../core/letters/bound.ts'
 import type { Rendered } from '../../core/letters/rendered.ts'
 import { messageIdOf } from '../../core/mail/store.ts'
 import { type Approval, decideApproval, getApproval, listApprovals } from '../../core/sending/approvals.ts'
@@ -20,6 +21,8 @@ const ApprovalRow = z
     message_id: z.string(),
     message_status: z.enum(MESSAGE_STATUS),
     to: z.array(z.string()),
+    cc: z.array(z.string()),
+    bcc: z.array(z.string()),
     sha256: z
       .string()
       .nullable()
@@ -42,6 +45,18 @@ const ApprovalView = ApprovalRow.extend({
       subject: z.string(),
       text: z.string().nullable(),
       html: z.string().nullable(),
+      reply_to: z.string().nullable(),
+      headers: z
+        .record(z.string(), z.string())
+        .openapi({ description: 'The header fields besides those of every message and our own.' }),
+      files: z.array(
+        z.object({
+          filename: z.string(),
+          content_type: z.string(),
+          size: z.int(),
+          sha256: z.string().openapi({ description: 'SHA-256 of the file as the recipient gets it.' }),
+        }),
+      ),
     })
     .nullable()
     .openapi({ description: 'The message as it will leave; null while it is being rendered.' }),
@@ -113,7 +128,7 @@ approvals.openapi(
     request: { params: Params },
     responses: { 200: json(ApprovalView), 404: json(ErrorView, 'Not found'), ...ERRORS },
   }),
-  async (c) => c.json(view(await getApproval(c.var.ctx, c.req.valid('param').id)), 200),
+  async (c) => c.json(await view(await getApproval(c.var.ctx, c.req.valid('param').id)), 200),
 )
 
 approvals.openapi(
@@ -130,7 +145,7 @@ approvals.openapi(
   async (c) => {
     const { reason, sha256 }: z.infer<typeof Decision> = c.req.valid('json') ?? {}
     const asked = { approve: true, reason: reason ?? null, sha256: sha256 ?? null }
-    return c.json(view(await decideApproval(c.var.ctx, c.req.valid('param').id, asked)), 200)
+    return c.json(await view(await decideApproval(c.var.ctx, c.req.valid('param').id, asked)), 200)
   },
 )
 
@@ -147,11 +162,13 @@ approvals.openapi(
   async (c) => {
     const { reason, sha256 }: z.infer<typeof Decision> = c.req.valid('json') ?? {}
     const asked = { approve: false, reason: reason ?? null, sha256: sha256 ?? null }
-    return c.json(view(await decideApproval(c.var.ctx, c.req.valid('param').id, asked)), 200)
+    return c.json(await view(await decideApproval(c.var.ctx, c.req.valid('param').id, asked)), 200)
   },
 )
 
 function rowView({ approval, send }: { approval: Approval; send: Send }): z.infer<typeof ApprovalRow> {
+  const addressed = (as: 'to' | 'cc' | 'bcc') =>
+    send.recipients.filter(({ kind }) => kind === as).map(({ email }) => email)
   return {
     id: approval.id,
     status: approval.status,
@@ -161,7 +178,7 @@ function rowView({ approval, send }: { approval: Approval; send: Send }): z.infe
     request_id: approval.sendId,
     message_id: messageIdOf(approval.sendId),
     message_status: statusOf(send.state),
-    to: send.recipients.filter(({ kind }) => kind === 'to').map(({ email }) => email),
+    ...{ to: addressed('to'), cc: addressed('cc'), bcc: addressed('bcc') },
     sha256: approval.sha256,
     expires_at: stamp(approval.expiresAt),
     created_at: stamp(approval.createdAt),
@@ -171,20 +188,24 @@ function rowView({ approval, send }: { approval: Approval; send: Send }): z.infe
   }
 }
 
-function view(found: {
+async function view(found: {
   approval: Approval
   send: Send
   rendered: Rendered | null
-}): z.infer<typeof ApprovalView> {
+}): Promise<z.infer<typeof ApprovalView>> {
   if (!found.rendered) return { ...rowView(found), message: null }
-  const { from, to, cc, bcc, subject, text, html } = found.rendered
+  const { from, to, cc, bcc, subject, text, html, replyTo } = found.rendered
   const addresses = (parties: { email: string }[]) => parties.map(({ email }) => email)
   return {
     ...rowView(found),
     message: {
       from: from.email,
       ...{ to: addresses(to), cc: addresses(cc), bcc: addresses(bcc) },
-      ...{ subject, text, html },
+      ...{ subject, text, html, reply_to: replyTo?.email ?? null },
+      headers: Object.fromEntries(fieldsBeside(found.rendered)),
+      files: (await boundFiles(found.rendered)).map(({ filename, contentType, size, sha256 }) => ({
+        ...{ filename, content_type: contentType, size, sha256 },
+      })),
     },
   }
 }

@@ -1,3 +1,4 @@
+import { boundFiles, fieldsBeside } from '../../core/letters/bound.ts'
 import type { Rendered } from '../../core/letters/rendered.ts'
 import {
   type Approval,
@@ -46,6 +47,18 @@ const ApprovalView = ApprovalRow.extend({
       subject: z.string(),
       text: z.string().nullable(),
       html: z.string().nullable(),
+      replyTo: Party.nullable(),
+      headers: z
+        .record(z.string(), z.string())
+        .openapi({ description: 'The header fields besides those of every message and our own.' }),
+      files: z.array(
+        z.object({
+          filename: z.string(),
+          contentType: z.string(),
+          size: z.int(),
+          sha256: z.string().openapi({ description: 'SHA-256 of the file as the recipient gets it.' }),
+        }),
+      ),
       sha256: z.string(),
     })
     .nullable()
@@ -116,7 +129,7 @@ approvals.openapi(
     request: { params: Params },
     responses: { 200: json(ApprovalView) },
   }),
-  async (c) => c.json(view(await getApproval(c.var.ctx, c.req.valid('param').approvalId)), 200),
+  async (c) => c.json(await view(await getApproval(c.var.ctx, c.req.valid('param').approvalId)), 200),
 )
 
 approvals.openapi(
@@ -139,7 +152,7 @@ approvals.openapi(
       reason,
       sha256,
     })
-    return c.json(view(decided), 200)
+    return c.json(await view(decided), 200)
   },
 )
 
@@ -160,7 +173,7 @@ approvals.openapi(
   async (c) => {
     const { subject, html, text } = c.req.valid('json')
     const id = await editHeld(c.var.ctx, c.req.valid('param').approvalId, { subject, html, text })
-    return c.json(view(await getApproval(c.var.ctx, id)), 200)
+    return c.json(await view(await getApproval(c.var.ctx, id)), 200)
   },
 )
 
@@ -186,12 +199,17 @@ function rowView({ approval, send }: { approval: Approval; send: Send }): z.infe
   }
 }
 
-function view(found: {
+async function view(found: {
   approval: Approval
   send: Send
   rendered: Rendered | null
-}): z.infer<typeof ApprovalView> {
+}): Promise<z.infer<typeof ApprovalView>> {
   if (!found.rendered) return { ...rowView(found), message: null }
-  const { from, to, cc, bcc, subject, text, html, sha256 } = found.rendered
-  return { ...rowView(found), message: { from, to, cc, bcc, subject, text, html, sha256 } }
+  const { from, to, cc, bcc, subject, text, html, replyTo, sha256 } = found.rendered
+  const headers = Object.fromEntries(fieldsBeside(found.rendered))
+  const files = (await boundFiles(found.rendered)).map(({ filename, contentType, size, sha256: hash }) => ({
+    ...{ filename, contentType, size, sha256: hash },
+  }))
+  const message = { from, to, cc, bcc, subject, text, html, replyTo, headers, files, sha256 }
+  return { ...rowView(found), message }
 }

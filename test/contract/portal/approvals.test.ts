@@ -213,3 +213,58 @@ test('a notice is mailed to those who may decide; its link only shows the messag
   expect((await statuses()).filter((status) => status === 'approved')).toHaveLength(1)
   expect((await statuses()).filter((status) => status === 'rejected')).toHaveLength(1)
 })
+
+test('the page shows every recipient, field and file of a message, and a file is a download that runs nowhere', async () => {
+  const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
+  const approver = await newPerson(tenant.id, 'approver')
+  const page = '<script>alert(1)</script>'
+  await tenant.post('/v1/messages', {
+    ...{ to: ['ann@example.com'], cc: ['carl@example.com'], bcc: ['blind@example.com'] },
+    ...{ subject: 'Hello\u200b', text: 'Hello \u202eevil\u202c', html: '<p>Hello &#8238;evil</p>' },
+    attachments: [{ filename: 'page.txt', content_type: 'text/html', content_base64: btoa(page) }],
+  })
+  const [letter] = await letters(approver.email, 'To be decided')
+  const link = /\/portal\/decide\/[A-Za-z0-9_-]{43}/.exec(letter?.text ?? '')?.[0] ?? ''
+  const { body: listed } = await tenant.owner.get('/v1/send/approvals?status=pending')
+  const { id } = listed.items[0]
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(page))
+  const sha256 = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  const file = { filename: 'page.txt', size: page.length, sha256 }
+  const { body: shown } = await tenant.owner.get(`/v1/send/approvals/${id}`)
+  expect(shown.message).toMatchObject({
+    bcc: [{ email: 'blind@example.com' }],
+    ...{ replyTo: null, headers: {}, files: [{ ...file, contentType: 'text/html' }] },
+  })
+  expect((await tenant.owner.get(`/v1/oversight/approvals/${id}`)).body).toMatchObject({
+    ...{ cc: ['carl@example.com'], bcc: ['blind@example.com'] },
+    message: { reply_to: null, files: [{ ...file, content_type: 'text/html' }] },
+  })
+  const browser = await signIn(approver.email)
+  for (const [open, base] of [
+    [(path: string) => browser.get(path), `/portal/approvals/${id}`],
+    [(path: string) => visit(path), link],
+  ] as const) {
+    const { body } = await open(base)
+    for (const text of [
+      'carl@example.com',
+      'blind@example.com',
+      'page.txt',
+      sha256,
+      '[U+200B]',
+      '[U+202E]evil',
+    ])
+      expect(body).toContain(text)
+    const answer = await open(`${base}/files/${sha256}`)
+    expect(answer).toMatchObject({ status: 200, body: page })
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-disposition': "attachment; filename*=UTF-8''page.txt",
+      'content-security-policy': expect.stringMatching(/^sandbox;/),
+      'x-content-type-options': 'nosniff',
+    })
+    expect((await open(`${base}/files/${'0'.repeat(64)}`)).status).toBe(404)
+  }
+  // After an edit the file of the old message is no longer the message's.
+  await tenant.owner.put(`/v1/send/approvals/${id}/message`, { subject: 'Other', text: 'Other' })
+  expect((await visit(`${link}/files/${sha256}`)).status).toBe(410)
+})

@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { renderSend } from '../../../core/delivery/render.ts'
 import { may, mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { Fault, type FaultCode } from '../../../core/ground/fault.ts'
+import { visible } from '../../../core/reading/text/visible.ts'
 import { decideApproval, editHeld, getApproval } from '../../../core/sending/approvals.ts'
 import type { Portal, PortalContext } from '../context.ts'
 import { done } from '../flash.ts'
@@ -10,7 +11,7 @@ import type { Form as Given } from '../forms/form.ts'
 import { decisionOf, posted } from '../forms/posted.ts'
 import { Field } from '../parts/fields.tsx'
 import { Form, YesOrNo } from '../parts/forms.tsx'
-import { MessageView, messageFrame } from '../parts/message.tsx'
+import { fileAnswer, MessageView, messageFrame, reviewed } from '../parts/message.tsx'
 import { Facts } from '../parts/table.tsx'
 import { Badge, Id, recipientsInShort, Time, words } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
@@ -28,6 +29,13 @@ approval.get('/approvals/:approvalId', async (c) => await approvalPage(c, c.req.
 approval.get('/approvals/:approvalId/message', async (c) => {
   const { rendered } = await getApproval(c.var.ctx, c.req.param('approvalId'))
   return messageFrame(c, rendered)
+})
+
+approval.get('/approvals/:approvalId/files/:hash', async (c) => {
+  const { rendered } = await getApproval(c.var.ctx, c.req.param('approvalId'))
+  const answer = await fileAnswer(c, rendered, c.req.param('hash'))
+  if (answer === null) throw new Fault('not_found', 'The message has no such file, or it was changed since.')
+  return answer
 })
 
 approval.post('/approvals/:approvalId/decide', async (c) => {
@@ -86,6 +94,7 @@ async function approvalPage(c: PortalContext, id: string, status: ContentfulStat
   const isPending = found.approval.status === 'pending'
   const isOpen = isPending && found.approval.expiresAt > c.get('now')
   const to = recipientsInShort(send)
+  const whole = rendered && (await reviewed(rendered))
   return await page(
     c,
     isOpen ? `Send this to ${to}?` : `A message to ${to}`,
@@ -96,8 +105,8 @@ async function approvalPage(c: PortalContext, id: string, status: ContentfulStat
       </p>
       <div class="split">
         <section aria-label="The message">
-          {rendered ? (
-            <MessageView rendered={rendered} path={`/portal/approvals/${id}/message`} />
+          {whole ? (
+            <MessageView of={whole} path={`/portal/approvals/${id}`} />
           ) : (
             <p class="note">
               The message is being written. <a href={`/portal/approvals/${id}`}>Look again</a> in a moment.
@@ -123,13 +132,13 @@ function Details({ found: { approval: of, send, rendered }, isOpen }: { found: F
     <Facts
       facts={[
         ['Mailbox', <a href={`/portal/mailboxes/${of.mailboxId}`}>{rendered?.from.email ?? of.mailboxId}</a>],
-        ["Agent's reason", send.input?.sendReason],
+        ["Agent's reason", visible(send.input?.sendReason ?? '')],
         [
           isOpen ? 'Rejected if nobody decides by' : 'Decided',
           <Time at={isOpen ? of.expiresAt : (of.decidedAt ?? of.expiresAt)} />,
         ],
         ['By', of.decidedBy && <Id>{of.decidedBy}</Id>],
-        ['Reason', of.decisionReason],
+        ['Reason', visible(of.decisionReason ?? '')],
         ['Trace', <a href={`/portal/sends/${send.id}`}>What has happened so far</a>],
       ]}
     />

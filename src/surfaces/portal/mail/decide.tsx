@@ -6,7 +6,7 @@ import { envAndNow, type Portal, type PortalContext } from '../context.ts'
 import { formOf } from '../forms/form.ts'
 import { Field } from '../parts/fields.tsx'
 import { YesOrNo } from '../parts/forms.tsx'
-import { MessageView, messageFrame } from '../parts/message.tsx'
+import { fileAnswer, MessageView, messageFrame, reviewed } from '../parts/message.tsx'
 import { recipientsInShort, Time, words } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
 
@@ -27,7 +27,7 @@ deciding.get('/decide/:token', async (c) => {
         Why it is held: {words(approval.holdReason)}. If nobody decides, it is rejected at{' '}
         <Time at={approval.expiresAt} />.
       </p>
-      <MessageView rendered={rendered} path={`/portal/decide/${token}/message`} />
+      <MessageView of={await reviewed(rendered)} path={`/portal/decide/${token}`} />
       <form method="post" action={`/portal/decide/${token}`}>
         <Field c={c} label="Reason, if you reject it" name="reason" attributes={{ maxlength: 500 }} />
         <YesOrNo name="decision" yes="Approve" no="Reject" />
@@ -42,6 +42,13 @@ deciding.get('/decide/:token', async (c) => {
 deciding.get('/decide/:token/message', async (c) => {
   const found = await openApproval(c, c.req.param('token'))
   return messageFrame(c, found === null || found === 'over' ? null : found.rendered)
+})
+
+deciding.get('/decide/:token/files/:hash', async (c) => {
+  const found = await openApproval(c, c.req.param('token'))
+  if (found === null) return await unknownLink(c)
+  if (found === 'over') return await overLink(c)
+  return (await fileAnswer(c, found.rendered, c.req.param('hash'))) ?? (await unknownLink(c))
 })
 
 deciding.post('/decide/:token', async (c) => {
