@@ -12,6 +12,7 @@ import { learn, tellFailure } from '../core/ground/log.ts'
 import type { Refusal } from '../core/policy/rules.ts'
 import { type Env, settings } from '../env.ts'
 import type { Statuses } from './status.ts'
+import { strictly } from './unknown-fields.ts'
 
 export type App = {
   Bindings: Env
@@ -207,8 +208,27 @@ export function json<Schema extends z.ZodType>(
   return { description, content: { 'application/json': { schema, ...shown } } }
 }
 
-/** A JSON request body with this schema, for a route's `request`. By default its example is made from the schema. */
-export function body<Schema extends z.ZodType>(schema: Schema, example?: z.input<Schema>) {
+/**
+ * A JSON request body with this schema, for a route's `request`. Fields that the schema does not know are refused by name,
+ * except those in `ignored`. By default its example is made from the schema.
+ */
+export function body<Schema extends z.ZodType>(
+  schema: Schema,
+  example?: z.input<Schema>,
+  ignored?: string[],
+) {
+  return openBody(strictly(schema, ignored), example)
+}
+
+/** A body that may be left out. */
+export function optionalBody<Schema extends z.ZodType>(schema: Schema) {
+  return {
+    body: { required: false as const, content: { 'application/json': { schema: strictly(schema) } } },
+  }
+}
+
+/** A body whose unknown fields are dropped, for the published routes that promise so. */
+export function openBody<Schema extends z.ZodType>(schema: Schema, example?: unknown) {
   const shown = example === undefined ? {} : { example }
   return { body: { required: true as const, content: { 'application/json': { schema, ...shown } } } }
 }

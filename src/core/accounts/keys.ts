@@ -1,13 +1,25 @@
-import { and, desc, eq, gt, isNull, lt, notExists, or } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
-import { agents, keys, type MailboxScope, mailboxes, type Permission } from '../../schema/accounts.ts'
+import { keys } from '../../schema/accounts.ts'
 import { crc62 } from '../ground/checksum.ts'
-import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, one, permits } from '../ground/ctx.ts'
+import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
 import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
 import { newId } from '../ground/ids.ts'
+import { fragment } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
+import { isLiveKey } from '../policy/live-key.ts'
+import { endRecords, endStatements, lineOf, madeBy, NARROW } from './descent.ts'
+import {
+  beyond,
+  isStanding,
+  mustBePossible,
+  mustGovern,
+  mustGrantWithin,
+  mustStillStand,
+  type Rights,
+} from './grants.ts'
 
 export type Key = typeof keys.$inferSelect
 
@@ -55,57 +67,46 @@ export async function authenticate(env: Env, now: Date, secret: string | null): 
 }
 
 async function findKey(env: Env, now: Date, secret: string): Promise<Key | undefined> {
-  const hash = await hashSecret(secret)
-  const db = database(env)
-  const banned = db
-    .select({ id: agents.id })
-    .from(agents)
-    .where(and(eq(agents.tenantId, keys.tenantId), eq(agents.id, keys.agentId), eq(agents.status, 'banned')))
-  const isUnexpired = or(isNull(keys.expiresAt), gt(keys.expiresAt, now))
-  const [row] = await db
+  const [row] = await database(env)
     .select()
     .from(keys)
-    .where(and(eq(keys.hash, hash), isNull(keys.revokedAt), isUnexpired, notExists(banned)))
+    .where(and(eq(keys.hash, await hashSecret(secret)), fragment(isLiveKey('keys'), { now: now.getTime() })))
   return row
 }
 
-type KeyRequest = {
-  label: string | null
-  agentId: string | null
-  permissions: Permission[]
-  scopes: MailboxScope[] | null
-  expiresAt: Date | null
-}
+/** Without `expiresAt`, the key expires when its maker does. */
+type KeyRequest = Omit<Rights, 'expiresAt'> & { label: string | null; expiresAt?: Date | null }
 
 /**
- * Creates a key and returns its secret, which is never shown again. A caller can grant only permissions that it has. An
- * agent's key never gets `approve`, and the keys that it creates belong to the same agent.
+ * Creates a key and returns its secret, which is never shown again. A key can grant only what it has itself: permissions,
+ * mailboxes, its agent, and time. An agent's key never gets `approve`, and the keys that it creates belong to the same agent.
  */
 export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key; secret: string }> {
   mustBeAllowed(ctx, 'manage')
-  const ownAgentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
-  const request = { ...asked, agentId: asked.agentId ?? ownAgentId }
-  await mustBeGrantable(ctx, request)
+  const { actor } = ctx
+  const own = actor.kind === 'key' ? actor : { agentId: null, expiresAt: null }
+  const { label, permissions, scopes, expiresAt = own.expiresAt } = asked
+  const rights = { agentId: asked.agentId ?? own.agentId, permissions, scopes, expiresAt }
+  mustGovern(ctx, rights)
+  await mustBePossible(ctx, rights)
+  mustGrantWithin(ctx, rights)
   const secret = newSecret()
   const id = newId('key', ctx.now)
   const hash = await hashSecret(secret)
-  const [rows] = await ctx.db.batch([
+  const [[key]] = await ctx.db.batch([
     ctx.db
       .insert(keys)
-      .values({
-        id,
-        tenantId: ctx.tenantId,
-        hash,
-        prefix: shownPrefix(secret),
-        createdBy: actorName(ctx.actor),
-        makerKeyId: keyIdOf(ctx.actor),
-        createdAt: ctx.now,
-        ...request,
-      })
+      .select(
+        sql`SELECT ${id}, ${ctx.tenantId}, ${hash}, ${shownPrefix(secret)}, ${label}, ${rights.agentId}, NULL,
+          ${JSON.stringify(permissions)}, ${scopes && JSON.stringify(scopes)}, ${actorName(actor)}, ${keyIdOf(actor)}, 1,
+          ${ctx.now.getTime()}, ${expiresAt?.getTime() ?? null}, NULL WHERE ${isStanding(ctx)}`,
+      )
       .returning(),
-    ...audited(ctx, [{ action: 'key.created', target: id, detail: request }]),
+    ...audited(ctx, [{ action: 'key.created', target: id, detail: { label, ...rights } }]),
   ])
-  return { key: one(rows), secret }
+  if (key) return { key, secret }
+  await mustStillStand(ctx)
+  throw changedMeanwhile()
 }
 
 /** The tenant's keys, newest first, without their secrets. */
@@ -122,45 +123,106 @@ export async function listKeys(
     .limit(page.limit)
 }
 
-/** Changes the label, scopes, permissions or expiry of a key. Throws `conflict` for a revoked key. */
-export async function updateKey(
-  ctx: Ctx,
-  id: string,
-  change: Partial<Omit<KeyRequest, 'agentId'>>,
-): Promise<Key> {
+type KeyChange = Partial<Omit<Rights, 'agentId'> & { label: string | null }>
+
+/**
+ * Changes the label, scopes, permissions or expiry of a key. What is taken from a key is taken from the keys that descend from
+ * it, too. A key may be given no more than its changer has, nor than the key that made it has. Throws `conflict` for a revoked
+ * key.
+ */
+export async function updateKey(ctx: Ctx, id: string, change: KeyChange): Promise<Key> {
   mustBeAllowed(ctx, 'manage')
   const standing = await keyOf(ctx, id)
   mustGovern(ctx, standing)
   if (standing.revokedAt) throw new Fault('conflict', 'This key is revoked and cannot be changed.')
-  await mustBeGrantable(ctx, { ...standing, ...change })
   if (Object.keys(change).length === 0) return standing
-  const [rows] = await ctx.db.batch([
-    ctx.db
-      .update(keys)
-      .set(change)
-      .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
-      .returning(),
-    ...audited(ctx, [{ action: 'key.changed', target: id, detail: change }]),
+  const rights = { ...standing, ...change }
+  const isWider = beyond(rights, standing) !== null
+  if (isWider || change.scopes) await mustBePossible(ctx, rights)
+  const isMakerSame = isWider ? await mustWiden(ctx, standing, rights) : undefined
+  const isSame = and(
+    ...[eq(keys.tenantId, ctx.tenantId), eq(keys.id, id), eq(keys.version, standing.version)],
+    ...[isNull(keys.revokedAt), isMakerSame, isStanding(ctx)],
+  )
+  const changed = ctx.db.update(keys).set(change).where(isSame).returning({ id: keys.id })
+  const [written] = await ctx.env.DB.batch([
+    prepared(ctx.env, changed),
+    ...audited(ctx, [{ action: 'key.changed', target: id, detail: change }]).map((each) =>
+      prepared(ctx.env, each),
+    ),
+    NARROW.bind(ctx.env, { tenantId: ctx.tenantId, keyId: id }),
   ])
-  return one(rows)
+  if (written?.results.length) return await keyOf(ctx, id)
+  await mustStillStand(ctx)
+  throw changedMeanwhile()
 }
 
-/** Revokes a key, from the next request on. A second call changes nothing. */
+/**
+ * Throws unless the actor may give a key these rights, which go further than its present ones: a person, a key with `loosen`, or
+ * a key that made it. Nobody gives more than the key that made it has. Returns SQL: the maker has not changed since.
+ */
+async function mustWiden(ctx: Ctx, standing: Key, rights: Rights): Promise<SQL | undefined> {
+  mustGrantWithin(ctx, rights)
+  const line = await lineOf(ctx, standing.id)
+  const { actor } = ctx
+  if (actor.kind === 'key' && !actor.permissions.includes('loosen') && !line.slice(1).includes(actor.keyId)) {
+    const message =
+      'Only a person, a key with the permission "loosen", or the key that made this key can give it more rights.'
+    throw new Fault('human_decision_required', message, { kind: 'key', id: standing.id })
+  }
+  if (standing.makerKeyId === null) return undefined
+  const maker = await keyOf(ctx, standing.makerKeyId)
+  const excess = beyond(rights, maker)
+  if (excess === null) {
+    return sql`EXISTS (SELECT 1 FROM keys maker WHERE maker.id = ${maker.id} AND maker.version = ${maker.version})`
+  }
+  const message = `${excess.field}: this key was made by ${maker.id}, which does not have ${excess.what} itself. Create a new key instead.`
+  throw new Fault('insufficient_scope', message, { field: excess.field })
+}
+
+/** Revokes a key and all that it made, from the next request on. A second call changes nothing. */
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   mustBeAllowed(ctx, 'manage')
   const standing = await keyOf(ctx, id)
   mustGovern(ctx, standing)
   if (standing.revokedAt) return standing
-  const [rows] = await ctx.db.batch([
+  const made = await madeBy(ctx, { keyId: id })
+  const [, , revoked] = await ctx.db.batch([
+    ...endStatements(ctx, { keyId: id }),
+    ...audited(ctx, endRecords(made, { keyId: id })),
+  ])
+  const stream = eventStream(ctx.env, ctx.tenantId)
+  await Promise.all(revoked.map((key) => stream.leave(key.id)))
+  return await keyOf(ctx, id)
+}
+
+/**
+ * Gives a key a new secret, which is shown once. The old one stops working at once. All else stays: the key's id, what it made,
+ * and its sends. A key does this for itself and for keys that it made; a person for any.
+ */
+export async function rotateKey(ctx: Ctx, id: string): Promise<{ key: Key; secret: string }> {
+  mustBeAllowed(ctx, 'manage')
+  const standing = await keyOf(ctx, id)
+  mustGovern(ctx, standing)
+  const { actor } = ctx
+  if (actor.kind === 'key' && !(await lineOf(ctx, id)).includes(actor.keyId)) {
+    const message = 'Only a person, the key itself, or the key that made it can give a key a new secret.'
+    throw new Fault('human_decision_required', message, { kind: 'key', id })
+  }
+  const secret = newSecret()
+  const isLive = fragment(isLiveKey('keys'), { now: ctx.now.getTime() })
+  const [rotated] = await ctx.db.batch([
     ctx.db
       .update(keys)
-      .set({ revokedAt: ctx.now })
-      .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
+      .set({ hash: await hashSecret(secret), prefix: shownPrefix(secret) })
+      .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id), isLive, isStanding(ctx)))
       .returning(),
-    ...audited(ctx, [{ action: 'key.revoked', target: id }]),
+    ...audited(ctx, [{ action: 'key.rotated', target: id }]),
   ])
-  await eventStream(ctx.env, ctx.tenantId).leave(id)
-  return one(rows)
+  const [key] = rotated
+  if (key) return { key, secret }
+  await mustStillStand(ctx)
+  throw new Fault('conflict', 'This key is revoked or has expired. Create a new one.')
 }
 
 async function keyOf(ctx: Ctx, id: string): Promise<Key> {
@@ -172,75 +234,5 @@ async function keyOf(ctx: Ctx, id: string): Promise<Key> {
   return row
 }
 
-/** An agent's key may change only keys of that agent. A key without `approve` may not change a key that has it. */
-function mustGovern({ actor }: Ctx, key: Pick<Key, 'agentId' | 'permissions' | 'scopes'>) {
-  if (actor.kind !== 'key') return
-  if (actor.agentId !== null && actor.agentId !== key.agentId) {
-    throw new Fault('agent_mismatch', "An agent's key can create and change keys of that agent only.", {
-      field: 'agentId',
-    })
-  }
-  const held = [...key.permissions, ...(key.scopes ?? []).flatMap((scope) => scope.permissions)]
-  for (const permission of ['approve', 'loosen'] as const) {
-    if (!held.includes(permission) || actor.permissions.includes(permission)) continue
-    throw new Fault(
-      'human_decision_required',
-      `Only a person, or a key with the permission "${permission}", can create or change a key that has it.`,
-    )
-  }
-}
-
-async function mustBeGrantable(
-  ctx: Ctx,
-  { agentId, permissions, scopes }: Omit<KeyRequest, 'label' | 'expiresAt'>,
-) {
-  const granted = [...permissions, ...(scopes ?? []).flatMap((scope) => scope.permissions)]
-  if (agentId !== null && granted.includes('approve')) {
-    throw new Fault('human_decision_required', 'A key of an agent cannot approve: approving needs a person.')
-  }
-  if (granted.includes('loosen')) mustGiveLoosen(ctx, agentId === null && scopes === null)
-  if (ctx.actor.kind === 'key') {
-    const held = ctx.actor.permissions
-    const lacking = granted.find((permission) => !permits(held, permission))
-    if (lacking)
-      throw new Fault(
-        'insufficient_scope',
-        `This key cannot grant the permission "${lacking}", because it does not have it.`,
-      )
-  }
-  mustGovern(ctx, { agentId, permissions, scopes })
-  if (agentId !== null) {
-    const [agent] = await ctx.db
-      .select({ id: agents.id })
-      .from(agents)
-      .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agentId)))
-    if (!agent)
-      throw new Fault('agent_not_found', `agentId: this tenant has no agent "${agentId}".`, {
-        field: 'agentId',
-      })
-  }
-  const wanted = new Set((scopes ?? []).map((scope) => scope.mailboxId))
-  if (wanted.size === 0) return
-  const own = await ctx.db
-    .select({ id: mailboxes.id })
-    .from(mailboxes)
-    .where(eq(mailboxes.tenantId, ctx.tenantId))
-  const unknown = [...wanted].find((id) => !own.some((mailbox) => mailbox.id === id))
-  if (unknown !== undefined) {
-    throw new Fault('mailbox_not_found', `mailboxScopes: this tenant has no mailbox "${unknown}".`, {
-      field: 'mailboxScopes',
-    })
-  }
-}
-
-/** Only an owner in person gives `loosen` to a key, and only to a key of the whole tenant. */
-function mustGiveLoosen({ actor }: Ctx, isTenantWide: boolean) {
-  if (isTenantWide && actor.kind === 'human') return
-  const message = isTenantWide
-    ? 'permissions: only a person can give a key the permission "loosen", in the portal.'
-    : 'permissions: "loosen" is for keys of the whole tenant, without an agent and without mailbox scopes.'
-  throw new Fault('human_decision_required', message, {
-    ...{ field: 'permissions', kind: 'key', id: null },
-    loosens: ['permissions'],
-  })
-}
+const changedMeanwhile = () =>
+  new Fault('conflict', 'The key was changed by somebody else at the same moment. Read it and try again.')

@@ -6,9 +6,11 @@ import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { networkOf } from '../ground/network.ts'
-import { statement } from '../ground/sql.ts'
+import { fragment, statement } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { throttle } from '../limits/throttle.ts'
+import { isLiveCredential } from '../policy/live-key.ts'
+import { IS_STANDING, mustStillStand, standingValues } from './grants.ts'
 import { hashSecret, isWellFormed, newSecret } from './keys.ts'
 import type { Sender } from './sender.ts'
 
@@ -29,11 +31,11 @@ const INSERT = statement(`
   INSERT INTO smtp_credentials (tenant_id, id, mailbox_id, agent_id, name, hash, created_by, maker_key_id, created_at)
   SELECT :tenantId, :id, :mailboxId, :agentId, :name, :hash, :createdBy, :makerKeyId, :now
   WHERE (SELECT count(*) FROM smtp_credentials
-    WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND revoked_at IS NULL) < ${AT_MOST}`)
+    WHERE tenant_id = :tenantId AND mailbox_id = :mailboxId AND revoked_at IS NULL) < ${AT_MOST} AND ${IS_STANDING}`)
 
 /**
  * Issues a password for sending mail from one mailbox over SMTP. It is shown only now, allows nothing else, and stops working
- * when its agent may not send. Throws `conflict` if the mailbox has twenty credentials already.
+ * when its agent or the key that made it may not send. Throws `conflict` if the mailbox has twenty credentials already.
  */
 export async function issueSmtpCredential(
   ctx: Ctx,
@@ -51,19 +53,16 @@ export async function issueSmtpCredential(
   const detail = { name, mailboxId, agentId }
   const [written] = await ctx.env.DB.batch([
     INSERT.bind(ctx.env, {
-      ...{ tenantId, id: credential.id, mailboxId, agentId, name },
-      ...{
-        hash: credential.hash,
-        createdBy: credential.createdBy,
-        makerKeyId: credential.makerKeyId,
-        now: now.getTime(),
-      },
+      ...{ id: credential.id, mailboxId, agentId, name, hash: credential.hash },
+      ...{ createdBy: credential.createdBy, makerKeyId: credential.makerKeyId },
+      ...standingValues(ctx),
     }),
     ...audited(ctx, [{ action: 'smtp_credential.created', target: credential.id, detail }]).map((query) =>
       prepared(ctx.env, query),
     ),
   ])
   if (written?.meta.changes) return { credential, password }
+  await mustStillStand(ctx)
   const message = `This mailbox has ${AT_MOST} SMTP credentials. Revoke one that is no longer used.`
   throw new Fault('conflict', message)
 }
@@ -130,7 +129,7 @@ export async function authenticateSmtp(
     'The address or the password is wrong, or the credential is revoked.',
   )
   if (!isWellFormed(given.password, PREFIX)) throw wrong
-  const row = await findSubmitter(env, given)
+  const row = await findSubmitter(env, now, given)
   if (row) {
     const { credential, ...account } = row
     const { tenantId } = account.mailbox
@@ -146,7 +145,7 @@ export async function authenticateSmtp(
   throw new Fault('too_many_attempts', message, { retryAfter })
 }
 
-async function findSubmitter(env: Env, given: { username: string; password: string }) {
+async function findSubmitter(env: Env, now: Date, given: { username: string; password: string }) {
   const hash = await hashSecret(given.password)
   const db = database(env)
   const isErased = db
@@ -177,7 +176,7 @@ async function findSubmitter(env: Env, given: { username: string; password: stri
     .where(
       and(
         eq(smtpCredentials.hash, hash),
-        isNull(smtpCredentials.revokedAt),
+        fragment(isLiveCredential('smtp_credentials'), { now: now.getTime() }),
         or(isNull(agents.status), ne(agents.status, 'banned')),
         notExists(isErased),
       ),

@@ -40,6 +40,8 @@ export type Facts = {
   agentId: string | null
   agentStatus: string | null
   campaignId: string | null
+  /** Whether who asked for it may still send from the mailbox, and when the key that asked expires. */
+  requester: { maySend: boolean; expiresAt: number | null }
   /** A person has approved exactly these bytes. */
   approved: boolean
   /** The wording will be changed before it leaves. */

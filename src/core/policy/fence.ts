@@ -1,3 +1,4 @@
+import { requesterMaySend } from './live-key.ts'
 import { isLive } from './live-lease.ts'
 import { IN_STANDING } from './standing.ts'
 import { applies } from './suppressed.ts'
@@ -17,6 +18,7 @@ export const fence = (send: string, contacts: string, domainId: string) => `CASE
     SELECT 1 FROM ${contacts} r
     CROSS JOIN suppressions x ON x.tenant_id = ${send}.tenant_id AND x.contact = r.contact
     WHERE ${applies('x', `${send}.template, ${send}.input ->> 'campaignId'`)}) THEN 'suppressed'
+  WHEN NOT ${requesterMaySend(send)} THEN 'requester_not_allowed'
   WHEN ${domainId} IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM aliases y JOIN domains d ON d.tenant_id = y.tenant_id AND d.id = y.domain_id
     WHERE y.tenant_id = ${send}.tenant_id AND y.mailbox_id = ${send}.mailbox_id AND y.domain_id = ${domainId}

@@ -73,6 +73,23 @@ export const RULES: Rule[] = [
     },
   },
   {
+    // A send that waits is judged again when it is released: its key may have ended meanwhile.
+    name: 'requester',
+    isConfigured: never,
+    refuse({ facts: { requester, leavesAt } }) {
+      const reason = 'requester_not_allowed'
+      if (!requester.maySend) {
+        const detail =
+          'the key that asked for this send was revoked, has expired or may not send from this mailbox'
+        return { reason, detail }
+      }
+      if (requester.expiresAt !== null && requester.expiresAt <= leavesAt) {
+        const detail = `the key that asks for this send expires before it would leave, at ${new Date(requester.expiresAt).toISOString()}`
+        return { reason, detail }
+      }
+    },
+  },
+  {
     // Receivers treat mail from an unverified domain as forged. No other address is used, because the caller chose this one.
     name: 'domain',
     isConfigured: never,

@@ -6,6 +6,7 @@ import { statement } from '../ground/sql.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import type { Due } from '../journal/event-types.ts'
 import { ringDeliveries } from '../journal/webhook-bells.ts'
+import { isLiveWebhook } from '../policy/live-key.ts'
 import { announce } from './announce.ts'
 import { BODY_AT_MOST, type Payload, payloadOf } from './payload.ts'
 import { subjectsOf } from './subjects.ts'
@@ -54,7 +55,7 @@ const ADD_DELIVERIES = statement<{ id: string; is_waiting: number }>(`
   FROM json_each(:rows) j
   CROSS JOIN events e ON e.tenant_id = :tenantId AND e.seq = j.value ->> 'seq'
   CROSS JOIN webhooks w ON w.tenant_id = e.tenant_id
-  WHERE e.next_at IS NOT NULL AND w.is_active = 1 AND w.created_at <= e.created_at
+  WHERE e.next_at IS NOT NULL AND ${isLiveWebhook('w')} AND w.created_at <= e.created_at
     AND (json_array_length(w.event_types) = 0 OR e.type IN (SELECT value FROM json_each(w.event_types)))
     AND (w.agent_id IS NULL OR w.agent_id = e.agent_id OR EXISTS (
       SELECT 1 FROM mailboxes b WHERE b.tenant_id = e.tenant_id AND b.id = e.mailbox_id AND b.agent_id = w.agent_id))

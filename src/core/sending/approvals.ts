@@ -1,5 +1,6 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, like, lt, sql } from 'drizzle-orm'
 import { approvals, type SendInput, sends } from '../../schema/sending.ts'
+import { lineOf } from '../accounts/descent.ts'
 import { dlpPolicyOf } from '../accounts/dlp-policy.ts'
 import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
@@ -18,6 +19,7 @@ import { approvalEvents, closeRefused, expireApprovals } from './expiry.ts'
 import { APPROVAL_MS } from './settle.ts'
 
 export type Approval = typeof approvals.$inferSelect
+type Send = typeof sends.$inferSelect
 export type ApprovalStatus = Approval['status']
 
 const DECIDED_ALREADY = 'Somebody else decided this approval first. Read it again.'
@@ -97,7 +99,7 @@ export async function decideApproval(
 ) {
   const { approval, send } = await getApproval(ctx, id)
   mustBeAllowed(ctx, 'approve', approval.mailboxId)
-  mustNotBeRequester(ctx, send)
+  await mustNotBeRequester(ctx, send)
   if (approval.status !== 'pending') {
     throw new Fault('already_decided', `This approval is already ${approval.status}.`, {
       status: approval.status,
@@ -158,7 +160,7 @@ export async function editHeld(
 ): Promise<string> {
   const { approval, send } = await getApproval(ctx, id)
   mustBeAllowed(ctx, 'approve', approval.mailboxId)
-  mustNotBeRequester(ctx, send)
+  await mustNotBeOf(ctx, send, [])
   if (approval.status !== 'pending' || approval.expiresAt <= ctx.now) {
     throw new Fault('already_decided', `This approval is already ${approval.status}.`, {
       status: approval.status,
@@ -244,14 +246,43 @@ async function screenedEdit<Letter extends Parameters<typeof screenLetter>[2]>(c
   return isToStay(facts) ? content : clean
 }
 
-function mustNotBeRequester({ actor }: Ctx, send: { agentId: string | null; keyId: string | null }) {
+/** Throws for a key that asked for the send or edited it, as `mustNotBeOf` does. */
+async function mustNotBeRequester(ctx: Ctx, send: Send) {
+  if (ctx.actor.kind === 'key') await mustNotBeOf(ctx, send, await editorsOf(ctx, send.id))
+}
+
+/**
+ * Throws for a key that asked for the send, and for one of the same line as what asked for it or edited it: a key that made
+ * it, was made by it, or has the same maker. People decide themselves.
+ */
+async function mustNotBeOf(ctx: Ctx, send: Send, editors: string[]) {
+  const { actor } = ctx
   if (actor.kind !== 'key') return
-  if (actor.keyId === send.keyId || (actor.agentId !== null && actor.agentId === send.agentId)) {
+  const involved = [...(send.keyId === null ? [] : [send.keyId]), ...new Set(editors)]
+  const [own, ...lines] = await Promise.all([actor.keyId, ...involved].map((id) => lineOf(ctx, id)))
+  const isOfLine = lines.some((line) => line.length > 0 && line.at(-1) === own?.at(-1))
+  if (isOfLine || (actor.agentId !== null && actor.agentId === send.agentId)) {
     throw new Fault(
       'human_decision_required',
-      'The key that asked for a send, and its agent, cannot approve it. A person must decide.',
+      'A key cannot approve what it asked for or edited, nor what a key of its own line did: its maker, or what it made. A person must decide.',
     )
   }
+}
+
+/** The keys that have edited the content of a held send. */
+async function editorsOf(ctx: Ctx, sendId: string): Promise<string[]> {
+  const rows = await ctx.db
+    .select({ by: approvals.decidedBy })
+    .from(approvals)
+    .where(
+      and(
+        eq(approvals.tenantId, ctx.tenantId),
+        eq(approvals.sendId, sendId),
+        eq(approvals.status, 'superseded'),
+        like(approvals.decidedBy, 'key:%'),
+      ),
+    )
+  return rows.flatMap(({ by }) => by?.slice('key:'.length) ?? [])
 }
 
 function emptyInput() {

@@ -1,5 +1,6 @@
 import type { Env } from '../../env.ts'
 import type { Actor } from '../ground/ctx.ts'
+import { isLiveKey, keyMay } from '../policy/live-key.ts'
 
 /** How a send came in: with a key that is not checked yet, or from a known actor. The tenant comes from the key's row. */
 export type Door = {
@@ -20,9 +21,7 @@ export type Door = {
 export const CALLER = `
   caller AS (
     SELECT id AS key_id, tenant_id, agent_id, permissions, scopes FROM keys
-    WHERE hash = :keyHash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
-      AND NOT EXISTS (SELECT 1 FROM agents b
-        WHERE b.tenant_id = keys.tenant_id AND b.id = keys.agent_id AND b.status = 'banned')
+    WHERE hash = :keyHash AND ${isLiveKey('keys')}
     UNION ALL
     SELECT NULL, :actorTenantId, NULL, NULL, NULL WHERE :actorTenantId IS NOT NULL
   )`
@@ -32,12 +31,7 @@ export const IN_SCOPE = `(c.scopes IS NULL OR EXISTS (
   SELECT 1 FROM json_each(c.scopes) scope WHERE scope.value ->> 'mailboxId' = m.id))`
 
 /** Whether the caller `c` may send from the mailbox `m`. */
-export const MAY_SEND = `(c.permissions IS NULL
-  OR (c.scopes IS NULL AND EXISTS (
-    SELECT 1 FROM json_each(c.permissions) held WHERE held.value IN ('send', 'manage')))
-  OR EXISTS (
-    SELECT 1 FROM json_each(c.scopes) scope, json_each(scope.value, '$.permissions') held
-    WHERE scope.value ->> 'mailboxId' = m.id AND held.value IN ('send', 'manage')))`
+export const MAY_SEND = `(c.permissions IS NULL OR ${keyMay('c', `'send'`, 'm.id')})`
 
 /** The agent that the item `i` names by id, name or both, looked up among the tenant's. */
 export const NAMED_AGENT = `(SELECT a.id FROM agents a WHERE a.tenant_id = c.tenant_id

@@ -4,6 +4,7 @@ import { joinSender } from '../accounts/domains/sending-domain.ts'
 import { statement } from '../ground/sql.ts'
 import { isUnproved } from '../policy/claim.ts'
 import type { Facts } from '../policy/facts.ts'
+import { requesterExpiresAt, requesterMaySend } from '../policy/live-key.ts'
 import { isLive } from '../policy/live-lease.ts'
 import type { Plan } from '../policy/plans.ts'
 import { LOOP_AT, LOOP_WITHIN_MS } from '../policy/rules.ts'
@@ -82,6 +83,9 @@ export const FACTS = statement<FactsRow>(`
     s.id AS send_id, s.state, s.body_hash, s.key_id AS send_key_id, s.approval_id, s.rendered_sha256, s.input_key,
     CASE WHEN u.want_input OR (s.state = 'judging' AND s.id <> u.item_id) THEN s.input END AS stored_input,
     CASE WHEN u.want_input OR (s.state = 'judging' AND s.id <> u.item_id) THEN s.recipients END AS stored_recipients,
+    s.id IS NULL OR ${requesterMaySend('s')} AS requester_may_send,
+    CASE WHEN s.id IS NULL THEN (SELECT k.expires_at FROM keys k WHERE k.id = u.key_id)
+      ELSE ${requesterExpiresAt('s')} END AS requester_expires_at,
     EXISTS (SELECT 1 FROM approvals p WHERE p.tenant_id = u.tenant_id AND p.id = s.approval_id
       AND p.status = 'approved' AND p.sha256 = s.rendered_sha256) AS approved,
     ${CONTACTS} AS contacts
@@ -139,6 +143,8 @@ export type FactsRow = {
   input_key: string | null
   stored_input: string | null
   stored_recipients: string | null
+  requester_may_send: number
+  requester_expires_at: number | null
   approved: number
   contacts: string
 }

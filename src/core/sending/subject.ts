@@ -57,6 +57,7 @@ export function subjectOf(door: Door, row: FactsRow, about: SettingsRow): Subjec
       agentId: row.sender_id,
       agentStatus: row.agent_status,
       campaignId: row.campaign_id,
+      requester: { maySend: row.requester_may_send === 1, expiresAt: row.requester_expires_at },
       approved: row.approved === 1,
       humanized: row.humanized === 1,
       content: row.content === null ? null : (JSON.parse(row.content) as ContentFacts),

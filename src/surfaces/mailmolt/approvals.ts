@@ -3,7 +3,7 @@ import type { Rendered } from '../../core/letters/rendered.ts'
 import { messageIdOf } from '../../core/mail/store.ts'
 import { type Approval, decideApproval, getApproval, listApprovals } from '../../core/sending/approvals.ts'
 import type { Send } from '../../core/sending/sends.ts'
-import { createRoute, json, router, z } from '../http.ts'
+import { createRoute, json, optionalBody, router, z } from '../http.ts'
 import { STATUS as MESSAGE_STATUS, statusOf } from './messages.ts'
 import { ErrorView } from './refusals.ts'
 import { ERRORS, jsonIfAny, stamp } from './words.ts'
@@ -91,7 +91,7 @@ const decided = {
   409: json(ErrorView, 'Decided already, not made yet, or another message than the one seen'),
   ...ERRORS,
 }
-const decision = { body: { content: { 'application/json': { schema: Decision } }, required: false } }
+const decision = optionalBody(Decision)
 
 export const approvals = router()
 

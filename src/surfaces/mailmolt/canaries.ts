@@ -1,5 +1,5 @@
 import { type CanaryRecord, createCanary, deleteCanary, listCanaries } from '../../core/accounts/canaries.ts'
-import { createRoute, json, router, showsSecret, z } from '../http.ts'
+import { createRoute, json, optionalBody, router, showsSecret, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 import { ERRORS, jsonIfAny, stamp } from './words.ts'
 
@@ -67,7 +67,7 @@ canaries.openapi(
     description: `A text to plant where nobody should read it. A message that contains it is refused on every surface as
 \`canary_violation\`, in any case and with any characters between its letters. \`value\` is shown once: only its hash is stored.`,
     middleware: jsonIfAny,
-    request: { body: { content: { 'application/json': { schema: CanaryBody } }, required: false } },
+    request: optionalBody(CanaryBody),
     responses: {
       201: json(CanaryView.extend({ value: z.string() }), 'Created'),
       409: json(ErrorView, 'There are 100, or it is one already'),

@@ -1,6 +1,6 @@
 import { type DlpSettings, getDlp, updateDlp } from '../../core/accounts/dlp-policy.ts'
 import { DLP_MODES } from '../../core/reading/dlp/mode.ts'
-import { createRoute, json, router, z } from '../http.ts'
+import { createRoute, json, optionalBody, router, z } from '../http.ts'
 import { ErrorView } from './refusals.ts'
 import { ERRORS, jsonIfAny } from './words.ts'
 
@@ -51,7 +51,7 @@ oversight.openapi(
     description: `Fields that are left out keep their values. An agent's key may make the policy stricter. To make it less strict, or to
 disable a rule, needs a person, or a key with "loosen": 403 human_decision_required.`,
     middleware: jsonIfAny,
-    request: { body: { content: { 'application/json': { schema: DlpChange } }, required: false } },
+    request: optionalBody(DlpChange),
     responses: {
       200: json(DlpView),
       403: json(ErrorView, 'Less strict, which takes a person'),

@@ -77,6 +77,9 @@ const refuseAccountFirst: Hook<unknown, App, string, unknown> = async (result, c
   throw invalid(result.error)
 }
 
+/** A field of the published schema that no caller sets. */
+const SET_BY_SERVER = ['id']
+
 export const send = new OpenAPIHono<App>({ defaultHook: refuseAccountFirst })
 
 send.openapi(
@@ -86,7 +89,7 @@ send.openapi(
     path: '/messages',
     summary: 'Send an email',
     description: SENDING,
-    request: body(MessageBody),
+    request: body(MessageBody, undefined, SET_BY_SERVER),
     responses,
   }),
   async (c) => {
@@ -111,7 +114,7 @@ send.openapi(
     summary: 'Reply to a message',
     description: `By default \`to\` is the sender of the message (its Reply-To), or its recipients if the mailbox sent it itself.
 The default \`subject\` is that of the message, with \`Re:\`. ${SENDING}`,
-    request: { params: MessageParams, ...body(ReplyBody) },
+    request: { params: MessageParams, ...body(ReplyBody, undefined, SET_BY_SERVER) },
     responses,
   }),
   async (c) => {

@@ -18,6 +18,7 @@ const CredentialView = z
     ports: z
       .array(z.int())
       .openapi({ description: 'The port for STARTTLS, and the port for TLS from the start.' }),
+    created_by: z.string().openapi({ example: 'key:key_abc123' }),
     created_at: z.string(),
     last_used_at: z.string().nullable().openapi({ description: 'Accurate to the minute.' }),
   })
@@ -122,6 +123,7 @@ function view(c: HttpContext, row: SmtpCredential, username: string): z.infer<ty
     username,
     host,
     ports,
+    created_by: row.createdBy,
     created_at: stamp(row.createdAt),
     last_used_at: row.lastUsedAt && stamp(row.lastUsedAt),
   }

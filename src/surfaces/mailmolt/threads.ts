@@ -1,7 +1,7 @@
 import { momentText, readMoment } from '../../core/ground/cursor.ts'
 import { readThread } from '../../core/mail/read.ts'
 import { changeThread, listThreads, seeThread, type ThreadSummary } from '../../core/mail/threads.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { createRoute, json, openBody, router, z } from '../http.ts'
 import { me } from '../me.ts'
 import { MessageView, messageView } from './messages.ts'
 import { Cursor, cursorText, ERRORS, Flag, jsonOnly } from './words.ts'
@@ -160,7 +160,7 @@ threads.openapi(
     summary: 'Update thread state (read / archived / starred / labels)',
     description:
       'Fields that are left out keep their values. A new message takes a thread out of the archive.',
-    request: { params: ThreadParams, ...body(ThreadChange) },
+    request: { params: ThreadParams, ...openBody(ThreadChange) },
     responses: { 200: json(z.object({ thread: ThreadView })), ...ERRORS },
   }),
   async (c) => {

@@ -40,6 +40,7 @@ export const WebhookView = z
     is_active: z.boolean(),
     disabled_reason: z.string().nullable(),
     failing_since: z.string().nullable(),
+    created_by: z.string().openapi({ example: 'key:key_abc123' }),
     created_at: z.string(),
     updated_at: z.string(),
   })

@@ -60,7 +60,8 @@ webhooks.openapi(
     summary: 'Register a webhook (egress-guarded)',
     description:
       'Requests are signed by the Standard Webhooks scheme with the `secret` of this answer, which is shown once. A URL that is not public HTTPS is refused.',
-    request: body(WebhookBody),
+    // The published schema has both, as read-only.
+    request: body(WebhookBody, undefined, ['id', 'secret']),
     responses: {
       201: json(WebhookView.extend({ secret: z.string() }), 'Created'),
       422: json(ErrorView, 'The body does not fit, or the egress guard refused the URL'),
@@ -263,6 +264,7 @@ function view(row: Webhook): z.infer<typeof WebhookView> {
     is_active: row.isActive,
     disabled_reason: row.disabledReason,
     failing_since: row.failingSince?.toISOString() ?? null,
+    created_by: row.createdBy,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
   }

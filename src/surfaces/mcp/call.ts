@@ -2,6 +2,7 @@ import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Refusal } from '../../core/policy/rules.ts'
 import { settings } from '../../env.ts'
 import { type HttpContext, sendOn } from '../http.ts'
+import { nearest } from '../unknown-fields.ts'
 import type { Schema } from './json-schema.ts'
 import { answerSchema, BLOCKED, type BuiltTool, SAID_OF_STRANGERS } from './tools.ts'
 import { fence } from './untrusted.ts'
@@ -66,8 +67,10 @@ function firstUnfit({ tool, operation, listed }: BuiltTool, given: Arguments) {
   const { properties = {}, required = [] } = tool.inputSchema as Schema
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(properties, name))
   if (unknown !== undefined) {
-    const known = Object.keys(properties).join(', ') || 'none'
-    return { field: unknown, message: `${tool.name} has no argument "${unknown}". It has: ${known}.` }
+    const known = Object.keys(properties)
+    const meant = nearest(unknown, known)
+    const has = meant === null ? `It has: ${known.join(', ') || 'none'}.` : `Did you mean "${meant}"?`
+    return { field: unknown, message: `${tool.name} has no argument "${unknown}". ${has}` }
   }
   const missing = required.find((name) => given[name] === undefined)
   if (missing !== undefined) return { field: missing, message: `${missing} is required.` }

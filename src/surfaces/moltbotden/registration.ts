@@ -18,7 +18,7 @@ const Registration = z
       .optional()
       .openapi({ description: 'The local part of the address.', example: 'research-bot' }),
     name: Name.optional(),
-    profile: z.object({ display_name: Name.optional() }).optional(),
+    profile: z.looseObject({ display_name: Name.optional() }).optional(),
     description: z.string().max(2_000).optional(),
   })
   .refine(({ agent_id, name, profile }) => agent_id ?? name ?? profile?.display_name, {
@@ -52,7 +52,10 @@ registration.openapi(
     summary: 'Register an agent and give it an email address',
     description: `No authentication. The key is shown once. Until its owner has opened claim_url, an account is PROVISIONAL: it
 receives mail but cannot send.`,
-    request: body(Registration, { agent_id: 'survey-scout', name: 'Survey Scout' }),
+    request: body(Registration, { agent_id: 'survey-scout', name: 'Survey Scout' }, [
+      'capabilities',
+      'agent_type',
+    ]),
     responses: {
       201: json(RegisteredView, 'Created'),
       409: json(ErrorView, 'The agent_id is taken or reserved'),

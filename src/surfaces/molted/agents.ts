@@ -6,7 +6,7 @@ import {
   storeAgentConfig,
 } from '../../core/accounts/agents/agents.ts'
 import { heartbeat, isActive } from '../../core/accounts/agents/heartbeat.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { body, createRoute, json, openBody, router, z } from '../http.ts'
 import { agentNamed, Id, listOf, Page, page } from './words.ts'
 
 const AgentView = z
@@ -132,7 +132,7 @@ agents.openapi(
     security: [{ bearer: [] }],
     request: {
       params: Params,
-      ...body(Config, { humanizer_enabled: true, humanizer_style: 'professional' }),
+      ...openBody(Config, { humanizer_enabled: true, humanizer_style: 'professional' }),
     },
     responses: { 200: json(Config) },
   }),

@@ -10,7 +10,7 @@ import {
   previewTemplate,
   type TemplateContent,
 } from '../../core/letters/templates/templates.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { body, createRoute, json, optionalBody, router, z } from '../http.ts'
 import {
   Finding,
   Ref,
@@ -22,11 +22,6 @@ import {
   WholeTemplate,
 } from './template-schemas.ts'
 import { Id, listOf, Page, page } from './words.ts'
-
-/** An optional request body. */
-const optional = <Schema extends z.ZodType>(schema: Schema) => ({
-  body: { required: false as const, content: { 'application/json': { schema } } },
-})
 
 export const templates = router()
 
@@ -217,7 +212,7 @@ templates.openapi(
     security: [{ bearer: [] }],
     request: {
       params: Ref,
-      ...optional(z.object({ tenantId: Id.optional(), version: VersionNumber.optional() })),
+      ...optionalBody(z.object({ tenantId: Id.optional(), version: VersionNumber.optional() })),
     },
     responses: { 200: json(z.object({ errors: z.array(Finding), warnings: z.array(Finding) })) },
   }),

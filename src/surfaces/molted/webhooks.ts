@@ -68,6 +68,7 @@ const WebhookView = z
     disabledReason: z.string().nullable(),
     failingSince: z.string().nullable(),
     secretPrefix: z.string(),
+    createdBy: z.string().openapi({ example: 'key:key_abc123' }),
     createdAt: z.string(),
     updatedAt: z.string(),
   })
@@ -292,6 +293,7 @@ function view(row: Webhook): z.infer<typeof WebhookView> {
     disabledReason: row.disabledReason,
     failingSince: row.failingSince?.toISOString() ?? null,
     secretPrefix: row.secret.slice(0, PREFIX),
+    createdBy: row.createdBy,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   }

@@ -3,6 +3,7 @@ import type { EventType } from '../../../schema/journal.ts'
 import { newToken } from '../../ground/ids.ts'
 import { statement } from '../../ground/sql.ts'
 import type { WebhookBell } from '../../journal/bells.ts'
+import { isLiveWebhook } from '../../policy/live-key.ts'
 import { LOCK_MS } from './schedule.ts'
 import { IS_FULL } from './waiting.ts'
 import type { Webhook } from './webhooks.ts'
@@ -32,7 +33,7 @@ const END = statement(`
     AND state = 'pending' AND event_type <> 'ping' AND NOT EXISTS (
       SELECT 1 FROM webhooks w
       JOIN events e ON e.tenant_id = w.tenant_id AND e.id = webhook_deliveries.event_id
-      WHERE w.tenant_id = webhook_deliveries.tenant_id AND w.id = webhook_deliveries.webhook_id AND w.is_active = 1)`)
+      WHERE w.tenant_id = webhook_deliveries.tenant_id AND w.id = webhook_deliveries.webhook_id AND ${isLiveWebhook('w')})`)
 
 const LOCK = statement(`
   UPDATE webhook_deliveries SET lock_token = :token, lock_until = :until, next_at = :until, attempts = attempts + 1,

@@ -2,11 +2,14 @@ import { and, desc, eq, sql } from 'drizzle-orm'
 import { agents } from '../../../schema/accounts.ts'
 import type { EventType } from '../../../schema/journal.ts'
 import { webhookAttempts, webhookDeliveries, webhooks } from '../../../schema/publishing.ts'
+import { isStanding, mustStillStand } from '../../accounts/grants.ts'
 import { actorName, type Ctx, keyIdOf, mustBeAllowed } from '../../ground/ctx.ts'
 import { findTarget } from '../../ground/egress/post.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
+import { fragment } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
+import { isLiveWebhook } from '../../policy/live-key.ts'
 import { newWebhookSecret, replacing } from './secret.ts'
 
 export { EVENT_TYPES, type EventType } from '../../../schema/journal.ts'
@@ -47,12 +50,13 @@ export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<
         ${request.description}, ${request.isActive ? 1 : 0}, NULL, ${newWebhookSecret()}, '[]', NULL, NULL, ${actorName(ctx.actor)},
         ${keyIdOf(ctx.actor)}, ${now}, ${now}
       WHERE (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ${ctx.tenantId} AND w.agent_id IS ${agentId})
-        < ${WEBHOOKS_AT_MOST}`,
+        < ${WEBHOOKS_AT_MOST} AND ${isStanding(ctx)}`,
       )
       .returning(),
     ...audited(ctx, [{ action: 'webhook.created', target: id, detail: { ...request, agentId } }]),
   ])
   if (created) return created
+  await mustStillStand(ctx)
   throw new Fault('conflict', `There are ${WEBHOOKS_AT_MOST} webhooks already. Delete one first.`, {
     limit: WEBHOOKS_AT_MOST,
   })
@@ -114,6 +118,8 @@ export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange)
   if (url !== undefined && url !== webhook.url) await mustBeCallable(ctx, url)
   const isFresh = sql`(${webhooks.url} <> ${url ?? webhooks.url}
     OR (${isActive === true ? 1 : 0} AND NOT ${webhooks.isActive}))`
+  const isTaken = sql`(${isFresh} OR (${isActive === true ? 1 : 0}
+    AND NOT ${fragment(isLiveWebhook('webhooks'), { now: ctx.now.getTime() })}))`
   const isOff = isActive === undefined ? sql`NOT ${webhooks.isActive}` : sql`${isActive ? 0 : 1}`
   const [[changed]] = await ctx.db.batch([
     ctx.db
@@ -127,14 +133,18 @@ export async function updateWebhook(ctx: Ctx, id: string, change: WebhookChange)
         // The sweep releases its waiting deliveries now, or ends them.
         releaseAt: sql`iif(${isFresh} OR ${isOff}, ${ctx.now.getTime()}, ${webhooks.releaseAt})`,
         ...(isActive ? { disabledReason: null } : {}),
+        // With a new URL, or switched on again, it is the actor's own and ends with the actor.
+        createdBy: sql`iif(${isTaken}, ${actorName(ctx.actor)}, ${webhooks.createdBy})`,
+        makerKeyId: sql`iif(${isTaken}, ${keyIdOf(ctx.actor)}, ${webhooks.makerKeyId})`,
         updatedAt: ctx.now,
       })
-      .where(isIt(ctx, id))
+      .where(and(isIt(ctx, id), isStanding(ctx)))
       .returning(),
     ...audited(ctx, [{ action: 'webhook.changed', target: id, detail: change }]),
   ])
-  if (!changed) throw noSuchWebhook()
-  return changed
+  if (changed) return changed
+  await mustStillStand(ctx)
+  throw noSuchWebhook()
 }
 
 /** Deletes a webhook with its deliveries and attempts. An attempt that is under way is not stopped. */
