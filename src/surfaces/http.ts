@@ -217,7 +217,16 @@ export function body<Schema extends z.ZodType>(
   example?: z.input<Schema>,
   ignored?: string[],
 ) {
-  return openBody(strictly(schema, ignored), example)
+  return openBody(strictly(schema, ignored ? { ignored } : {}), example)
+}
+
+/** A body of a published route. Only near misses of its fields are refused; other unknown fields are dropped. */
+export function publishedBody<Schema extends z.ZodType>(
+  schema: Schema,
+  example?: z.input<Schema>,
+  ignored: string[] = [],
+) {
+  return openBody(strictly(schema, { ignored, refused: 'near misses' }), example)
 }
 
 /** A body that may be left out. */
@@ -227,7 +236,7 @@ export function optionalBody<Schema extends z.ZodType>(schema: Schema) {
   }
 }
 
-/** A body whose unknown fields are dropped, for the published routes that promise so. */
+/** A body whose unknown fields are all dropped, for the published routes that promise so. */
 export function openBody<Schema extends z.ZodType>(schema: Schema, example?: unknown) {
   const shown = example === undefined ? {} : { example }
   return { body: { required: true as const, content: { 'application/json': { schema, ...shown } } } }

@@ -1,18 +1,23 @@
 import { z } from '@hono/zod-openapi'
 
 type Path = (string | number)[]
-type Unknown = { path: Path; message: string }
+type Unknown = { path: Path; message: string; isNear: boolean }
+
+/** Which unknown fields are refused: all of them, or only those that were probably meant for something else. */
+type Refused = 'all' | 'near misses'
 
 /**
- * The schema of a request body in which every field counts: one that the schema does not know is refused by name. Otherwise a
- * caller who writes `permission` for `permissions`, or `send_at` for `scheduledAt`, gets something else than they asked for.
- * Fields in `ignored` are dropped: the published document lists them, and the service sets them itself.
+ * The schema of a request body that refuses unknown fields by name. Otherwise a caller who writes `permission` for
+ * `permissions`, or `send_at` for `scheduledAt`, gets something else than they asked for. Fields in `ignored` are dropped.
  */
-export function strictly<Schema extends z.ZodType>(schema: Schema, ignored: string[] = []) {
+export function strictly<Schema extends z.ZodType>(
+  schema: Schema,
+  { ignored = [], refused = 'all' }: { ignored?: string[]; refused?: Refused } = {},
+) {
   return z.preprocess((value, context) => {
-    for (const { path, message } of unknownFields(schema, value, [])) {
+    for (const { path, message, isNear } of unknownFields(schema, value, [])) {
       if (path.length === 1 && ignored.includes(String(path[0]))) continue
-      context.addIssue({ code: 'custom', path, message, input: value })
+      if (refused === 'all' || isNear) context.addIssue({ code: 'custom', path, message, input: value })
     }
     return value
   }, schema)
@@ -38,7 +43,7 @@ function unknownFields(schema: z.ZodType, value: unknown, path: Path): Unknown[]
   return Object.entries(value).flatMap(([name, each]) => {
     const field = Object.hasOwn(shape, name) ? shape[name] : undefined
     if (field !== undefined) return unknownFields(field, each, [...path, name])
-    return [{ path: [...path, name], message: notAField(name, Object.keys(shape)) }]
+    return [{ path: [...path, name], ...notAField(name, Object.keys(shape)) }]
   })
 }
 
@@ -74,12 +79,20 @@ function unwrapped(schema: z.ZodType): z.ZodType {
 }
 
 /** Says that a field is unknown, and which one was probably meant. */
-export function notAField(name: string, known: string[]): string {
+function notAField(name: string, known: string[]): { message: string; isNear: boolean } {
   const meant = nearest(name, known)
   const about = 'is not a field of this request.'
-  if (meant !== null) return `${about} Did you mean "${meant}"?`
-  return known.length === 0 ? `${about} It has none here.` : `${about} Its fields here: ${known.join(', ')}.`
+  if (meant !== null) return { message: `${about} Did you mean "${meant}"?`, isNear: true }
+  const fields = known.length === 0 ? 'It has none here.' : `Its fields here: ${known.join(', ')}.`
+  return { message: `${about} ${fields}`, isNear: DECISIVE.test(plain(name)) }
 }
+
+/**
+ * Words, without case and separators, that ask for something decisive. Where a request has no such field, dropping it would do
+ * the opposite: send at once, without the file, to fewer people, or in earnest.
+ */
+const DECISIVE =
+  /^(send|deliver|schedule)(d)?(at|on|for|time|after)?$|^delay|^expir|^validuntil$|^ttl$|^attach|^files?$|^(cc|bcc)$|^replyto|^(dedupe|idempotency)|^(dryrun|simulate|simulation|preview|draft|sandbox|test|testmode)$|^(hold|review|approval|requireapproval|requiresapproval|autonomy)|^(permission|scope|mailboxscope)|limit$/
 
 /** Words that callers use for fields of other names, without case and separators. */
 const SYNONYMS: [meant: RegExp, word: RegExp][] = [

@@ -18,7 +18,6 @@ export const fence = (send: string, contacts: string, domainId: string) => `CASE
     SELECT 1 FROM ${contacts} r
     CROSS JOIN suppressions x ON x.tenant_id = ${send}.tenant_id AND x.contact = r.contact
     WHERE ${applies('x', `${send}.template, ${send}.input ->> 'campaignId'`)}) THEN 'suppressed'
-  WHEN NOT ${requesterMaySend(send)} THEN 'requester_not_allowed'
   WHEN ${domainId} IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM aliases y JOIN domains d ON d.tenant_id = y.tenant_id AND d.id = y.domain_id
     WHERE y.tenant_id = ${send}.tenant_id AND y.mailbox_id = ${send}.mailbox_id AND y.domain_id = ${domainId}
@@ -27,4 +26,5 @@ export const fence = (send: string, contacts: string, domainId: string) => `CASE
     SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = ${send}.mailbox_id
     LEFT JOIN agents g ON g.tenant_id = t.id AND g.id = ${send}.agent_id
     WHERE t.id = ${send}.tenant_id AND ${IN_STANDING}) THEN 'standing'
+  WHEN NOT ${requesterMaySend(send)} THEN 'requester_not_allowed'
   END`

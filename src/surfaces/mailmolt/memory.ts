@@ -11,7 +11,7 @@ import {
   searchMemories,
   VALUE_AT_MOST,
 } from '../../core/mail/memory.ts'
-import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { body, createRoute, type HttpContext, json, publishedBody, router, z } from '../http.ts'
 import { How, Q } from './search.ts'
 import { A_MOMENT } from './words.ts'
 
@@ -138,7 +138,7 @@ memory.openapi(
     path: '/agents/me/memory/{key}',
     summary: 'Store a memory value (idempotent on key)',
     description: 'The key in the path names the entry; a key in the body is ignored.',
-    request: { params: Key, ...body(MemoryBody) },
+    request: { params: Key, ...publishedBody(MemoryBody) },
     responses: { 200: json(MemoryView) },
   }),
   async (c) => {

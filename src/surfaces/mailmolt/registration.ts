@@ -1,7 +1,7 @@
 import { claimPage } from '../../core/accounts/claims/link.ts'
 import { type Registered, register } from '../../core/accounts/registration.ts'
 import { firstTrustScore } from '../../core/signals/trust-score.ts'
-import { body, createRoute, type HttpContext, json, router, z } from '../http.ts'
+import { createRoute, type HttpContext, json, publishedBody, router, z } from '../http.ts'
 import { AgentView, agentView } from './agents.ts'
 
 const Registration = z
@@ -33,7 +33,7 @@ registration.openapi(
     summary: 'Register a new agent',
     description:
       'No authentication. Creates a tenant with one agent, one mailbox and one key. The key is shown once.',
-    request: body(Registration),
+    request: publishedBody(Registration),
     responses: { 201: json(RegisteredView, 'Created') },
   }),
   async (c) => {

@@ -5,7 +5,16 @@ import { threadIdOf } from '../../core/mail/store.ts'
 import { barOf, type Letter, recipientsFrom, sendLetter } from '../../core/sending/letter.ts'
 import { findOriginal, findReplied, foreignReferences, replySubject } from '../../core/sending/reply.ts'
 import { letterDoor } from '../door.ts'
-import { type App, body, createRoute, type HttpContext, headerKey, invalid, json, z } from '../http.ts'
+import {
+  type App,
+  createRoute,
+  type HttpContext,
+  headerKey,
+  invalid,
+  json,
+  publishedBody,
+  z,
+} from '../http.ts'
 import { filesOf } from '../letter-fields.ts'
 import { me } from '../me.ts'
 import { listOf, MessageBody, ReplyBody } from './draft.ts'
@@ -89,7 +98,7 @@ send.openapi(
     path: '/messages',
     summary: 'Send an email',
     description: SENDING,
-    request: body(MessageBody, undefined, SET_BY_SERVER),
+    request: publishedBody(MessageBody, undefined, SET_BY_SERVER),
     responses,
   }),
   async (c) => {
@@ -114,7 +123,7 @@ send.openapi(
     summary: 'Reply to a message',
     description: `By default \`to\` is the sender of the message (its Reply-To), or its recipients if the mailbox sent it itself.
 The default \`subject\` is that of the message, with \`Re:\`. ${SENDING}`,
-    request: { params: MessageParams, ...body(ReplyBody, undefined, SET_BY_SERVER) },
+    request: { params: MessageParams, ...publishedBody(ReplyBody, undefined, SET_BY_SERVER) },
     responses,
   }),
   async (c) => {

@@ -1,6 +1,6 @@
 import { claimPage } from '../../core/accounts/claims/link.ts'
 import { register } from '../../core/accounts/registration.ts'
-import { body, createRoute, json, z } from '../http.ts'
+import { createRoute, json, publishedBody, z } from '../http.ts'
 import { agentIdOf, ERRORS, ErrorView, routes, stamp } from './words.ts'
 
 const Name = z.string().trim().min(1).max(64)
@@ -52,7 +52,7 @@ registration.openapi(
     summary: 'Register an agent and give it an email address',
     description: `No authentication. The key is shown once. Until its owner has opened claim_url, an account is PROVISIONAL: it
 receives mail but cannot send.`,
-    request: body(Registration, { agent_id: 'survey-scout', name: 'Survey Scout' }, [
+    request: publishedBody(Registration, { agent_id: 'survey-scout', name: 'Survey Scout' }, [
       'capabilities',
       'agent_type',
     ]),

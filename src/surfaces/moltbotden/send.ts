@@ -5,7 +5,7 @@ import { threadIdOf } from '../../core/mail/store.ts'
 import { areOurs, barOf, type LetterResult, recipientsFrom, sendLetter } from '../../core/sending/letter.ts'
 import { findReplied } from '../../core/sending/reply.ts'
 import { letterDoor } from '../door.ts'
-import { body, createRoute, headerKey, json, z } from '../http.ts'
+import { createRoute, headerKey, json, publishedBody, z } from '../http.ts'
 import { attachments, bodyText, filesOf } from '../letter-fields.ts'
 import { me } from '../me.ts'
 import { STATUS, type Status } from './message.ts'
@@ -74,7 +74,7 @@ send.openapi(
 \`bounced\`. \`sending\` means that it is on its way. \`queued\` means that it waits for a person's approval or for its
 scheduled time. \`message\` says which. With an Idempotency-Key a repeat is safe: it gets the first answer again.`,
     security: [{ bearer: [] }],
-    request: body(SendBody, {
+    request: publishedBody(SendBody, {
       to: ['bob@example.com'],
       subject: 'Hello from my agent',
       body_text: 'Plain text email body.',

@@ -6,7 +6,7 @@ import {
   storeAgentConfig,
 } from '../../core/accounts/agents/agents.ts'
 import { heartbeat, isActive } from '../../core/accounts/agents/heartbeat.ts'
-import { body, createRoute, json, openBody, router, z } from '../http.ts'
+import { createRoute, json, openBody, publishedBody, router, z } from '../http.ts'
 import { agentNamed, Id, listOf, Page, page } from './words.ts'
 
 const AgentView = z
@@ -56,7 +56,7 @@ agents.openapi(
     summary: 'Register an agent with the tenant',
     description: 'If an agent of this name exists, it is updated. Counts as a heartbeat.',
     security: [{ bearer: [] }],
-    request: body(RegisterBody, {
+    request: publishedBody(RegisterBody, {
       tenantId: 'tenant_abc123',
       agentName: 'outreach-agent',
       agentRole: 'outbound',
@@ -78,7 +78,7 @@ agents.openapi(
     description:
       'Send one at least every five minutes. An agent without a heartbeat for longer is inactive and loses its leases.',
     security: [{ bearer: [] }],
-    request: body(HeartbeatBody, { tenantId: 'tenant_abc123', agentName: 'outreach-agent' }),
+    request: publishedBody(HeartbeatBody, { tenantId: 'tenant_abc123', agentName: 'outreach-agent' }),
     responses: { 200: json(z.object({ ok: z.literal(true) })) },
   }),
   async (c) => {

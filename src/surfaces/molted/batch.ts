@@ -6,11 +6,11 @@ import type { Send } from '../../core/sending/sends.ts'
 import { type SimulationResult, simulateSends } from '../../core/sending/simulate.ts'
 import {
   type App,
-  body,
   createRoute,
   headerKey,
   json,
   keyHashOf,
+  publishedBody,
   refuseUnknownFirst,
   router,
   z,
@@ -44,7 +44,7 @@ batch.openapi(
     description:
       'A refused or invalid item has its reason in its result and does not stop the others. A repeat of the same request has the same batchId, sends the items that were not sent before and sends none twice.',
     security: [{ bearer: [] }],
-    request: body(BatchBody, {
+    request: publishedBody(BatchBody, {
       tenantId: 'tenant_abc123',
       templateId: 'campaign-march',
       sends: [
@@ -81,7 +81,7 @@ batch.openapi(
     security: [{ bearer: [] }],
     request: {
       query: z.object({ tenantId: Id.optional(), sequential: z.enum(['true', 'false']).optional() }),
-      ...body(SimulateBody),
+      ...publishedBody(SimulateBody),
     },
     responses: { 200: json(SimulationView, 'What would be decided, in the order given') },
   }),

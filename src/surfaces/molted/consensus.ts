@@ -6,7 +6,7 @@ import {
   listConsensus,
   voteOn,
 } from '../../core/coordination/consensus.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { createRoute, json, publishedBody, router, z } from '../http.ts'
 import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
 
 const Status = z.enum(['pending', 'approved', 'rejected', 'expired'])
@@ -81,7 +81,7 @@ consensus.openapi(
     description:
       'Decided when more than half of the active agents vote the same way; a tie waits for the timeout.',
     security: [{ bearer: [] }],
-    request: body(ConsensusBody, {
+    request: publishedBody(ConsensusBody, {
       tenantId: 'tenant_abc123',
       proposerAgent: 'outreach-agent',
       action: 'pause outreach',
@@ -144,7 +144,7 @@ consensus.openapi(
     security: [{ bearer: [] }],
     request: {
       params: Params,
-      ...body(VoteBody, {
+      ...publishedBody(VoteBody, {
         agentId: 'agent_a1b2c3d4e5f6',
         vote: 'approve',
         reason: 'Agreed, signals look bad',

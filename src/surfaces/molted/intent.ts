@@ -1,7 +1,7 @@
 import { Fault } from '../../core/ground/fault.ts'
 import { type Classified, classifyIntents } from '../../core/reading/intent/classify.ts'
 import { ACTIONS, INTENTS } from '../../core/reading/intent/intents.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { body, createRoute, json, publishedBody, router, z } from '../http.ts'
 import { Id } from './words.ts'
 
 const MESSAGES_AT_MOST = 500
@@ -76,7 +76,7 @@ intent.openapi(
     description:
       'Results are in the order of the messages. With more than 500 messages none is classified and the answer is 400.',
     security: [{ bearer: [] }],
-    request: body(ClassifyBatchBody, {
+    request: publishedBody(ClassifyBatchBody, {
       tenantId: 'tenant_abc123',
       messages: [
         { subject: 'Re: Partnership proposal', bodyText: "Sure, let's set up a call next week" },

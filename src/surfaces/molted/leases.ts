@@ -2,7 +2,7 @@ import { acquireLease, type Conflict } from '../../core/coordination/leases/acqu
 import type { Lease } from '../../core/coordination/leases/lease.ts'
 import { type LeaseEvent, leaseHistory, listLeases } from '../../core/coordination/leases/list.ts'
 import { releaseLease } from '../../core/coordination/leases/release.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { createRoute, json, publishedBody, router, z } from '../http.ts'
 import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
 
 const LeaseBody = z
@@ -61,7 +61,7 @@ leases.openapi(
     description:
       'A repeated request renews the lease under the same id. A conflict is an answer with status 200, not an error.',
     security: [{ bearer: [] }],
-    request: body(LeaseBody, {
+    request: publishedBody(LeaseBody, {
       tenantId: 'tenant_abc123',
       agentName: 'outreach-agent',
       contactEmail: 'user@example.com',

@@ -1,6 +1,6 @@
 import { mustFit } from '../../core/sending/batches.ts'
 import { type NextAction, nextActions } from '../../core/sending/next-action.ts'
-import { body, createRoute, json, router, z } from '../http.ts'
+import { body, createRoute, json, publishedBody, router, z } from '../http.ts'
 import { agentNamed, Email, Id } from './words.ts'
 
 const Speaker = { agentId: Id.optional(), agentName: z.string().min(1).max(200).optional() }
@@ -73,7 +73,7 @@ nextAction.openapi(
     summary: 'The next actions for up to 500 contacts, in the order given',
     description: WHAT_IS_KNOWN,
     security: [{ bearer: [] }],
-    request: body(BatchBody),
+    request: publishedBody(BatchBody),
     responses: { 200: json(z.object({ results: z.array(ActionView) })) },
   }),
   async (c) => {

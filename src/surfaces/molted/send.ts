@@ -7,12 +7,12 @@ import { requestSends, type SendResult } from '../../core/sending/request.ts'
 import { type SimulationResult, simulateSends } from '../../core/sending/simulate.ts'
 import {
   type App,
-  body,
   createRoute,
   type HttpContext,
   headerKey,
   json,
   keyHashOf,
+  publishedBody,
   refuseUnknownFirst,
   type z,
 } from '../http.ts'
@@ -53,7 +53,7 @@ send.openapi(
     description:
       'A block is not an error: the answer is 200 with status "blocked" and the rule that refused. A repeated dedupeKey is answered "duplicate" with the first requestId.',
     security: [{ bearer: [] }],
-    request: body(SendBody, {
+    request: publishedBody(SendBody, {
       ...SENDING,
       payload: { firstName: 'Alice', trialDays: 14 },
       sendReason: 'onboarding sequence step 1',
@@ -75,7 +75,7 @@ send.openapi(
     summary: 'Preview the decision on a send without sending',
     description: 'Writes nothing and uses no limits. Without a payload, variables are not checked.',
     security: [{ bearer: [] }],
-    request: body(SendBody, SENDING),
+    request: publishedBody(SendBody, SENDING),
     responses: { 200: json(SimulationView, 'What would be decided') },
   }),
   async (c) => {

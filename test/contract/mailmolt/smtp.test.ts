@@ -47,6 +47,7 @@ test('an SMTP credential is shown once, sends from its own mailbox, and stops wo
     password: expect.stringMatching(/^mm_smtp_[0-9A-Za-z]{49}$/),
     host: 'localhost',
     ports: [587, 465],
+    created_by: expect.stringMatching(/^key:key_/),
     created_at: expect.stringMatching(/Z$/),
     last_used_at: null,
   })

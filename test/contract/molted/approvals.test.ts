@@ -140,9 +140,15 @@ test('a requester cannot approve its own send, neither with the same key nor as 
   for (const more of [{ permissions: ['approve'], agentId: tenant.agentId }, { permissions: ['approve'] }]) {
     expect((await tenant.post('/v1/agent/keys', more)).status).toBe(403)
   }
-  const second = (await tenant.owner.post('/v1/agent/keys', { permissions: ['read', 'approve'] })).body
+  // A key that the requester made is of its line, and a key that a person made is not.
+  const child = (await tenant.owner.post('/v1/agent/keys', { permissions: ['read', 'approve'] })).body
+  expect(
+    await tenant
+      .as(child.rawKey)
+      .patch(`/v1/send/approvals/${own.approvalQueueId}`, { decision: 'approved' }),
+  ).toMatchObject({ status: 403, body: { error: 'human_decision_required' } })
   const approved = await tenant
-    .as(second.rawKey)
+    .as(await grant(tenant.id, ['read', 'approve', 'send']))
     .patch(`/v1/send/approvals/${own.approvalQueueId}`, { decision: 'approved' })
   expect(approved.status).toBe(200)
   expect(await tenant.settled(own.requestId)).toMatchObject({ status: 'delivered' })
@@ -151,6 +157,8 @@ test('a requester cannot approve its own send, neither with the same key nor as 
 test('an edit replaces the approval: nothing is sent until the new bytes are rendered, shown and approved', async () => {
   const tenant = await newTenant({ mailbox: { autonomy: 'review' } })
   const { requestId, approvalQueueId } = await hold(tenant, 'edit-me@example.com', 'k1')
+  // Who edited the message cannot approve it as well.
+  const other = { ...tenant, owner: tenant.as(await grant(tenant.id, ['read', 'approve'])) }
   const first = await shown(tenant, approvalQueueId)
 
   for (const body of [{ subject: 'S' }, { text: 'T' }, { subject: '', text: 'T' }]) {
@@ -168,7 +176,7 @@ test('an edit replaces the approval: nothing is sent until the new bytes are ren
   expect(newId).not.toBe(approvalQueueId)
   expect(edited.body).toMatchObject({ status: 'pending', requestId })
   if (edited.body.message === null) {
-    const early = await decide(tenant, newId, { decision: 'approved' })
+    const early = await decide(other, newId, { decision: 'approved' })
     expect([200, 409]).toContain(early.status)
     if (early.status === 409) expect(early.body.error).toBe('not_rendered')
   }
@@ -184,11 +192,14 @@ test('an edit replaces the approval: nothing is sent until the new bytes are ren
   ).toBe(409)
 
   const second = await shown(tenant, newId)
+  if (second.status === 'pending') {
+    expect((await decide(tenant, newId, { decision: 'approved', sha256: second.sha256 })).status).toBe(403)
+  }
   expect(second.sha256).not.toBe(first.sha256)
   expect(second.message).toMatchObject({ subject: 'Edited {{ firstName }}', text: 'By a person', html: null })
   if (second.status === 'pending') {
-    expect((await decide(tenant, newId, { decision: 'approved', sha256: first.sha256 })).status).toBe(409)
-    expect((await decide(tenant, newId, { decision: 'approved', sha256: second.sha256 })).status).toBe(200)
+    expect((await decide(other, newId, { decision: 'approved', sha256: first.sha256 })).status).toBe(409)
+    expect((await decide(other, newId, { decision: 'approved', sha256: second.sha256 })).status).toBe(200)
   }
   expect(await tenant.settled(requestId)).toMatchObject({ status: 'delivered', approvalQueueId: newId })
   const mails = await outbox('edit-me@example.com')
