@@ -15,6 +15,7 @@ export function keys(root: Root) {
   list(keys)
   create(keys)
   update(keys)
+  rotate(keys)
   revoke(keys)
 }
 
@@ -24,7 +25,16 @@ function list(keys: Group) {
     .addHelpText('after', example('molted keys list'))
     .action(async ({ limit, cursor }, command) => {
       const { get } = await connect(command)
-      const columns = ['id', 'keyPrefix', 'label', 'agentId', 'permissions', 'status', 'expiresAt']
+      const columns = [
+        'id',
+        'keyPrefix',
+        'label',
+        'agentId',
+        'permissions',
+        'status',
+        'expiresAt',
+        'createdBy',
+      ]
       show(command, await get(KEYS, { limit, cursor }), columns)
     })
 }
@@ -37,7 +47,7 @@ function create(keys: Group) {
     .option('--agent-id <id>', 'id of the agent that the key speaks for (default: the whole tenant)')
     .option('--permissions <list>', `${PERMISSIONS} (default: read,send,manage)`, words)
     .option('--mailbox <list>', `${MAILBOXES} (default: all)`, words)
-    .option('--expires <time>', `${EXPIRES} (default: never)`, time)
+    .option('--expires <time>', `${EXPIRES} (default: when your own key expires)`, time)
     .addHelpText('after', example('molted keys create --label outreach --permissions read,send'))
     .action(async ({ label, agentId, permissions, mailbox, expires }, command) => {
       const { post } = await connect(command)
@@ -68,10 +78,23 @@ function update(keys: Group) {
     })
 }
 
+function rotate(keys: Group) {
+  keys
+    .command('rotate')
+    .description('Give a key a new secret (rawKey in the answer). The old one stops working at once.')
+    .argument('<KEY_ID>', 'id of the key')
+    .addHelpText('after', example('molted keys rotate key_abc123'))
+    .action(async (id, _, command) => {
+      const { post } = await connect(command)
+      show(command, await post(`${KEYS}/${part(id)}/rotate`, {}))
+      console.error('The key is not shown again. Store it now.')
+    })
+}
+
 function revoke(keys: Group) {
   keys
     .command('revoke')
-    .description('Revoke a key. The next request with it is refused.')
+    .description('Revoke a key, with all that it made. The next request with it is refused.')
     .argument('<KEY_ID>', 'id of the key')
     .addHelpText('after', example('molted keys revoke key_abc123'))
     .action(async (id, _, command) => {

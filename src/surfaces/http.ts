@@ -12,7 +12,6 @@ import { learn, tellFailure } from '../core/ground/log.ts'
 import type { Refusal } from '../core/policy/rules.ts'
 import { type Env, settings } from '../env.ts'
 import type { Statuses } from './status.ts'
-import { strictly } from './unknown-fields.ts'
 
 export type App = {
   Bindings: Env
@@ -52,6 +51,7 @@ export const OWN_ERROR = {
 /** The largest request body, in bytes. */
 const BODY_AT_MOST = 10 * 1024 * 1024
 
+export { body, openBody, optionalBody, publishedBody } from './bodies.ts'
 export { createRoute, z }
 
 /** A set of routes, to be mounted on a surface. A request that does not match its schema is the fault `invalid`. */
@@ -206,40 +206,6 @@ export function json<Schema extends z.ZodType>(
 ) {
   const shown = example === undefined ? {} : { example }
   return { description, content: { 'application/json': { schema, ...shown } } }
-}
-
-/**
- * A JSON request body with this schema, for a route's `request`. Fields that the schema does not know are refused by name,
- * except those in `ignored`. By default its example is made from the schema.
- */
-export function body<Schema extends z.ZodType>(
-  schema: Schema,
-  example?: z.input<Schema>,
-  ignored?: string[],
-) {
-  return openBody(strictly(schema, ignored ? { ignored } : {}), example)
-}
-
-/** A body of a published route. Only near misses of its fields are refused; other unknown fields are dropped. */
-export function publishedBody<Schema extends z.ZodType>(
-  schema: Schema,
-  example?: z.input<Schema>,
-  ignored: string[] = [],
-) {
-  return openBody(strictly(schema, { ignored, refused: 'near misses' }), example)
-}
-
-/** A body that may be left out. */
-export function optionalBody<Schema extends z.ZodType>(schema: Schema) {
-  return {
-    body: { required: false as const, content: { 'application/json': { schema: strictly(schema) } } },
-  }
-}
-
-/** A body whose unknown fields are all dropped, for the published routes that promise so. */
-export function openBody<Schema extends z.ZodType>(schema: Schema, example?: unknown) {
-  const shown = example === undefined ? {} : { example }
-  return { body: { required: true as const, content: { 'application/json': { schema, ...shown } } } }
 }
 
 /** A file that is generated while it is read. Faults of the request are thrown before its first byte. */

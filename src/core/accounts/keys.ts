@@ -93,13 +93,14 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
   const secret = newSecret()
   const id = newId('key', ctx.now)
   const hash = await hashSecret(secret)
+  const isStillAllowed = isStanding(ctx)
   const [[key]] = await ctx.db.batch([
     ctx.db
       .insert(keys)
       .select(
         sql`SELECT ${id}, ${ctx.tenantId}, ${hash}, ${shownPrefix(secret)}, ${label}, ${rights.agentId}, NULL,
           ${JSON.stringify(permissions)}, ${scopes && JSON.stringify(scopes)}, ${actorName(actor)}, ${keyIdOf(actor)}, 1,
-          ${ctx.now.getTime()}, ${expiresAt?.getTime() ?? null}, NULL WHERE ${isStanding(ctx)}`,
+          ${ctx.now.getTime()}, ${expiresAt?.getTime() ?? null}, NULL WHERE ${isStillAllowed}`,
       )
       .returning(),
     ...audited(ctx, [{ action: 'key.created', target: id, detail: { label, ...rights } }]),

@@ -3,9 +3,11 @@ import { settings } from '../../env.ts'
 import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
 import { mustBeAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
+import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
+import { endRecords, endStatements, type Made, madeBy } from './descent.ts'
 import type { Letter } from './letter.ts'
 
 export type Owner = typeof owners.$inferSelect
@@ -100,34 +102,58 @@ If you do not know what this is about, do nothing.
   return { owner: invited, letter }
 }
 
-/** Gives a person another role, from the next request on. Throws `conflict` for the last owner who has signed in. */
+/**
+ * Gives a person another role, from the next request on. Who is no owner any more loses the credentials that they made. Throws
+ * `conflict` for the last owner who has signed in.
+ */
 export async function changeRole(ctx: Ctx, id: string, role: OwnerRole): Promise<Owner> {
   mustBePerson(ctx)
   await ownerOf(ctx, id)
-  const [rows] = await ctx.db.batch([
+  const made = role === 'owner' ? NOTHING : await madeBy(ctx, { ownerId: id })
+  const isOwner = sql`EXISTS (SELECT 1 FROM owners o
+    WHERE o.tenant_id = ${ctx.tenantId} AND o.id = ${id} AND o.role = 'owner')`
+  const [rows, , , , , ended] = await ctx.db.batch([
     ctx.db
       .update(owners)
       .set({ role })
       .where(and(isPerson(ctx, id), role === 'owner' ? undefined : isNotLast(ctx, id)))
       .returning(),
     ...audited(ctx, [{ action: 'person.role_changed', target: id, detail: { role } }]),
+    ...endStatements(ctx, { ownerId: id }, sql`NOT ${isOwner}`),
+    ...audited(ctx, endRecords(made, { ownerId: id }), sql`NOT ${isOwner}`),
   ])
   if (rows.length === 0) throw lastOwner()
+  await closeStreams(ctx, ended)
   return one(rows)
 }
 
-/** Removes a person, from the next request on. Throws `conflict` for the last owner who has signed in. */
-export async function removeOwner(ctx: Ctx, id: string): Promise<void> {
+const NOTHING = { keys: [], smtpCredentials: [], webhooks: [] }
+
+async function closeStreams({ env, tenantId }: Ctx, ended: { id: string }[]) {
+  const stream = eventStream(env, tenantId)
+  await Promise.all(ended.map(({ id }) => stream.leave(id)))
+}
+
+/**
+ * Removes a person, from the next request on, with the credentials that they made, unless these are to be kept. Throws
+ * `conflict` for the last owner who has signed in.
+ */
+export async function removeOwner(
+  ctx: Ctx,
+  id: string,
+  { keepsMade = false }: { keepsMade?: boolean } = {},
+): Promise<void> {
   mustBePerson(ctx)
   const owner = await ownerOf(ctx, id)
+  const made = keepsMade ? NOTHING : await madeBy(ctx, { ownerId: id })
   const isGone = sql`NOT EXISTS (SELECT 1 FROM ${owners} gone
     WHERE gone.tenant_id = ${ctx.tenantId} AND gone.id = ${id})`
-  const [removed] = await ctx.db.batch([
+  const [removed, , , , , , ended] = await ctx.db.batch([
     ctx.db
       .delete(owners)
       .where(and(isPerson(ctx, id), isNotLast(ctx, id)))
       .returning({ id: owners.id }),
-    ...audited(ctx, [{ action: 'person.removed', target: id }]),
+    ...audited(ctx, [{ action: 'person.removed', target: id, detail: { keepsMade } }]),
     // Another owner takes over the claim. Without one, the agent could be claimed again.
     ctx.db
       .update(owners)
@@ -141,8 +167,18 @@ export async function removeOwner(ctx: Ctx, id: string): Promise<void> {
           isGone,
         ),
       ),
+    ...endStatements(ctx, { ownerId: id }, keepsMade ? sql`0` : isGone),
+    ...audited(ctx, endRecords(made, { ownerId: id }), isGone),
   ])
   if (removed.length === 0) throw lastOwner()
+  await closeStreams(ctx, ended)
+}
+
+/** What a person made: keys, SMTP passwords and webhooks, and what these keys made in turn. */
+export async function madeByOwner(ctx: Ctx, id: string): Promise<{ owner: Owner; made: Made }> {
+  mustBePerson(ctx)
+  const owner = await ownerOf(ctx, id)
+  return { owner, made: await madeBy(ctx, { ownerId: id }) }
 }
 
 /** Only an owner manages people: nobody may give others more rights than they have, and an agent gives none. */

@@ -1,8 +1,11 @@
+/** SQL: the agent that the row belongs to, if any, is not banned. */
+const agentIsNotBanned = (row: string) => `NOT EXISTS (SELECT 1 FROM agents banned
+  WHERE banned.tenant_id = ${row}.tenant_id AND banned.id = ${row}.agent_id AND banned.status = 'banned')`
+
 /** SQL: the key in the row `key` may be used at `:now`: it is neither revoked nor expired, and its agent is not banned. */
 export const isLiveKey = (key: string) => `(${key}.revoked_at IS NULL
   AND (${key}.expires_at IS NULL OR ${key}.expires_at > :now)
-  AND NOT EXISTS (SELECT 1 FROM agents banned WHERE banned.tenant_id = ${key}.tenant_id
-    AND banned.id = ${key}.agent_id AND banned.status = 'banned'))`
+  AND ${agentIsNotBanned(key)})`
 
 /** SQL: the permissions in `list` allow `permission`. Both are SQL. `manage` includes `read` and `send`. */
 export const includes = (list: string, permission: string) => `EXISTS (SELECT 1 FROM json_each(${list}) held
@@ -18,20 +21,33 @@ export const keyMay = (key: string, permission: string, mailboxId: string) =>
     SELECT 1 FROM json_each(${key}.scopes) scope WHERE scope.value ->> 'mailboxId' = ${mailboxId}
       AND ${includes(`scope.value -> 'permissions'`, permission)}))`
 
+/** SQL: no key made the row, or the key `maker` that did may be used at `:now`, and `may` holds for it. */
+const makerAllows = (row: string, may: string) => `(${row}.maker_key_id IS NULL OR EXISTS (
+  SELECT 1 FROM keys maker WHERE maker.id = ${row}.maker_key_id AND maker.tenant_id = ${row}.tenant_id
+    AND ${isLiveKey('maker')} AND ${may}))`
+
+const all = (...conditions: string[]) => `(${conditions.join(' AND ')})`
+
 /**
  * SQL: the SMTP credential in the row `credential` may be used at `:now`. One that a key made works only while that key may
  * send from the mailbox.
  */
-export const isLiveCredential = (credential: string) => `(${credential}.revoked_at IS NULL
-  AND (${credential}.maker_key_id IS NULL OR EXISTS (SELECT 1 FROM keys maker
-    WHERE maker.id = ${credential}.maker_key_id AND maker.tenant_id = ${credential}.tenant_id AND ${isLiveKey('maker')}
-      AND ${keyMay('maker', `'send'`, `${credential}.mailbox_id`)})))`
+export const isLiveCredential = (credential: string) =>
+  all(
+    `${credential}.revoked_at IS NULL`,
+    makerAllows(credential, keyMay('maker', `'send'`, `${credential}.mailbox_id`)),
+  )
 
-/** SQL: the webhook in the row `webhook` gets events at `:now`. One that a key made does only while that key may read them. */
-export const isLiveWebhook = (webhook: string) => `(${webhook}.is_active = 1
-  AND (${webhook}.maker_key_id IS NULL OR EXISTS (SELECT 1 FROM keys maker
-    WHERE maker.id = ${webhook}.maker_key_id AND maker.tenant_id = ${webhook}.tenant_id AND ${isLiveKey('maker')}
-      AND ${keyMayEverywhere('maker', `'read'`)})))`
+/**
+ * SQL: the webhook in the row `webhook` gets events at `:now`. One that a key made does only while that key may read, and one
+ * of an agent only while that agent is not banned.
+ */
+export const isLiveWebhook = (webhook: string) =>
+  all(
+    `${webhook}.is_active = 1`,
+    agentIsNotBanned(webhook),
+    makerAllows(webhook, keyMayEverywhere('maker', `'read'`)),
+  )
 
 /**
  * SQL: the key or SMTP credential that asked for the send in the row `send` may still send from its mailbox at `:now`. Sends

@@ -180,7 +180,7 @@ test('an edit replaces the approval: nothing is sent until the new bytes are ren
     expect([200, 409]).toContain(early.status)
     if (early.status === 409) expect(early.body.error).toBe('not_rendered')
   }
-  expect(await decide(tenant, approvalQueueId, { decision: 'approved', sha256: first.sha256 })).toMatchObject(
+  expect(await decide(other, approvalQueueId, { decision: 'approved', sha256: first.sha256 })).toMatchObject(
     {
       status: 409,
       body: { error: 'already_decided', status: 'superseded' },

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import { changeRole, listOwners, ROLES, removeOwner } from '../../../core/accounts/people.ts'
+import type { Made } from '../../../core/accounts/descent.ts'
+import { changeRole, listOwners, madeByOwner, ROLES, removeOwner } from '../../../core/accounts/people.ts'
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
 import { inviteOwner } from '../../../core/notices/people.ts'
@@ -8,7 +9,7 @@ import { done } from '../flash.ts'
 import { formOf } from '../forms/form.ts'
 import { posted } from '../forms/posted.ts'
 import { Field, type Option } from '../parts/fields.tsx'
-import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
+import { Form, Submit } from '../parts/forms.tsx'
 import { Table } from '../parts/table.tsx'
 import { Badge, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
@@ -43,8 +44,14 @@ people.post('/people/:ownerId/role', async (c) => {
   return done(c, '/portal/people', 'The role is changed.')
 })
 
+people.get('/people/:ownerId/remove', async (c) => {
+  const { owner, made } = await madeByOwner(c.var.ctx, c.req.param('ownerId'))
+  return await page(c, `Remove ${owner.email}`, <RemovalForm c={c} owner={owner} made={made} />)
+})
+
 people.post('/people/:ownerId/remove', async (c) => {
-  await removeOwner(c.var.ctx, c.req.param('ownerId'))
+  const { made } = await formOf(c)
+  await removeOwner(c.var.ctx, c.req.param('ownerId'), { keepsMade: made === 'keep' })
   return done(c, '/portal/people', 'The person is removed.')
 })
 
@@ -69,15 +76,9 @@ async function peoplePage(c: PortalContext) {
           mayManage ? <RoleForm c={c} person={person} /> : <Badge state={person.role} />,
           person.verifiedAt ? <Time at={person.verifiedAt} /> : 'invited',
           mayManage ? (
-            <ButtonForm
-              c={c}
-              action={`/portal/people/${person.id}/remove`}
-              class="small danger"
-              confirm={`Remove ${person.email}? This person loses access to the account at once.`}
-              about={person.email}
-            >
-              Remove
-            </ButtonForm>
+            <a href={`/portal/people/${person.id}/remove`}>
+              Remove <span class="visually-hidden">{person.email}</span>
+            </a>
           ) : null,
         ])}
       />
@@ -90,6 +91,43 @@ async function peoplePage(c: PortalContext) {
         </Form>
       ) : null}
     </>,
+  )
+}
+
+/** Asks what becomes of the credentials that a person made. They end unless somebody says otherwise. */
+function RemovalForm({ c, owner, made }: { c: PortalContext; owner: Person; made: Made }) {
+  const names = [
+    ...made.keys.map(({ prefix, label }) => `key ${label ?? ''} ${prefix}…`),
+    ...made.smtpCredentials.map(({ id, name }) => `SMTP password ${name ?? id}`),
+    ...made.webhooks.map(({ url }) => `webhook ${url}`),
+  ]
+  return (
+    <Form c={c} action={`/portal/people/${owner.id}/remove`} class="card">
+      <p>{owner.email} loses access to the account at once.</p>
+      {names.length === 0 ? (
+        <p>This person has made no keys, SMTP passwords or webhooks that still work.</p>
+      ) : (
+        <>
+          <p>This person, or a key of theirs, has made:</p>
+          <ul>
+            {names.map((name) => (
+              <li>{name}</li>
+            ))}
+          </ul>
+          <Field
+            c={c}
+            label="What happens to these"
+            name="made"
+            value="end"
+            options={[
+              ['end', 'they end, too'],
+              ['keep', 'they go on'],
+            ]}
+          />
+        </>
+      )}
+      <Submit>Remove</Submit>
+    </Form>
   )
 }
 

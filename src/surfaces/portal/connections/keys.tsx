@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { createKey, listKeys, revokeKey } from '../../../core/accounts/keys.ts'
+import { createKey, type Key, listKeys, revokeKey } from '../../../core/accounts/keys.ts'
 import { may, mustBeAllowed } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
 import type { Portal, PortalContext } from '../context.ts'
@@ -8,6 +8,7 @@ import { posted } from '../forms/posted.ts'
 import { Field, Tick } from '../parts/fields.tsx'
 import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
 import { Listing, pageById } from '../parts/list.tsx'
+import { makers } from '../parts/maker.tsx'
 import { secretPage } from '../parts/secret.tsx'
 import { Badge, Id, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
@@ -59,10 +60,15 @@ keys.post('/keys/:keyId/revoke', async (c) => {
   return done(c, '/portal/keys', 'The key is revoked.')
 })
 
+function stateOf({ revokedAt, expiresAt }: Key, now: Date) {
+  if (revokedAt) return 'revoked'
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
+}
+
 async function keysPage(c: PortalContext) {
   const mayManage = may(c.var.ctx, 'manage')
   if (!mayManage) return await page(c, 'Keys', <p class="note">Only an owner can see the keys.</p>)
-  const found = await pageById(c, (part) => listKeys(c.var.ctx, part))
+  const [found, maker] = await Promise.all([pageById(c, (part) => listKeys(c.var.ctx, part)), makers(c)])
   return await page(
     c,
     'Keys',
@@ -71,20 +77,21 @@ async function keysPage(c: PortalContext) {
         c={c}
         of={found}
         caption="Keys"
-        head={['Key', 'Label', 'Permissions', 'Agent', 'Created', 'State', '']}
+        head={['Key', 'Label', 'Permissions', 'Agent', 'Made by', 'Created', 'State', '']}
         row={(key) => [
           <Id>{key.prefix}…</Id>,
           key.label ?? '',
           key.scopes ? `${key.scopes.length} mailboxes` : key.permissions.join(', '),
           key.agentId ?? 'any',
+          maker(key.createdBy),
           <Time at={key.createdAt} />,
-          <Badge state={key.revokedAt ? 'revoked' : 'active'} />,
+          <Badge state={stateOf(key, c.var.now)} />,
           key.revokedAt ? null : (
             <ButtonForm
               c={c}
               action={`/portal/keys/${key.id}/revoke`}
               class="small danger"
-              confirm="Revoke this key? It stops working at once."
+              confirm="Revoke this key? It stops working at once, and so does all that it made."
               about={key.label ?? key.prefix}
             >
               Revoke

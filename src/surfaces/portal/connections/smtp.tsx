@@ -13,6 +13,7 @@ import { posted } from '../forms/posted.ts'
 import { Field, type Option } from '../parts/fields.tsx'
 import { ButtonForm, Form, Submit } from '../parts/forms.tsx'
 import { asked, Listing, pageById } from '../parts/list.tsx'
+import { makers } from '../parts/maker.tsx'
 import { secretPage } from '../parts/secret.tsx'
 import { Facts } from '../parts/table.tsx'
 import { Time } from '../parts/text.tsx'
@@ -59,9 +60,10 @@ async function smtpPage(c: PortalContext) {
     return await page(c, 'SMTP', <p class="note">Only an owner can see the SMTP passwords.</p>)
   }
   const chosen = c.get('given')?.mailbox ?? asked(c, 'mailbox')
-  const [found, newest] = await Promise.all([
+  const [found, newest, maker] = await Promise.all([
     pageById(c, (part) => listSmtpCredentials(ctx, null, part)),
     listMailboxes(ctx, { limit: MAILBOXES_AT_MOST }),
+    makers(c),
   ])
   const isListed = chosen === undefined || newest.some(({ id }) => id === chosen)
   const offered = isListed ? newest : [await getMailbox(ctx, chosen), ...newest]
@@ -78,10 +80,11 @@ async function smtpPage(c: PortalContext) {
         c={c}
         of={found}
         caption="SMTP passwords"
-        head={['Name', 'User name', 'Created', 'Last used', '']}
-        row={({ id, name, address, mailboxId, createdAt, lastUsedAt }) => [
+        head={['Name', 'User name', 'Made by', 'Created', 'Last used', '']}
+        row={({ id, name, address, mailboxId, createdBy, createdAt, lastUsedAt }) => [
           name ?? 'No name',
           address ?? mailboxId,
+          maker(createdBy),
           <Time at={createdAt} />,
           <Time at={lastUsedAt} />,
           <ButtonForm

@@ -6,6 +6,7 @@ import { posted } from '../forms/posted.ts'
 import { Field } from '../parts/fields.tsx'
 import { Form, Submit } from '../parts/forms.tsx'
 import { Listing, pageById } from '../parts/list.tsx'
+import { makers } from '../parts/maker.tsx'
 import { secretPage } from '../parts/secret.tsx'
 import { Badge, Time } from '../parts/text.tsx'
 import { page } from '../shell.tsx'
@@ -39,7 +40,7 @@ webhooks.post('/webhooks', async (c) => {
 })
 
 async function webhooksPage(c: PortalContext) {
-  const found = await pageById(c, (part) => listWebhooks(c.var.ctx, part))
+  const [found, maker] = await Promise.all([pageById(c, (part) => listWebhooks(c.var.ctx, part)), makers(c)])
   return await page(
     c,
     'Webhooks',
@@ -48,11 +49,12 @@ async function webhooksPage(c: PortalContext) {
         c={c}
         of={found}
         caption="Webhooks"
-        head={['Address', 'State', 'Events', 'Created']}
+        head={['Address', 'State', 'Events', 'Made by', 'Created']}
         row={(webhook) => [
           <a href={`/portal/webhooks/${webhook.id}`}>{webhook.description ?? webhook.url}</a>,
           <Badge state={webhook.isActive ? 'active' : 'paused'} />,
           webhook.eventTypes.length === 0 ? 'all' : webhook.eventTypes.join(', '),
+          maker(webhook.createdBy),
           <Time at={webhook.createdAt} />,
         ]}
       >
