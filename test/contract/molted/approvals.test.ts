@@ -180,12 +180,10 @@ test('an edit replaces the approval: nothing is sent until the new bytes are ren
     expect([200, 409]).toContain(early.status)
     if (early.status === 409) expect(early.body.error).toBe('not_rendered')
   }
-  expect(await decide(other, approvalQueueId, { decision: 'approved', sha256: first.sha256 })).toMatchObject(
-    {
-      status: 409,
-      body: { error: 'already_decided', status: 'superseded' },
-    },
-  )
+  expect(await decide(other, approvalQueueId, { decision: 'approved', sha256: first.sha256 })).toMatchObject({
+    status: 409,
+    body: { error: 'already_decided', status: 'superseded' },
+  })
   expect(
     (await tenant.owner.put(`/v1/send/approvals/${approvalQueueId}/message`, { subject: 'S', text: 'T' }))
       .status,
