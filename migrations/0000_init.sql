@@ -747,6 +747,15 @@ CREATE TABLE `counts` (
 	PRIMARY KEY(`kind`, `state`, `reason`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `raises` (
+	`tenant_id` text NOT NULL,
+	`by_tenant_id` text NOT NULL,
+	`send_id` text NOT NULL,
+	`contact` text NOT NULL,
+	`raised_at` integer NOT NULL,
+	PRIMARY KEY(`tenant_id`, `by_tenant_id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `send_recipients` (
 	`tenant_id` text NOT NULL,
 	`contact` text NOT NULL,

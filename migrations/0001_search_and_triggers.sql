@@ -128,6 +128,8 @@ CREATE TRIGGER `webhooks_fenced` BEFORE INSERT ON `webhooks` WHEN EXISTS (SELECT
 --> statement-breakpoint
 CREATE TRIGGER `approvals_fenced` BEFORE INSERT ON `approvals` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
 --> statement-breakpoint
+CREATE TRIGGER `raises_fenced` BEFORE INSERT ON `raises` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
+--> statement-breakpoint
 CREATE TRIGGER `send_recipients_fenced` BEFORE INSERT ON `send_recipients` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
 --> statement-breakpoint
 CREATE TRIGGER `sends_fenced` BEFORE INSERT ON `sends` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;

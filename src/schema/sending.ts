@@ -166,6 +166,22 @@ export const sendRecipients = sqliteTable(
   ],
 )
 
+/**
+ * The last time that internal mail raised a reputation for a pair of owners, by the tenants that wrote and read it. It does so
+ * at most once in 30 days.
+ */
+export const raises = sqliteTable(
+  'raises',
+  {
+    tenantId: text().notNull(),
+    byTenantId: text().notNull(),
+    sendId: text().notNull(),
+    contact: text().notNull(),
+    raisedAt: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.byTenantId] })],
+)
+
 /** Decisions that a person must make. An approval is valid for the exact bytes of one message, once, for 24 hours. */
 export const approvals = sqliteTable(
   'approvals',

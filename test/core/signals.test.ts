@@ -227,3 +227,172 @@ test('a mailbox below 0.500 is suspended, one above 0.900 trusted, and mail to i
     reason: 'mailbox_suspended',
   })
 })
+
+const DAY = 86_400_000
+
+async function reputationOf(tenant: Tenant): Promise<number> {
+  const row = await env.DB.prepare('SELECT reputation FROM mailboxes WHERE id = ?')
+    .bind(tenant.mailboxId)
+    .first<{ reputation: number }>()
+  return row?.reputation ?? Number.NaN
+}
+
+/** A send to an address that a carrier has accepted, although a complaint has suppressed the address since. */
+async function sentBefore(tenant: Tenant, to: string) {
+  await env.DB.prepare('DELETE FROM suppressions WHERE tenant_id = ?').bind(tenant.id).run()
+  const before = await reputationOf(tenant)
+  const sendId = await sent(tenant, to)
+  await env.DB.prepare('UPDATE mailboxes SET reputation = ?2 WHERE tenant_id = ?1')
+    .bind(tenant.id, before)
+    .run()
+  return sendId
+}
+
+/** Lets some days pass: what was counted before counts as that much older. */
+async function pass(tenant: Tenant, days: number) {
+  for (const [table, column] of [
+    ['send_recipients', 'updated_at'],
+    ['raises', 'raised_at'],
+  ])
+    await env.DB.prepare(`UPDATE ${table} SET ${column} = ${column} - ?2 WHERE tenant_id = ?1`)
+      .bind(tenant.id, days * DAY)
+      .run()
+}
+
+test('a contact raises a reputation once in 30 days, and one who complains or bounces lowers it once', async () => {
+  const tenant = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  await env.DB.prepare('UPDATE mailboxes SET reputation = 800 WHERE id = ?').bind(tenant.mailboxId).run()
+  for (const [kind, delta] of [
+    ['delivered', 1],
+    ['hard_bounce', -50],
+    ['complaint', -100],
+  ] as const) {
+    const to = `${kind.replace('_', '-')}@example.com`
+    const ids: string[] = []
+    for (let nth = 0; nth < 4; nth++) ids.push(await sentBefore(tenant, to))
+    const before = await reputationOf(tenant)
+    const reports = ids.map((id) => report(tenant, id, kind))
+    await recordReports(env, reports.slice(0, 2), new Date())
+    expect(await reputationOf(tenant), kind).toBe(before + delta)
+    await recordReports(env, reports.slice(2, 3), new Date())
+    expect(await reputationOf(tenant), kind).toBe(before + delta)
+    await pass(tenant, 31)
+    await recordReports(env, reports.slice(3), new Date())
+    expect(await reputationOf(tenant), kind).toBe(before + 2 * delta)
+  }
+})
+
+test('four strangers whom the mailbox wrote to first, and who complain, suspend it; one who wrote first from four addresses does not', async () => {
+  const spammer = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  const victim = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  const bounced = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  const correspondent = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  const wrote = async (tenant: Tenant, from: string, isAuthenticated: boolean) => {
+    const id = `msg_${crypto.randomUUID()}`
+    const at = Date.now() - 3_600_000
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT INTO messages (tenant_id, id, thread_id, rfc_id, delivery_type, from_address, to_addresses, cc_addresses,
+           subject, files, reference_ids, ambiguities, authentication, created_at)
+         VALUES (?1, ?2, ?2, ?2, 'external', ?3, '[]', '[]', 'Hello', '[]', '[]', '[]', ?4, ?5)`,
+      ).bind(tenant.id, id, from, JSON.stringify({ isFromAuthenticated: isAuthenticated }), at),
+      env.DB.prepare(
+        `INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
+         VALUES (?1, ?2, 'inbox', ?3, ?4, ?4, ?5)`,
+      ).bind(tenant.id, tenant.mailboxId, at * 1_000, id, from),
+    ])
+  }
+  const reported = async (tenant: Tenant, kind: 'complaint' | 'hard_bounce', emails: string[]) => {
+    for (const to of emails) {
+      const sendId = await sentBefore(tenant, to)
+      await recordReports(env, [report(tenant, sendId, kind)], new Date())
+    }
+    return await reputationOf(tenant)
+  }
+  const four = (domain: string) => ['a', 'b', 'c', 'd'].map((name) => `${name}@${domain}`)
+  expect(await reported(spammer, 'complaint', four('spammed.example'))).toBe(400)
+
+  for (const from of four('stranger.example')) await wrote(victim, from, false)
+  expect(await reported(victim, 'complaint', four('stranger.example'))).toBe(700)
+  for (const from of four('gmail.com')) await wrote(correspondent, from, true)
+  expect(await reported(correspondent, 'complaint', four('gmail.com'))).toBe(600)
+  const forged = four('victim.example').map((email, nth) => email.replace('victim', `victim${nth}`))
+  for (const from of forged) await wrote(bounced, from, false)
+  expect(await reported(bounced, 'hard_bounce', forged)).toBe(750)
+})
+
+test('mail within one owner raises nothing, and a pair of owners raises a reputation once in 30 days, in whatever tenants', async () => {
+  const [ann, alsoAnn, bob, alsoBob, nobody] = await Promise.all(
+    Array.from({ length: 5 }, () => newTenant({ mailbox: { cooldown_ms: 0 } })),
+  )
+  if (!ann || !alsoAnn || !bob || !alsoBob || !nobody) throw new Error('there are five tenants')
+  const same = async (one: Tenant, other: Tenant) =>
+    await env.DB.prepare(
+      `UPDATE owners SET contact = (SELECT contact FROM owners WHERE tenant_id = ?1) WHERE tenant_id = ?2`,
+    )
+      .bind(one.id, other.id)
+      .run()
+  await same(ann, alsoAnn)
+  await same(bob, alsoBob)
+  await env.DB.prepare('UPDATE owners SET verified_at = NULL WHERE tenant_id = ?').bind(nobody.id).run()
+  const mail = async (from: Tenant, to: string) => {
+    const { body } = await from.post('/email/send', { to: [to], subject: 'Hello', body_text: 'Hello' })
+    expect(body.status).toBe('delivered')
+    return await reputationOf(from)
+  }
+  const beside = await ann.owner.post('/v1/agent/mailboxes', { address: `beside-${crypto.randomUUID()}` })
+  for (const to of [ann.address, beside.body.address, alsoAnn.address, nobody.address])
+    expect(await mail(ann, to)).toBe(800)
+  // An owner's own address outside counts as little.
+  const owner = `owner-${crypto.randomUUID()}@example.com`
+  const loner = await newTenant()
+  await env.DB.prepare('UPDATE owners SET contact = ?2 WHERE tenant_id = ?1').bind(loner.id, owner).run()
+  const own = await loner.send(owner, 'own')
+  await loner.settled(own.body.requestId)
+  expect(await reputationOf(loner)).toBe(800)
+
+  expect(await mail(ann, bob.address)).toBe(801)
+  expect(await mail(ann, bob.address)).toBe(801)
+  expect(await mail(ann, alsoBob.address)).toBe(801)
+  expect(await mail(alsoAnn, alsoBob.address)).toBe(800)
+  expect(await mail(bob, ann.address)).toBe(800)
+  await pass(ann, 31)
+  expect(await mail(ann, alsoBob.address)).toBe(802)
+  expect(await mail(bob, alsoAnn.address)).toBe(800)
+
+  // Several mailboxes of one owner in one message are one pair.
+  const third = await newTenant()
+  await third.post('/email/send', {
+    to: [bob.address, alsoBob.address],
+    subject: 'Hello',
+    body_text: 'Hello',
+  })
+  expect(await reputationOf(third)).toBe(801)
+})
+
+test('a complaint that may be of one of several recipients counts once for the sender, and suppresses nobody', async () => {
+  const tenant = await newTenant()
+  const { body } = await tenant.post('/email/send', {
+    to: ['ann@example.com', 'bob@example.com'],
+    subject: 'Hello',
+    body_text: 'Hello',
+  })
+  const sendId = body.message_id.replace('msg_', 'req_')
+  await tenant.settled(sendId)
+  await env.DB.batch([
+    env.DB.prepare("UPDATE sends SET state = 'accepted', carrier = 'ses' WHERE id = ?").bind(sendId),
+    env.DB.prepare(
+      "UPDATE send_recipients SET state = 'accepted', carrier = 'ses', signals = 0 WHERE send_id = ?",
+    ).bind(sendId),
+    env.DB.prepare('UPDATE mailboxes SET reputation = 800 WHERE id = ?').bind(tenant.mailboxId),
+  ])
+  const both = report(tenant, sendId, 'complaint', { recipients: ['ann@example.com', 'bob@example.com'] })
+  for (let times = 0; times < 3; times++) await recordReports(env, [both], new Date())
+  expect(await standing(tenant, sendId)).toMatchObject({
+    state: 'accepted',
+    reputation: 700,
+    complaints: 1,
+    suppressed: [],
+    reported: ['shared_complaint'],
+  })
+})

@@ -26,7 +26,7 @@ export async function getBudget(ctx: Ctx, wanted: string | null): Promise<Budget
   if (wanted !== null) mustBeAllowed(ctx, 'read', wanted)
   const mailboxId = wanted === null ? sql<string>`${tenants.defaultMailboxId}` : sql<string>`${wanted}`
   const signals = ctx.db
-    .select({ count: sql<number>`count(*)` })
+    .select({ count: sql<number>`count(DISTINCT ${sendRecipients.contact})` })
     .from(sendRecipients)
     .where(
       and(

@@ -1,3 +1,6 @@
-/** SQL: 1 if the tenant has a posted bond, otherwise 0. `tenant` is the SQL expression of the tenant's id. */
+/**
+ * SQL that is 1 where the tenant that this expression names has a posted bond, and 0 where not. A bond of the local ledger
+ * holds no money, so it counts only where `:isLocal` is 1.
+ */
 export const hasBond = (tenant: string) =>
-  `EXISTS (SELECT 1 FROM bonds b WHERE b.tenant_id = ${tenant} AND b.status = 'posted')`
+  `EXISTS (SELECT 1 FROM bonds b WHERE b.tenant_id = ${tenant} AND b.status = 'posted' AND (b.provider <> 'local' OR :isLocal))`

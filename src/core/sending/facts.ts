@@ -104,7 +104,8 @@ export const SETTINGS = statement<SettingsRow>(`
     m.frozen_reason, m.frozen_at IS NOT NULL AS frozen, m.autonomy, m.reputation, m.cooldown_ms, m.hourly_limit,
     m.daily_limit, m.monthly_limit, m.require_consent, m.fatigue_limit, m.fatigue_days, m.risk_budget,
     CASE WHEN m.risk_budget IS NOT NULL THEN (
-      SELECT count(*) FROM send_recipients p WHERE p.tenant_id = m.tenant_id AND p.mailbox_id IN ${sharing('m')}
+      SELECT count(DISTINCT p.contact) FROM send_recipients p INDEXED BY send_recipients_signals
+        WHERE p.tenant_id = m.tenant_id AND p.mailbox_id IN ${sharing('m')}
         AND p.updated_at > :now - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
       AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact, ${isUnproved('t.id')} AS is_unproved,

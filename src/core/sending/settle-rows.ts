@@ -39,6 +39,7 @@ const settleFrom = (settled: string) =>
     approval_id = coalesce(o.approval_id, sends.approval_id),
     scheduled_at = coalesce(o.scheduled_at, sends.scheduled_at),
     burned_key = iif(o.state IN ${ACCEPTED}, sends.burned_key, NULL),
+    carrier = iif(o.state IN ('delivered', 'bounced'), 'internal', sends.carrier),
     settle_token = :token, updated_at = :now, locks = 0
   FROM o
   WHERE sends.tenant_id = :tenantId AND sends.id = o.id AND sends.state = o.was`)

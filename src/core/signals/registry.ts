@@ -71,7 +71,7 @@ export async function lookUpReputation(
   return {
     ...{ agentId, address, name, level },
     trustScore: trustScore(record),
-    bondTier: status === 'posted' ? tier : null,
+    bondTier: status === 'posted' && record.hasBond ? tier : null,
     isClaimed: record.isClaimed,
     memberSince: new Date(row.registered_at),
     sent: record.sent,

@@ -1,4 +1,4 @@
-import type { Env } from '../../env.ts'
+import { type Env, settings } from '../../env.ts'
 import { idFloor } from '../ground/ids.ts'
 import { statement } from '../ground/sql.ts'
 import { hasBond } from '../policy/bond.ts'
@@ -119,7 +119,7 @@ export function recordStatement(
 ): D1PreparedStatement {
   const since = new Date(now.getTime() - 30 * DAY_MS)
   return RECORD.bind(env, {
-    ...{ tenantId, agentId, mailboxId },
+    ...{ tenantId, agentId, mailboxId, isLocal: settings(env).isLocal ? 1 : 0 },
     sendsFrom: idFloor('req', since),
     approvalsFrom: idFloor('apq', since),
   })
@@ -138,11 +138,14 @@ export function readRecord(row: RecordRow, now: Date): TrustRecord {
 
 const RECORD = statement<RecordRow>(`
   WITH recent AS MATERIALIZED (
-    SELECT state, mailbox_id FROM sends WHERE tenant_id = :tenantId AND id >= :sendsFrom ORDER BY id DESC LIMIT ${SENDS_AT_MOST}),
+    SELECT state, mailbox_id, coalesce(recipients ->> '$[0].contact', id) AS contact, carrier IS NOT 'internal' AS is_external
+    FROM sends WHERE tenant_id = :tenantId AND id >= :sendsFrom ORDER BY id DESC LIMIT ${SENDS_AT_MOST}),
   outcome AS (
-    SELECT count(*) AS sent, count(*) FILTER (WHERE state IN ('delivered', 'complained')) AS delivered,
-      count(*) FILTER (WHERE state = 'bounced') AS bounced, count(*) FILTER (WHERE state = 'complained') AS complained
-    FROM recent WHERE mailbox_id = :mailboxId AND state IN ${statesIn(({ isOut }) => isOut)}),
+    SELECT count(*) AS sent,
+      count(*) FILTER (WHERE state IN ('delivered', 'complained') AND is_external) AS delivered,
+      count(DISTINCT contact) FILTER (WHERE state = 'bounced') AS bounced,
+      count(DISTINCT contact) FILTER (WHERE state = 'complained') AS complained
+    FROM recent WHERE (is_external OR state IN ('bounced', 'complained')) AND mailbox_id = :mailboxId AND state IN ${statesIn(({ isOut }) => isOut)}),
   decision AS (
     SELECT count(*) FILTER (WHERE status = 'approved') AS approved, count(*) FILTER (WHERE status = 'rejected') AS rejected
     FROM approvals WHERE tenant_id = :tenantId AND id >= :approvalsFrom AND mailbox_id = :mailboxId)

@@ -61,7 +61,7 @@ export async function verifyOwner(at: At, token: string): Promise<Verification> 
     VERIFY_OWNER.bind(at.env, change),
     USE_CLAIM_LINKS.bind(at.env, change),
     ...END_OTHER_CLAIMS.map((query) => query.bind(at.env, change)),
-    RAISE_LEVEL.bind(at.env, change),
+    RAISE_LEVEL.bind(at.env, { ...change, isLocal: settings(at.env).isLocal ? 1 : 0 }),
   ])
   const verification = await findVerification(at, token)
   if (!verification) throw unknownLink()

@@ -68,6 +68,7 @@ export const RULES: Record<TableName, Rule> = {
   consents: erased(),
   sends: erased('settleToken', 'lockToken'),
   sendRecipients: erased(),
+  raises: internal(),
   counts: keptInternal(),
   traces: erased(),
   domains: erased('sealedKey'),

@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import type { Env } from '../../../env.ts'
+import { type Env, settings } from '../../../env.ts'
 import { billingEvents, bonds } from '../../../schema/payments.ts'
 import { type Actor, database, prepared } from '../../ground/ctx.ts'
 import { statement } from '../../ground/sql.ts'
@@ -71,7 +71,7 @@ export async function changeBond(
     ...recorded(change)
       .flatMap((record) => audited(author, [{ ...record, target: id }]))
       .map((query) => prepared(env, query)),
-    levelFollows.bind(env, { tenant: tenantId }),
+    levelFollows.bind(env, { tenant: tenantId, isLocal: settings(env).isLocal ? 1 : 0 }),
     ...audited(author, [{ action: 'level.follows_bond', target: tenantId }]).map((query) =>
       prepared(env, query),
     ),
