@@ -16,11 +16,12 @@ CREATE TABLE `agents` (
 	`status` text NOT NULL,
 	`last_heartbeat_at` integer NOT NULL,
 	`registered_at` integer NOT NULL,
+	`registered_by` text,
 	`config` text,
 	PRIMARY KEY(`tenant_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE UNIQUE INDEX `agents_by_name` ON `agents` (`tenant_id`,`name`);--> statement-breakpoint
+CREATE UNIQUE INDEX `agents_by_name` ON `agents` (`tenant_id`,lower("name"));--> statement-breakpoint
 CREATE INDEX `agents_by_id` ON `agents` (`id`);--> statement-breakpoint
 CREATE TABLE `aliases` (
 	`tenant_id` text NOT NULL,
@@ -66,6 +67,7 @@ CREATE TABLE `domains` (
 	`public_key` text NOT NULL,
 	`sealed_key` text NOT NULL,
 	`agent_id` text,
+	`added_by` text,
 	`misses` integer DEFAULT 0 NOT NULL,
 	`verified_at` integer,
 	`checked_at` integer,
@@ -90,7 +92,6 @@ CREATE TABLE `keys` (
 	`prefix` text NOT NULL,
 	`label` text,
 	`agent_id` text,
-	`default_agent_id` text,
 	`permissions` text NOT NULL,
 	`scopes` text,
 	`created_by` text NOT NULL,
@@ -141,6 +142,7 @@ CREATE TABLE `mailboxes` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `mailboxes_by_contact` ON `mailboxes` (`contact`);--> statement-breakpoint
+CREATE INDEX `mailboxes_by_agent` ON `mailboxes` (`tenant_id`,`agent_id`);--> statement-breakpoint
 CREATE TABLE `owners` (
 	`tenant_id` text NOT NULL,
 	`id` text NOT NULL,
@@ -537,7 +539,6 @@ CREATE TABLE `messages` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `messages_by_rfc_id` ON `messages` (`tenant_id`,`rfc_id`);--> statement-breakpoint
-CREATE INDEX `messages_by_id` ON `messages` (`id`);--> statement-breakpoint
 CREATE TABLE `search_entries` (
 	`tenant_id` text NOT NULL,
 	`kind` text NOT NULL,

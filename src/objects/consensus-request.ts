@@ -10,7 +10,6 @@ export class ConsensusRequest extends DurableObject {
   open(timeoutAt: number): void {
     if (this.ctx.storage.kv.get('ballot')) return
     this.keep({ timeoutAt, status: 'pending', votes: [], decidedAt: null })
-    void this.ctx.storage.setAlarm(timeoutAt)
   }
 
   /** Casts a vote for one of the agents that are active at its time; null if the ballot was never opened. */
@@ -23,26 +22,21 @@ export class ConsensusRequest extends DurableObject {
   }
 
   /**
-   * The ballot at a time, whether or not the alarm has run; null if it was never opened. An expiry is kept: once a caller was
-   * told of it, a vote that began earlier and arrives later must not decide the ballot.
+   * The ballot at a time, given the agents that were active then or at its timeout, whichever was earlier; null if it was never
+   * opened. What it says is kept: once a caller was told of an expiry, a vote that began earlier and arrives later must not decide
+   * the ballot. No alarm closes a ballot, because an object does not know who was active.
    */
-  look(now: number): Ballot | null {
+  look(now: number, active: string[] | null = null): Ballot | null {
     const before = this.ctx.storage.kv.get<Ballot>('ballot')
     if (!before) return null
-    const ballot = ballotAt(before, now)
+    const ballot = ballotAt(before, now, active)
     if (ballot !== before) this.keep(ballot)
     return ballot
   }
 
   /** Deletes everything. */
   async erase(): Promise<void> {
-    await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
-  }
-
-  override async alarm() {
-    const ballot = this.ctx.storage.kv.get<Ballot>('ballot')
-    if (ballot) this.keep(ballotAt(ballot, Date.now()))
   }
 
   private keep(ballot: Ballot) {

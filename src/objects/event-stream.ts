@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Announced, hears, type Listener } from '../core/policy/listener.ts'
+import { type Announced, type Hearers, hears, type Listener } from '../core/policy/listener.ts'
 
 type Reader = { listener: Listener; write: (text: string) => void; end: () => void }
 
@@ -79,20 +79,20 @@ export class EventStream extends DurableObject {
   }
 
   /** Sends published events, in order, to every stream and socket that may see them. */
-  announce(events: Announced[], now: number): void {
+  announce(events: Announced[], now: number, hearers: Hearers = {}): void {
     for (const socket of this.ctx.getWebSockets()) {
       const listener = socket.deserializeAttachment() as Listener
       if (now >= listener.until) {
         socket.close(GOING_AWAY, 'Connect again: the key must be checked again.')
         continue
       }
-      const heard = events.filter((event) => hears(listener, event, now))
+      const heard = events.filter((event) => hears(listener, event, hearers, now))
       const queue = waiting.get(socket)?.announced
       if (queue) queue.push(...heard)
       else for (const event of heard) socket.send(JSON.stringify(event))
     }
     for (const reader of this.readers) {
-      const heard = events.filter((event) => hears(reader.listener, event, now))
+      const heard = events.filter((event) => hears(reader.listener, event, hearers, now))
       if (heard.length > 0) reader.write(heard.map((event) => `${JSON.stringify(event)}\n`).join(''))
     }
   }

@@ -130,7 +130,7 @@ export type HumanizerStyle = (typeof HUMANIZER_STYLES)[number]
 
 export type AgentConfig = {
   humanizer_enabled?: boolean | undefined
-  humanizer_style?: string | undefined
+  humanizer_style?: HumanizerStyle | undefined
   humanizer_provider?: string | undefined
 }
 
@@ -145,11 +145,13 @@ export const agents = sqliteTable(
     status: text({ enum: ['pending_claim', 'active', 'paused', 'suspended', 'banned'] }).notNull(),
     lastHeartbeatAt: time().notNull(),
     registeredAt: time().notNull(),
+    /** The agent whose key registered this one. That agent may speak for it, and it has no vote. */
+    registeredBy: text(),
     config: text({ mode: 'json' }).$type<AgentConfig>(),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
-    uniqueIndex('agents_by_name').on(t.tenantId, t.name),
+    uniqueIndex('agents_by_name').on(t.tenantId, sql`lower("name")`),
     index('agents_by_id').on(t.id),
   ],
 )
@@ -227,7 +229,11 @@ export const mailboxes = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('mailboxes_by_contact').on(t.contact)],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('mailboxes_by_contact').on(t.contact),
+    index('mailboxes_by_agent').on(t.tenantId, t.agentId),
+  ],
 )
 
 /**
@@ -250,6 +256,8 @@ export const domains = sqliteTable(
     sealedKey: text().notNull(),
     /** The agent that the domain was last attached to. */
     agentId: text(),
+    /** The agent whose key added the domain. Null if a person or a key of the whole tenant did. */
+    addedBy: text(),
     /** Consecutive checks that found DNS records missing. */
     misses: integer().notNull().default(0),
     verifiedAt: time(),
@@ -316,8 +324,6 @@ export const keys = sqliteTable(
     prefix: text().notNull(),
     label: text(),
     agentId: text(),
-    /** The agent that a tenant-wide key registered last. Requests that name no agent mean this one. */
-    defaultAgentId: text(),
     permissions: text({ mode: 'json' }).$type<Permission[]>().notNull(),
     scopes: text({ mode: 'json' }).$type<MailboxScope[]>(),
     /** The `actorName` of its maker. */

@@ -75,12 +75,7 @@ export const messages = sqliteTable(
     isAutomatic: flag().notNull().default(false),
     createdAt: time().notNull(),
   },
-  (t) => [
-    primaryKey({ columns: [t.tenantId, t.id] }),
-    index('messages_by_rfc_id').on(t.tenantId, t.rfcId),
-    // The API under /email answers differently for another agent's message and for an unknown id.
-    index('messages_by_id').on(t.id),
-  ],
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), index('messages_by_rfc_id').on(t.tenantId, t.rfcId)],
 )
 
 /**

@@ -32,6 +32,7 @@ export const STATUS: Statuses = {
   already_voted: 409,
   consensus_closed: 409,
   agent_inactive: 403,
+  no_vote: 403,
   not_cancellable: 409,
   idempotency_in_progress: 409,
   idempotency_mismatch: 422,

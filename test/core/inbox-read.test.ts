@@ -71,6 +71,7 @@ const contextOf = (tenant: Tenant, db = env.DB): Ctx => {
     scopes: null,
     expiresAt: null,
     version: 1,
+    reach: [tenant.mailboxId],
   }
   return newCtx({ ...env, DB: db }, NOW, tenant.id, actor)
 }

@@ -284,6 +284,7 @@ test('the same words in other mailboxes are not found, even if mail and queries 
         scopes: null,
         expiresAt: null,
         version: 1,
+        reach: null,
       }),
       ann.mailboxId,
       { q: 'secret', filters: NO_FILTERS, limit: 10 },

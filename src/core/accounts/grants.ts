@@ -1,6 +1,6 @@
 import { and, eq, type SQL } from 'drizzle-orm'
 import { agents, type MailboxScope, mailboxes, type Permission } from '../../schema/accounts.ts'
-import { type Ctx, keyIdOf, permits } from '../ground/ctx.ts'
+import { type Ctx, keyIdOf, permits, reaches } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { fragment } from '../ground/sql.ts'
 import { isLiveKey } from '../policy/live-key.ts'
@@ -93,7 +93,9 @@ async function mustHaveMailboxes(ctx: Ctx, scopes: MailboxScope[]) {
     .select({ id: mailboxes.id })
     .from(mailboxes)
     .where(eq(mailboxes.tenantId, ctx.tenantId))
-  const unknown = scopes.find(({ mailboxId }) => !own.some(({ id }) => id === mailboxId))
+  const unknown = scopes.find(
+    ({ mailboxId }) => !reaches(ctx, mailboxId) || !own.some(({ id }) => id === mailboxId),
+  )
   if (!unknown) return
   const message = `mailboxScopes: this tenant has no mailbox "${unknown.mailboxId}".`
   throw new Fault('mailbox_not_found', message, { field: 'mailboxScopes' })

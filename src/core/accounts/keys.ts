@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { keys } from '../../schema/accounts.ts'
 import { crc62 } from '../ground/checksum.ts'
-import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
+import { actorName, agentOfKey, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
 import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
@@ -10,6 +10,7 @@ import { newId } from '../ground/ids.ts'
 import { fragment } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
 import { isLiveKey } from '../policy/live-key.ts'
+import { reachedBy } from '../policy/reach.ts'
 import { endRecords, endStatements, lineOf, madeBy, NARROW } from './descent.ts'
 import {
   beyond,
@@ -60,15 +61,20 @@ export const hashSecret = sha256
 export async function authenticate(env: Env, now: Date, secret: string | null): Promise<Ctx> {
   const row = secret === null ? undefined : await findKey(env, now, secret)
   if (!row) throw new Fault('unauthorized', 'The API key is missing, unknown or revoked.')
-  const { id: keyId, agentId, permissions, scopes, expiresAt, version } = row
-  return newCtx(env, now, row.tenantId, {
-    ...{ kind: 'key', keyId, agentId, permissions, scopes, expiresAt, version },
+  const { id: keyId, agentId, permissions, scopes, expiresAt, version, tenantId } = row.key
+  const reach: string[] | null = row.reach === null ? null : JSON.parse(row.reach)
+  return newCtx(env, now, tenantId, {
+    ...{ kind: 'key', keyId, agentId, permissions, scopes, reach, expiresAt, version },
   })
 }
 
-async function findKey(env: Env, now: Date, secret: string): Promise<Key | undefined> {
+async function findKey(
+  env: Env,
+  now: Date,
+  secret: string,
+): Promise<{ key: Key; reach: string | null } | undefined> {
   const [row] = await database(env)
-    .select()
+    .select({ key: keys, reach: sql<string | null>`${fragment(reachedBy('keys'))}` })
     .from(keys)
     .where(and(eq(keys.hash, await hashSecret(secret)), fragment(isLiveKey('keys'), { now: now.getTime() })))
   return row
@@ -98,7 +104,7 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
     ctx.db
       .insert(keys)
       .select(
-        sql`SELECT ${id}, ${ctx.tenantId}, ${hash}, ${shownPrefix(secret)}, ${label}, ${rights.agentId}, NULL,
+        sql`SELECT ${id}, ${ctx.tenantId}, ${hash}, ${shownPrefix(secret)}, ${label}, ${rights.agentId},
           ${JSON.stringify(permissions)}, ${scopes && JSON.stringify(scopes)}, ${actorName(actor)}, ${keyIdOf(actor)}, 1,
           ${ctx.now.getTime()}, ${expiresAt?.getTime() ?? null}, NULL WHERE ${isStillAllowed}`,
       )
@@ -110,7 +116,7 @@ export async function createKey(ctx: Ctx, asked: KeyRequest): Promise<{ key: Key
   throw changedMeanwhile()
 }
 
-/** The tenant's keys, newest first, without their secrets. */
+/** The keys that the actor may see, newest first, without their secrets: an agent's own, or all of the tenant. */
 export async function listKeys(
   ctx: Ctx,
   page: { before?: string | undefined; limit: number },
@@ -119,7 +125,7 @@ export async function listKeys(
   return await ctx.db
     .select()
     .from(keys)
-    .where(and(eq(keys.tenantId, ctx.tenantId), page.before ? lt(keys.id, page.before) : undefined))
+    .where(and(isVisible(ctx), page.before ? lt(keys.id, page.before) : undefined))
     .orderBy(desc(keys.id))
     .limit(page.limit)
 }
@@ -230,9 +236,14 @@ async function keyOf(ctx: Ctx, id: string): Promise<Key> {
   const [row] = await ctx.db
     .select()
     .from(keys)
-    .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, id)))
+    .where(and(isVisible(ctx), eq(keys.id, id)))
   if (!row) throw new Fault('not_found', 'This tenant has no key with this id.')
   return row
+}
+
+function isVisible(ctx: Ctx) {
+  const own = agentOfKey(ctx)
+  return and(eq(keys.tenantId, ctx.tenantId), own === null ? undefined : eq(keys.agentId, own))
 }
 
 const changedMeanwhile = () =>

@@ -1,8 +1,8 @@
-import { and, desc, eq, lt, notInArray, sql } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, notInArray, or, sql } from 'drizzle-orm'
 import { agents, aliases, mailboxes, tenants } from '../../schema/accounts.ts'
 import { sends } from '../../schema/sending.ts'
 import { safeHeaderText } from '../ground/address.ts'
-import { type Ctx, mustBeAllowed, visibleMailboxes } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mailboxesToShow, mustBeAllowed, noSuchMailbox } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'
 import { ACTS, MAILBOX, type MailboxSettings } from '../policy/laxer.ts'
@@ -28,8 +28,7 @@ export async function listMailboxes(
   ctx: Ctx,
   page: { before?: string | undefined; limit: number },
 ): Promise<Mailbox[]> {
-  const visible = visibleMailboxes(ctx.actor)
-  if (visible === null) mustBeAllowed(ctx, 'read')
+  const visible = mailboxesToShow(ctx, undefined)
   const rows = await withDefault(ctx)
     .where(
       and(
@@ -63,7 +62,8 @@ export async function updateMailbox(ctx: Ctx, id: string, change: MailboxChange)
   return await untilWritten(async () => {
     const { rows, around, read } = await readTerms(ctx, which)
     const [standing] = rows
-    if (!standing) throw noMailbox()
+    if (!standing || !isStillReached(ctx, standing)) throw noSuchMailbox()
+    mustBeKept(ctx, standing, change)
     const loosens = loosened(MAILBOX, standing, change, around)
     if (loosens.length > 0 && !mayLoosen(ctx)) throw settingsNeedPerson(loosens, { kind: 'mailbox', id })
     const isOwnBudget = loosens.some(({ field }) => field.endsWith('Limit'))
@@ -91,7 +91,7 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
   await untilWritten(async () => {
     const { rows, around, read } = await readTerms(ctx, which)
     const standing = rows.find((row) => row.id === id)
-    if (!standing) throw noMailbox()
+    if (!standing || !isStillReached(ctx, standing)) throw noSuchMailbox()
     if (around.defaultMailboxId === id) {
       throw new Fault('conflict', "This is the tenant's default mailbox. Set another defaultMailboxId first.")
     }
@@ -119,7 +119,7 @@ export async function deleteMailbox(ctx: Ctx, id: string): Promise<void> {
           and(
             eq(aliases.tenantId, ctx.tenantId),
             eq(aliases.mailboxId, id),
-            sql`NOT EXISTS (SELECT 1 FROM ${mailboxes} WHERE ${isMailbox(ctx, id)})`,
+            sql`NOT EXISTS (SELECT 1 FROM mailboxes m WHERE m.tenant_id = ${ctx.tenantId} AND m.id = ${id})`,
           ),
         ),
       ctx.db.select({ id: sends.id }).from(sends).where(isOpen).limit(1),
@@ -152,7 +152,13 @@ function withDefault(ctx: Ctx) {
 }
 
 function isMailbox(ctx: Ctx, id: string) {
-  return and(eq(mailboxes.tenantId, ctx.tenantId), eq(mailboxes.id, id))
+  const own = agentOfKey(ctx)
+  return and(
+    eq(mailboxes.tenantId, ctx.tenantId),
+    eq(mailboxes.id, id),
+    // The statement itself decides: a mailbox may be given to another agent meanwhile.
+    own === null ? undefined : or(eq(mailboxes.agentId, own), isNull(mailboxes.agentId)),
+  )
 }
 
 type Found = { mailbox: Row; defaultMailboxId: string | null }
@@ -162,31 +168,41 @@ function mailboxFrom({ mailbox, defaultMailboxId }: Found): Mailbox {
 }
 
 function mustExist([row]: Found[]): Mailbox {
-  if (!row) throw noMailbox()
+  if (!row) throw noSuchMailbox()
   return mailboxFrom(row)
 }
 
-const noMailbox = () =>
-  new Fault('mailbox_not_found', 'This tenant has no mailbox with this id.', { field: 'mailboxId' })
-
 /** Throws unless the tenant has the agent, the caller may name it, and the name is safe in a header field. */
-export async function mustBeSettable({ db, tenantId, actor }: Ctx, { displayName, agentId }: MailboxChange) {
+export async function mustBeSettable(ctx: Ctx, { displayName, agentId }: MailboxChange) {
   const unsafe = displayName ? safeHeaderText(displayName) : null
   if (unsafe !== null) throw new Fault('invalid', `displayName ${unsafe}.`, { field: 'displayName' })
+  const own = agentOfKey(ctx)
+  if (agentId !== undefined && own !== null && agentId !== own) throw notToGive()
   if (!agentId) return
-  if (actor.kind === 'key' && actor.agentId !== null && actor.agentId !== agentId) {
-    throw new Fault(
-      'agent_mismatch',
-      'agentId: this key belongs to another agent, and can give a mailbox to its own agent only.',
-      { field: 'agentId' },
-    )
-  }
-  const [agent] = await db
+  const [agent] = await ctx.db
     .select({ id: agents.id })
     .from(agents)
-    .where(and(eq(agents.tenantId, tenantId), eq(agents.id, agentId)))
+    .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agentId)))
   if (!agent)
     throw new Fault('agent_not_found', `agentId: this tenant has no agent "${agentId}".`, {
       field: 'agentId',
     })
 }
+
+/** Whether the mailbox has not been given to another agent since the key of the request was read. */
+function isStillReached(ctx: Ctx, { agentId }: Row): boolean {
+  const own = agentOfKey(ctx)
+  return own === null || agentId === null || agentId === own
+}
+
+/** An agent's key does not take a mailbox of no agent by naming its own agent. */
+function mustBeKept(ctx: Ctx, standing: Row, { agentId }: MailboxChange) {
+  if (agentId !== undefined && agentOfKey(ctx) !== null && agentId !== standing.agentId) throw notToGive()
+}
+
+const notToGive = () =>
+  new Fault(
+    'agent_mismatch',
+    "agentId: an agent's key cannot give mailboxes to agents. A person or a key of the whole tenant can.",
+    { field: 'agentId' },
+  )

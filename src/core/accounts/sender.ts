@@ -1,10 +1,12 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { agents, keys, mailboxes, tenants } from '../../schema/accounts.ts'
-import type { Ctx } from '../ground/ctx.ts'
+import { agents, mailboxes, tenants } from '../../schema/accounts.ts'
+import { agentOfKey, type Ctx, reaches } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
+import { fragment } from '../ground/sql.ts'
 import { rateWindow } from '../limits/reservations.ts'
 import { mailboxLimits, type Plan, planLimits, SUSPENDED_BELOW, TRUSTED_ABOVE } from '../policy/plans.ts'
+import { mailboxOfAgent } from '../policy/reach.ts'
 import { type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
 
 /**
@@ -26,26 +28,23 @@ const NO_MAILBOX =
 
 /**
  * The mailbox that a request acts for. `named` is an agent's id or a mailbox's local part. Without it the request
- * acts for the mailbox of the key's agent. If the key has no agent, it acts for the agent that the key registered last. If
- * there is none either, it acts for the tenant's default mailbox. If an agent has several mailboxes, the tenant's default
- * one comes first, then the oldest.
+ * acts for the mailbox of the key's agent or, with a key of the whole tenant, for the tenant's default mailbox. If an agent has
+ * several mailboxes, the tenant's default one comes first, then the oldest.
  *
  * Throws `agent_not_found` for an unknown name, `agent_mismatch` if the key belongs to another agent, and
  * `agent_required` if there is no mailbox.
  */
 export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> {
-  const { db, tenantId, actor } = ctx
-  const keyId = actor.kind === 'key' ? actor.keyId : ''
-  const ownAgentId = actor.kind === 'key' ? actor.agentId : null
+  const { db, tenantId } = ctx
+  const ownAgentId = agentOfKey(ctx)
   const contact = `${named?.toLowerCase()}@${settings(ctx.env).mailDomain}`
-  const ofAgent = (agentId: ReturnType<typeof sql>) => sql`(
-    SELECT x.id FROM mailboxes x WHERE x.tenant_id = ${tenants.id} AND x.agent_id = ${agentId}
-    ORDER BY x.id = ${tenants.defaultMailboxId} DESC, x.id LIMIT 1)`
+  const ofAgent = fragment(mailboxOfAgent(':agentId', 'tenants'), { agentId: named ?? ownAgentId })
   const mailboxId =
     named === null
-      ? sql`coalesce(${ofAgent(sql`coalesce(${keys.agentId}, ${keys.defaultAgentId})`)},
-          CASE WHEN ${keys.agentId} IS NULL THEN ${tenants.defaultMailboxId} END)`
-      : sql`coalesce(${ofAgent(sql`${named}`)},
+      ? ownAgentId === null
+        ? tenants.defaultMailboxId
+        : ofAgent
+      : sql`coalesce(${ofAgent},
           (SELECT x.id FROM mailboxes x WHERE x.contact = ${contact} AND x.tenant_id = ${tenants.id}))`
 
   const [row] = await db
@@ -58,7 +57,6 @@ export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> 
       isKnown: sql<number>`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${tenants.id} AND a.id = ${named})`,
     })
     .from(tenants)
-    .leftJoin(keys, and(eq(keys.tenantId, tenants.id), eq(keys.id, keyId)))
     .leftJoin(mailboxes, and(eq(mailboxes.tenantId, tenants.id), eq(mailboxes.id, mailboxId)))
     .leftJoin(agents, and(eq(agents.tenantId, tenants.id), eq(agents.id, mailboxes.agentId)))
     .where(eq(tenants.id, tenantId))
@@ -68,8 +66,8 @@ export async function senderOf(ctx: Ctx, named: string | null): Promise<Sender> 
     throw new Fault('agent_not_found', 'X-Agent-Id names no agent or mailbox of this tenant.', {
       field: 'X-Agent-Id',
     })
-  const speaksFor = mailbox?.agentId ?? named
-  if (named !== null && ownAgentId !== null && speaksFor !== ownAgentId)
+  const isOwn = mailbox === null ? named === ownAgentId : reaches(ctx, mailbox.id)
+  if (named !== null && ownAgentId !== null && !isOwn)
     throw new Fault('agent_mismatch', 'This key belongs to another agent and cannot speak for this one.')
   if (!row || !mailbox) throw new Fault('agent_required', NO_MAILBOX)
   return { ...row, mailbox }
@@ -121,7 +119,9 @@ export function exhausted(windows: WindowUse[]): WindowUse | undefined {
 }
 
 /** Whether the actor has any permission on this mailbox. */
-export function mayReachMailbox({ actor }: Ctx, mailboxId: string): boolean {
+export function mayReachMailbox(ctx: Ctx, mailboxId: string): boolean {
+  const { actor } = ctx
+  if (!reaches(ctx, mailboxId)) return false
   if (actor.kind !== 'key' || actor.scopes === null) return true
   return actor.scopes.some((scope) => scope.mailboxId === mailboxId)
 }

@@ -2,7 +2,17 @@ import { and, desc, eq, getTableColumns, isNull, lt, ne, notExists, or, sql } fr
 import type { Env } from '../../env.ts'
 import { agents, mailboxes, smtpCredentials, tenants } from '../../schema/accounts.ts'
 import { erasures } from '../../schema/governance.ts'
-import { actorName, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
+import {
+  actorName,
+  agentOfKey,
+  type Ctx,
+  database,
+  keyIdOf,
+  mustBeAllowed,
+  newCtx,
+  prepared,
+  reaches,
+} from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { networkOf } from '../ground/network.ts'
@@ -77,6 +87,7 @@ export async function listSmtpCredentials(
   page: { before?: string | undefined; limit: number },
 ): Promise<(SmtpCredential & { address: string | null })[]> {
   mustBeAllowed(ctx, 'manage', mailboxId)
+  const own = agentOfKey(ctx)
   return await ctx.db
     .select({ ...getTableColumns(smtpCredentials), address: mailboxes.address })
     .from(smtpCredentials)
@@ -88,6 +99,7 @@ export async function listSmtpCredentials(
       and(
         eq(smtpCredentials.tenantId, ctx.tenantId),
         mailboxId === null ? undefined : eq(smtpCredentials.mailboxId, mailboxId),
+        own === null ? undefined : eq(smtpCredentials.agentId, own),
         isNull(smtpCredentials.revokedAt),
         page.before ? lt(smtpCredentials.id, page.before) : undefined,
       ),
@@ -100,12 +112,10 @@ export async function listSmtpCredentials(
 export async function revokeSmtpCredential(ctx: Ctx, id: string): Promise<void> {
   const isThis = and(eq(smtpCredentials.tenantId, ctx.tenantId), eq(smtpCredentials.id, id))
   const [standing] = await ctx.db.select().from(smtpCredentials).where(isThis)
-  if (!standing) throw new Fault('not_found', 'No such SMTP credential.')
+  const own = agentOfKey(ctx)
+  const isVisible = own === null || (own === standing?.agentId && reaches(ctx, standing.mailboxId))
+  if (!standing || !isVisible) throw new Fault('not_found', 'No such SMTP credential.')
   mustBeAllowed(ctx, 'manage', standing.mailboxId)
-  const { actor } = ctx
-  if (actor.kind === 'key' && actor.agentId !== null && actor.agentId !== standing.agentId) {
-    throw new Fault('agent_mismatch', "An agent's key governs the SMTP credentials of that agent only.")
-  }
   await ctx.db.batch([
     ctx.db
       .update(smtpCredentials)

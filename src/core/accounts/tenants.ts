@@ -1,6 +1,6 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { mailboxes, tenants } from '../../schema/accounts.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { type Ctx, mustBeAllowed, reaches } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'
 import { MAILBOX, TENANT, type TenantSettings } from '../policy/laxer.ts'
@@ -18,7 +18,7 @@ export type TenantChange = {
 /** The caller's tenant. */
 export async function getTenant(ctx: Ctx): Promise<Tenant> {
   mustBeAllowed(ctx, 'read')
-  return (await read(ctx)).tenant
+  return seen(ctx, (await read(ctx)).tenant)
 }
 
 /**
@@ -35,7 +35,7 @@ export async function updateTenant(
   },
 ): Promise<Tenant> {
   mustBeAllowed(ctx, 'manage')
-  if (Object.values(change).every((value) => value === undefined)) return (await read(ctx)).tenant
+  if (Object.values(change).every((value) => value === undefined)) return await getTenant(ctx)
   return await untilWritten(async () => {
     const { tenant, values } = await read(ctx)
     if (change.status !== undefined && tenant.status === 'frozen') {
@@ -53,7 +53,7 @@ export async function updateTenant(
         .returning(),
       ...audited(ctx, [{ action: about.action, target: ctx.tenantId, detail: change }]),
     ])
-    return changed ?? null
+    return changed ? seen(ctx, changed) : null
   })
 }
 
@@ -64,12 +64,25 @@ async function defaultMailbox(ctx: Ctx, { defaultMailboxId }: Tenant, wanted: st
   const terms = await readTerms(ctx, which)
   const next = terms.rows.find(({ id }) => id === wanted)
   const present = terms.rows.find(({ id }) => id === defaultMailboxId)
-  if (!next) {
+  if (!next || !reaches(ctx, next.id)) {
     const message = `defaultMailboxId: this tenant has no mailbox "${wanted}".`
     throw new Fault('mailbox_not_found', message, { field: 'defaultMailboxId' })
   }
+  // Otherwise the sends of others that name no mailbox would leave from this agent's.
+  if (defaultMailboxId !== null && !reaches(ctx, defaultMailboxId)) {
+    const message = "defaultMailboxId: an agent's key cannot replace the mailbox of another agent."
+    throw new Fault('agent_mismatch', message, { field: 'defaultMailboxId' })
+  }
   const isLaxerMailbox = present !== undefined && loosened(MAILBOX, present, next, terms.around).length > 0
   return { isLaxerMailbox, stillIs: isAsRead(ctx, which, terms.read) }
+}
+
+/** The tenant as the actor sees it: for an agent's key, the mailbox of another agent does not exist. */
+function seen(ctx: Ctx, tenant: Tenant): Tenant {
+  const { defaultMailboxId } = tenant
+  return defaultMailboxId === null || reaches(ctx, defaultMailboxId)
+    ? tenant
+    : { ...tenant, defaultMailboxId: null }
 }
 
 /** The settings of a tenant as one text. */

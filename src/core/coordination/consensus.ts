@@ -1,10 +1,10 @@
 import { and, desc, eq, gt, lte, or, type SQL, sql } from 'drizzle-orm'
 import { consensusRequests, consensusVotes } from '../../schema/coordination.ts'
 import { actingAgent } from '../accounts/agents/acting.ts'
-import type { AgentName } from '../accounts/agents/agent.ts'
-import { activeAgents, beat } from '../accounts/agents/heartbeat.ts'
+import type { Agent, AgentName } from '../accounts/agents/agent.ts'
+import { beat, electorsAt } from '../accounts/agents/heartbeat.ts'
 import { mustBeAddress } from '../ground/address.ts'
-import { type Ctx, mustHoldSomewhere } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustHoldSomewhere } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { ringOutbox } from '../journal/bells.ts'
 import { emit } from '../journal/events.ts'
@@ -21,7 +21,7 @@ export async function createConsensus(
   mustHoldSomewhere(ctx, 'send')
   const address = mustBeAddress(request.contactEmail, 'contactEmail')
   const agent = await actingAgent(ctx, request.agent)
-  const timeoutAt = new Date(ctx.now.getTime() + request.timeoutMinutes * 60_000)
+  const timeoutAt = new Date(ctx.now.getTime() + Math.round(request.timeoutMinutes * 60_000))
   const row = {
     tenantId: ctx.tenantId,
     id: crypto.randomUUID(),
@@ -48,9 +48,34 @@ export async function createConsensus(
 /** One request with its votes and its status now. */
 export async function getConsensus(ctx: Ctx, id: string): Promise<Consensus> {
   mustHoldSomewhere(ctx, 'read')
-  const row = await rowOf(ctx, id)
-  const ballot = await consensusObject(ctx, id).look(ctx.now.getTime())
+  return await evaluate(ctx, await rowOf(ctx, id))
+}
+
+/**
+ * Counts the votes of a request among the agents that are active now or, once its time is over, were active at its timeout: others
+ * may have become inactive since the last vote, and left a majority.
+ */
+async function evaluate(ctx: Ctx, row: ConsensusRow): Promise<Consensus> {
+  const now = ctx.now.getTime()
+  const active = await electorsAt(ctx, Math.min(now, row.timeoutAt.getTime()))
+  const ballot = await consensusObject(ctx, row.id).look(now, active)
   return ballot ? await mirror(ctx, row, ballot) : { ...row, status: statusAt(row, ctx.now), votes: [] }
+}
+
+/** How many requests whose time is over are evaluated together. */
+const OVERDUE_AT_ONCE = 20
+
+/** Evaluates the requests whose time is over, so that none is listed as expired and found to be decided later. */
+async function evaluateOverdue(ctx: Ctx): Promise<void> {
+  const { tenantId, status, timeoutAt } = consensusRequests
+  const isOverdue = and(eq(tenantId, ctx.tenantId), eq(status, 'pending'), lte(timeoutAt, ctx.now))
+  for (;;) {
+    const overdue = await ctx.db.select().from(consensusRequests).where(isOverdue).limit(OVERDUE_AT_ONCE)
+    const evaluated = await Promise.all(overdue.map((row) => evaluate(ctx, row)))
+    if (overdue.length < OVERDUE_AT_ONCE) return
+    // A request without an object stays pending in the table; its status follows from its timeout.
+    if (evaluated.every((each, at) => each.decidedAt === overdue[at]?.decidedAt)) return
+  }
 }
 
 /** The tenant's requests, newest first. `before` is the last one of the page before. */
@@ -59,6 +84,7 @@ export async function listConsensus(
   page: { status: ConsensusStatus | null; before: { createdAt: Date; id: string } | null; limit: number },
 ): Promise<ConsensusRow[]> {
   mustHoldSomewhere(ctx, 'read')
+  await evaluateOverdue(ctx)
   const { createdAt, id, status, timeoutAt } = consensusRequests
   const isOpen = and(eq(status, 'pending'), gt(timeoutAt, ctx.now))
   const isExpired = or(eq(status, 'expired'), and(eq(status, 'pending'), lte(timeoutAt, ctx.now)))
@@ -98,7 +124,8 @@ export async function voteOn(
 ): Promise<VoteResult> {
   mustHoldSomewhere(ctx, 'send')
   const row = await rowOf(ctx, id)
-  const [agent, active] = await Promise.all([actingAgent(ctx, request.agent), activeAgents(ctx)])
+  const [agent, active] = await Promise.all([voter(ctx, request.agent), electorsAt(ctx, ctx.now.getTime())])
+  if (row.timeoutAt <= ctx.now) await evaluate(ctx, row)
   const vote: CastVote = {
     id: crypto.randomUUID(),
     agentId: agent.id,
@@ -113,7 +140,7 @@ export async function voteOn(
     answer = await object.vote(vote, active)
   }
   if (!answer) throw new Error('a ballot that was opened cannot be found')
-  await mirror(ctx, row, answer.ballot)
+  const { status } = await mirror(ctx, row, answer.ballot)
   switch (answer.outcome) {
     case 'already_voted':
       throw new Fault('already_voted', 'This agent has voted already, and a vote cannot be changed.')
@@ -127,8 +154,24 @@ export async function voteOn(
         'This agent has not sent a heartbeat for five minutes. Send one, then vote.',
       )
     default:
-      return { vote: answer.vote, status: answer.ballot.status }
+      return {
+        vote: answer.vote,
+        status:
+          status === 'pending' && answer.outcome === 'repeated' ? (await evaluate(ctx, row)).status : status,
+      }
   }
+}
+
+/** The agent that votes. A key of the whole tenant must name it: a vote is never cast for an agent that nobody named. */
+async function voter(ctx: Ctx, name: AgentName): Promise<Agent> {
+  if (agentOfKey(ctx) === null && name.id === null && name.name === null) {
+    const message =
+      'agentId is required: it names the agent that votes, because this key belongs to no agent.'
+    throw new Fault('invalid', message, { field: 'agentId' })
+  }
+  const agent = await actingAgent(ctx, name)
+  if (agent.registeredBy === null) return agent
+  throw new Fault('no_vote', "This agent has no vote, because another agent's key registered it.")
 }
 
 /** Brings D1 up to date with the object, including what an earlier, interrupted attempt did not write. */

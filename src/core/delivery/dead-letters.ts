@@ -1,9 +1,9 @@
-import { and, desc, eq, isNull, lt, ne, sql } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { arrivals } from '../../schema/arrivals.ts'
 import { deadLetters } from '../../schema/delivery.ts'
 import { sends } from '../../schema/sending.ts'
-import { type Ctx, database, mustBeAllowed, prepared } from '../ground/ctx.ts'
+import { type Ctx, database, mustBeAllowed, prepared, reachOf } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { ringArrivals } from '../journal/bells.ts'
@@ -50,7 +50,7 @@ export async function keepDeadMessage(env: Env, queue: string, body: unknown, no
     .values(letter(tenantId, queue, refId, reason, body, now))
 }
 
-/** The dead letters of the tenant, newest first. */
+/** The dead letters that the actor may see, newest first: those of its agent's mailboxes, or all of the tenant. */
 export async function listDeadLetters(
   ctx: Ctx,
   { before, limit, isOpen }: { before?: string | undefined; limit: number; isOpen: boolean },
@@ -61,7 +61,7 @@ export async function listDeadLetters(
     .from(deadLetters)
     .where(
       and(
-        eq(deadLetters.tenantId, ctx.tenantId),
+        isVisible(ctx),
         before ? lt(deadLetters.id, before) : undefined,
         isOpen ? isNull(deadLetters.replayedAt) : undefined,
       ),
@@ -76,9 +76,21 @@ export async function getDeadLetter(ctx: Ctx, id: string): Promise<DeadLetter> {
   const [row] = await ctx.db
     .select()
     .from(deadLetters)
-    .where(and(eq(deadLetters.tenantId, ctx.tenantId), eq(deadLetters.id, id)))
+    .where(and(isVisible(ctx), eq(deadLetters.id, id)))
   if (!row) throw new Fault('not_found', 'No such dead letter.')
   return row
+}
+
+function isVisible(ctx: Ctx): SQL | undefined {
+  const reach = reachOf(ctx)
+  const isOfTenant = eq(deadLetters.tenantId, ctx.tenantId)
+  if (reach === null) return isOfTenant
+  const isReached = sql`x.tenant_id = ${ctx.tenantId} AND x.id = ${deadLetters.refId}
+    AND x.mailbox_id IN (SELECT value FROM json_each(${JSON.stringify(reach)}))`
+  return and(
+    isOfTenant,
+    sql`(EXISTS (SELECT 1 FROM sends x WHERE ${isReached}) OR EXISTS (SELECT 1 FROM arrivals x WHERE ${isReached}))`,
+  )
 }
 
 /**

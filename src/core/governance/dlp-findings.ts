@@ -1,5 +1,5 @@
 import type { SendState } from '../../schema/sending.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { type Ctx, mustBeAllowed, reachOf } from '../ground/ctx.ts'
 import { statement } from '../ground/sql.ts'
 import type { DlpFacts } from '../reading/dlp/facts.ts'
 
@@ -25,7 +25,7 @@ type Row = {
 }
 
 /**
- * The findings in the tenant's newest sends, newest first. One call looks at a limited number of sends. If there are older
+ * The findings in the newest sends that the actor may see, newest first. One call looks at a limited number of sends. If there are older
  * sends, `next` is the value of `before` for the next call, even if this call found nothing.
  */
 export async function listFindings(
@@ -33,7 +33,8 @@ export async function listFindings(
   page: { before: string | null; limit: number },
 ): Promise<{ findings: Finding[]; next: string | null }> {
   mustBeAllowed(ctx, 'read')
-  const sends = { tenant: ctx.tenantId, before: page.before }
+  const reach = reachOf(ctx)
+  const sends = { tenant: ctx.tenantId, before: page.before, reach: reach && JSON.stringify(reach) }
   const [foundResult, lookedResult] = await ctx.env.DB.batch([
     findDecisions.bind(ctx.env, { ...sends, limit: page.limit + 1 }),
     countSends.bind(ctx.env, sends),
@@ -50,7 +51,8 @@ export async function listFindings(
 
 const NEWEST = `
   SELECT s.id, s.state, s.reason, s.recipients FROM sends s
-  WHERE s.tenant_id = :tenant AND (:before IS NULL OR s.id < :before) ORDER BY s.id DESC LIMIT ${SENDS_AT_ONCE}`
+  WHERE s.tenant_id = :tenant AND (:reach IS NULL OR s.mailbox_id IN (SELECT value FROM json_each(:reach)))
+    AND (:before IS NULL OR s.id < :before) ORDER BY s.id DESC LIMIT ${SENDS_AT_ONCE}`
 
 /** Of a send with several decisions, the last one counts. */
 const findDecisions = statement<Row>(`

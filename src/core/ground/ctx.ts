@@ -15,6 +15,8 @@ export type Actor =
       expiresAt: Date | null
       /** The key's version when it was read. A change that rests on these rights is written only while it is the same. */
       version: number
+      /** The mailboxes that an agent's key reaches, whatever its scopes; null for a key of the whole tenant. */
+      reach: string[] | null
     }
   | { kind: 'human'; ownerId: string; role: OwnerRole }
   | { kind: 'smtp'; credentialId: string }
@@ -69,8 +71,29 @@ export function keyIdOf(actor: Actor): string | null {
 }
 
 /**
+ * Whether the mailbox exists for the actor. The mailboxes of other agents do not exist for an agent's key: what is in them is
+ * answered like an unknown id.
+ */
+export function reaches(ctx: Pick<Ctx, 'actor'>, mailboxId: string): boolean {
+  return reachOf(ctx)?.includes(mailboxId) ?? true
+}
+
+/** The mailboxes that exist for the actor; null if all of the tenant do. */
+export function reachOf({ actor }: Pick<Ctx, 'actor'>): string[] | null {
+  return actor.kind === 'key' ? (actor.reach ?? null) : null
+}
+
+/** The agent whose key asks. Null for a person and for a key of the whole tenant: they see the tenant as a whole. */
+export function agentOfKey({ actor }: Pick<Ctx, 'actor'>): string | null {
+  return actor.kind === 'key' ? actor.agentId : null
+}
+
+export const noSuchMailbox = () =>
+  new Fault('mailbox_not_found', 'This tenant has no mailbox with this id.', { field: 'mailboxId' })
+
+/**
  * Throws `insufficient_scope` or `mailbox_scope_denied` unless the actor may do this: to the given mailbox, or without one to
- * the whole tenant. `manage` implies `read` and `send`.
+ * the whole tenant. `manage` implies `read` and `send`. Throws `mailbox_not_found` for a mailbox of another agent.
  */
 export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string | null) {
   const { actor } = ctx
@@ -83,6 +106,7 @@ export function mustBeAllowed(ctx: Ctx, wanted: Permission, mailboxId?: string |
     if (wanted === 'send') return
     throw new Fault('insufficient_scope', `An SMTP credential cannot ${wanted}.`)
   }
+  if (mailboxId && !reaches(ctx, mailboxId)) throw noSuchMailbox()
   if (actor.scopes === null) {
     if (permits(actor.permissions, wanted)) return
     throw new Fault('insufficient_scope', `This key lacks the permission "${wanted}".`)
@@ -138,8 +162,11 @@ export function permits(held: Permission[], wanted: Permission): boolean {
 
 /** The mailboxes that an actor may read, or null if it may read all of its tenant. */
 export function visibleMailboxes(actor: Actor): string[] | null {
-  if (actor.kind !== 'key' || actor.scopes === null) return null
-  return actor.scopes.filter((scope) => permits(scope.permissions, 'read')).map((scope) => scope.mailboxId)
+  if (actor.kind !== 'key') return null
+  if (actor.scopes === null) return reachOf({ actor })
+  return actor.scopes
+    .filter((scope) => permits(scope.permissions, 'read') && reaches({ actor }, scope.mailboxId))
+    .map((scope) => scope.mailboxId)
 }
 
 /**
@@ -151,9 +178,9 @@ export function mailboxesToShow(ctx: Ctx, mailboxId: string | undefined): string
     mustBeAllowed(ctx, 'read', mailboxId)
     return [mailboxId]
   }
-  const visible = visibleMailboxes(ctx.actor)
-  if (visible === null) mustBeAllowed(ctx, 'read')
-  return visible
+  const { actor } = ctx
+  if (actor.kind !== 'key' || actor.scopes === null) mustBeAllowed(ctx, 'read')
+  return visibleMailboxes(actor)
 }
 
 /** The one row that a statement always returns. */

@@ -29,6 +29,7 @@ const FAULT_CODES = [
   'already_voted',
   'consensus_closed',
   'agent_inactive',
+  'no_vote',
   'not_cancellable',
   'idempotency_in_progress',
   'idempotency_mismatch',

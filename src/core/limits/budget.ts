@@ -1,11 +1,12 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { mailboxes, tenants } from '../../schema/accounts.ts'
 import { sendRecipients } from '../../schema/sending.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { fragment } from '../ground/sql.ts'
 import { mailboxLimits, planLimits } from '../policy/plans.ts'
 import { sharing } from '../policy/sharing.ts'
+import { mailboxOfAgent } from '../policy/reach.ts'
 import { type Limits, type Unit, type WindowUse, windowEnd } from '../policy/windows.ts'
 import { rateWindow } from './reservations.ts'
 
@@ -24,7 +25,9 @@ type Budget = {
 /** What a mailbox may still send by its own windows, by the plan's, and by its budget of bounces and complaints. */
 export async function getBudget(ctx: Ctx, wanted: string | null): Promise<Budget> {
   if (wanted !== null) mustBeAllowed(ctx, 'read', wanted)
-  const mailboxId = wanted === null ? sql<string>`${tenants.defaultMailboxId}` : sql<string>`${wanted}`
+  const own = agentOfKey(ctx)
+  const usual = own === null ? tenants.defaultMailboxId : fragment(mailboxOfAgent(':own', 'tenants'), { own })
+  const mailboxId = wanted === null ? sql<string>`${usual}` : sql<string>`${wanted}`
   const signals = ctx.db
     .select({ count: sql<number>`count(DISTINCT ${sendRecipients.contact})` })
     .from(sendRecipients)

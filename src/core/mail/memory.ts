@@ -1,6 +1,6 @@
 import type { Env } from '../../env.ts'
 import type { memories } from '../../schema/mail.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import { deleteEntry, dropVectors, entryStatements, keepVectors, prepareEntries } from './search/entries.ts'
@@ -28,25 +28,24 @@ const NO_AGENT =
   'This request needs an agent, whose memory it is: use an API key of an agent, or name one in the X-Agent-Id header.'
 
 const agentOfCaller = statement<{ id: string }>(
-  `SELECT a.id FROM agents a WHERE a.tenant_id = :tenantId
-     AND a.id = coalesce(:named, (SELECT k.default_agent_id FROM keys k WHERE k.tenant_id = :tenantId AND k.id = :keyId))`,
+  `SELECT a.id FROM agents a WHERE a.tenant_id = :tenantId AND (a.id = :named
+     OR (:named IS NULL AND (SELECT count(*) FROM agents o WHERE o.tenant_id = :tenantId) = 1))`,
 )
 
 /**
- * The agent whose memory the request is about: the key's own agent, else the one that the request names, else the one that
- * this key registered last. Throws `agent_required` if there is none, and `insufficient_scope` for a key that is limited to
+ * The agent whose memory the request is about: the key's own agent, else the one that the request names, else the only one of
+ * the tenant. Throws `agent_required` if there is none, and `insufficient_scope` for a key that is limited to
  * mailboxes: a memory belongs to no single mailbox.
  */
 async function ownAgent(ctx: Ctx, named: string | null, wanted: 'read' | 'send'): Promise<string> {
   mustBeAllowed(ctx, wanted)
-  const { actor, env, tenantId } = ctx
-  const own = actor.kind === 'key' ? actor.agentId : null
+  const { env, tenantId } = ctx
+  const own = agentOfKey(ctx)
   if (own !== null) {
     if (named === null || named === own) return own
     throw new Fault('agent_mismatch', 'This key belongs to another agent and cannot speak for this one.')
   }
-  const keyId = actor.kind === 'key' ? actor.keyId : ''
-  const row = await agentOfCaller.first(env, { tenantId, named, keyId })
+  const row = await agentOfCaller.first(env, { tenantId, named })
   if (row) return row.id
   throw named === null
     ? new Fault('agent_required', NO_AGENT)

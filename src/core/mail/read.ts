@@ -30,7 +30,7 @@ const messagesOfThread = statement<MessageRow>(
 
 /**
  * A thread as the mailbox sees it: its newest messages, or the newest before a moment in microseconds. Throws
- * `not_a_participant` if only other mailboxes have the thread.
+ * `not_a_participant` if only other mailboxes of the tenant have the thread.
  */
 export async function readThread(
   ctx: Ctx,
@@ -67,7 +67,7 @@ const oneMessage = statement<MessageRow>(
      ORDER BY v.folder LIMIT 1) ${CHOSEN_MESSAGES}`,
 )
 
-/** One message, marked as read if it is in the inbox. Throws `not_a_participant` if only other mailboxes have it. */
+/** One message, marked as read if it is in the inbox. Throws `not_a_participant` if only others of the tenant have it. */
 export async function readMessage(ctx: Ctx, mailboxId: string, id: string): Promise<Message> {
   mustBeAllowed(ctx, 'read', mailboxId)
   const { env, tenantId } = ctx

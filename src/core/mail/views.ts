@@ -22,23 +22,23 @@ export const isAlsoInInbox = (view: string) => `EXISTS (
 
 type Existence = { is_own: number; is_any: number }
 
-/** Whether `:mailboxId` has or had the message `:id`, and whether any tenant has it. */
+/** Whether `:mailboxId` has or had the message `:id`, and whether any mailbox of the tenant has or had it. */
 export const messageExists = statement<Existence>(
   `SELECT EXISTS (SELECT 1 FROM views v INDEXED BY views_by_message
        WHERE v.tenant_id = :tenantId AND v.message_id = :id AND v.mailbox_id = :mailboxId) AS is_own,
-     EXISTS (SELECT 1 FROM messages m WHERE m.id = :id) AS is_any`,
+     EXISTS (SELECT 1 FROM messages m WHERE m.tenant_id = :tenantId AND m.id = :id) AS is_any`,
 )
 
-/** Whether `:mailboxId` has or had messages of the thread `:id`, and whether any mailbox has. */
+/** Whether `:mailboxId` has or had messages of the thread `:id`, and whether any mailbox of the tenant has. */
 export const threadExists = statement<Existence>(
   `SELECT EXISTS (SELECT 1 FROM views v
        WHERE v.thread_id = :id AND v.tenant_id = :tenantId AND v.mailbox_id = :mailboxId) AS is_own,
-     EXISTS (SELECT 1 FROM views v WHERE v.thread_id = :id) AS is_any`,
+     EXISTS (SELECT 1 FROM views v WHERE v.thread_id = :id AND v.tenant_id = :tenantId) AS is_any`,
 )
 
 /**
- * The fault for a message or thread that the mailbox does not see: `not_a_participant` if only others have it, `not_found` if
- * nobody has it or the mailbox deleted it.
+ * The fault for a message or thread that the mailbox does not see: `not_a_participant` if other mailboxes of the tenant have it,
+ * `not_found` if none has it or the mailbox deleted it.
  */
 export function missing([existence]: Existence[], what: 'message' | 'thread'): Fault {
   return existence?.is_any === 1 && existence.is_own === 0

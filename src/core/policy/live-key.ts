@@ -1,3 +1,5 @@
+import { isReached } from './reach.ts'
+
 /** SQL: the agent that the row belongs to, if any, is not banned. */
 const agentIsNotBanned = (row: string) => `NOT EXISTS (SELECT 1 FROM agents banned
   WHERE banned.tenant_id = ${row}.tenant_id AND banned.id = ${row}.agent_id AND banned.status = 'banned')`
@@ -55,7 +57,9 @@ export const isLiveWebhook = (webhook: string) =>
  */
 export const requesterMaySend = (send: string) => `(${send}.key_id IS NULL
   OR EXISTS (SELECT 1 FROM keys asked WHERE asked.id = ${send}.key_id AND asked.tenant_id = ${send}.tenant_id
-    AND ${isLiveKey('asked')} AND ${keyMay('asked', `'send'`, `${send}.mailbox_id`)})
+    AND ${isLiveKey('asked')} AND ${keyMay('asked', `'send'`, `${send}.mailbox_id`)}
+    AND (asked.agent_id IS NULL OR EXISTS (SELECT 1 FROM mailboxes box
+      WHERE box.tenant_id = ${send}.tenant_id AND box.id = ${send}.mailbox_id AND ${isReached('box', 'asked')})))
   OR EXISTS (SELECT 1 FROM smtp_credentials asked WHERE asked.tenant_id = ${send}.tenant_id AND asked.id = ${send}.key_id
     AND asked.mailbox_id = ${send}.mailbox_id AND ${isLiveCredential('asked')}))`
 

@@ -1,7 +1,9 @@
 import type { EventType } from '../../schema/journal.ts'
-import { type Ctx, mailboxesToShow } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx } from '../ground/ctx.ts'
 import { statement } from '../ground/sql.ts'
+import { isOfAgent } from './event-agents.ts'
 import type { Payload } from './payload.ts'
+import { mailboxesToHear } from './stream.ts'
 
 type EventFilter = {
   types?: EventType[] | undefined
@@ -29,17 +31,17 @@ const LIST = statement<{ payload: string; found: number }>(`
         AND e.seq >= :since
         AND (:types IS NULL OR e.type IN (SELECT value FROM json_each(:types)))
         AND (:mailboxIds IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(:mailboxIds)))
-        AND (:agentId IS NULL OR e.agent_id = :agentId)
+        AND (:agentId IS NULL OR e.agent_id = :agentId) AND ${isOfAgent('e')}
       ORDER BY e.seq DESC LIMIT :limit))
   WHERE total - weight < ${PAGE_AT_MOST} ORDER BY seq DESC`)
 
 /**
- * The events of the last 30 days that the actor may read, newest first, as they were published. A key that is scoped to
- * mailboxes sees the events of those mailboxes. A page may have fewer events than `limit` although more follow.
+ * The events of the last 30 days that the actor may read, newest first, as they were published: with an agent's key those of the
+ * agent, with a key that is scoped to mailboxes those of these mailboxes. A page may have fewer events than `limit` although more follow.
  */
 export async function listEvents(ctx: Ctx, filter: EventFilter): Promise<EventPage> {
   const { types, mailboxId, agentId, since, before, limit } = filter
-  const shown = mailboxesToShow(ctx, mailboxId)
+  const shown = mailboxesToHear(ctx, mailboxId)
   const rows = await LIST.all(ctx.env, {
     tenantId: ctx.tenantId,
     before: before ?? null,
@@ -47,6 +49,7 @@ export async function listEvents(ctx: Ctx, filter: EventFilter): Promise<EventPa
     types: types ? JSON.stringify(types) : null,
     mailboxIds: shown ? JSON.stringify(shown) : null,
     agentId: agentId ?? null,
+    ofAgent: agentOfKey(ctx),
     limit: limit + 1,
   })
   const items = rows.slice(0, limit).map(({ payload }) => JSON.parse(payload) as Payload)

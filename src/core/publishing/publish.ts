@@ -7,7 +7,9 @@ import { ringOutbox } from '../journal/bells.ts'
 import type { Due } from '../journal/event-types.ts'
 import { ringDeliveries } from '../journal/webhook-bells.ts'
 import { isLiveWebhook } from '../policy/live-key.ts'
+import type { Hearers } from '../policy/listener.ts'
 import { announce } from './announce.ts'
+import { agentsOf, hearersOf } from './event-agents.ts'
 import { BODY_AT_MOST, type Payload, payloadOf } from './payload.ts'
 import { subjectsOf } from './subjects.ts'
 import { IS_FULL } from './webhooks/waiting.ts'
@@ -57,17 +59,16 @@ const ADD_DELIVERIES = statement<{ id: string; is_waiting: number }>(`
   CROSS JOIN webhooks w ON w.tenant_id = e.tenant_id
   WHERE e.next_at IS NOT NULL AND ${isLiveWebhook('w')} AND w.created_at <= e.created_at
     AND (json_array_length(w.event_types) = 0 OR e.type IN (SELECT value FROM json_each(w.event_types)))
-    AND (w.agent_id IS NULL OR w.agent_id = e.agent_id OR EXISTS (
-      SELECT 1 FROM mailboxes b WHERE b.tenant_id = e.tenant_id AND b.id = e.mailbox_id AND b.agent_id = w.agent_id))
+    AND (w.agent_id IS NULL OR w.agent_id IN ${agentsOf('e')})
   ON CONFLICT (tenant_id, webhook_id, event_id) DO NOTHING
   RETURNING id, is_waiting`)
 
-/** Stores the payload as the text that it is given as: the same bytes are signed and sent. */
-const PUBLISH = statement<{ seq: number }>(`
+/** Stores the payload as the text that it is given as: the same bytes are signed and sent. Returns for whom each event exists. */
+const PUBLISH = statement<{ seq: number; id: string; hearers: string | null }>(`
   WITH j AS MATERIALIZED (SELECT value ->> 'seq' AS seq, value ->> 'payload' AS payload FROM json_each(:rows))
   UPDATE events SET payload = j.payload, next_at = NULL FROM j
   WHERE events.tenant_id = :tenantId AND events.seq = j.seq AND events.next_at IS NOT NULL
-  RETURNING events.seq`)
+  RETURNING seq, id, ${hearersOf('events')} AS hearers`)
 
 /** What else follows from events before they are published. It is handed in, and must not throw. */
 type FollowUp = (env: Env, now: Date, tenantId: string, events: Due[]) => Promise<void>
@@ -108,8 +109,10 @@ export async function publish(env: Env, now: Date, tenantId: string, followUp: F
     }),
   )
   // Each slice has two results, in the order of its statements.
-  const isMine = new Set(
-    results.flatMap((result, place) => (place % 2 ? PUBLISH.rows(result) : [])).map(({ seq }) => seq),
+  const mine = results.flatMap((result, place) => (place % 2 ? PUBLISH.rows(result) : []))
+  const isMine = new Set(mine.map(({ seq }) => seq))
+  const hearers: Hearers = Object.fromEntries(
+    mine.flatMap(({ id, hearers }) => (hearers === null ? [] : [[id, JSON.parse(hearers) as string[]]])),
   )
   const published = made.filter(({ seq }) => isMine.has(seq)).map(({ payload }): Payload => payload)
   const deliveries = results
@@ -118,7 +121,7 @@ export async function publish(env: Env, now: Date, tenantId: string, followUp: F
     .map(({ id }) => ({ tenantId, deliveryId: id }))
   await Promise.all([
     ringDeliveries(env, deliveries),
-    announce(env, now, tenantId, published),
+    announce(env, now, tenantId, published, hearers),
     first.found > made.length ? ringOutbox(env, [tenantId]) : undefined,
   ])
   return published.length

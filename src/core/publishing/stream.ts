@@ -3,6 +3,7 @@ import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/c
 import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import type { Listener } from '../policy/listener.ts'
+import { isOfAgent } from './event-agents.ts'
 import type { Payload } from './payload.ts'
 
 type Wish = {
@@ -27,12 +28,23 @@ export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): List
   if (actor.kind === 'human') {
     mustBeAllowed(ctx, 'read')
     const until = ctx.now.getTime() + PERSON_MS
-    return { keyId: actorName(actor), until, types, mailboxIds: null, agentId }
+    return { keyId: actorName(actor), until, types, mailboxIds: null, agentId, ofAgent: null }
   }
   if (actor.kind !== 'key')
     throw new Fault('insufficient_scope', 'Only a key or a person can listen to the stream.')
-  const mailboxIds = mailboxesToShow(ctx, mailboxId)
-  return { keyId: actor.keyId, until: ctx.now.getTime() + STREAM_MS, types, mailboxIds, agentId }
+  const until = ctx.now.getTime() + STREAM_MS
+  const mailboxIds = mailboxesToHear(ctx, mailboxId)
+  return { keyId: actor.keyId, until, types, mailboxIds, agentId, ofAgent: actor.agentId }
+}
+
+/**
+ * The mailboxes whose events the actor may read, or null for every event that exists for it: an agent also has events without a
+ * mailbox, and `isOfAgent` decides which are its own.
+ */
+export function mailboxesToHear(ctx: Ctx, mailboxId: string | undefined): string[] | null {
+  const { actor } = ctx
+  const shown = mailboxesToShow(ctx, mailboxId)
+  return mailboxId === undefined && actor.kind === 'key' && actor.scopes === null ? null : shown
 }
 
 const LAST = statement<{ seq: number }>('SELECT seq FROM events WHERE tenant_id = :tenantId AND id = :id')
@@ -44,7 +56,7 @@ const MISSED = statement<{ seq: number; payload: string }>(`
       WHERE e.tenant_id = :tenantId AND e.payload IS NOT NULL AND e.seq > :from
         AND (:types IS NULL OR e.type IN (SELECT value FROM json_each(:types)))
         AND (:mailboxIds IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(:mailboxIds)))
-        AND (:agentId IS NULL OR e.agent_id = :agentId)
+        AND (:agentId IS NULL OR e.agent_id = :agentId) AND ${isOfAgent('e')}
       ORDER BY e.seq LIMIT ${MISSED_AT_ONCE}))
   WHERE before < ${MISSED_BYTES_AT_ONCE} ORDER BY seq`)
 
@@ -77,6 +89,7 @@ export async function* missed(
       types: json(listener.types),
       mailboxIds: json(listener.mailboxIds),
       agentId: listener.agentId,
+      ofAgent: listener.ofAgent,
     })
     const end = rows.at(-1)
     if (!end) return

@@ -2,7 +2,7 @@ import { and, desc, eq, like, lt, sql } from 'drizzle-orm'
 import { approvals, type SendInput, sends } from '../../schema/sending.ts'
 import { lineOf } from '../accounts/descent.ts'
 import { dlpPolicyOf } from '../accounts/dlp-policy.ts'
-import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed, reaches } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { fragment } from '../ground/sql.ts'
@@ -81,7 +81,7 @@ export async function getApproval(ctx: Ctx, id: string) {
     .from(approvals)
     .innerJoin(sends, and(eq(sends.tenantId, approvals.tenantId), eq(sends.id, approvals.sendId)))
     .where(withId(ctx, id))
-  if (!row) throw new Fault('not_found', 'No such approval.')
+  if (!row || !reaches(ctx, row.approval.mailboxId)) throw new Fault('not_found', 'No such approval.')
   mustBeAllowed(ctx, 'read', row.approval.mailboxId)
   const rendered: Rendered | null = await readRendered(ctx.env, row.send.renderedKey)
   return { ...row, rendered }

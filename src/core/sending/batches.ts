@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { sends } from '../../schema/sending.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { type Ctx, mustBeAllowed, reachOf } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
 import { type SendState, STATES } from '../policy/states.ts'
@@ -51,8 +51,12 @@ export async function getBatch(
   id: string,
   page: { after?: string | undefined; limit: number },
 ): Promise<{ counts: BatchCounts; sends: Send[] }> {
+  const reach = reachOf(ctx)
   const isNewest = and(
     eq(sends.tenantId, ctx.tenantId),
+    reach === null
+      ? undefined
+      : sql`${sends.mailboxId} IN (SELECT value FROM json_each(${JSON.stringify(reach)}))`,
     sql`${sends.id} IN (SELECT max(b.id) FROM sends b
       WHERE b.tenant_id = ${ctx.tenantId} AND b.batch_id = ${id} GROUP BY coalesce(b.dedupe_key, b.id))`,
   )

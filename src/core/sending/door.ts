@@ -1,6 +1,7 @@
 import type { Env } from '../../env.ts'
 import type { Actor } from '../ground/ctx.ts'
 import { isLiveKey, keyMay } from '../policy/live-key.ts'
+import { isNamed, isReached, mailboxOfAgent } from '../policy/reach.ts'
 
 /** How a send came in: with a key that is not checked yet, or from a known actor. The tenant comes from the key's row. */
 export type Door = {
@@ -27,8 +28,14 @@ export const CALLER = `
   )`
 
 /** Whether the mailbox `m` is within the scope of the caller `c`. */
-export const IN_SCOPE = `(c.scopes IS NULL OR EXISTS (
-  SELECT 1 FROM json_each(c.scopes) scope WHERE scope.value ->> 'mailboxId' = m.id))`
+export const IN_SCOPE = `(c.scopes IS NULL OR ${isNamed('m', 'c')})`
+
+/**
+ * The join of the mailbox `m` that the item `i` names. Without a name it is the mailbox of the caller's agent, else the default
+ * one of the tenant. A mailbox of another agent does not exist for an agent's key.
+ */
+export const MAILBOX = `mailboxes m ON m.tenant_id = c.tenant_id
+  AND m.id = coalesce(i.mailbox_id, ${mailboxOfAgent('c.agent_id', 't')}, t.default_mailbox_id) AND ${isReached('m', 'c')}`
 
 /** Whether the caller `c` may send from the mailbox `m`. */
 export const MAY_SEND = `(c.permissions IS NULL OR ${keyMay('c', `'send'`, 'm.id')})`
@@ -36,7 +43,7 @@ export const MAY_SEND = `(c.permissions IS NULL OR ${keyMay('c', `'send'`, 'm.id
 /** The agent that the item `i` names by id, name or both, looked up among the tenant's. */
 export const NAMED_AGENT = `(SELECT a.id FROM agents a WHERE a.tenant_id = c.tenant_id
   AND (i.agent_id IS NOT NULL OR i.agent_name IS NOT NULL)
-  AND (i.agent_id IS NULL OR a.id = i.agent_id) AND (i.agent_name IS NULL OR a.name = i.agent_name))`
+  AND (i.agent_id IS NULL OR a.id = i.agent_id) AND (i.agent_name IS NULL OR lower(a.name) = lower(i.agent_name)))`
 
 /** Whether the caller `c` may speak for the agent that the item `i` names, or the item names none. */
 export const AGENT_FITS = `((i.agent_id IS NULL AND i.agent_name IS NULL)

@@ -10,7 +10,7 @@ import type { Plan } from '../policy/plans.ts'
 import { LOOP_AT, LOOP_WITHIN_MS } from '../policy/rules.ts'
 import { sharing } from '../policy/sharing.ts'
 import { applies, widestFirst } from '../policy/suppressed.ts'
-import { AGENT_FITS, CALLER, IN_SCOPE, MAY_SEND, NAMED_AGENT } from './door.ts'
+import { AGENT_FITS, CALLER, IN_SCOPE, MAILBOX, MAY_SEND, NAMED_AGENT } from './door.ts'
 
 /** The sends in question, with what the caller may do. Each is stored, and found by id or taken dedupe key, or not stored yet. */
 const SUBJECTS = `
@@ -33,7 +33,7 @@ const SUBJECTS = `
     FROM caller c
     CROSS JOIN tenants t ON t.id = c.tenant_id
     CROSS JOIN item i
-    LEFT JOIN mailboxes m ON m.tenant_id = c.tenant_id AND m.id = coalesce(i.mailbox_id, t.default_mailbox_id)
+    LEFT JOIN ${MAILBOX}
     LEFT JOIN sends s ON s.tenant_id = c.tenant_id AND s.id = coalesce(
       (SELECT b.id FROM sends b WHERE b.tenant_id = c.tenant_id AND b.burned_key = i.dedupe_key), i.id))`
 

@@ -2,7 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
 import { type ReplyTo, sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { type Ctx, mustBeAllowed, reaches } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { blockedAmong, dropFiles, dropUnnamed, type GivenFile, keepFiles } from '../mail/files.ts'
 import { messageIdOf } from '../mail/store.ts'
@@ -125,6 +125,10 @@ async function firstAnswer(
     .from(sends)
     .where(and(eq(sends.tenantId, ctx.tenantId), eq(sends.id, sendId)))
   if (!send) throw new Fault('not_found', 'No such send.')
+  if (!reaches(ctx, send.mailboxId)) {
+    const message = 'This Idempotency-Key was used for a request of another agent. Use a new key.'
+    throw new Fault('idempotency_mismatch', message)
+  }
   mustBeAllowed(ctx, 'send', send.mailboxId)
   const { state, attempt, approvalId, subject, createdAt } = send
   const common = { approvalId, subject, createdAt }

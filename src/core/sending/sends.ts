@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { traces } from '../../schema/journal.ts'
 import { approvals, sendRecipients, sends } from '../../schema/sending.ts'
 import { parseAddress } from '../ground/address.ts'
-import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
+import { actorName, type Ctx, mailboxesToShow, mustBeAllowed, reaches } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newToken } from '../ground/ids.ts'
 import { fragment } from '../ground/sql.ts'
@@ -32,7 +32,7 @@ export async function getSend(
       .orderBy(traces.seq),
   ])
   const [send] = rows
-  if (!send) throw new Fault('not_found', 'No such send.')
+  if (!send || !reaches(ctx, send.mailboxId)) throw new Fault('not_found', 'No such send.')
   mustBeAllowed(ctx, 'read', send.mailboxId)
   const recipients = await ctx.db
     .select()

@@ -2,7 +2,7 @@ import type { Recipient } from '../../schema/letters.ts'
 import type { ContentFacts, SendInput } from '../../schema/sending.ts'
 import { slices } from '../ground/slices.ts'
 import { statement } from '../ground/sql.ts'
-import { AGENT_FITS, CALLER, callerValues, type Door, MAY_SEND, NAMED_AGENT } from './door.ts'
+import { AGENT_FITS, CALLER, callerValues, type Door, MAILBOX, MAY_SEND, NAMED_AGENT } from './door.ts'
 
 /** A send that is about to be written: its addresses are parsed and its dedupe key is not blank. */
 export type NewSend = {
@@ -49,7 +49,7 @@ const TAKE_KEYS = statement(`
   FROM caller c
   CROSS JOIN tenants t ON t.id = c.tenant_id
   CROSS JOIN item i
-  CROSS JOIN mailboxes m ON m.tenant_id = c.tenant_id AND m.id = coalesce(i.mailbox_id, t.default_mailbox_id)
+  CROSS JOIN ${MAILBOX}
   WHERE (:tenantId IS NULL OR :tenantId = c.tenant_id) AND ${MAY_SEND} AND ${AGENT_FITS}
   ON CONFLICT (tenant_id, burned_key) WHERE burned_key IS NOT NULL DO NOTHING`)
 

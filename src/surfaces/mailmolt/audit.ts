@@ -99,12 +99,11 @@ audit.openapi(
       return await fileOf(c, logTable(c.var.ctx), 'text/csv; charset=utf-8', 'audit-log.csv')
     if (format === 'ndjson')
       return await fileOf(c, logLines(c.var.ctx), 'application/x-ndjson', 'audit-log.ndjson')
-    const { entries, total, head, unlinked } = await listEntries(c.var.ctx, {
+    const { entries, hasMore, total, head, unlinked } = await listEntries(c.var.ctx, {
       before: cursor?.at ?? null,
       limit,
     })
     const last = entries.at(-1)
-    const hasMore = last !== undefined && last.seq > 1
     const data = entries.map(({ id, at, actor, action, target, detail, seq, hash }) => ({
       ...{ id, at: stamp(at), actor, action, target },
       detail: detail === null ? null : (JSON.parse(detail) as Record<string, unknown>),
@@ -115,7 +114,7 @@ audit.openapi(
       ...{ seq: head.seq, hash: head.hash, at: head.at.toISOString() },
       ...{ key_id: head.keyId, signature: head.signature },
     }
-    const next_cursor = hasMore ? cursorText({ at: last.seq, id: last.id }) : null
+    const next_cursor = hasMore && last ? cursorText({ at: last.seq, id: last.id }) : null
     return c.json({ data, total, has_more: hasMore, next_cursor, chain: { head: signed, unlinked } }, 200)
   },
 )

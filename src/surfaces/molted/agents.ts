@@ -6,6 +6,7 @@ import {
   storeAgentConfig,
 } from '../../core/accounts/agents/agents.ts'
 import { heartbeat, isActive } from '../../core/accounts/agents/heartbeat.ts'
+import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { createRoute, json, openBody, publishedBody, router, z } from '../http.ts'
 import { agentNamed, Id, listOf, Page, page } from './words.ts'
 
@@ -24,7 +25,10 @@ const RegisterBody = z
   .object({
     tenantId: Id.optional(),
     agentName: z.string().trim().min(1).max(100).openapi({ example: 'outreach-agent' }),
-    agentRole: z.string().trim().min(1).max(100).default('general').openapi({ example: 'outbound' }),
+    agentRole: z.string().trim().min(1).max(100).optional().openapi({
+      description: 'Without it a new agent is "general", and a known one keeps its role.',
+      example: 'outbound',
+    }),
   })
   .openapi('AgentRegistration')
 
@@ -39,7 +43,10 @@ const HeartbeatBody = z
 const Config = z
   .object({
     humanizer_enabled: z.boolean().optional(),
-    humanizer_style: z.string().max(100).optional().openapi({ example: 'professional' }),
+    humanizer_style: z
+      .enum(HUMANIZER_STYLES, { error: `must be one of: ${HUMANIZER_STYLES.join(', ')}` })
+      .optional()
+      .openapi({ example: 'professional' }),
     humanizer_provider: z.string().max(100).optional(),
   })
   .openapi('AgentConfig', { description: 'Unknown keys are ignored.' })
@@ -54,7 +61,8 @@ agents.openapi(
     path: '/agent/register',
     tags: ['agents'],
     summary: 'Register an agent with the tenant',
-    description: 'If an agent of this name exists, it is updated. Counts as a heartbeat.',
+    description:
+      'If an agent of this name exists, whatever its case, it is updated. Counts as a heartbeat. An agent that is registered with the key of another agent has no vote.',
     security: [{ bearer: [] }],
     request: publishedBody(RegisterBody, {
       tenantId: 'tenant_abc123',
@@ -64,7 +72,7 @@ agents.openapi(
     responses: { 200: json(AgentView) },
   }),
   async (c) => {
-    const { agentName: name, agentRole: role } = c.req.valid('json')
+    const { agentName: name, agentRole: role = null } = c.req.valid('json')
     return c.json(view(await registerAgent(c.var.ctx, { name, role })), 200)
   },
 )
@@ -128,7 +136,8 @@ agents.openapi(
     method: 'put',
     path: '/agent/agents/{agentId}/config',
     tags: ['agents'],
-    summary: 'Replace the configuration of an agent',
+    summary: 'Change the configuration of an agent',
+    description: 'Settings that are left out stay as they are.',
     security: [{ bearer: [] }],
     request: {
       params: Params,

@@ -7,7 +7,7 @@ import {
   voteOn,
 } from '../../core/coordination/consensus.ts'
 import { createRoute, json, publishedBody, router, z } from '../http.ts'
-import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
+import { agentNamed, Email, Id, listOf, Minutes, Page, page } from './words.ts'
 
 const Status = z.enum(['pending', 'approved', 'rejected', 'expired'])
 
@@ -19,7 +19,7 @@ const ConsensusBody = z
     action: z.string().min(1).max(500).openapi({ example: 'pause outreach' }),
     contactEmail: Email,
     reason: z.string().min(1).max(2000).openapi({ example: 'Fatigue scores are high' }),
-    timeoutMinutes: z.number().int().min(1).max(1440).default(5),
+    timeoutMinutes: Minutes.default(5),
   })
   .openapi('ConsensusProposal')
 

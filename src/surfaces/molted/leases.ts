@@ -3,7 +3,7 @@ import type { Lease } from '../../core/coordination/leases/lease.ts'
 import { type LeaseEvent, leaseHistory, listLeases } from '../../core/coordination/leases/list.ts'
 import { releaseLease } from '../../core/coordination/leases/release.ts'
 import { createRoute, json, publishedBody, router, z } from '../http.ts'
-import { agentNamed, Email, Id, listOf, Page, page } from './words.ts'
+import { agentNamed, Email, Id, listOf, Minutes, Page, page } from './words.ts'
 
 const LeaseBody = z
   .object({
@@ -12,7 +12,7 @@ const LeaseBody = z
     agentName: z.string().min(1).max(100).optional(),
     contactEmail: Email,
     intent: z.string().min(1).max(200).default('general').openapi({ example: 'outbound_sales' }),
-    durationMinutes: z.number().int().min(1).max(1440).default(30),
+    durationMinutes: Minutes.default(30),
   })
   .openapi('LeaseRequest')
 

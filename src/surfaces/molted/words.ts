@@ -4,6 +4,12 @@ import { type HttpContext, z } from '../http.ts'
 /** Parts of requests and answers that several routes of this surface share. */
 export const Id = z.string().min(1).max(100)
 
+/** A length of time in minutes: fractions are allowed, from one second to a day. */
+export const Minutes = z
+  .number()
+  .min(1 / 60, 'must be at least one second: 0.0166…')
+  .max(1440)
+
 export const Email = z
   .string()
   .max(320)

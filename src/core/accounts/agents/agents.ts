@@ -1,68 +1,63 @@
-import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
-import { type AgentConfig, agents, keys } from '../../../schema/accounts.ts'
+import { and, desc, eq, gte, lt, or, sql } from 'drizzle-orm'
+import { type AgentConfig, agents } from '../../../schema/accounts.ts'
 import { safeHeaderText } from '../../ground/address.ts'
-import { type Ctx, mustBeAllowed, mustHoldSomewhere, one } from '../../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustBeAllowed, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
 import { audited } from '../../journal/audit.ts'
 import { ACTIVE_FOR_MS } from '../../policy/live-lease.ts'
 import { actingAgent } from './acting.ts'
-import { type Agent, agentOf } from './agent.ts'
+import { type Agent, agentByName, agentOf, hasName } from './agent.ts'
 import { beat, ringForLostLeases } from './heartbeat.ts'
 
 export type { AgentConfig } from '../../../schema/accounts.ts'
 
 /**
- * Registers an agent with the tenant, or updates the one of that name; either way it counts as a heartbeat. A key of the
- * whole tenant acts for this agent from now on in requests that name no agent.
+ * Registers an agent with the tenant, or updates the one of that name, whatever its case; either way it counts as a heartbeat.
+ * What is not given stays as it is. An agent's key registers itself, and with `manage` new agents, for which it may then speak.
  */
 export async function registerAgent(
   ctx: Ctx,
-  { name, role }: { name: string; role: string },
+  { name, role }: { name: string; role: string | null },
 ): Promise<Agent> {
   mustHoldSomewhere(ctx, 'send')
   const unsafe = safeHeaderText(name)
   if (unsafe !== null) throw new Fault('invalid', `agentName ${unsafe}`, { field: 'agentName' })
-  const [known] = await ctx.db
-    .select({ id: agents.id })
-    .from(agents)
-    .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.name, name)))
-  const { actor } = ctx
-  if (actor.kind === 'key' && actor.agentId !== null && actor.agentId !== known?.id)
-    mustBeAllowed(ctx, 'manage')
+  const own = agentOfKey(ctx)
+  const known = await agentByName(ctx, name)
+  if (own !== null && known && known.id !== own && known.registeredBy !== own) throw notOwn()
+  if (own !== null && !known) mustBeAllowed(ctx, 'manage')
 
-  const id = newId('agent', ctx.now)
+  const { tenantId, now } = ctx
+  const id = newId('agent', now)
+  const isIt = and(eq(agents.tenantId, tenantId), hasName(name))
   const results = await ctx.db.batch([
     ...beat(ctx, known?.id ?? ''),
     ctx.db
       .insert(agents)
       .values({
-        tenantId: ctx.tenantId,
-        id,
-        name,
-        role,
-        status: 'active',
-        lastHeartbeatAt: ctx.now,
-        registeredAt: ctx.now,
+        ...{ tenantId, id, name, role: role ?? 'general', status: 'active' },
+        ...{ lastHeartbeatAt: now, registeredAt: now, registeredBy: own },
       })
-      .onConflictDoUpdate({ target: [agents.tenantId, agents.name], set: { role } })
+      .onConflictDoNothing(),
+    ...audited(ctx, [{ action: 'agent.registered', target: id, detail: { name, role } }]),
+    // Once a person or a key of the whole tenant registers it, an agent counts like any other.
+    ctx.db
+      .update(agents)
+      .set({ ...(role === null ? {} : { role }), registeredBy: own === null ? null : agents.registeredBy })
+      .where(and(isIt, own === null ? undefined : or(eq(agents.id, own), eq(agents.registeredBy, own))))
       .returning(),
-    ...audited(
-      ctx,
-      [{ action: 'agent.registered', target: id, detail: { name, role } }],
-      sql`EXISTS (SELECT 1 FROM agents a WHERE a.tenant_id = ${ctx.tenantId} AND a.id = ${id})`,
-    ),
   ])
   await ringForLostLeases(ctx, results)
-  const agent = one(results[4])
-  if (actor.kind === 'key' && actor.agentId === null) {
-    await ctx.db
-      .update(keys)
-      .set({ defaultAgentId: agent.id })
-      .where(and(eq(keys.tenantId, ctx.tenantId), eq(keys.id, actor.keyId)))
-  }
+  const [agent] = results[7]
+  if (!agent) throw notOwn()
   return agent
 }
+
+const notOwn = () =>
+  new Fault('agent_mismatch', 'Another agent has this name, and this key cannot speak for it.', {
+    field: 'agentName',
+  })
 
 /** The tenant's agents, newest first. */
 export async function listAgents(
@@ -104,22 +99,26 @@ export async function agentNames(ctx: Ctx, ids: string[]): Promise<Map<string, s
   return new Map(named.map(({ id, name }) => [id, name]))
 }
 
-/** An agent's configuration; empty until something is stored. */
+/** An agent's configuration; empty until something is stored. An agent's key reads its own only. */
 export async function agentConfig(ctx: Ctx, agentId: string): Promise<AgentConfig> {
   mustHoldSomewhere(ctx, 'read')
+  const own = agentOfKey(ctx)
+  if (own !== null && own !== agentId)
+    throw new Fault('agent_not_found', 'No such agent.', { field: 'agentId' })
   return (await agentOf(ctx, agentId)).config ?? {}
 }
 
-/** Replaces an agent's configuration and returns it. */
+/** Changes the given settings of an agent's configuration, and returns all of them. */
 export async function storeAgentConfig(ctx: Ctx, agentId: string, config: AgentConfig): Promise<AgentConfig> {
   mustHoldSomewhere(ctx, 'send')
   const agent = await actingAgent(ctx, { id: agentId, name: null })
-  await ctx.db.batch([
+  const [[changed]] = await ctx.db.batch([
     ctx.db
       .update(agents)
-      .set({ config })
-      .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agent.id))),
+      .set({ config: sql`json_patch(coalesce(${agents.config}, '{}'), ${JSON.stringify(config)})` })
+      .where(and(eq(agents.tenantId, ctx.tenantId), eq(agents.id, agent.id)))
+      .returning({ config: agents.config }),
     ...audited(ctx, [{ action: 'agent.configured', target: agent.id, detail: config }]),
   ])
-  return config
+  return changed?.config ?? {}
 }

@@ -1,12 +1,13 @@
-import { and, eq, gte, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { agents } from '../../../schema/accounts.ts'
 import { leaseEvents, leases } from '../../../schema/coordination.ts'
 import { type Ctx, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { idFloor } from '../../ground/ids.ts'
+import { statement } from '../../ground/sql.ts'
 import { ringOutbox } from '../../journal/bells.ts'
 import { emit } from '../../journal/events.ts'
 import { ACTIVE_FOR_MS } from '../../policy/live-lease.ts'
-import { actingAgent } from './acting.ts'
+import { speakingAgent } from './acting.ts'
 import type { Agent, AgentName } from './agent.ts'
 
 export function isActive(agent: Pick<Agent, 'lastHeartbeatAt'>, now: Date): boolean {
@@ -16,23 +17,23 @@ export function isActive(agent: Pick<Agent, 'lastHeartbeatAt'>, now: Date): bool
 /** Records a heartbeat. An agent that was silent for more than five minutes has lost its leases. */
 export async function heartbeat(ctx: Ctx, name: AgentName): Promise<void> {
   mustHoldSomewhere(ctx, 'send')
-  const agent = await actingAgent(ctx, name)
+  const agent = await speakingAgent(ctx, name)
   await ringForLostLeases(ctx, await ctx.db.batch(beat(ctx, agent.id)))
 }
 
-/** The ids of the agents that may vote now: active, and neither paused, suspended nor banned. */
-export async function activeAgents(ctx: Ctx): Promise<string[]> {
-  const rows = await ctx.db
-    .select({ id: agents.id })
-    .from(agents)
-    .where(
-      and(
-        eq(agents.tenantId, ctx.tenantId),
-        gte(agents.lastHeartbeatAt, new Date(ctx.now.getTime() - ACTIVE_FOR_MS)),
-        sql`${agents.status} NOT IN ('paused', 'suspended', 'banned')`,
-      ),
-    )
-  return rows.map((row) => row.id)
+const ELECTORS = statement<{ id: string }>(`
+  SELECT a.id FROM agents a
+  WHERE a.tenant_id = :tenantId AND a.registered_by IS NULL AND a.status NOT IN ('paused', 'suspended', 'banned')
+    AND a.last_heartbeat_at >= :at - ${ACTIVE_FOR_MS} AND EXISTS (SELECT 1 FROM agent_spells s WHERE s.tenant_id = a.tenant_id AND s.agent_id = a.id
+      AND s.began_at <= :at AND s.last_at >= :at - ${ACTIVE_FOR_MS})`)
+
+/**
+ * The ids of the agents that may vote at a time of the last 14 days: those active then, and neither paused, suspended nor banned.
+ * An agent that an agent's key registered has no vote: otherwise an agent could make itself a majority.
+ */
+export async function electorsAt({ env, tenantId }: Ctx, at: number): Promise<string[]> {
+  const rows = await ELECTORS.all(env, { tenantId, at })
+  return rows.map(({ id }) => id)
 }
 
 /**

@@ -1,7 +1,7 @@
-import { and, count, desc, eq, lt } from 'drizzle-orm'
+import { and, count, desc, eq, lt, or, sql } from 'drizzle-orm'
 import { agents, aliases, domains, mailboxes, owners, tenants } from '../../../schema/accounts.ts'
 import { parseAddress } from '../../ground/address.ts'
-import { type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId, newToken } from '../../ground/ids.ts'
 import { statement } from '../../ground/sql.ts'
@@ -57,6 +57,7 @@ export async function addDomain(
         mode,
         token,
         selector: `mp${token.slice(0, 8)}`,
+        addedBy: agentOfKey(ctx),
         ...key,
         createdAt: ctx.now,
       })
@@ -68,14 +69,14 @@ export async function addDomain(
   return { ...added, aliases: [] }
 }
 
-/** The tenant's domains, newest first, and how many there are. `before` is the last id of the previous page. */
+/** The domains that the actor may see, newest first, and how many there are: an agent's own, or all of the tenant. `before` is the last id of the previous page. */
 export async function listDomains(
   ctx: Ctx,
   { before, limit }: { before: string | null; limit: number },
 ): Promise<{ domains: DomainWithAliases[]; total: number; hasMore: boolean }> {
   mustBeAllowed(ctx, 'read')
   await claimedOwner(ctx)
-  const isOwn = eq(domains.tenantId, ctx.tenantId)
+  const isOwn = isVisible(ctx)
   const [[counted], page] = await ctx.db.batch([
     ctx.db.select({ total: count() }).from(domains).where(isOwn),
     ctx.db
@@ -105,7 +106,9 @@ export async function getDomain(ctx: Ctx, id: string): Promise<DomainWithAliases
 export async function deleteDomain(ctx: Ctx, id: string): Promise<void> {
   mustBeAllowed(ctx, 'manage')
   await claimedOwner(ctx)
-  const isIt = and(eq(domains.tenantId, ctx.tenantId), eq(domains.id, id))
+  await ownDomain(ctx, id)
+  await mustBeNobodyElses(ctx, id)
+  const isIt = and(isVisible(ctx), eq(domains.id, id))
   const [, deleted] = await ctx.db.batch([
     ctx.db.delete(aliases).where(and(eq(aliases.tenantId, ctx.tenantId), eq(aliases.domainId, id))),
     ctx.db.delete(domains).where(isIt).returning({ id: domains.id }),
@@ -171,12 +174,12 @@ const ADD_ALIAS = statement(`
   WHERE d.tenant_id = :tenantId AND d.id = :id AND d.status = 'verified'
   ON CONFLICT (tenant_id, mailbox_id, domain_id) DO UPDATE SET created_at = excluded.created_at`)
 
-/** A domain of the tenant. Throws `not_found`. */
+/** A domain of the tenant, or with an agent's key of the agent: added by it, or attached to it. Throws `not_found`. */
 export async function ownDomain(ctx: Ctx, id: string): Promise<Domain> {
   const [domain] = await ctx.db
     .select()
     .from(domains)
-    .where(and(eq(domains.tenantId, ctx.tenantId), eq(domains.id, id)))
+    .where(and(isVisible(ctx), eq(domains.id, id)))
   if (!domain) throw noSuchDomain()
   return domain
 }
@@ -185,7 +188,42 @@ export async function withAliases(ctx: Ctx, domain: Domain): Promise<DomainWithA
   return { ...domain, aliases: await aliasesIn(ctx, domain.id) }
 }
 
-async function aliasesIn({ db, tenantId }: Ctx, domainId: string | null) {
+function isVisible(ctx: Ctx) {
+  const own = agentOfKey(ctx)
+  const isOfTenant = eq(domains.tenantId, ctx.tenantId)
+  if (own === null) return isOfTenant
+  const isAttached = sql`EXISTS (SELECT 1 FROM ${aliases}
+    JOIN ${mailboxes} ON ${mailboxes.tenantId} = ${aliases.tenantId} AND ${mailboxes.id} = ${aliases.mailboxId}
+    WHERE ${aliases.tenantId} = ${domains.tenantId} AND ${aliases.domainId} = ${domains.id}
+      AND ${mailboxes.agentId} = ${own})`
+  return and(isOfTenant, or(eq(domains.agentId, own), eq(domains.addedBy, own), isAttached))
+}
+
+/** Throws `conflict` if the actor is an agent's key and other agents have addresses in the domain. */
+async function mustBeNobodyElses(ctx: Ctx, id: string): Promise<void> {
+  const own = agentOfKey(ctx)
+  if (own === null) return
+  const [other] = await ctx.db
+    .select({ id: aliases.mailboxId })
+    .from(aliases)
+    .innerJoin(mailboxes, and(eq(mailboxes.tenantId, aliases.tenantId), eq(mailboxes.id, aliases.mailboxId)))
+    .where(
+      and(
+        eq(aliases.tenantId, ctx.tenantId),
+        eq(aliases.domainId, id),
+        sql`${mailboxes.agentId} IS NOT ${own}`,
+      ),
+    )
+    .limit(1)
+  if (!other) return
+  const message =
+    'Other mailboxes have addresses in this domain. A person or a key of the whole tenant can delete it.'
+  throw new Fault('conflict', message, { field: 'id' })
+}
+
+async function aliasesIn(ctx: Ctx, domainId: string | null) {
+  const { db, tenantId } = ctx
+  const own = agentOfKey(ctx)
   return await db
     .select({
       domainId: aliases.domainId,
@@ -196,7 +234,11 @@ async function aliasesIn({ db, tenantId }: Ctx, domainId: string | null) {
     .from(aliases)
     .innerJoin(mailboxes, and(eq(mailboxes.tenantId, aliases.tenantId), eq(mailboxes.id, aliases.mailboxId)))
     .where(
-      and(eq(aliases.tenantId, tenantId), domainId === null ? undefined : eq(aliases.domainId, domainId)),
+      and(
+        eq(aliases.tenantId, tenantId),
+        domainId === null ? undefined : eq(aliases.domainId, domainId),
+        own === null ? undefined : eq(mailboxes.agentId, own),
+      ),
     )
     .orderBy(aliases.createdAt, aliases.mailboxId)
 }

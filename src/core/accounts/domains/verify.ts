@@ -140,7 +140,9 @@ function failed({ db, now }: At, { tenantId, id }: Pick<Domain, 'tenantId' | 'id
   return emit(
     db,
     now,
-    sql`SELECT ${tenantId} AS tenant_id, 'domain.failed' AS type, NULL AS mailbox_id, NULL AS agent_id, 0 AS position,
+    sql`SELECT ${tenantId} AS tenant_id, 'domain.failed' AS type, NULL AS mailbox_id,
+      (SELECT coalesce(d.agent_id, d.added_by) FROM domains d WHERE d.tenant_id = ${tenantId} AND d.id = ${id}) AS agent_id,
+      0 AS position,
       json_object('domainId', ${id}, 'reason', ${reason}) AS refs WHERE ${CHANGED}`,
   )
 }

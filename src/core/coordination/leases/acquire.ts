@@ -2,7 +2,7 @@ import { and, eq, getTableColumns, gt, sql } from 'drizzle-orm'
 import { agents } from '../../../schema/accounts.ts'
 import { leaseEvents, leases } from '../../../schema/coordination.ts'
 import { sendRecipients, sends } from '../../../schema/sending.ts'
-import { actingAgent } from '../../accounts/agents/acting.ts'
+import { speakingAgent } from '../../accounts/agents/acting.ts'
 import type { Agent, AgentName } from '../../accounts/agents/agent.ts'
 import { beat, isActive, ringForLostLeases } from '../../accounts/agents/heartbeat.ts'
 import { type Address, mustBeAddress } from '../../ground/address.ts'
@@ -34,7 +34,7 @@ export async function acquireLease(
 ): Promise<Acquired> {
   mustHoldSomewhere(ctx, 'send')
   const address = mustBeAddress(request.contactEmail, 'contactEmail')
-  const agent = await actingAgent(ctx, request.agent)
+  const agent = await speakingAgent(ctx, request.agent)
   for (let attempt = 0; attempt < 3; attempt++) {
     const acquired = await acquireOnce(ctx, agent, address, request)
     if (acquired !== 'again') return acquired
@@ -55,7 +55,7 @@ async function acquireOnce(
     agentId: agent.id,
     intent,
     createdAt: ctx.now.getTime(),
-    expiresAt: ctx.now.getTime() + durationMinutes * 60_000,
+    expiresAt: ctx.now.getTime() + Math.round(durationMinutes * 60_000),
   }
   const answer = await leaseObject(ctx, contact).acquire(wanted, known, ctx.now.getTime())
   if (!answer.granted) {

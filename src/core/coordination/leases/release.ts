@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { leaseEvents, leases } from '../../../schema/coordination.ts'
-import { actingAgent } from '../../accounts/agents/acting.ts'
+import { speakingAgent } from '../../accounts/agents/acting.ts'
 import { type Ctx, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
@@ -26,7 +26,7 @@ export async function releaseLease(ctx: Ctx, id: string): Promise<boolean> {
     if (past) return false
     throw new Fault('not_found', 'No such lease. GET /v1/agent/coordination/leases lists the live ones.')
   }
-  await actingAgent(ctx, { id: lease.agentId, name: null })
+  await speakingAgent(ctx, { id: lease.agentId, name: null })
   const isIt = and(
     eq(leases.tenantId, ctx.tenantId),
     eq(leases.contact, lease.contact),

@@ -4,6 +4,7 @@ import { type Ctx, type Db, database, mustBeAllowed } from '../../ground/ctx.ts'
 import { GENESIS } from './chain.ts'
 import { signHead } from './key.ts'
 import { linkEntries } from './link.ts'
+import { isVisible, mustSeeAll } from './visible.ts'
 
 export type LoggedEntry = typeof auditEntries.$inferSelect & { salt: string | null; detail: string | null }
 type SignedHead = {
@@ -23,23 +24,34 @@ const FORMULA = /^[=+\-@\t\r]/
 
 const COLUMNS = 'seq,id,at,actor,action,target,detail,salt,commitment,prev_hash,hash'
 
-/** The tenant's log, newest first, and how many entries are not linked yet. `before` is the last `seq` of the previous page. */
+/**
+ * The entries that the actor may see, newest first, how many there are, and how many of them are not linked yet. `before` is the
+ * last `seq` of the previous page.
+ */
 export async function listEntries(ctx: Ctx, page: { before: number | null; limit: number }) {
   mustBeAllowed(ctx, 'read')
   const { db, tenantId } = ctx
-  const isOfTenant = eq(auditEntries.tenantId, tenantId)
-  const [entries, [counted], [head]] = await db.batch([
-    entriesWhere(db, and(isOfTenant, page.before === null ? undefined : lt(auditEntries.seq, page.before)))
+  const isSeen = and(eq(auditEntries.tenantId, tenantId), isVisible(ctx))
+  const [found, [counted], [head]] = await db.batch([
+    entriesWhere(db, and(isSeen, page.before === null ? undefined : lt(auditEntries.seq, page.before)))
       .orderBy(desc(auditEntries.seq))
-      .limit(page.limit),
+      .limit(page.limit + 1),
     db
-      .select({ total: sql<number>`coalesce(max(${auditEntries.seq}), 0)` })
+      .select({
+        total: sql<number>`count(*)`,
+        unlinked: sql<number>`count(*) FILTER (WHERE ${auditEntries.hash} IS NULL)`,
+      })
       .from(auditEntries)
-      .where(isOfTenant),
+      .where(isSeen),
     db.select().from(auditHeads).where(eq(auditHeads.tenantId, tenantId)),
   ])
-  const total = counted?.total ?? 0
-  return { entries, total, head: head ?? null, unlinked: total - (head?.seq ?? 0) }
+  return {
+    entries: found.slice(0, page.limit),
+    hasMore: found.length > page.limit,
+    total: counted?.total ?? 0,
+    head: head ?? null,
+    unlinked: counted?.unlinked ?? 0,
+  }
 }
 
 /**
@@ -64,6 +76,7 @@ export async function* logTable(ctx: Ctx): AsyncGenerator<string> {
 /** Links all entries written so far and returns the end of the log, signed now. */
 async function headOf(ctx: Ctx): Promise<SignedHead> {
   mustBeAllowed(ctx, 'read')
+  await mustSeeAll(ctx)
   const { env, db, now, tenantId } = ctx
   await linkEntries(env, now, tenantId)
   const [found] = await db.select().from(auditHeads).where(eq(auditHeads.tenantId, tenantId))

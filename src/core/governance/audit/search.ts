@@ -3,6 +3,7 @@ import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { auditEntries } from '../../../schema/journal.ts'
 import { type Ctx, mustBeAllowed } from '../../ground/ctx.ts'
 import { entriesWhere, type LoggedEntry } from './log.ts'
+import { isVisible } from './visible.ts'
 
 /** Entries that one call looks at. */
 const ENTRIES_AT_ONCE = 5_000
@@ -26,7 +27,7 @@ export async function searchEntries(
   mustBeAllowed(ctx, 'read')
   const { db, tenantId } = ctx
   const { seq, action, actor, target } = auditEntries
-  const isOfTenant = eq(auditEntries.tenantId, tenantId)
+  const isOfTenant = and(eq(auditEntries.tenantId, tenantId), isVisible(ctx))
   const [newest] = await db
     .select({ seq })
     .from(auditEntries)

@@ -6,6 +6,7 @@ import { GENESIS, headBytes, linkHash } from './chain.ts'
 import { vouchesFor } from './key.ts'
 import { linkEntries } from './link.ts'
 import { type LoggedEntry, pagesOf } from './log.ts'
+import { mustSeeAll } from './visible.ts'
 
 /** Entries that one call verifies. */
 const AT_ONCE = 50_000
@@ -28,6 +29,7 @@ export type Signature = 'valid' | 'wrong' | 'unknown' | 'none'
  */
 export async function verifyLog(ctx: Ctx, after: number): Promise<Verified> {
   mustBeAllowed(ctx, 'read')
+  await mustSeeAll(ctx)
   const { env, db, now, tenantId } = ctx
   await linkEntries(env, now, tenantId)
   const [head] = await db.select().from(auditHeads).where(eq(auditHeads.tenantId, tenantId))

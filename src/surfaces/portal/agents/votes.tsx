@@ -39,7 +39,7 @@ votes.post('/coordination/votes/:consensusId', async (c) => {
       return done(c, `/portal/coordination/votes/${id}`, 'The vote is cast.')
     },
     again: () => votePage(c, id),
-    mended: ['invalid', 'agent_not_found', 'already_voted', 'consensus_closed', 'agent_inactive'],
+    mended: ['invalid', 'agent_not_found', 'already_voted', 'consensus_closed', 'agent_inactive', 'no_vote'],
   })
 })
 
