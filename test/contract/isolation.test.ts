@@ -4,8 +4,10 @@ import {
   type Entry,
   type Ids,
   idsOf,
+  isShared,
   newWorld,
   probe,
+  secondAgent,
   unlike,
   type World,
 } from '../support/matrix.ts'
@@ -73,7 +75,10 @@ test('every request of the matrix is valid: its owner gets the expected answer',
     await Promise.all(
       guarded.slice(at, at + 8).map(async ([route, entry]) => {
         const world = route.startsWith('GET ') ? shared : await newWorld()
-        const answer = await probe(route, entry.request(world.ids), { key: world.key })
+        const answer = await probe(route, entry.request(world.ids), {
+          key: world.key,
+          headers: asAgent(entry, world),
+        })
         expect({ route, status: [200, 201, 202, 204].includes(answer.status) || answer.status }).toEqual({
           route,
           status: true,
@@ -253,24 +258,108 @@ async function foreignLikeUnknown(
   })
   const theirs = pick((name) => a.ids[name])
   const nobodys = pick((name) => unlike(a.ids[name]))
-  const foreign = await probe(route, entry.request(theirs), { key: b.key })
-  const unknown = await probe(route, entry.request(nobodys), { key: b.key })
-  const plain = (answer: Answered, ids: Ids) =>
-    names
-      .reduce((text, name) => text.replaceAll(ids[name].split(':')[0] ?? '', '<id>'), answer.shown)
-      .replace(/[a-z]+_[0-9a-z]{36}/g, '<new id>')
-      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
-      .replace(/(m-)?[0-9a-f]{8}-[0-9a-f-]{27}|canary_[0-9a-f]{32}/g, '<new id>')
-      .replace(/"(keyPrefix|rawKey|secret|secretPrefix|password)":"[^"]+"/g, '')
-  const isAlike = foreign.status === unknown.status && plain(foreign, theirs) === plain(unknown, nobodys)
-  const isTold =
-    foreign.status === 403 && foreign.body.error === 'not_a_participant' && unknown.status === 404
-  const namesOthers = names.some((name) => name === 'messageId' || name === 'threadId')
-  const isAsExpected = entry.tellsOthers && namesOthers ? isTold : isAlike
+  const caller = { key: b.key, headers: asAgent(entry, b) }
+  const foreign = await probe(route, entry.request(theirs), caller)
+  const unknown = await probe(route, entry.request(nobodys), caller)
+  const isAsExpected =
+    foreign.status === unknown.status && plain(foreign, theirs, names) === plain(unknown, nobodys, names)
   const who = `another tenant naming A's ${names.join(', ') || 'nothing'}`
   return [
     { ...foreign, who, isAsExpected, mayTell: false },
     { ...unknown, who: 'another tenant naming what nobody has', isAsExpected: true, mayTell: false },
+  ]
+}
+
+const asAgent = (entry: Entry, { ids }: Pick<World, 'ids'>): Record<string, string> =>
+  entry.ofAgent ? { 'x-agent-id': ids.agentId } : {}
+
+/** An answer without the ids that were asked for, and without what is new in each answer. */
+const plain = (answer: Answered, ids: Ids, names: (keyof Ids)[]) =>
+  names
+    .reduce((text, name) => text.replaceAll(ids[name].split(':')[0] ?? '', '<id>'), answer.shown)
+    .replace(/[a-z]+_[0-9a-z]{36}/g, '<new id>')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replace(/(m-)?[0-9a-f]{8}-[0-9a-f-]{27}|canary_[0-9a-f]{32}/g, '<new id>')
+    .replace(/"(keyPrefix|rawKey|secret|secretPrefix|password)":"[^"]+"/g, '')
+
+/** Words that the agents of a tenant share: the first agent's name and templates have the canary in them. */
+const SHARED_IDS: (keyof Ids)[] = ['tenantId', 'templateId', 'templateSlug', 'versionId', 'contact']
+
+test('no row and no word of an agent reaches another agent of its tenant, on any route by any id', async () => {
+  const a = await newWorld()
+  const second = await secondAgent(a)
+  await quiet()
+  const before = await dumpTenant(a.ids.tenantId)
+  const probes: Probed[] = []
+  for (const [route, entry] of guarded.filter(([route]) => !isShared(route))) {
+    const borne = idsOf(entry, a.ids).filter((name) => !SHARED_IDS.includes(name))
+    const sets = [...borne.map((name) => [name]), ...(borne.length === 1 || entry.once ? [] : [borne])]
+    probes.push(
+      ...(await Promise.all(sets.map((names) => asOtherAgent(route, entry, a, second, names)))).flat(),
+    )
+  }
+  const secrets = Object.entries(a.ids).flatMap(([name, id]) =>
+    SHARED_IDS.includes(name as keyof Ids) ? [] : [id],
+  )
+  const leaks = probes.filter(({ shown, asked, who }) => {
+    // What the caller said itself may be said back to it.
+    const told = secrets
+      .filter((each) => asked.includes(each))
+      .reduce((text, id) => text.replaceAll(id, ''), shown)
+    return [...secrets, a.canary, a.tenant.address].some(
+      (secret) => told.includes(secret) && !(who.includes('agentId') && secret === a.canary),
+    )
+  })
+  const wrong = probes.filter(({ isAsExpected }) => !isAsExpected)
+  await quiet()
+  const after = await dumpTenant(a.ids.tenantId)
+  const lost = [...before].flatMap(([table, rows]) => {
+    const kept = new Set(after.get(table)?.map((row) => JSON.stringify(row)))
+    return rows
+      .map((row) => JSON.stringify(row))
+      .filter(
+        (row) => !kept.has(row) && !row.includes(second.ids.agentId) && !row.includes(second.ids.mailboxId),
+      )
+      .map((row) => `${table}: ${row.slice(0, 300)}`)
+  })
+  console.warn(`agents: ${probes.length} probes, ${leaks.length} leaks, ${wrong.length} wrong answers`)
+  expect({ leaks: leaks.map(describe), wrong: wrong.map(describe), lost }).toEqual({
+    leaks: [],
+    wrong: [],
+    lost: [],
+  })
+  expect(probes.length).toBeGreaterThan(250)
+}, 300_000)
+
+/** The first agent's ids must be answered to the second exactly as ids that nobody has. */
+async function asOtherAgent(
+  route: string,
+  entry: Entry,
+  a: World,
+  second: Awaited<ReturnType<typeof secondAgent>>,
+  names: (keyof Ids)[],
+): Promise<Probed[]> {
+  const pick = (of: (name: keyof Ids) => string): Ids => ({
+    ...second.ids,
+    ...Object.fromEntries(names.map((name) => [name, of(name)])),
+  })
+  const theirs = pick((name) => a.ids[name])
+  const nobodys = pick((name) => unlike(a.ids[name]))
+  const foreign = await probe(route, entry.request(theirs), { key: second.key })
+  const unknown = await probe(route, entry.request(nobodys), { key: second.key })
+  const isAlike =
+    foreign.status === unknown.status && plain(foreign, theirs, names) === plain(unknown, nobodys, names)
+  const isTold =
+    foreign.status === 403 && foreign.body.error === 'not_a_participant' && unknown.status === 404
+  const namesOthers = names.some((name) => name === 'messageId' || name === 'threadId')
+  // Agents are listed to one another: that there is such an agent is no secret.
+  const isMismatch = foreign.status === 403 && foreign.body.error === 'agent_mismatch'
+  const isAsExpected =
+    entry.tellsOthers && namesOthers ? isTold : isAlike || (names.includes('agentId') && isMismatch)
+  const who = `the second agent naming the first one's ${names.join(', ') || 'nothing'}`
+  return [
+    { ...foreign, who, isAsExpected, mayTell: false },
+    { ...unknown, who: 'the second agent naming what nobody has', isAsExpected: true, mayTell: false },
   ]
 }
 

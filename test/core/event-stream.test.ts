@@ -93,11 +93,11 @@ test('each listener gets the events that its key and filters allow, at once, and
   const other = await tenant.owner.post('/v1/agent/mailboxes', { address: `o-${crypto.randomUUID()}` })
   const scoped = await grant(tenant.id, ['read'], [{ mailboxId: other.body.id, permissions: ['read'] }])
   const [all, bounced, mine, foreign, ws, confined] = await Promise.all([
-    listen(tenant.key),
-    listen(tenant.key, '?types=message.bounced,lease.acquired'),
+    listen(tenant.ownerKey),
+    listen(tenant.ownerKey, '?types=message.bounced,lease.acquired'),
     listen(tenant.key, `?mailboxId=${tenant.mailboxId}`),
     listen(stranger.key),
-    socket(tenant.key),
+    socket(tenant.ownerKey),
     listen(scoped),
   ])
   expect(all.text).toContain('text/event-stream')

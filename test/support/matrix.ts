@@ -53,6 +53,8 @@ export type Entry = {
   tellsOthers?: true
   /** A second request is refused for the first one's sake. */
   once?: true
+  /** It is about one agent's own: a key of the whole tenant names the agent in `X-Agent-Id`. */
+  ofAgent?: true
   /** A valid request. The ids that it reads from its argument are the ids that the route bears. */
   request: (ids: Ids) => { query?: Record<string, string>; path: string; body?: Record<string, unknown> }
 }
@@ -89,20 +91,28 @@ export const ENTRIES: Record<string, Entry> = {
     needs: 'read',
     request: () => ({ path: '/v1/search/threads', query: { q: 'matrix' } }),
   },
-  'GET /v1/agents/me/memory': { needs: 'read', request: () => ({ path: '/v1/agents/me/memory' }) },
+  'GET /v1/agents/me/memory': {
+    needs: 'read',
+    ofAgent: true,
+    request: () => ({ path: '/v1/agents/me/memory' }),
+  },
   'POST /v1/agents/me/memory/search': {
+    ofAgent: true,
     needs: 'read',
     request: () => ({ path: '/v1/agents/me/memory/search', body: { q: 'matrix' } }),
   },
   'GET /v1/agents/me/memory/{key}': {
+    ofAgent: true,
     needs: 'read',
     request: () => ({ path: '/v1/agents/me/memory/matrix' }),
   },
   'PUT /v1/agents/me/memory/{key}': {
+    ofAgent: true,
     needs: 'send',
     request: () => ({ path: '/v1/agents/me/memory/matrix', body: { value: 'matrix' } }),
   },
   'DELETE /v1/agents/me/memory/{key}': {
+    ofAgent: true,
     needs: 'send',
     request: () => ({ path: '/v1/agents/me/memory/matrix' }),
   },
@@ -840,6 +850,49 @@ export function unlike(id: string): string {
   return version === undefined ? other : `${other}:${version}`
 }
 
+/**
+ * What the agents of a tenant share: a second agent finds here what the first one wrote. On every other route they are apart. A new
+ * route is apart unless it is named here.
+ */
+const SHARED_BY_AGENTS = [
+  '/v1/templates',
+  '/v1/suppressions',
+  '/v1/consent',
+  '/v1/compliance/export',
+  '/v1/compliance/delete',
+  '/v1/billing',
+  '/v1/bonds',
+  '/v1/oversight/dlp',
+  '/v1/oversight/canaries',
+  '/v1/agent/config/settings',
+  '/v1/agent/coordination',
+  '/v1/agent/register',
+  'GET /v1/agent/agents',
+]
+
+/** Whether the agents of a tenant share what the route is about. */
+export const isShared = (route: string) =>
+  route !== 'GET /v1/agent/agents/{agentId}/config' &&
+  SHARED_BY_AGENTS.some(
+    (start) => route.startsWith(start) || route.slice(route.indexOf('/')).startsWith(start),
+  )
+
+/** A second agent of a world's tenant, with a mailbox and a key of its own, and no id or word of the first one's. */
+export async function secondAgent({ ids, tenant }: World) {
+  const { body: agent } = await tenant.owner.post('/v1/agent/register', { agentName: 'second' })
+  const { body: mailbox } = await tenant.owner.post('/v1/agent/mailboxes', {
+    name: 'second',
+    agentId: agent.id,
+  })
+  const { body: key } = await tenant.owner.post('/v1/agent/keys', {
+    agentId: agent.id,
+    permissions: ['read', 'send', 'manage'],
+  })
+  const own = { tenantId: ids.tenantId, agentId: agent.id as string, mailboxId: mailbox.id as string }
+  const others = Object.entries(ids).map(([name, id]) => [name, unlike(id)])
+  return { ids: { ...Object.fromEntries(others), ...own } as Ids, key: key.rawKey as string }
+}
+
 export type World = Awaited<ReturnType<typeof newWorld>>
 
 /** A tenant with a row in every table, and a canary of its own in every text that somebody wrote. */
@@ -995,11 +1048,6 @@ export async function newWorld() {
     canary,
     mailboxId,
     agentId,
-  )
-  await sql(
-    'UPDATE keys SET default_agent_id = ?2 WHERE hash = ?1',
-    await hashOf(tenant.ownerKey),
-    tenant.agentId,
   )
   await sql(
     `INSERT INTO archives (tenant_id, id, state, error, created_at) VALUES (?1, 'exp_' || ?2, 'failed', ?2, 1)`,

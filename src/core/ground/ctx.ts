@@ -171,16 +171,17 @@ export function visibleMailboxes(actor: Actor): string[] | null {
 
 /**
  * The mailboxes whose rows a list may show: the requested one, else all that the actor may read. Null means every mailbox of
- * the tenant. Throws `insufficient_scope` or `mailbox_scope_denied` if the actor may not read them.
+ * the tenant; none if the requested one does not exist for the actor. Throws `insufficient_scope` or `mailbox_scope_denied` if
+ * the actor may not read them.
  */
 export function mailboxesToShow(ctx: Ctx, mailboxId: string | undefined): string[] | null {
-  if (mailboxId) {
+  const { actor } = ctx
+  if (mailboxId && (reaches(ctx, mailboxId) || (actor.kind === 'key' && actor.scopes !== null))) {
     mustBeAllowed(ctx, 'read', mailboxId)
     return [mailboxId]
   }
-  const { actor } = ctx
   if (actor.kind !== 'key' || actor.scopes === null) mustBeAllowed(ctx, 'read')
-  return visibleMailboxes(actor)
+  return mailboxId ? [] : visibleMailboxes(actor)
 }
 
 /** The one row that a statement always returns. */

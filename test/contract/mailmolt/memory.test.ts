@@ -170,14 +170,11 @@ test('a hundred concurrent writes leave one entry with one complete value', asyn
   }
 })
 
-test('memory belongs to one agent: that of the key, the one named, or the one that the key registered', async () => {
+test('memory belongs to one agent: that of the key, the one named, or the only one of the tenant', async () => {
   const [tenant, stranger] = await Promise.all([newTenant(), newTenant()])
   await tenant.put(at('shared'), { value: 'first agent' })
   await stranger.put(at('shared'), { value: 'stranger' })
-  expect(await tenant.owner.get(at('shared'))).toMatchObject({
-    status: 403,
-    body: { error: 'agent_required' },
-  })
+  expect((await tenant.owner.get(at('shared'))).body.value).toBe('first agent')
   const named = { 'x-agent-id': tenant.agentId }
   expect((await tenant.owner.get(at('shared'), named)).body.value).toBe('first agent')
   expect((await tenant.owner.get(at('shared'), { 'x-agent-id': stranger.agentId })).status).toBe(404)
@@ -185,14 +182,18 @@ test('memory belongs to one agent: that of the key, the one named, or the one th
     status: 403,
     body: { error: 'agent_mismatch' },
   })
-  await tenant.owner.post('/v1/agent/register', { agentName: 'second' })
-  expect((await tenant.owner.get(at('shared'))).status).toBe(404)
-  await tenant.owner.put(at('shared'), { value: 'second agent' })
+  const { body: second } = await tenant.owner.post('/v1/agent/register', { agentName: 'second' })
+  expect(await tenant.owner.get(at('shared'))).toMatchObject({
+    status: 403,
+    body: { error: 'agent_required' },
+  })
+  const other = { 'x-agent-id': second.id }
+  expect((await tenant.owner.get(at('shared'), other)).status).toBe(404)
+  await tenant.owner.put(at('shared'), { value: 'second agent' }, other)
   expect((await tenant.get(at('shared'))).body.value).toBe('first agent')
   expect((await search(tenant, { q: 'agent' })).body.data).toMatchObject([{ value: 'first agent' }])
-  expect((await tenant.owner.post('/v1/agents/me/memory/search', { q: 'agent' })).body.data).toMatchObject([
-    { value: 'second agent' },
-  ])
+  const found = await tenant.owner.post('/v1/agents/me/memory/search', { q: 'agent' }, other)
+  expect(found.body.data).toMatchObject([{ value: 'second agent' }])
 
   const reader = tenant.as(await grant(tenant.id, ['read']))
   expect((await reader.get(at('shared'), named)).status).toBe(200)

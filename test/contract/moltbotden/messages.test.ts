@@ -54,8 +54,7 @@ test('reading, starring and deleting a message changes only the own view', async
 test('on every route, a message or thread of others is 403 and an unknown one is 404', async () => {
   const [ann, ben, eve] = await Promise.all([newTenant(), newTenant(), newTenant()])
   const { message_id, thread_id } = (await email(ann).send(ben.address)).body
-  const e = email(eve)
-  const ask = (message: string, thread: string) => [
+  const ask = (message: string, thread: string, e = email(eve)) => [
     e.get(`/email/message/${message}`),
     e.post(`/email/message/${message}/read`),
     e.post(`/email/message/${message}/star`),
@@ -63,21 +62,31 @@ test('on every route, a message or thread of others is 403 and an unknown one is
     e.get(`/email/message/${message}/attachments/file_1`),
     e.get(`/email/thread/${thread}`),
   ]
-  for (const answer of await Promise.all(ask(message_id, thread_id))) {
-    expect(answer).toMatchObject({
-      status: 403,
-      body: { error: { code: 'not_a_participant' }, detail: expect.any(String) },
-    })
+  // A stranger is not told that it exists.
+  const unknown = await Promise.all([...ask(message_id, thread_id), ...ask('msg_nobody', 'thread_nobody')])
+  for (const answer of unknown) {
     expect(rates(answer)).toMatchObject({ limit: 20, remaining: 20 })
-  }
-  for (const answer of await Promise.all(ask('msg_nobody', 'thread_nobody'))) {
     expect(answer).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } })
   }
   // A second mailbox of the same tenant is another participant.
   const local = `own-${crypto.randomUUID().slice(0, 8)}`
-  await ann.owner.post('/v1/agent/mailboxes', { address: local })
-  const other = email({ key: ann.ownerKey }, { 'X-Agent-Id': local })
-  expect(await other.get(`/email/message/${message_id}`)).toMatchObject({ status: 403 })
+  const { body: second } = await ann.owner.post('/v1/agent/register', { agentName: 'second' })
+  await ann.owner.post('/v1/agent/mailboxes', { address: local, agentId: second.id })
+  const made = await ann.owner.post('/v1/agent/keys', {
+    agentId: second.id,
+    permissions: ['read', 'send', 'manage'],
+  })
+  for (const other of [email({ key: ann.ownerKey }, { 'X-Agent-Id': local }), email({ key: made.body.rawKey })]) {
+    for (const answer of await Promise.all(ask(message_id, thread_id, other))) {
+      expect(answer).toMatchObject({
+        status: 403,
+        body: { error: { code: 'not_a_participant' }, detail: expect.any(String) },
+      })
+      expect(rates(answer)).toMatchObject({ limit: 20, remaining: 20 })
+    }
+    for (const answer of await Promise.all(ask('msg_nobody', 'thread_nobody', other)))
+      expect(answer).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } })
+  }
   expect((await email(ben).get('/email/inbox')).body.messages[0]).toMatchObject({
     read_at: null,
     starred: false,

@@ -260,9 +260,11 @@ test('the agent of a request is named by id, by name or by both if they agree; o
     refuses(await owner.post(path, { ...rest, [name]: 'ann', tenantId: stranger.id }), 403, 'tenant_mismatch')
     refuses(await call('POST', path, { body: { ...rest, [name]: 'ann' } }), 401, 'unauthorized')
   }
-  // A key of the whole tenant acts for the agent that it registered last, unless the request names another.
+  // A key of the whole tenant takes no agent by default where there are several, and the answer says which there are.
   const lease = { contactEmail: 'eve@example.com' }
-  expect((await owner.post('/v1/agent/coordination/lease', lease)).body.agentId).toBe(agents.bob)
+  const unnamed = await owner.post('/v1/agent/coordination/lease', lease)
+  refuses(unnamed, 400, 'invalid')
+  expect(unnamed.body.message).toMatch(/several agents: .*"ann", "bob"/)
   const header = await owner.post(
     '/v1/agent/coordination/lease',
     { contactEmail: 'dan@example.com' },
@@ -329,10 +331,10 @@ test('an invalid body is 400 and names the field; unknown config keys are ignore
   const lease = { agentName: 'ann', contactEmail: 'ann@example.com' }
   const proposal = { proposerAgent: 'ann', action: 'a', contactEmail: 'ann@example.com', reason: 'b' }
   const wrong: [string, Record<string, unknown>, string][] = [
-    ...[0, -1, 1_441, 1.5, '30', null].map((durationMinutes): [string, Record<string, unknown>, string] => [
+    ...[0, -1, 1_441, 1_440.01, 0.016, '30', null].map((durationMinutes): [string, Record<string, unknown>, string] => [
       ...(['/v1/agent/coordination/lease', { ...lease, durationMinutes }, 'durationMinutes'] as const),
     ]),
-    ...[0, -1, 1_441, 1.5, '5', null].map((timeoutMinutes): [string, Record<string, unknown>, string] => [
+    ...[0, -1, 1_441, 1_440.01, 0.016, '5', null].map((timeoutMinutes): [string, Record<string, unknown>, string] => [
       ...(['/v1/agent/coordination/consensus', { ...proposal, timeoutMinutes }, 'timeoutMinutes'] as const),
     ]),
     ['/v1/agent/coordination/lease', { ...lease, contactEmail: 'nobody' }, 'contactEmail'],
@@ -357,14 +359,14 @@ test('an invalid body is 400 and names the field; unknown config keys are ignore
   }
   refuses(await owner.post('/v1/agent/coordination/lease', '{"agentName":'), 400, 'malformed_json')
   expect((await owner.get('/v1/agent/coordination/leases')).body).toEqual([])
-  for (const durationMinutes of [1, 1_440]) {
+  for (const durationMinutes of [1, 1_440, 0.5, 1 / 60]) {
     const contactEmail = `d${durationMinutes}@example.com`
     const { body } = await owner.post('/v1/agent/coordination/lease', {
       agentName: 'ann',
       contactEmail,
       durationMinutes,
     })
-    expect(minutesBetween(body.createdAt, body.expiresAt)).toBe(durationMinutes)
+    expect(minutesBetween(body.createdAt, body.expiresAt)).toBeCloseTo(durationMinutes, 4)
   }
 
   const config = `/v1/agent/agents/${agents.ann}/config`
@@ -455,6 +457,7 @@ test('while an agent holds a lease, the sends of other agents to the contact are
     expect((await send(`own-${position}`, more, headers)).body.status).toBe('queued')
   }
   const bob = await keyOf(tenant, agents.bob ?? '')
+  await owner.post('/v1/agent/mailboxes', { name: 'the mailbox of bob', agentId: agents.bob })
   const mine = { recipientEmail: 'user@example.com', templateId: 'welcome', payload: { firstName: 'Ann' } }
   expect((await bob.post('/v1/agent/request-send', { ...mine, dedupeKey: 'bob' })).body.reason).toBe(
     'lease_conflict',

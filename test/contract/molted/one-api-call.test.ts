@@ -151,7 +151,11 @@ test('concurrent requests with one dedupeKey make one send, and every answer nam
 
 test('the cooldown is per contact and mailbox, for all templates together, and a blocked send does not take its dedupe key', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 10 * MINUTE } })
-  const second = await tenant.owner.post('/v1/agent/mailboxes', { name: 'second', cooldownMinutes: 10 })
+  const second = await tenant.owner.post('/v1/agent/mailboxes', {
+    name: 'second',
+    agentId: tenant.agentId,
+    cooldownMinutes: 10,
+  })
   expect((await tenant.send('ann@example.com', 'k1')).body.status).toBe('queued')
 
   expectBlocked(await tenant.send('ANN@Example.com', 'k2'), 'cooldown', 'cooldown')

@@ -24,7 +24,8 @@ async function pages(tenant: Tenant, path: string): Promise<string[][]> {
 
 test('sends are listed newest first, with filters and pages; paging neither skips nor repeats a send', async () => {
   const tenant = await newTenant({ mailbox: { cooldown_ms: 0, daily_limit: 8, hourly_limit: 100 } })
-  const other = (await tenant.owner.post('/v1/agent/mailboxes', { name: 'other' })).body.id
+  const { agentId } = tenant
+  const other = (await tenant.owner.post('/v1/agent/mailboxes', { name: 'other', agentId })).body.id
   const made: string[] = []
   for (let index = 0; index < 10; index++) {
     const { body } = await tenant.send(`to${index % 3}@example.com`, `k${index}`)
