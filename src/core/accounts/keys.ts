@@ -2,7 +2,16 @@ import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import type { Env } from '../../env.ts'
 import { keys } from '../../schema/accounts.ts'
 import { crc62 } from '../ground/checksum.ts'
-import { actorName, agentOfKey, type Ctx, database, keyIdOf, mustBeAllowed, newCtx, prepared } from '../ground/ctx.ts'
+import {
+  actorName,
+  agentOfKey,
+  type Ctx,
+  database,
+  keyIdOf,
+  mustBeAllowed,
+  newCtx,
+  prepared,
+} from '../ground/ctx.ts'
 import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'

@@ -76,7 +76,10 @@ test('on every route, a message or thread of others is 403 and an unknown one is
     agentId: second.id,
     permissions: ['read', 'send', 'manage'],
   })
-  for (const other of [email({ key: ann.ownerKey }, { 'X-Agent-Id': local }), email({ key: made.body.rawKey })]) {
+  for (const other of [
+    email({ key: ann.ownerKey }, { 'X-Agent-Id': local }),
+    email({ key: made.body.rawKey }),
+  ]) {
     for (const answer of await Promise.all(ask(message_id, thread_id, other))) {
       expect(answer).toMatchObject({
         status: 403,

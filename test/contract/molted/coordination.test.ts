@@ -331,12 +331,16 @@ test('an invalid body is 400 and names the field; unknown config keys are ignore
   const lease = { agentName: 'ann', contactEmail: 'ann@example.com' }
   const proposal = { proposerAgent: 'ann', action: 'a', contactEmail: 'ann@example.com', reason: 'b' }
   const wrong: [string, Record<string, unknown>, string][] = [
-    ...[0, -1, 1_441, 1_440.01, 0.016, '30', null].map((durationMinutes): [string, Record<string, unknown>, string] => [
-      ...(['/v1/agent/coordination/lease', { ...lease, durationMinutes }, 'durationMinutes'] as const),
-    ]),
-    ...[0, -1, 1_441, 1_440.01, 0.016, '5', null].map((timeoutMinutes): [string, Record<string, unknown>, string] => [
-      ...(['/v1/agent/coordination/consensus', { ...proposal, timeoutMinutes }, 'timeoutMinutes'] as const),
-    ]),
+    ...[0, -1, 1_441, 1_440.01, 0.016, '30', null].map(
+      (durationMinutes): [string, Record<string, unknown>, string] => [
+        ...(['/v1/agent/coordination/lease', { ...lease, durationMinutes }, 'durationMinutes'] as const),
+      ],
+    ),
+    ...[0, -1, 1_441, 1_440.01, 0.016, '5', null].map(
+      (timeoutMinutes): [string, Record<string, unknown>, string] => [
+        ...(['/v1/agent/coordination/consensus', { ...proposal, timeoutMinutes }, 'timeoutMinutes'] as const),
+      ],
+    ),
     ['/v1/agent/coordination/lease', { ...lease, contactEmail: 'nobody' }, 'contactEmail'],
     ['/v1/agent/coordination/lease', { agentName: 'ann' }, 'contactEmail'],
     ['/v1/agent/coordination/lease', { ...lease, intent: 7 }, 'intent'],
