@@ -314,6 +314,8 @@ test('no row and no word of an agent reaches another agent of its tenant, on any
   await quiet()
   const after = await dumpTenant(a.ids.tenantId)
   const lost = [...before].flatMap(([table, rows]) => {
+    // The end of the audit log moves on with the entries of the second agent.
+    if (table === 'audit_heads') return []
     const kept = new Set(after.get(table)?.map((row) => JSON.stringify(row)))
     return rows
       .map((row) => JSON.stringify(row))
