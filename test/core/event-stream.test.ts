@@ -169,7 +169,9 @@ test('a listener that does not read is disconnected, and nothing is buffered for
   await reader.read()
   const large = { type: 'message.received', agent_id: null, mailbox_id: null, text: 'a'.repeat(500_000) }
   for (let count = 0; count < 20; count++) {
-    await eventStream(env, tenant.id).announce([{ ...large, id: `evt_${count}` }], Date.now())
+    const checked = await eventStream(env, tenant.id).rights()
+    const verdict = { checked, standing: checked }
+    await eventStream(env, tenant.id).announce([{ ...large, id: `evt_${count}` }], Date.now(), verdict)
   }
   const left = new Promise((resolve) => setTimeout(resolve, 3_000, 'still connected'))
   const rest = async () => {
@@ -192,4 +194,85 @@ test('a stream ends when the key that opened it is revoked', async () => {
   await happen(tenant, about(null, 'lease.released'))
   expect(await ws.next(1)).toEqual([])
   expect(ws.closed()).toBe(4001)
+})
+
+test('a stream ends with any change of what it rests on, and no event reaches it after that', async () => {
+  const run = (sql: string, ...values: unknown[]) =>
+    env.DB.prepare(sql)
+      .bind(...values)
+      .run()
+  /** Each change as it is made by another door, past every verb that could tell the stream. */
+  const changes: [string, (of: { tenantId: string; keyId: string; agentId: string }) => Promise<unknown>][] =
+    [
+      ['expired', ({ keyId }) => run('UPDATE keys SET expires_at = 1 WHERE id = ?1', keyId)],
+      ['revoked', ({ keyId }) => run('UPDATE keys SET revoked_at = 1 WHERE id = ?1', keyId)],
+      ['narrowed', ({ keyId }) => run(`UPDATE keys SET permissions = '["send"]' WHERE id = ?1`, keyId)],
+      ['scoped', ({ keyId }) => run(`UPDATE keys SET scopes = '[]' WHERE id = ?1`, keyId)],
+      ['rotated', ({ keyId }) => run(`UPDATE keys SET hash = hash || 'x' WHERE id = ?1`, keyId)],
+      ['banned', ({ agentId }) => run(`UPDATE agents SET status = 'banned' WHERE id = ?1`, agentId)],
+      ['deleted', ({ agentId }) => run('DELETE FROM agents WHERE id = ?1', agentId)],
+      ['frozen', ({ tenantId }) => run(`UPDATE tenants SET status = 'frozen' WHERE id = ?1`, tenantId)],
+    ]
+  for (const [what, change] of changes) {
+    const tenant = await newTenant()
+    await happen(tenant, about(null, 'lease.acquired'))
+    const [first] = await history(tenant)
+    const [ws, sse, other] = [
+      await socket(tenant.key),
+      await listen(tenant.key),
+      await listen(tenant.ownerKey),
+    ]
+    await happen(tenant, about(tenant.mailboxId))
+    expect([what, await ws.next(1), await sse.next(1), await other.next(1)]).toMatchObject([
+      what,
+      [{}],
+      [{}],
+      [{}],
+    ])
+    const key = await env.DB.prepare('SELECT id FROM keys WHERE tenant_id = ?1 AND agent_id = ?2')
+      .bind(tenant.id, tenant.agentId)
+      .first<{ id: string }>()
+    await change({ tenantId: tenant.id, keyId: key?.id ?? '', agentId: tenant.agentId })
+    await happen(tenant, about(tenant.mailboxId, 'message.sent'))
+    expect([what, await ws.next(1), await sse.next(1)]).toEqual([what, [], []])
+    expect([what, ws.closed()]).toEqual([what, 4001])
+    if (what !== 'frozen') expect([what, types(await other.next(1))]).toEqual([what, ['message.sent']])
+    // Connecting again with the last id shows what the changed key may read, and nothing else.
+    const again = await listen(tenant.key, '?follow=false', { 'last-event-id': first?.id ?? '' })
+    expect([what, again.status, types(await again.next(9))]).toEqual(
+      what === 'frozen'
+        ? [what, 200, ['message.received', 'message.sent']]
+        : [what, what === 'scoped' ? 200 : what === 'narrowed' ? 403 : 401, []],
+    )
+  }
+}, 60_000)
+
+test('an event is sent while the key lives at the time of sending, and only if the event is older than its end', async () => {
+  const tenant = await newTenant()
+  const made = await tenant.owner.post('/v1/agent/keys', {
+    ...{ label: 'short', permissions: ['read'], expiresAt: new Date(Date.now() + 3_600_000).toISOString() },
+  })
+  const ws = await socket(made.body.rawKey)
+  const stream = eventStream(env, tenant.id)
+  const event = (id: string, at: number) => ({
+    ...{
+      id,
+      type: 'message.received',
+      agent_id: null,
+      mailbox_id: null,
+      created_at: new Date(at).toISOString(),
+    },
+  })
+  const say = async (id: string, { at = Date.now(), now = Date.now() } = {}) => {
+    const checked = await stream.rights()
+    await stream.announce([event(id, at)], now, { checked, standing: checked })
+  }
+  await say('before')
+  // Of a publisher whose clock is behind, about an event from after the end.
+  await say('late', { at: Date.now() + 3_700_000 })
+  await say('again')
+  expect((await ws.next(2)).map(({ id }) => id)).toEqual(['before', 'again'])
+  await say('after', { now: Date.now() + 3_600_000 })
+  expect(await ws.next(1)).toEqual([])
+  expect(ws.closed()).toBe(1001)
 })

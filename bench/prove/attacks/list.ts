@@ -7,10 +7,11 @@ import * as a9 from './a9-approval.ts'
 import * as a10 from './a10-one-recipient.ts'
 import * as a11 from './a11-unproved.ts'
 import * as a12 from './a12-addresses.ts'
+import * as a13 from './a13-streams.ts'
 import * as a15 from './a15-fields.ts'
 import type { Attack, Guard } from './attack.ts'
 
-const LINES: { attacks: Attack[]; guards: Guard[] }[] = [a1, a10, a11, a12, a15, a4, a5, a7, a8, a9]
+const LINES: { attacks: Attack[]; guards: Guard[] }[] = [a1, a10, a11, a12, a13, a15, a4, a5, a7, a8, a9]
 
 /** All attacks, line by line. */
 export const ATTACKS = LINES.flatMap(({ attacks }) => attacks)

@@ -12,7 +12,6 @@ import {
   newCtx,
   prepared,
 } from '../ground/ctx.ts'
-import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
 import { newId } from '../ground/ids.ts'
@@ -30,6 +29,7 @@ import {
   mustStillStand,
   type Rights,
 } from './grants.ts'
+import { endStreams } from './streams.ts'
 
 export type Key = typeof keys.$inferSelect
 
@@ -168,6 +168,7 @@ export async function updateKey(ctx: Ctx, id: string, change: KeyChange): Promis
     ),
     NARROW.bind(ctx.env, { tenantId: ctx.tenantId, keyId: id }),
   ])
+  await endStreams(ctx)
   if (written?.results.length) return await keyOf(ctx, id)
   await mustStillStand(ctx)
   throw changedMeanwhile()
@@ -203,12 +204,8 @@ export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   mustGovern(ctx, standing)
   if (standing.revokedAt) return standing
   const made = await madeBy(ctx, { keyId: id })
-  const [, , revoked] = await ctx.db.batch([
-    ...endStatements(ctx, { keyId: id }),
-    ...audited(ctx, endRecords(made, { keyId: id })),
-  ])
-  const stream = eventStream(ctx.env, ctx.tenantId)
-  await Promise.all(revoked.map((key) => stream.leave(key.id)))
+  await ctx.db.batch([...endStatements(ctx, { keyId: id }), ...audited(ctx, endRecords(made, { keyId: id }))])
+  await endStreams(ctx)
   return await keyOf(ctx, id)
 }
 
@@ -236,6 +233,7 @@ export async function rotateKey(ctx: Ctx, id: string): Promise<{ key: Key; secre
     ...audited(ctx, [{ action: 'key.rotated', target: id }]),
   ])
   const [key] = rotated
+  await endStreams(ctx)
   if (key) return { key, secret }
   await mustStillStand(ctx)
   throw new Fault('conflict', 'This key is revoked or has expired. Create a new one.')

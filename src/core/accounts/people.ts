@@ -3,12 +3,12 @@ import { settings } from '../../env.ts'
 import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
 import { mustBeAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
-import { eventStream } from '../ground/event-stream.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { audited } from '../journal/audit.ts'
 import { endRecords, endStatements, type Made, madeBy } from './descent.ts'
 import type { Letter } from './letter.ts'
+import { endStreams } from './streams.ts'
 
 export type Owner = typeof owners.$inferSelect
 export type { OwnerRole } from '../../schema/accounts.ts'
@@ -112,7 +112,7 @@ export async function changeRole(ctx: Ctx, id: string, role: OwnerRole): Promise
   const made = role === 'owner' ? NOTHING : await madeBy(ctx, { ownerId: id })
   const isOwner = sql`EXISTS (SELECT 1 FROM owners o
     WHERE o.tenant_id = ${ctx.tenantId} AND o.id = ${id} AND o.role = 'owner')`
-  const [rows, , , , , ended] = await ctx.db.batch([
+  const [rows] = await ctx.db.batch([
     ctx.db
       .update(owners)
       .set({ role })
@@ -123,16 +123,11 @@ export async function changeRole(ctx: Ctx, id: string, role: OwnerRole): Promise
     ...audited(ctx, endRecords(made, { ownerId: id }), sql`NOT ${isOwner}`),
   ])
   if (rows.length === 0) throw lastOwner()
-  await closeStreams(ctx, ended)
+  await endStreams(ctx)
   return one(rows)
 }
 
 const NOTHING = { keys: [], smtpCredentials: [], webhooks: [] }
-
-async function closeStreams({ env, tenantId }: Ctx, ended: { id: string }[]) {
-  const stream = eventStream(env, tenantId)
-  await Promise.all(ended.map(({ id }) => stream.leave(id)))
-}
 
 /**
  * Removes a person, from the next request on, with the credentials that they made, unless these are to be kept. Throws
@@ -148,7 +143,7 @@ export async function removeOwner(
   const made = keepsMade ? NOTHING : await madeBy(ctx, { ownerId: id })
   const isGone = sql`NOT EXISTS (SELECT 1 FROM ${owners} gone
     WHERE gone.tenant_id = ${ctx.tenantId} AND gone.id = ${id})`
-  const [removed, , , , , , ended] = await ctx.db.batch([
+  const [removed] = await ctx.db.batch([
     ctx.db
       .delete(owners)
       .where(and(isPerson(ctx, id), isNotLast(ctx, id)))
@@ -171,7 +166,7 @@ export async function removeOwner(
     ...audited(ctx, endRecords(made, { ownerId: id }), isGone),
   ])
   if (removed.length === 0) throw lastOwner()
-  await closeStreams(ctx, ended)
+  await endStreams(ctx)
 }
 
 /** What a person made: keys, SMTP passwords and webhooks, and what these keys made in turn. */

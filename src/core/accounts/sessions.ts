@@ -9,6 +9,7 @@ import { newBearer, newId } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
 import { throttle } from '../limits/throttle.ts'
 import type { Letter } from './letter.ts'
+import { endStreams, SESSION_IDLE_MS } from './streams.ts'
 
 type At = { env: Env; now: Date }
 
@@ -26,7 +27,6 @@ type Membership = {
 export type Person = { session: Session; memberships: Membership[]; ctx: Ctx | null }
 
 const SIGN_IN_MS = 15 * 60_000
-const IDLE_MS = 12 * 3_600_000
 const ABSOLUTE_MS = 7 * 86_400_000
 /** The time of the last visit is written at most this often, so that not every page causes a write. */
 const SEEN_EVERY_MS = 60_000
@@ -166,7 +166,7 @@ export async function readSession({ env, now }: At, secret: string): Promise<Per
       and(
         eq(sessions.tokenHash, tokenHash),
         gt(sessions.expiresAt, now),
-        gt(sessions.seenAt, new Date(now.getTime() - IDLE_MS)),
+        gt(sessions.seenAt, new Date(now.getTime() - SESSION_IDLE_MS)),
       ),
     )
     .orderBy(asc(owners.tenantId))
@@ -190,7 +190,7 @@ export async function readSession({ env, now }: At, secret: string): Promise<Per
  * Switches the session to another of the person's tenants. Throws `not_found` for a tenant that they do not belong
  * to.
  */
-export async function chooseTenant({ env }: At, person: Person, tenantId: string): Promise<void> {
+export async function chooseTenant({ env, now }: At, person: Person, tenantId: string): Promise<void> {
   if (!person.memberships.some((each) => each.tenantId === tenantId)) {
     throw new Fault('not_found', 'You do not belong to an account with this id.')
   }
@@ -198,6 +198,7 @@ export async function chooseTenant({ env }: At, person: Person, tenantId: string
     .update(sessions)
     .set({ tenantId })
     .where(eq(sessions.tokenHash, person.session.tokenHash))
+  if (person.session.tenantId !== null) await endStreams({ env, now, tenantId: person.session.tenantId })
 }
 
 /** The person's live sessions, newest first. */
@@ -213,7 +214,7 @@ export async function listSessions(
       and(
         eq(sessions.contact, session.contact),
         gt(sessions.expiresAt, now),
-        gt(sessions.seenAt, new Date(now.getTime() - IDLE_MS)),
+        gt(sessions.seenAt, new Date(now.getTime() - SESSION_IDLE_MS)),
         page.before ? lt(sessions.id, page.before) : undefined,
       ),
     )
@@ -224,7 +225,7 @@ export async function listSessions(
 /**
  * Ends one of the person's sessions, or without an id all but the current one. Throws `not_found` for an unknown id.
  */
-export async function endSessions({ env }: At, { session }: Person, id: string | null): Promise<void> {
+export async function endSessions({ env, now }: At, { session }: Person, id: string | null): Promise<void> {
   const db = database(env)
   const ended = await db
     .delete(sessions)
@@ -234,14 +235,16 @@ export async function endSessions({ env }: At, { session }: Person, id: string |
         id === null ? sql`${sessions.id} <> ${session.id}` : eq(sessions.id, id),
       ),
     )
-    .returning({ id: sessions.id })
+    .returning({ id: sessions.id, tenantId: sessions.tenantId })
+  const tenantIds = new Set(ended.flatMap(({ tenantId }) => tenantId ?? []))
+  await Promise.all([...tenantIds].map((tenantId) => endStreams({ env, now, tenantId })))
   if (id !== null && ended.length === 0) throw new Fault('not_found', 'You have no session with this id.')
 }
 
 /** Deletes expired sessions and sign-in links. */
 export async function forgetSessions(env: Env, now: Date): Promise<void> {
   const db = database(env)
-  const idle = new Date(now.getTime() - IDLE_MS)
+  const idle = new Date(now.getTime() - SESSION_IDLE_MS)
   await db.batch([
     db.delete(signIns).where(lte(signIns.expiresAt, now)),
     db.delete(sessions).where(or(lte(sessions.expiresAt, now), lte(sessions.seenAt, idle))),

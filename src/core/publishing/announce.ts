@@ -1,4 +1,5 @@
 import type { Env } from '../../env.ts'
+import { standingRights } from '../accounts/streams.ts'
 import { eventStream } from '../ground/event-stream.ts'
 import { tellFailure } from '../ground/log.ts'
 import type { Hearers } from '../policy/listener.ts'
@@ -6,7 +7,8 @@ import type { Payload } from './payload.ts'
 
 /**
  * Sends the events that have just been published to the listeners of a tenant's stream, in order. A failure loses nothing: the
- * history has the events, and a listener that connects again gets those it missed.
+ * history has the events, and a listener that connects again gets those it missed. The right of each listener is looked up
+ * first, so that no event goes to a listener whose right was changed by any way and any door.
  */
 export async function announce(
   env: Env,
@@ -17,7 +19,13 @@ export async function announce(
 ): Promise<void> {
   if (events.length === 0) return
   try {
-    await eventStream(env, tenantId).announce(events, now.getTime(), hearers)
+    const stream = eventStream(env, tenantId)
+    const rights = await stream.rights()
+    if (rights.length === 0) return
+    // The turn may have begun long ago; the right must exist now.
+    const at = new Date(Math.max(now.getTime(), Date.now()))
+    const standing = await standingRights({ env, now: at, tenantId }, rights)
+    await stream.announce(events, at.getTime(), { checked: rights, standing, hearers })
   } catch (error) {
     tellFailure('announce_failed', error, { tenantId }, 'warn')
   }

@@ -1,5 +1,6 @@
 import type { EventType } from '../../schema/journal.ts'
-import { actorName, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
+import { RIGHT_STANDS, rightOf, standingRights } from '../accounts/streams.ts'
+import { type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import type { Listener } from '../policy/listener.ts'
@@ -22,19 +23,25 @@ const PERSON_MS = 300_000
 const MISSED_AT_ONCE = 200
 const MISSED_BYTES_AT_ONCE = 4_000_000
 
-/** The events that a listener gets: those it asks for, if the actor may read them. Throws `insufficient_scope` otherwise. */
-export function listenerFor(ctx: Ctx, { types, mailboxId, agentId }: Wish): Listener {
+/**
+ * The events that a listener gets: those it asks for, if the actor may read them. Throws `insufficient_scope` otherwise, and
+ * `unauthorized` if the actor's key or session is no longer what it was. `sessionId` is the session of a person.
+ */
+export async function listenerFor(
+  ctx: Ctx,
+  { types, mailboxId, agentId }: Wish,
+  sessionId: string | null = null,
+): Promise<Listener> {
   const { actor } = ctx
-  if (actor.kind === 'human') {
-    mustBeAllowed(ctx, 'read')
-    const until = ctx.now.getTime() + PERSON_MS
-    return { keyId: actorName(actor), until, types, mailboxIds: null, agentId, ofAgent: null }
-  }
-  if (actor.kind !== 'key')
+  if (actor.kind !== 'key' && actor.kind !== 'human')
     throw new Fault('insufficient_scope', 'Only a key or a person can listen to the stream.')
-  const until = ctx.now.getTime() + STREAM_MS
-  const mailboxIds = mailboxesToHear(ctx, mailboxId)
-  return { keyId: actor.keyId, until, types, mailboxIds, agentId, ofAgent: actor.agentId }
+  if (actor.kind === 'human') mustBeAllowed(ctx, 'read')
+  const mailboxIds = actor.kind === 'human' ? null : mailboxesToHear(ctx, mailboxId)
+  const { endsAt, ...right } = await rightOf(ctx, sessionId)
+  const checkedFor = actor.kind === 'human' ? PERSON_MS : STREAM_MS
+  const until = Math.min(ctx.now.getTime() + checkedFor, endsAt ?? Number.POSITIVE_INFINITY)
+  const ofAgent = actor.kind === 'key' ? actor.agentId : null
+  return { right, until, types, mailboxIds, agentId, ofAgent }
 }
 
 /**
@@ -56,15 +63,14 @@ const MISSED = statement<{ seq: number; payload: string }>(`
       WHERE e.tenant_id = :tenantId AND e.payload IS NOT NULL AND e.seq > :from
         AND (:types IS NULL OR e.type IN (SELECT value FROM json_each(:types)))
         AND (:mailboxIds IS NULL OR e.mailbox_id IN (SELECT value FROM json_each(:mailboxIds)))
-        AND (:agentId IS NULL OR e.agent_id = :agentId) AND ${isOfAgent('e')}
+        AND (:agentId IS NULL OR e.agent_id = :agentId) AND ${isOfAgent('e')} AND ${RIGHT_STANDS}
       ORDER BY e.seq LIMIT ${MISSED_AT_ONCE}))
   WHERE before < ${MISSED_BYTES_AT_ONCE} ORDER BY seq`)
 
-const LIVING_KEY = statement(`
-  SELECT 1 FROM keys WHERE id = :id AND tenant_id = :tenantId AND revoked_at IS NULL
-    AND (expires_at IS NULL OR expires_at > :now)`)
-
-/** The published events after `lastEventId`, oldest first, a page at a time. Throws `not_found` if that event is unknown. */
+/**
+ * The published events after `lastEventId`, oldest first, a page at a time, while the listener's right exists. Throws `not_found` if
+ * that event is unknown.
+ */
 export async function* missed(
   { env, tenantId }: Ctx,
   listener: Listener,
@@ -90,6 +96,9 @@ export async function* missed(
       mailboxIds: json(listener.mailboxIds),
       agentId: listener.agentId,
       ofAgent: listener.ofAgent,
+      rightId: listener.right.id,
+      stamp: listener.right.stamp,
+      now: Date.now(),
     })
     const end = rows.at(-1)
     if (!end) return
@@ -98,8 +107,12 @@ export async function* missed(
   }
 }
 
-/** Whether the key that opened a stream is neither revoked nor expired. */
-export async function stillLives({ env, tenantId }: Ctx, { keyId }: Listener, now: Date): Promise<boolean> {
-  const row = await LIVING_KEY.first(env, { id: keyId, tenantId, now: now.getTime() })
-  return row !== null
+/** Whether the right that a stream rests on exists as it was when the stream was opened. */
+export async function stillStands(
+  { env, tenantId }: Ctx,
+  { right, until }: Listener,
+  now: Date,
+): Promise<boolean> {
+  if (now.getTime() >= until) return false
+  return (await standingRights({ env, tenantId, now }, [right])).length > 0
 }

@@ -3,7 +3,7 @@ import { Fault } from '../../core/ground/fault.ts'
 import { EVENT_TYPES } from '../../core/journal/event-types.ts'
 import type { Listener } from '../../core/policy/listener.ts'
 import type { Payload } from '../../core/publishing/payload.ts'
-import { listenerFor, missed, stillLives } from '../../core/publishing/stream.ts'
+import { listenerFor, missed, stillStands } from '../../core/publishing/stream.ts'
 import { createRoute, type HttpContext, router, z } from '../http.ts'
 import { Id } from './words.ts'
 
@@ -54,7 +54,7 @@ stream.openapi(
     const { types, mailboxId, agentId, lastEventId, follow } = c.req.valid('query')
     const last = c.req.header('last-event-id') || lastEventId || null
     const wish = { types: typesIn(types), mailboxId, agentId: agentId ?? null, lastEventId: last }
-    const listener = listenerFor(c.var.ctx, wish)
+    const listener = await listenerFor(c.var.ctx, wish)
     if (c.req.header('upgrade')?.toLowerCase() === 'websocket') return await socket(c, listener, last)
     return new Response(await eventsFor(c, listener, last, follow === 'true'), {
       headers: {
@@ -88,7 +88,8 @@ async function socket(c: HttpContext, listener: Listener, last: string | null): 
   })
   if (!first.done) await object.catchUp(socketId, first.value)
   for await (const page of backlog) await object.catchUp(socketId, page)
-  await object.resume(socketId)
+  if (await stillStands(c.get('ctx'), listener, new Date())) await object.resume(socketId)
+  else await object.leave(listener.right)
   return response
 }
 
@@ -105,13 +106,19 @@ async function eventsFor(c: HttpContext, listener: Listener, last: string | null
   const writer = writable.getWriter()
   const encoder = new TextEncoder()
   const say = (text: string) => writer.write(encoder.encode(text))
+  let isEnded = false
+  const check = async () => {
+    if (await stillStands(ctx, listener, new Date()).catch(() => Date.now() < listener.until)) return true
+    end()
+    return false
+  }
   const pulse = setInterval(async () => {
-    const lives =
-      Date.now() < listener.until && (await stillLives(ctx, listener, new Date()).catch(() => true))
-    if (lives) await say(': still here\n\n').catch(end)
-    else end()
+    if (await check()) await say(': still here\n\n').catch(end)
   }, PULSE_MS)
   writer.closed.catch(() => {}).finally(end)
+  // The stream of the object ends with the right, also while this one is still busy with what was missed.
+  live.closed.catch(() => {}).finally(end)
+  await check()
   tell()
     .catch(() => {})
     .finally(end)
@@ -122,18 +129,26 @@ async function eventsFor(c: HttpContext, listener: Listener, last: string | null
     await say(`retry: ${RETRY_MS}\n\n`)
     for await (const page of pages()) {
       for (const event of page) {
+        if (isOver()) return
         told.add(event.id)
         await say(frame(event))
       }
     }
     if (!isFollowing) return
-    for await (const event of lines(live)) if (!told.delete(event.id)) await say(frame(event))
+    for await (const event of lines(live)) {
+      if (isOver()) return
+      if (!told.delete(event.id)) await say(frame(event))
+    }
   }
   async function* pages() {
     if (!first.done) yield first.value
     yield* backlog
   }
+  function isOver() {
+    return isEnded || Date.now() >= listener.until
+  }
   function end() {
+    isEnded = true
     clearInterval(pulse)
     live.cancel().catch(() => {})
     writer.close().catch(() => {})
