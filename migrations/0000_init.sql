@@ -392,6 +392,22 @@ CREATE TABLE `erasures` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `erasures_by_id` ON `erasures` (`id`);--> statement-breakpoint
 CREATE INDEX `erasures_due` ON `erasures` (`next_at`) WHERE next_at IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `sanctions` (
+	`tenant_id` text NOT NULL,
+	`id` text NOT NULL,
+	`holder` text NOT NULL,
+	`kind` text NOT NULL,
+	`subject` text NOT NULL,
+	`name` text NOT NULL,
+	`reason` text,
+	`weight` integer NOT NULL,
+	`at` integer NOT NULL,
+	`cleared_at` integer,
+	`cleared_by` text,
+	PRIMARY KEY(`holder`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX `sanctions_by_id` ON `sanctions` (`id`);--> statement-breakpoint
 CREATE TABLE `idempotency` (
 	`tenant_id` text NOT NULL,
 	`route` text NOT NULL,

@@ -25,6 +25,19 @@ CREATE TRIGGER `audit_entries_refuse_replace` BEFORE INSERT ON `audit_entries` W
 --> statement-breakpoint
 CREATE TRIGGER `audit_details_refuse_replace` BEFORE INSERT ON `audit_details` WHEN EXISTS (SELECT 1 FROM audit_details WHERE tenant_id = NEW.tenant_id AND entry_id = NEW.entry_id) BEGIN SELECT RAISE(ABORT, 'an audit detail is append-only'); END;
 --> statement-breakpoint
+-- Sanctions. A mailbox that falls below the reputation of 500 or is frozen, and an agent that is suspended or banned, put
+-- their tenant in review, whichever statement changed them. The service's own sender is exempt. One subject counts once.
+CREATE TRIGGER `mailboxes_suspended` AFTER UPDATE OF `reputation` ON `mailboxes` WHEN NEW.reputation < 500 AND OLD.reputation >= 500 AND NEW.tenant_id <> 'tenant_system' BEGIN INSERT INTO sanctions (tenant_id, id, holder, kind, subject, name, reason, weight, at) SELECT NEW.tenant_id, 'san_' || lower(hex(randomblob(16))), NEW.tenant_id, 'mailbox_suspended', NEW.id, NEW.address, NULL, 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE NOT EXISTS (SELECT 1 FROM sanctions x WHERE x.holder = NEW.tenant_id AND x.subject = NEW.id AND x.cleared_at IS NULL); END;
+--> statement-breakpoint
+CREATE TRIGGER `mailboxes_frozen` AFTER UPDATE OF `frozen_at` ON `mailboxes` WHEN NEW.frozen_at IS NOT NULL AND OLD.frozen_at IS NULL AND NEW.tenant_id <> 'tenant_system' BEGIN INSERT INTO sanctions (tenant_id, id, holder, kind, subject, name, reason, weight, at) SELECT NEW.tenant_id, 'san_' || lower(hex(randomblob(16))), NEW.tenant_id, 'mailbox_frozen', NEW.id, NEW.address, NEW.frozen_reason, 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE NOT EXISTS (SELECT 1 FROM sanctions x WHERE x.holder = NEW.tenant_id AND x.subject = NEW.id AND x.cleared_at IS NULL); END;
+--> statement-breakpoint
+CREATE TRIGGER `agents_stopped` AFTER UPDATE OF `status` ON `agents` WHEN NEW.status IN ('suspended', 'banned') AND OLD.status NOT IN ('suspended', 'banned') BEGIN INSERT INTO sanctions (tenant_id, id, holder, kind, subject, name, reason, weight, at) SELECT NEW.tenant_id, 'san_' || lower(hex(randomblob(16))), NEW.tenant_id, 'agent_stopped', NEW.id, NEW.name, NULL, 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE NOT EXISTS (SELECT 1 FROM sanctions x WHERE x.holder = NEW.tenant_id AND x.subject = NEW.id AND x.cleared_at IS NULL); END;
+--> statement-breakpoint
+-- A sanction of a tenant is held by the person who claimed it, too, from the proof of their address on.
+CREATE TRIGGER `sanctions_follow` AFTER INSERT ON `sanctions` WHEN NEW.holder = NEW.tenant_id BEGIN INSERT INTO sanctions (tenant_id, id, holder, kind, subject, name, reason, weight, at) SELECT NEW.tenant_id, NEW.id, o.contact, NEW.kind, NEW.subject, NEW.name, NEW.reason, NEW.weight, NEW.at FROM owners o WHERE o.tenant_id = NEW.tenant_id AND o.claimed_at IS NOT NULL AND o.verified_at IS NOT NULL ON CONFLICT DO NOTHING; END;
+--> statement-breakpoint
+CREATE TRIGGER `owners_proved` AFTER UPDATE OF `verified_at` ON `owners` WHEN NEW.verified_at IS NOT NULL AND OLD.verified_at IS NULL AND NEW.claimed_at IS NOT NULL BEGIN INSERT INTO sanctions (tenant_id, id, holder, kind, subject, name, reason, weight, at) SELECT x.tenant_id, x.id, NEW.contact, x.kind, x.subject, x.name, x.reason, x.weight, x.at FROM sanctions x WHERE x.holder = NEW.tenant_id AND x.cleared_at IS NULL ON CONFLICT DO NOTHING; END;
+--> statement-breakpoint
 -- Spells of agents. A heartbeat within 5 minutes of the last one extends the spell, a later one begins a new spell.
 -- Spells that ended more than 14 days ago are deleted.
 CREATE TRIGGER `agents_begun` AFTER INSERT ON `agents` BEGIN INSERT INTO agent_spells (tenant_id, agent_id, began_at, last_at, beats) VALUES (NEW.tenant_id, NEW.id, NEW.last_heartbeat_at, NEW.last_heartbeat_at, 1) ON CONFLICT DO NOTHING; END;

@@ -48,3 +48,38 @@ export const archives = sqliteTable(
     index('archives_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
   ],
 )
+
+export const SANCTION_KINDS = [
+  'mailbox_suspended',
+  'mailbox_frozen',
+  'agent_stopped',
+  'tenant_frozen',
+  'owner_frozen',
+] as const
+
+/**
+ * What was done to a sender, once for each holder: the tenant, and the address of the person who claimed it, so that it
+ * follows that person into other tenants. Triggers on mailboxes and agents write it, so deleting those removes nothing.
+ * `core/policy/standing.ts` says what follows from it.
+ */
+export const sanctions = sqliteTable(
+  'sanctions',
+  {
+    /** Where it happened. Empty if the operator froze an owner. */
+    tenantId: text().notNull(),
+    id: text().notNull(),
+    holder: text().notNull(),
+    kind: text({ enum: SANCTION_KINDS }).notNull(),
+    /** The id of the mailbox, agent or tenant, or the owner's address. */
+    subject: text().notNull(),
+    /** What people call it. */
+    name: text().notNull(),
+    reason: text(),
+    /** 1 puts the holder in review; 2 in all suspend it. */
+    weight: integer().notNull(),
+    at: time().notNull(),
+    clearedAt: time(),
+    clearedBy: text(),
+  },
+  (t) => [primaryKey({ columns: [t.holder, t.id] }), index('sanctions_by_id').on(t.id)],
+)

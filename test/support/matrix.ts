@@ -304,6 +304,30 @@ export const ENTRIES: Record<string, Entry> = {
     needs: 'operator',
     request: () => ({ path: '/admin/bonds/nobodys/release', body: { reason: 'matrix' } }),
   },
+  'GET /admin/tenants/{id}/sanctions': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/tenants/nobody/sanctions' }),
+  },
+  'POST /admin/tenants/{id}/freeze': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/tenants/nobody/freeze', body: { reason: 'matrix' } }),
+  },
+  'POST /admin/tenants/{id}/clear': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/tenants/nobody/clear' }),
+  },
+  'GET /admin/owners/{id}/sanctions': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/owners/nobody@example.com/sanctions' }),
+  },
+  'POST /admin/owners/{id}/freeze': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/owners/nobody@example.com/freeze', body: { reason: 'matrix' } }),
+  },
+  'POST /admin/owners/{id}/clear': {
+    needs: 'operator',
+    request: () => ({ path: '/admin/owners/nobody@example.com/clear' }),
+  },
   'GET /v1/billing/subscription': { needs: 'read', request: () => ({ path: '/v1/billing/subscription' }) },
   'POST /v1/billing/checkout': {
     needs: 'manage',

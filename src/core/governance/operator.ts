@@ -22,6 +22,7 @@ import { type Actor, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { type AuditRecord, audited } from '../journal/audit.ts'
 import { SUSPENDED_BELOW } from '../policy/plans.ts'
+import { clearSubject } from './sanctions.ts'
 
 // For the operator: these verbs act on all tenants, so they name none.
 
@@ -84,11 +85,17 @@ export async function freeze(env: Env, now: Date, localPart: string, reason: str
   return await changed(env, now, localPart, change, { action: 'mailbox.frozen', detail: { reason } })
 }
 
-/** Lets a mailbox send again. A reputation low enough to suspend it is raised to the lowest value that does not. */
+/**
+ * Lets a mailbox send again, and clears what its tenant and owner hold because of it. A reputation low enough to suspend it is
+ * raised to the lowest value that does not.
+ */
 export async function unfreeze(env: Env, now: Date, localPart: string): Promise<Sender> {
   const reputation = sql<number>`max(${mailboxes.reputation}, ${SUSPENDED_BELOW})`
   const change = { frozenAt: null, frozenReason: null, frozenBy: null, reputation, updatedAt: now }
-  return await changed(env, now, localPart, change, { action: 'mailbox.unfrozen' })
+  const account = await changed(env, now, localPart, change, { action: 'mailbox.unfrozen' })
+  const { tenantId, id } = account.mailbox
+  await clearSubject({ env, now }, tenantId, id)
+  return account
 }
 
 /** Totals over all tenants. This reads every mailbox and every message. */

@@ -55,6 +55,8 @@ export type Facts = {
     ownerContact: string | null
     /** Somebody has claimed the tenant and has not proved their address. */
     isUnproved: boolean
+    /** Suspensions and freezes in force: `weight` 1 is review, from 2 on it is suspended. `why` tells the newest in words. */
+    sanction: { weight: number; why: string } | null
   }
   mailbox: {
     id: string

@@ -1,6 +1,6 @@
 import { requesterMaySend } from './live-key.ts'
 import { isLive } from './live-lease.ts'
-import { IN_STANDING } from './standing.ts'
+import { awaitsReview, IN_STANDING } from './standing.ts'
 import { applies } from './suppressed.ts'
 
 /**
@@ -26,5 +26,6 @@ export const fence = (send: string, contacts: string, domainId: string) => `CASE
     SELECT 1 FROM tenants t JOIN mailboxes m ON m.tenant_id = t.id AND m.id = ${send}.mailbox_id
     LEFT JOIN agents g ON g.tenant_id = t.id AND g.id = ${send}.agent_id
     WHERE t.id = ${send}.tenant_id AND ${IN_STANDING}) THEN 'standing'
+  WHEN ${awaitsReview(send, contacts)} THEN 'in_review'
   WHEN NOT ${requesterMaySend(send)} THEN 'requester_not_allowed'
   END`

@@ -3,7 +3,7 @@ import { type Refusal, RULES } from './rules.ts'
 import type { WindowSnapshot } from './windows.ts'
 
 /** Raised with every change of the rules, so that a stored decision names the rules that made it. */
-export const POLICY_VERSION = 4
+export const POLICY_VERSION = 5
 
 export type AuditEvent = { rule: string; passed: boolean; detail?: string }
 
@@ -50,6 +50,9 @@ function holdReason(facts: Facts): string | null {
   if (others.length === 0) return null
   if (facts.tenant.isUnproved) {
     return 'the person who claimed this agent has not confirmed their address: until then every send is held'
+  }
+  if (facts.tenant.sanction) {
+    return `the account is in review: ${facts.tenant.sanction.why}. A person approves every send until an owner ends the review in the portal`
   }
   if (facts.mailbox.autonomy === 'review') return 'the mailbox is set to review: a person approves every send'
   if (facts.tenant.level === 'supervised' && others.some((contact) => !contact.ours)) {

@@ -1,6 +1,7 @@
 import type { DlpFacts } from '../reading/dlp/facts.ts'
 import type { Facts } from './facts.ts'
 import { SUSPENDED_BELOW } from './plans.ts'
+import { SUSPENDED_FROM } from './standing.ts'
 import { cooldownRefusal, rateRefusal, type Unit, type WindowSnapshot, type WindowUse } from './windows.ts'
 
 /** A mailbox and a contact that each wrote this often within `LOOP_WITHIN_MS` are in a loop. */
@@ -44,6 +45,9 @@ export const RULES: Rule[] = [
       if (tenant.status === 'paused')
         return { reason: 'tenant_paused', detail: 'sending is paused for this tenant' }
       if (tenant.status === 'frozen') return { reason: 'tenant_frozen', detail: 'this tenant is frozen' }
+      if (tenant.sanction && tenant.sanction.weight >= SUSPENDED_FROM) {
+        return { reason: 'tenant_frozen', detail: `this account is suspended: ${tenant.sanction.why}` }
+      }
     },
   },
   {

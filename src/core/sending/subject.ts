@@ -3,6 +3,7 @@ import type { ContentFacts } from '../../schema/sending.ts'
 import type { SystemValues } from '../letters/rendering.ts'
 import type { ContactFacts, Facts, TemplateFacts } from '../policy/facts.ts'
 import { mailboxLimits, planLimits } from '../policy/plans.ts'
+import { sanctionInWords, type Told } from '../policy/standing.ts'
 import type { Limits } from '../policy/windows.ts'
 import { type DlpPolicy, nothingFound } from '../reading/dlp/content.ts'
 import type { Door } from './door.ts'
@@ -68,6 +69,7 @@ export function subjectOf(door: Door, row: FactsRow, about: SettingsRow): Subjec
         plan: about.plan,
         ownerContact: about.owner_contact,
         isUnproved: about.is_unproved === 1,
+        sanction: sanctionFacts(about),
       },
       mailbox: mailboxFacts(about, template),
       template,
@@ -126,6 +128,10 @@ function mailboxFacts(about: SettingsRow, template: TemplateFacts): Facts['mailb
     riskBudget: about.risk_budget,
     riskSignals: about.risk_signals,
   }
+}
+
+function sanctionFacts({ sanction, sanction_weight: weight }: SettingsRow): Facts['tenant']['sanction'] {
+  return sanction === null ? null : { weight, why: sanctionInWords(JSON.parse(sanction) as Told) }
 }
 
 /** The values that rendering will fill in. Judging only checks that they exist, so the link has no token yet. */

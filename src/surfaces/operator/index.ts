@@ -1,5 +1,13 @@
 import type { MiddlewareHandler } from 'hono'
 import { mustBeOperator } from '../../core/governance/operator.ts'
+import {
+  clearOwner,
+  clearTenant,
+  freezeOwner,
+  freezeTenant,
+  listSanctions,
+  type Sanction,
+} from '../../core/governance/sanctions.ts'
 import type { Bond } from '../../core/payments/bonds/bond.ts'
 import { closeBond, listAllBonds } from '../../core/payments/bonds/bonds.ts'
 import {
@@ -39,6 +47,43 @@ const OperatorBond = z
   })
   .openapi('OperatorBond')
 
+const Sanctions = z
+  .object({
+    data: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum([
+          'mailbox_suspended',
+          'mailbox_frozen',
+          'agent_stopped',
+          'tenant_frozen',
+          'owner_frozen',
+        ]),
+        tenant_id: z.string().nullable().openapi({ description: 'Where it happened; null for a person.' }),
+        why: z.string(),
+        at: z.string(),
+        cleared_at: z.string().nullable(),
+        cleared_by: z.string().nullable(),
+      }),
+    ),
+  })
+  .openapi('Sanctions', {
+    description:
+      'One suspension or freeze in force puts an account in review. A second one, or a freeze of the account or its owner, suspends it.',
+  })
+
+/** Who may be suspended as a whole. Both hold what happens to the senders of an account. */
+const HOLDERS = [
+  { path: 'tenants', name: 'a tenant', example: 'tenant_abc123', freeze: freezeTenant, clear: clearTenant },
+  {
+    path: 'owners',
+    name: 'an owner, in all tenants that they have claimed or will claim',
+    example: 'owner@example.com',
+    freeze: freezeOwner,
+    clear: clearOwner,
+  },
+] as const
+
 const common = { tags: ['operator'], security: [{ operator: [] }] }
 const Closing = {
   params: z.object({ id: z.string().min(1).max(100) }),
@@ -58,14 +103,14 @@ const operatorOnly: MiddlewareHandler<App> = async (c, next) => {
   await next()
 }
 
-/** The operator's decisions on the bonds of all tenants. */
+/** The operator's decisions on bonds, tenants and owners. */
 export const operator = surface({
   status: STATUS,
   error: OWN_ERROR,
   body: ({ code, message, details }) => ({ error: code, message, ...details }),
 })
 
-operator.use('/bonds/*', limitBody, operatorOnly)
+for (const path of ['/bonds/*', '/tenants/*', '/owners/*']) operator.use(path, limitBody, operatorOnly)
 
 operator.openapi(
   createRoute({
@@ -128,9 +173,58 @@ operator.openapi(
   },
 )
 
-operator.all('/bonds/*', noSuchRoute)
+for (const { path, name, example, freeze, clear } of HOLDERS) {
+  const params = z.object({ id: z.string().min(1).max(320).openapi({ example }) })
+  operator.openapi(
+    createRoute({
+      ...common,
+      method: 'get',
+      path: `/${path}/{id}/sanctions`,
+      summary: `List the suspensions and freezes of ${name}, newest first`,
+      request: { params },
+      responses: { 200: json(Sanctions) },
+    }),
+    async (c) =>
+      c.json({ data: (await listSanctions(c.env, c.req.valid('param').id.toLowerCase())).map(shown) }, 200),
+  )
+  operator.openapi(
+    createRoute({
+      ...common,
+      method: 'post',
+      path: `/${path}/{id}/freeze`,
+      summary: `Suspend ${name}`,
+      request: { params, ...body(z.object({ reason: z.string().trim().min(1).max(500) })) },
+      responses: { 200: json(Sanctions), 404: refused('No such tenant') },
+    }),
+    async (c) => {
+      const { reason } = c.req.valid('json')
+      return c.json({ data: (await freeze(at(c), c.req.valid('param').id, reason)).map(shown) }, 200)
+    },
+  )
+  operator.openapi(
+    createRoute({
+      ...common,
+      method: 'post',
+      path: `/${path}/{id}/clear`,
+      summary: `End all suspensions, freezes and reviews of ${name}`,
+      request: { params },
+      responses: { 200: json(Sanctions), 404: refused('No such tenant') },
+    }),
+    async (c) => c.json({ data: (await clear(at(c), c.req.valid('param').id)).map(shown) }, 200),
+  )
+}
+
+for (const path of ['/bonds/*', '/tenants/*', '/owners/*']) operator.all(path, noSuchRoute)
 
 const at = (c: HttpContext) => ({ env: c.env, now: c.get('now') })
+
+function shown({ id, kind, tenantId, why, at, clearedAt, clearedBy }: Sanction) {
+  return {
+    ...{ id, kind, tenant_id: tenantId, why, at: at.toISOString() },
+    cleared_at: clearedAt?.toISOString() ?? null,
+    cleared_by: clearedBy,
+  }
+}
 
 function view(bond: Bond): z.infer<typeof OperatorBond> {
   return {

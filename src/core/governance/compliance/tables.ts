@@ -103,6 +103,7 @@ export const RULES: Record<TableName, Rule> = {
   auditEntries: kept(),
   auditDetails: erased(),
   auditHeads: kept(),
+  sanctions: kept(),
   erasures: keptInternal(),
 }
 
@@ -120,6 +121,10 @@ export const RESIDUE = [
   {
     what: 'billing records',
     why: 'Plan, amounts and ids of the payment provider, for as long as accounting law requires.',
+  },
+  {
+    what: 'suspensions and freezes',
+    why: 'They follow the person who claimed the account, by address, so that deleting an account ends none of them.',
   },
   {
     what: 'messages in the mailboxes of others',
