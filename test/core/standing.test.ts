@@ -17,7 +17,7 @@ const sql = async (text: string, ...binds: unknown[]) =>
     .bind(...binds)
     .run()
 
-const freeze = (tenant: Tenant, address: string, reason = 'phishing') =>
+const freeze = (address: string, reason = 'phishing') =>
   operator('POST', `/email/accounts/${address.split('@')[0]}/freeze`, { reason })
 
 let count = 0
@@ -47,7 +47,7 @@ test('a frozen or suspended mailbox puts every other mailbox of the tenant in re
     const before = await mailbox(tenant)
     const sanctioned = await mailbox(tenant)
     expect(await sends(tenant)).toMatchObject({ status: 'queued' })
-    if (how === 'freeze') await freeze(tenant, sanctioned.address)
+    if (how === 'freeze') await freeze(sanctioned.address)
     if (how === 'reputation')
       await sql('UPDATE mailboxes SET reputation = 460 WHERE id = ?', sanctioned.mailboxId)
     if (how === 'agent') {
@@ -81,8 +81,8 @@ test('a frozen or suspended mailbox puts every other mailbox of the tenant in re
 test('the same mailbox counts once; a second one suspends the tenant, and only the operator ends that', async () => {
   const tenant = await newTenant()
   const [one, other] = [await mailbox(tenant), await mailbox(tenant)]
-  await freeze(tenant, one.address)
-  await freeze(tenant, one.address, 'again')
+  await freeze(one.address)
+  await freeze(one.address, 'again')
   await sql('UPDATE mailboxes SET reputation = 100 WHERE id = ?', one.mailboxId)
   expect(await sends(tenant)).toMatchObject({ status: 'pending_approval' })
   await sql('UPDATE mailboxes SET reputation = 499 WHERE id = ?', other.mailboxId)
@@ -108,7 +108,7 @@ test('the same mailbox counts once; a second one suspends the tenant, and only t
 test('an owner ends a review in the portal; no key, approver or viewer does', async () => {
   const tenant = await newTenant()
   const frozen = await mailbox(tenant)
-  await freeze(tenant, frozen.address)
+  await freeze(frozen.address)
   for (const role of ['approver', 'viewer'] as const) {
     const person = await signIn((await newPerson(tenant.id, role)).email)
     expect(await person.post('/portal/review/end')).toMatchObject({ status: 403 })
@@ -122,7 +122,7 @@ test('an owner ends a review in the portal; no key, approver or viewer does', as
   expect(await sends(tenant)).toMatchObject({ status: 'queued' })
   // The frozen mailbox stays frozen, and the next sanction is a new review.
   expect(await sends(tenant, { mailboxId: frozen.mailboxId })).toMatchObject({ reason: 'mailbox_frozen' })
-  await freeze(tenant, (await mailbox(tenant)).address)
+  await freeze((await mailbox(tenant)).address)
   expect(await sends(tenant)).toMatchObject({ status: 'pending_approval' })
 })
 
@@ -130,7 +130,7 @@ test('a sanction follows the person who claimed the tenant, once their address i
   const [first, second, third, stranger] = await Promise.all(Array.from({ length: 4 }, () => newTenant()))
   if (!first || !second || !third || !stranger) throw new Error('there are four tenants')
   await sameOwner(first, second)
-  await freeze(first, (await mailbox(first)).address)
+  await freeze((await mailbox(first)).address)
   expect(await sends(second)).toMatchObject({ status: 'pending_approval' })
   const { requestId } = await sends(second)
   const trace = JSON.stringify((await second.get(`/v1/agent/sends/${requestId}`)).body.trace)
@@ -150,14 +150,14 @@ test('a sanction follows the person who claimed the tenant, once their address i
       .first<{ contact: string }>()
   )?.contact
   await newPerson(second.id, 'owner', { email: contact ?? '' })
-  await freeze(second, (await mailbox(second)).address)
+  await freeze((await mailbox(second)).address)
   expect(await sends(stranger)).toMatchObject({ status: 'queued' })
   expect(await sends(third)).toMatchObject({ status: 'blocked', reason: 'tenant_frozen' })
   const victim = await newTenant()
   const claimed = await newTenant()
   await sameOwner(victim, claimed)
   await sql('UPDATE owners SET verified_at = NULL WHERE tenant_id = ?', claimed.id)
-  await freeze(claimed, claimed.address)
+  await freeze(claimed.address)
   expect(await sends(victim)).toMatchObject({ status: 'queued' })
   // With the proof it becomes theirs.
   await sql('UPDATE owners SET verified_at = ?2 WHERE tenant_id = ?1', claimed.id, Date.now())
@@ -198,7 +198,7 @@ test('a send that was accepted before the review does not leave unless a person 
   const [result] = await requestSends(await doorFor(muted, tenant.key), [welcome('ann@example.com', 'a')])
   const bell = { tenantId: tenant.id, sendId: String(result?.requestId) }
   await renderSend(muted, bell, () => new Date())
-  await freeze(tenant, (await mailbox(tenant)).address)
+  await freeze((await mailbox(tenant)).address)
   await deliverSend(muted, bell, carrierPort(muted), () => new Date())
   const { results } = await env.DB.prepare('SELECT state, reason, burned_key FROM sends WHERE id = ?')
     .bind(bell.sendId)
