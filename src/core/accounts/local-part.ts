@@ -1,20 +1,25 @@
 import { type Env, settings } from '../../env.ts'
-import { type Address, parseAddress } from '../ground/address.ts'
+import { type Address, parseAddress, safeHeaderText } from '../ground/address.ts'
 import { Fault } from '../ground/fault.ts'
 import { newToken } from '../ground/ids.ts'
+import { posesAsService } from '../reading/impersonation.ts'
 
 const LOCAL_PART = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 
-/** Local parts that speak for the domain itself (RFC 2142). No agent may have one. */
-const RESERVED = new Set(
-  'abuse admin administrator billing dns ftp help hostmaster info mailer-daemon marketing news no-reply noc noreply postmaster root sales security ssl-admin support usenet uucp webmaster www'.split(
-    ' ',
-  ),
-)
+/** Whether a local part is reserved: it speaks for the domain itself, or it looks like an address of the service. */
+export const isReserved = (env: Env, localPart: string) =>
+  posesAsService(localPart, 'address', settings(env).mailDomain)
 
-/** Whether a local part is reserved, however its words are separated. */
-export function isReserved(localPart: string): boolean {
-  return RESERVED.has(localPart.replace(/[._]/g, '-')) || RESERVED.has(localPart.replace(/[._-]/g, ''))
+/**
+ * Throws `invalid` for a name that may not be the name of an agent or of a mailbox: it holds characters that no header may hold,
+ * or it poses as the service. Readers see the name as the sender's.
+ */
+export function mustBeOwnName(env: Env, name: string, field: string): void {
+  const unsafe = safeHeaderText(name)
+  if (unsafe !== null) throw new Fault('invalid', `${field} ${unsafe}.`, { field })
+  if (!posesAsService(name, 'name', settings(env).mailDomain)) return
+  const message = `${field} looks like a name of this service, so no agent can have it. Choose another.`
+  throw new Fault('invalid', message, { field })
 }
 
 /**
@@ -32,7 +37,7 @@ export function ownAddress(env: Env, text: string): Address {
   if (!LOCAL_PART.test(local)) {
     throw wrong('must be letters and digits, with single dots, hyphens or underscores between them.')
   }
-  if (isReserved(local)) {
+  if (isReserved(env, local)) {
     throw wrong(`"${local}" is reserved. Choose another.`)
   }
   return { ...address, email: address.contact }
@@ -42,13 +47,14 @@ export function ownAddress(env: Env, text: string): Address {
  * A local part made from an agent's name. It ends in random characters from the second attempt on, and whenever the name
  * alone cannot be used.
  */
-export function suggestLocalPart(name: string, attempt: number): string {
+export function suggestLocalPart(env: Env, name: string, attempt: number): string {
   const plain = name
     .normalize('NFKD')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 40)
-  const base = plain === '' || RESERVED.has(plain) ? `agent-${plain}`.replace(/-$/, '') : plain
+  const candidates = [plain, `agent-${plain}`].filter((each) => plain !== '' && !isReserved(env, each))
+  const base = candidates[0] ?? 'agent'
   return attempt === 0 && base === plain ? base : `${base}-${newToken().slice(0, 6)}`
 }

@@ -1,13 +1,13 @@
 import { and, desc, eq, isNull, lt, notInArray, or, sql } from 'drizzle-orm'
 import { agents, aliases, mailboxes, tenants } from '../../schema/accounts.ts'
 import { sends } from '../../schema/sending.ts'
-import { safeHeaderText } from '../ground/address.ts'
 import { agentOfKey, type Ctx, mailboxesToShow, mustBeAllowed, noSuchMailbox } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { audited } from '../journal/audit.ts'
 import { ACTS, MAILBOX, type MailboxSettings } from '../policy/laxer.ts'
 import { loosened } from '../policy/loosened.ts'
 import { isTerminal, statesWhere } from '../policy/states.ts'
+import { mustBeOwnName } from './local-part.ts'
 import { actNeedsPerson, mayLoosen, settingsNeedPerson, untilWritten } from './loosen.ts'
 import { isAsRead, readTerms } from './terms.ts'
 
@@ -174,8 +174,7 @@ function mustExist([row]: Found[]): Mailbox {
 
 /** Throws unless the tenant has the agent, the caller may name it, and the name is safe in a header field. */
 export async function mustBeSettable(ctx: Ctx, { displayName, agentId }: MailboxChange) {
-  const unsafe = displayName ? safeHeaderText(displayName) : null
-  if (unsafe !== null) throw new Fault('invalid', `displayName ${unsafe}.`, { field: 'displayName' })
+  if (displayName) mustBeOwnName(ctx.env, displayName, 'displayName')
   const own = agentOfKey(ctx)
   if (agentId !== undefined && own !== null && agentId !== own) throw notToGive()
   if (!agentId) return

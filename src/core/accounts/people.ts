@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, isNotNull, ne, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { type OwnerRole, owners, tenants } from '../../schema/accounts.ts'
+import { type OwnerRole, owners } from '../../schema/accounts.ts'
 import { mustBeAddress } from '../ground/address.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
@@ -44,7 +44,8 @@ export async function claimedOwner({ db, tenantId }: Ctx): Promise<Owner> {
 }
 
 /**
- * Adds a person to the tenant and returns the letter that invites them. The first sign-in with a mailed link proves their
+ * Adds a person to the tenant and returns the letter that invites them. It names the owner who invites by their proved address,
+ * and no text that an account chose. The first sign-in with a mailed link proves their
  * address. Throws `conflict` if the person is already in the tenant or the tenant is full, and `invalid` for an address in
  * our own mail domain, because an agent could read its mail.
  */
@@ -85,14 +86,14 @@ export async function addOwner(
       `This person is already in the account, or the account has its ${OWNERS_AT_MOST} people.`,
       { field: 'email' },
     )
-  const [tenant] = await ctx.db
-    .select({ name: tenants.name })
-    .from(tenants)
-    .where(eq(tenants.id, ctx.tenantId))
+  const [host] = await ctx.db
+    .select({ email: owners.email })
+    .from(owners)
+    .where(and(eq(owners.tenantId, ctx.tenantId), eq(owners.id, ownerIdOf(ctx))))
   const letter = {
     to: address.email,
     subject: 'You are invited to Moltpost',
-    text: `You have been given the role "${request.role}" in the account ${plain(tenant?.name ?? '')}. Sign in with this address:
+    text: `${host?.email ?? 'An owner'} invites you to an account with the role "${request.role}". Sign in with this address:
 
 ${publicUrl}/portal
 
@@ -202,5 +203,4 @@ const isNotLast = (ctx: Ctx, id: string) =>
 const lastOwner = () =>
   new Fault('conflict', 'This is the last owner who has signed in. Make somebody else an owner first.')
 
-/** A tenant chooses its own name, so a letter shows it on one line, short and without special characters. */
-const plain = (name: string) => name.replace(/[^\p{L}\p{N} ._-]/gu, '').slice(0, 80)
+const ownerIdOf = ({ actor }: Ctx) => (actor.kind === 'human' ? actor.ownerId : '')

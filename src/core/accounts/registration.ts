@@ -1,6 +1,6 @@
 import { type Env, settings } from '../../env.ts'
 import { agents, claims, keys, mailboxes, owners, tenants } from '../../schema/accounts.ts'
-import { parseAddress, safeHeaderText } from '../ground/address.ts'
+import { parseAddress } from '../ground/address.ts'
 import { type Actor, actorName, type Db, database } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId, newToken } from '../ground/ids.ts'
@@ -10,7 +10,7 @@ import { throttle } from '../limits/throttle.ts'
 import { CLAIM_LINK_MS, claimToken } from './claims/link.ts'
 import { takeAddress } from './given-addresses.ts'
 import { hashSecret, newSecret, shownPrefix } from './keys.ts'
-import { isReserved, suggestLocalPart } from './local-part.ts'
+import { isReserved, mustBeOwnName, suggestLocalPart } from './local-part.ts'
 
 export type Registered = {
   tenantId: string
@@ -40,9 +40,8 @@ export type RegistrationRequest = {
  * many agents registered from the same network.
  */
 export async function register(env: Env, now: Date, request: RegistrationRequest): Promise<Registered> {
-  const unsafe = safeHeaderText(request.name)
-  if (unsafe !== null) throw new Fault('invalid', `name ${unsafe}`, { field: 'name' })
-  const parts = localParts(request)
+  mustBeOwnName(env, request.name, 'name')
+  const parts = localParts(env, request)
   const giveBack = await countRegistration(env, now, request.clientAddress)
   for (const localPart of parts) {
     const registered = await open(env, now, request, localPart)
@@ -202,9 +201,9 @@ async function countRegistration(env: Env, now: Date, address: string | null): P
 }
 
 /** The local parts to try, in this order: the one asked for, or five made from the name. */
-function localParts({ name, localPart }: { name: string; localPart?: string | null }): string[] {
-  if (!localPart) return Array.from({ length: 5 }, (_, attempt) => suggestLocalPart(name, attempt))
-  if (isReserved(localPart)) throw taken(localPart)
+function localParts(env: Env, { name, localPart }: { name: string; localPart?: string | null }): string[] {
+  if (!localPart) return Array.from({ length: 5 }, (_, attempt) => suggestLocalPart(env, name, attempt))
+  if (isReserved(env, localPart)) throw taken(localPart)
   return [localPart]
 }
 

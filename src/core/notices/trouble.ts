@@ -46,9 +46,11 @@ async function aboutWebhook(
   const { host } = new URL(webhook.url)
   return {
     about: id,
-    subject: `A webhook was switched off: ${host}`,
-    text: `${reason === 'gone' ? `${host} answered 410, which means that the endpoint is gone` : `For five days ${host} has answered nothing but failures`}, so events are no longer sent to the webhook
-${id}.
+    subject: 'A webhook was switched off',
+    text: `${reason === 'gone' ? 'An endpoint answered 410, which means that it is gone' : 'For five days an endpoint has answered nothing but failures'}, so events are no longer sent to the webhook
+${id}. Its host, as somebody entered it:
+
+| ${host}
 
 Repair the endpoint, switch the webhook on again, and replay the events it missed. Events are kept for 30 days.
 
@@ -71,8 +73,10 @@ async function aboutDomain(
   const { domain } = found
   return {
     about: id,
-    subject: `No mail can be sent from ${domain}`,
-    text: `${reason === 'taken_over' ? `Another account has proved that it owns ${domain}, and your proof is no longer in DNS` : `DNS records of ${domain} are missing or changed`}, so mail from it is refused, and mail to it is not received.
+    subject: 'No mail can be sent from a domain of yours',
+    text: `${reason === 'taken_over' ? 'Another account has proved that it owns a domain of yours, and your proof is no longer in DNS' : 'DNS records of a domain of yours are missing or changed'}, so mail from it is refused, and mail to it is not received. The domain, as somebody entered it:
+
+| ${domain}
 
 The records that must be there, and what was found:
 

@@ -1,11 +1,11 @@
 import { and, desc, eq, gte, lt, or, sql } from 'drizzle-orm'
 import { type AgentConfig, agents } from '../../../schema/accounts.ts'
-import { safeHeaderText } from '../../ground/address.ts'
 import { agentOfKey, type Ctx, mustBeAllowed, mustHoldSomewhere } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
 import { audited } from '../../journal/audit.ts'
 import { ACTIVE_FOR_MS } from '../../policy/live-lease.ts'
+import { mustBeOwnName } from '../local-part.ts'
 import { actingAgent } from './acting.ts'
 import { type Agent, agentByName, agentOf, hasName } from './agent.ts'
 import { beat, ringForLostLeases } from './heartbeat.ts'
@@ -21,8 +21,7 @@ export async function registerAgent(
   { name, role }: { name: string; role: string | null },
 ): Promise<Agent> {
   mustHoldSomewhere(ctx, 'send')
-  const unsafe = safeHeaderText(name)
-  if (unsafe !== null) throw new Fault('invalid', `agentName ${unsafe}`, { field: 'agentName' })
+  mustBeOwnName(ctx.env, name, 'agentName')
   const own = agentOfKey(ctx)
   const known = await agentByName(ctx, name)
   if (own !== null && known && known.id !== own && known.registeredBy !== own) throw notOwn()
