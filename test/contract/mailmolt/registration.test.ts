@@ -188,7 +188,15 @@ test('if the wanted address is taken or reserved, the agent gets another; every 
   }
   // Names that readers would take for the service's own are refused.
   const posing = 'abuse admin postmaster hostmaster webmaster security noreply no-reply root'.split(' ')
-  posing.push('Mailer Daemon', 'POSTMASTER', ' abuse ', 'No.Reply', 'postmaster!', 'Moltpost', 'M0ltpost Team')
+  posing.push(
+    'Mailer Daemon',
+    'POSTMASTER',
+    ' abuse ',
+    'No.Reply',
+    'postmaster!',
+    'Moltpost',
+    'M0ltpost Team',
+  )
   for (const name of posing)
     expect(await register({ name })).toMatchObject({ status: 422, body: { error: 'invalid', field: 'name' } })
 })
