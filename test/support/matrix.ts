@@ -469,6 +469,10 @@ export const ENTRIES: Record<string, Entry> = {
       body: { label: 'new', mailboxScopes: [{ mailboxId: ids.mailboxId, permissions: ['send'] }] },
     }),
   },
+  'POST /v1/agent/keys/{keyId}/rotate': {
+    needs: 'manage',
+    request: (ids) => ({ path: `/v1/agent/keys/${ids.keyId}/rotate` }),
+  },
   'DELETE /v1/agent/keys/{keyId}': {
     needs: 'manage',
     request: (ids) => ({ path: `/v1/agent/keys/${ids.keyId}` }),

@@ -9,6 +9,7 @@ import {
   isTold,
   keyBy,
   keyInPortal,
+  mustWork,
   sends,
   submits,
 } from './credentials.ts'
@@ -22,6 +23,7 @@ export const attacks: Attack[] = [
     async run(world) {
       const tenant = await world.newTenant()
       const child = await honestKey(world, tenant)
+      await mustWork(sends(world, child))
       await tenant.owner.del(`/v1/agent/keys/${await agentKeyId(tenant)}`)
       return (await sends(world, child)) ? 'the key that it made still sends' : null
     },
@@ -43,6 +45,7 @@ export const attacks: Attack[] = [
     async run(world) {
       const tenant = await world.newTenant()
       const { body } = await tenant.post('/v1/smtp-credentials', { name: 'printer' })
+      await mustWork(submits(world, body))
       await tenant.owner.del(`/v1/agent/keys/${await agentKeyId(tenant)}`)
       return (await submits(world, body)) ? 'the password still sends' : null
     },
@@ -54,6 +57,7 @@ export const attacks: Attack[] = [
       const tenant = await world.newTenant()
       const thief = await honestKey(world, tenant.owner, { permissions: ['read', 'manage'] })
       const { body } = await thief.post('/v1/agent/webhooks', { url: HOOK })
+      await mustWork(isTold(world, tenant, body.id))
       await tenant.owner.del(`/v1/agent/keys/${thief.id}`)
       return (await isTold(world, tenant, body.id)) ? 'the webhook is still told' : null
     },
@@ -112,6 +116,7 @@ export const attacks: Attack[] = [
       const tenant = await world.newTenant()
       const password = (await tenant.post('/v1/smtp-credentials', {})).body
       const webhook = (await tenant.post('/v1/agent/webhooks', { url: HOOK })).body
+      await mustWork(sends(world, tenant))
       world.db().prepare(`UPDATE agents SET status = 'banned' WHERE id = ?`).run(tenant.agentId)
       if (await submits(world, password)) return 'the password still sends'
       return (await isTold(world, tenant, webhook.id)) ? 'the webhook is still told' : null
@@ -125,6 +130,7 @@ export const attacks: Attack[] = [
       const maker = await honestKey(world, tenant)
       const child = await honestKey(world, maker)
       const password = (await maker.post('/v1/smtp-credentials', {})).body
+      await mustWork(submits(world, password))
       await tenant.owner.patch(`/v1/agent/keys/${maker.id}`, { permissions: ['read'] })
       if (await sends(world, child)) return 'its child still sends'
       return (await submits(world, password)) ? 'its password still sends' : null
@@ -150,6 +156,7 @@ export const attacks: Attack[] = [
       const leaver = await colleague(world, tenant)
       const key = await keyInPortal(world, leaver, ['read', 'send', 'manage', 'loosen'])
       const child = await keyBy(world, key)
+      await mustWork(sends(world, key))
       await tenant.person.post(`/portal/people/${leaver.id}/remove`, { end: 'on' })
       if (await sends(world, key)) return 'the key still sends'
       return child && (await sends(world, child)) ? 'its child still sends' : null
@@ -162,6 +169,7 @@ export const attacks: Attack[] = [
       const tenant = await world.newTenant()
       const other = await colleague(world, tenant)
       const key = await keyInPortal(world, other, ['read', 'send', 'manage', 'loosen'])
+      await mustWork(sends(world, key))
       await tenant.person.post(`/portal/people/${other.id}/role`, { role: 'viewer' })
       return (await sends(world, key)) ? 'the key still sends' : null
     },

@@ -1,6 +1,16 @@
 import { sleep } from '../../../test/support/program.ts'
 import type { Attack, Guard } from './attack.ts'
-import { agentKeyId, hasLeft, honestKey, inSeconds, keyBy, sends, submits, welcome } from './credentials.ts'
+import {
+  agentKeyId,
+  hasLeft,
+  honestKey,
+  inSeconds,
+  keyBy,
+  mustWork,
+  sends,
+  submits,
+  welcome,
+} from './credentials.ts'
 import { eventually, type Json, type Tenant, type World } from './world.ts'
 
 const line = 'A8'
@@ -74,10 +84,11 @@ export const attacks: Attack[] = [
     does: 'A key that expires extends itself.',
     async run(world) {
       const tenant = await world.newTenant()
-      const brief = await honestKey(world, tenant, { expiresAt: inSeconds(3) })
+      const brief = await honestKey(world, tenant, { expiresAt: inSeconds(6) })
+      await mustWork(sends(world, brief))
       await brief.patch(`/v1/agent/keys/${brief.id}`, { expiresAt: null })
       await brief.patch(`/v1/agent/keys/${brief.id}`, { expiresAt: inSeconds(86_400) })
-      await sleep(3_200)
+      await sleep(6_200)
       return (await sends(world, brief)) ? 'it goes on' : null
     },
   },

@@ -42,7 +42,7 @@ export async function sends(world: World, { post }: Pick<Caller, 'post'>): Promi
 }
 
 export const welcome = (recipientEmail: string, more: object = {}) => ({
-  ...{ recipientEmail, templateId: 'welcome', payload: { firstName: 'Ann' } },
+  ...{ recipientEmail, templateId: 'welcome', dedupeKey: recipientEmail, payload: { firstName: 'Ann' } },
   ...more,
 })
 
@@ -62,6 +62,11 @@ export async function submits(
     },
   })
   return await hasLeft(world, to)
+}
+
+/** For what must work before it is ended: otherwise the attack would prove nothing. */
+export async function mustWork(worked: Promise<boolean>) {
+  if (!(await worked)) throw new Error('it did not even work before')
 }
 
 /** A public address where nobody answers. */
