@@ -1,5 +1,6 @@
 import { HUMANIZER_STYLES } from '../../core/letters/humanizer/style.ts'
 import { z } from '../http.ts'
+import { strictly } from '../unknown-fields.ts'
 import { LeaseHolder } from './send-schemas.ts'
 import { SendRow } from './sends.ts'
 import { Id, Payload, Stamp } from './words.ts'
@@ -19,8 +20,7 @@ const Wording = {
   humanizeStyle: z.enum(HUMANIZER_STYLES).optional(),
 }
 
-/** One item of a batch. Each is checked alone, so that an invalid item does not stop the others. */
-export const Item = z.object({
+const ItemFields = z.object({
   recipientEmail: z.string().min(1).max(320),
   dedupeKey: z.string().max(500),
   payload: Payload.optional(),
@@ -29,6 +29,9 @@ export const Item = z.object({
   scheduledAt: Stamp.optional(),
   ...Wording,
 })
+
+/** One item of a batch. Each is checked alone, so that an invalid item does not stop the others. */
+export const Item = strictly(ItemFields, { refused: 'near misses' })
 
 export const BatchBody = z
   .object({
