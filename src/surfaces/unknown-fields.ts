@@ -119,6 +119,8 @@ export function nearest(name: string, known: string[]): string | null {
     SYNONYMS.some(([field, synonym]) => field.test(plain(each)) && synonym.test(word)),
   )
   if (meant !== undefined) return meant
+  const longer = known.find((each) => word.length > 3 && plain(each).startsWith(word))
+  if (longer !== undefined) return longer
   const [best] = known
     .map((each) => ({ each, distance: distanceOf(word, plain(each)) }))
     .filter(({ each, distance }) => distance <= Math.max(1, Math.floor(plain(each).length / 3)))

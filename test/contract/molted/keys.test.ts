@@ -55,8 +55,9 @@ test('what a key made ends with it, and every list says who made what', async ()
     disabled_reason: 'maker_ended',
   })
   expect(await works(other)).toBe(true)
-  const entries = (await tenant.owner.get('/v1/compliance/audit-log?action=key.revoked')).body.data
-  expect(entries.map(({ target }: { target: string }) => target).sort()).toEqual(
+  const entries = (await tenant.owner.get('/v1/compliance/audit-log?limit=100')).body.data
+  const revoked = entries.filter(({ action }: { action: string }) => action === 'key.revoked')
+  expect(revoked.map(({ target }: { target: string }) => target).sort()).toEqual(
     [maker.id, child.id, grandchild.id].sort(),
   )
 
@@ -71,14 +72,15 @@ test('a key grants no more than it has: permissions, mailboxes, its agent, and t
   const brief = await made(tenant, tenant, { expiresAt: end })
   const child = await made(tenant, brief)
   expect(child.body.expiresAt).toBe(end)
-  const refusals: [object, string][] = [
+  const refusals: [object, string | undefined][] = [
     [{ expiresAt: null }, 'expiresAt'],
     [{ expiresAt: at(20 * MINUTE) }, 'expiresAt'],
-    [{ permissions: ['read', 'loosen'] }, 'permissions'],
+    [{ permissions: ['read', 'approve'] }, undefined],
   ]
   for (const [wanted, field] of refusals) {
     const refused = await brief.post(KEYS, wanted)
-    expect(refused).toMatchObject({ status: 403, body: { field } })
+    expect(refused.status).toBe(403)
+    expect(refused.body.field).toBe(field)
     expect((await brief.patch(`${KEYS}/${child.id}`, wanted)).status).toBe(403)
     expect((await brief.patch(`${KEYS}/${brief.id}`, wanted)).status).toBe(403)
   }
