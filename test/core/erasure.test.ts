@@ -112,7 +112,7 @@ test('a deletion stops keys at once, survives a crash at any point, and leaves o
   const left = await dumpTenant(tenant.id)
   const kept = [...left].filter(([, rows]) => rows.length > 0).map(([name]) => name)
   expect(kept.sort()).toEqual([
-    ...['audit_entries', 'audit_heads', 'bonds', 'erasures', 'given_addresses', 'subscriptions'],
+    ...['audit_entries', 'audit_heads', 'bonds', 'erasures', 'given_addresses', 'sanctions', 'subscriptions'],
   ])
   for (const name of ['audit_entries', 'audit_heads', 'erasures'])
     expect(JSON.stringify(left.get(name))).not.toContain(canary)

@@ -12,12 +12,12 @@ const holders = (tenant: string) => `(SELECT ${tenant} UNION ALL SELECT o.contac
   WHERE o.tenant_id = ${tenant} AND o.claimed_at IS NOT NULL AND o.verified_at IS NOT NULL)`
 
 /** SQL: the sanctions in force for this tenant, each once: a relation with the columns of the table. */
-export const sanctionsOf = (tenant: string) => `(SELECT x.* FROM sanctions x
-  WHERE x.holder IN ${holders(tenant)} AND x.cleared_at IS NULL GROUP BY x.id)`
+export const sanctionsOf = (tenant: string) => `(SELECT held.* FROM sanctions held
+  WHERE held.holder IN ${holders(tenant)} AND held.cleared_at IS NULL GROUP BY held.id)`
 
 /** SQL: the weight of the sanctions in force for this tenant. From 1 on it is in review, from 2 on it is suspended. */
 export const sanctionWeight = (tenant: string) =>
-  `(SELECT coalesce(sum(w.weight), 0) FROM ${sanctionsOf(tenant)} w)`
+  `(SELECT coalesce(sum(x.weight), 0) FROM ${sanctionsOf(tenant)} x)`
 
 /**
  * SQL: the tenant `t`, its mailbox `m` and its agent `g` are in standing, so that they may send. `g` comes from a LEFT JOIN:

@@ -110,8 +110,8 @@ export const SETTINGS = statement<SettingsRow>(`
         AND p.updated_at > :now - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
     (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
       AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact, ${isUnproved('t.id')} AS is_unproved,
-    ${sanctionWeight('t.id')} AS sanction_weight, (SELECT json_object('kind', w.kind, 'reason', w.reason, 'at', w.at,
-      'name', iif(w.tenant_id = t.id, w.name, NULL)) FROM ${sanctionsOf('t.id')} w ORDER BY w.at DESC LIMIT 1) AS sanction,
+    ${sanctionWeight('t.id')} AS sanction_weight, (SELECT json_object('kind', x.kind, 'reason', x.reason, 'at', x.at,
+      'name', iif(x.tenant_id = t.id, x.name, NULL)) FROM ${sanctionsOf('t.id')} x ORDER BY x.at DESC LIMIT 1) AS sanction,
     t.dlp_mode, t.dlp_disabled, (SELECT json_group_array(json_object('id', k.id, 'probe', k.probe,
       'length', k.length, 'hash', k.hash)) FROM canaries k WHERE k.tenant_id = t.id) AS canaries,
     p.id AS template_id, p.type AS template_type, v.version, v.subject, v.html, v.text

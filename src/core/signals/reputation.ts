@@ -87,7 +87,6 @@ const COUNTING = `
     SELECT w.* FROM ranked w
     WHERE w.delta <> 0 AND w.nth = 1
       AND NOT EXISTS (SELECT 1 FROM owners o WHERE o.tenant_id = w.tenant_id AND o.contact = w.contact)
-      AND (w.reader IS NULL OR w.reader NOT IN ${tenantsOfOwner('w.tenant_id')})
       AND NOT EXISTS (SELECT 1 FROM send_recipients p WHERE p.tenant_id = w.tenant_id AND p.contact = w.contact
         AND (p.signals & (w.bit << ${COUNTED})) <> 0 AND p.updated_at > :now - ${ONCE_WITHIN_MS})
       AND CASE
