@@ -61,7 +61,9 @@ export const requesterMaySend = (send: string) => `(${send}.key_id IS NULL
     AND (asked.agent_id IS NULL OR EXISTS (SELECT 1 FROM mailboxes box
       WHERE box.tenant_id = ${send}.tenant_id AND box.id = ${send}.mailbox_id AND ${isReached('box', 'asked')})))
   OR EXISTS (SELECT 1 FROM smtp_credentials asked WHERE asked.tenant_id = ${send}.tenant_id AND asked.id = ${send}.key_id
-    AND asked.mailbox_id = ${send}.mailbox_id AND ${isLiveCredential('asked')}))`
+    AND asked.mailbox_id = ${send}.mailbox_id AND ${isLiveCredential('asked')}
+    AND EXISTS (SELECT 1 FROM mailboxes box WHERE box.tenant_id = ${send}.tenant_id AND box.id = ${send}.mailbox_id
+      AND box.agent_id IS asked.agent_id)))`
 
 /** SQL: when the key that asked for the send in the row `send` expires, or that made its SMTP credential; NULL if never. */
 export const requesterExpiresAt = (send: string) => `(SELECT asked.expires_at FROM keys asked
