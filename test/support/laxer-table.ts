@@ -31,8 +31,14 @@ function laxerTable(): string {
       act === 'giveLoosen' ? 'an owner' : WHO,
     ]),
   ]
-  const lines = [['setting', 'laxer', 'who may'], ['---', '---', '---'], ...rows]
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  return aligned([['setting', 'laxer', 'who may'], ...rows])
+}
+
+function aligned([head = [], ...rows]: string[][]): string {
+  const widths = head.map((_, nth) => Math.max(...[head, ...rows].map((cells) => cells[nth]?.length ?? 0)))
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell, nth) => cell.padEnd(widths[nth] ?? 0)).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
 if (pathToFileURL(argv[1] ?? '').href === import.meta.url) await writeFile(PAGE, await securityPage())
