@@ -491,6 +491,8 @@ CREATE TABLE `template_versions` (
 	`status` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`published_at` integer,
+	`maker_key_id` text,
+	`submitter_key_id` text,
 	PRIMARY KEY(`tenant_id`, `template_id`, `version`)
 );
 --> statement-breakpoint

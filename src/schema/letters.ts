@@ -36,6 +36,9 @@ export const templateVersions = sqliteTable(
     status: text({ enum: ['draft', 'pending_approval', 'published', 'rejected', 'archived'] }).notNull(),
     createdAt: time().notNull(),
     publishedAt: time(),
+    /** The keys that wrote it and asked for its approval. Null if a person did. They cannot approve it. */
+    makerKeyId: text(),
+    submitterKeyId: text(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.templateId, t.version] })],
 )

@@ -206,7 +206,8 @@ test.for(Object.entries(TRIED))("an agent's key cannot loosen by the act %s", as
 test('a laxer mailbox becomes the default one only by its owner, a stricter one by any key that manages', async () => {
   const tenant = await newTenant({ mailbox: { hourly_limit: 10 } })
   const settings = '/v1/agent/config/settings'
-  const { body: lax } = await tenant.owner.post('/v1/agent/mailboxes', { address: address() })
+  const { agentId } = tenant
+  const { body: lax } = await tenant.owner.post('/v1/agent/mailboxes', { address: address(), agentId })
   const refused = await tenant.patch(settings, { defaultMailboxId: lax.id })
   expect(refused.body).toMatchObject({
     error: 'human_decision_required',

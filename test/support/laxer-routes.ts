@@ -147,6 +147,7 @@ export const CHANGES: Record<string, Change> = {
   'PATCH /v1/agent/keys/{keyId}': { act: ['giveLoosen'], fields: KEY_FIELDS },
   'POST /v1/agent/keys/{keyId}/rotate': { act: GRANT },
   'DELETE /v1/agent/keys/{keyId}': { act: ENDS },
+  'POST /v1/agent/keys/{keyId}/rotate': { act: 'the new key holds what the old one held' },
   'POST /v1/smtp-credentials': { act: GRANT, fields: only(NAMES, 'name') },
   'DELETE /v1/smtp-credentials/{id}': { act: ENDS },
 
@@ -247,6 +248,12 @@ export const CHANGES: Record<string, Change> = {
     ['freeze', 'unfreeze'].map((act) => [
       `POST /admin/email/accounts/{agent_id}/${act}`,
       act === 'freeze' ? { fields: only(OPERATOR, 'reason') } : { act: OPERATOR },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['tenants', 'owners'].flatMap((of) => [
+      [`POST /admin/${of}/{id}/freeze`, { fields: only(OPERATOR, 'reason') }],
+      [`POST /admin/${of}/{id}/clear`, { act: OPERATOR }],
     ]),
   ),
   'POST /admin/bonds/{id}/capture': { fields: only(OPERATOR, 'reason') },

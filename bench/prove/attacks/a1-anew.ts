@@ -120,12 +120,35 @@ export const anew: Attack[] = [
     line: 'A1',
     does: 'A key without "loosen" makes a laxer mailbox the default one.',
     async run(world) {
-      const { owner, mailboxId, patch } = await world.newTenant()
-      const { id } = (await owner.post('/v1/agent/mailboxes', { address: `lax-${world.unique()}` })).body
+      const { owner, mailboxId, patch, agentId } = await world.newTenant()
+      const { id } = (await owner.post('/v1/agent/mailboxes', { address: `lax-${world.unique()}`, agentId }))
+        .body
       await owner.patch(pathOf(mailboxId), { autonomyLevel: 1 })
       await patch('/v1/agent/config/settings', { defaultMailboxId: id })
       const { body } = await owner.get('/v1/agent/config/settings')
       return body.defaultMailboxId === mailboxId ? null : 'the default mailbox is another'
+    },
+  },
+  {
+    line: 'A1',
+    does: 'A key that may approve publishes the template that it wrote, itself and by a key that it made.',
+    async run(world) {
+      const { owner } = await world.newTenant()
+      const permissions = ['read', 'send', 'manage', 'approve']
+      const key = world.asKey((await owner.post('/v1/agent/keys', { permissions })).body.rawKey)
+      const made = world.asKey((await key.post('/v1/agent/keys', { permissions })).body.rawKey)
+      const template = { slug: 'legal', name: 'Legal', type: 'transactional', approvalRequired: true }
+      const content = { subject: 'Hello', text: 'Hello' }
+      await owner.post('/v1/templates', template)
+      await key.post('/v1/templates/legal/versions', { subjectTemplate: 'Hi', textTemplate: 'Hi' })
+      await made.post('/v1/templates/legal/versions/1/publish')
+      const own = await made.post('/v1/templates', { ...template, slug: 'own', content, autoPublish: true })
+      const { id } = (await owner.get('/v1/templates/legal')).body
+      for (const one of [key, made])
+        for (const version of [`${id}:1`, `${own.body.id}:1`])
+          await one.patch(`/v1/templates/approvals/${version}`, { decision: 'approved' })
+      const rows = await Promise.all(['legal', 'own'].map((slug) => owner.get(`/v1/templates/${slug}`)))
+      return rows.every(({ body }) => body.publishedVersion === null) ? null : 'a version is published'
     },
   },
   {
@@ -185,7 +208,14 @@ export const guardsOfAnew: Guard[] = [
     line: 'A1',
     what: 'the rule that nobody approves what they asked for',
     file: 'core/sending/approvals.ts',
-    from: 'actor.keyId === send.keyId ||',
+    from: 'const isOfLine = lines.some(',
+    to: 'const isOfLine = lines.slice(0, 0).some(',
+  },
+  {
+    line: 'A1',
+    what: 'the rule that nobody approves the template that they wrote',
+    file: 'core/letters/templates/publish.ts',
+    from: 'await mustNotBeAuthor(ctx, standing)',
     to: '',
   },
 ]

@@ -1,6 +1,7 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import { templates, templateVersions } from '../../../schema/letters.ts'
-import { type Ctx, mustBeAllowed, one } from '../../ground/ctx.ts'
+import { lineOf } from '../../accounts/descent.ts'
+import { type Ctx, keyIdOf, mustBeAllowed, one } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { audited } from '../../journal/audit.ts'
 import { lintTemplate } from '../lint.ts'
@@ -36,8 +37,24 @@ export async function decideVersion(
     const message = `Version ${version} is ${standing.status}; only a version in pending_approval can be decided.`
     throw new Fault('already_decided', message, { status: standing.status })
   }
-  if (approve) return await goLive(ctx, template, version, 'pending_approval')
+  if (approve) {
+    await mustNotBeAuthor(ctx, standing)
+    return await goLive(ctx, template, version, 'pending_approval')
+  }
   return await mark(ctx, template, version, 'pending_approval', 'rejected')
+}
+
+/** Throws for a key that wrote the version or asked for its approval, and for every key of the same line. */
+async function mustNotBeAuthor(ctx: Ctx, { makerKeyId, submitterKeyId }: TemplateVersion) {
+  const { actor } = ctx
+  if (actor.kind !== 'key') return
+  const authors = [makerKeyId, submitterKeyId].filter((id) => id !== null)
+  const [own, ...lines] = await Promise.all([actor.keyId, ...authors].map((id) => lineOf(ctx, id)))
+  if (!lines.some((line) => line.length > 0 && line.at(-1) === own?.at(-1))) return
+  throw new Fault(
+    'human_decision_required',
+    'A key cannot approve a version that it wrote or submitted, nor one of a key of its own line. A person must decide.',
+  )
 }
 
 async function goLive(
@@ -102,7 +119,7 @@ async function mark(
   const [[changed]] = await ctx.db.batch([
     ctx.db
       .update(templateVersions)
-      .set({ status })
+      .set({ status, ...(status === 'pending_approval' ? { submitterKeyId: keyIdOf(ctx.actor) } : {}) })
       .where(
         and(
           isVersionOf(ctx, template),

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { type TemplateVariable, templates, templateVersions } from '../../../schema/letters.ts'
 import { mayLoosen, untilWritten } from '../../accounts/loosen.ts'
-import { type Ctx, mustBeAllowed, one } from '../../ground/ctx.ts'
+import { type Ctx, keyIdOf, mustBeAllowed, one } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
 import { rowWhere } from '../../ground/sql.ts'
@@ -194,11 +194,13 @@ function insertVersion(
   const newest = sql`SELECT max(v.version) FROM template_versions v
     WHERE v.tenant_id = ${templates.tenantId} AND v.template_id = ${templates.id}`
   const publishedAt = status === 'published' ? ctx.now.getTime() : null
+  const maker = keyIdOf(ctx.actor)
   return ctx.db
     .insert(templateVersions)
     .select(
       sql`SELECT ${templates.tenantId}, ${templates.id}, coalesce((${newest}), 0) + 1, ${subject}, ${html}, ${text},
-          ${JSON.stringify(variables)}, ${status}, ${ctx.now.getTime()}, ${publishedAt}
+          ${JSON.stringify(variables)}, ${status}, ${ctx.now.getTime()}, ${publishedAt},
+          ${maker}, ${status === 'pending_approval' ? maker : null}
         FROM ${templates} WHERE ${templates.tenantId} = ${ctx.tenantId} AND ${templates.id} = ${templateId}`,
     )
     .returning()
