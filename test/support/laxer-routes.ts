@@ -145,7 +145,6 @@ export const CHANGES: Record<string, Change> = {
   'POST /v1/templates/{idOrSlug}/lint': { fields: all(READS, 'version') },
   'POST /v1/agent/keys': { act: ['giveLoosen'], fields: { ...KEY_FIELDS, agentId: GRANT } },
   'PATCH /v1/agent/keys/{keyId}': { act: ['giveLoosen'], fields: KEY_FIELDS },
-  'POST /v1/agent/keys/{keyId}/rotate': { act: GRANT },
   'DELETE /v1/agent/keys/{keyId}': { act: ENDS },
   'POST /v1/agent/keys/{keyId}/rotate': { act: 'the new key holds what the old one held' },
   'POST /v1/smtp-credentials': { act: GRANT, fields: only(NAMES, 'name') },
