@@ -1,7 +1,7 @@
 import { connect } from './client.ts'
 import { consensus } from './consensus.ts'
 import { heartbeat, rememberAgent } from './heartbeat.ts'
-import { jsonObject, textAt } from './json.ts'
+import { given, jsonObject, textAt } from './json.ts'
 import { leases } from './leases.ts'
 import { show } from './output.ts'
 import { example, type Group, listing, part, type Root } from './root.ts'
@@ -24,14 +24,14 @@ function register(agents: Group) {
     .command('register')
     .description('Register an agent. If the tenant has an agent with this name, that agent is updated.')
     .requiredOption('--agent-name <name>', 'name of the agent, unique in the tenant')
-    .option('--agent-role <role>', 'what the agent does, such as outbound, inbound or classifier', 'general')
+    .option('--agent-role <role>', 'what the agent does, such as outbound, inbound or classifier')
     .addHelpText(
       'after',
       example('molted agents register --agent-name "outreach-agent" --agent-role outbound'),
     )
     .action(async ({ agentName, agentRole }, command) => {
       const api = await connect(command)
-      const answer = await api.post('/v1/agent/register', { agentName, agentRole })
+      const answer = await api.post('/v1/agent/register', given({ agentName, agentRole }))
       const id = textAt(answer, 'id')
       if (id !== null) await rememberAgent(api, id)
       show(command, answer)
@@ -67,8 +67,8 @@ function updateConfig(agents: Group) {
   agents
     .command('update-config')
     .description(
-      'Replace all settings of an agent: humanizer_enabled, humanizer_style and humanizer_provider. ' +
-        'Settings that are left out are removed.',
+      'Change settings of an agent: humanizer_enabled, humanizer_style and humanizer_provider. ' +
+        'Settings that are left out stay as they are.',
     )
     .argument('<AGENT_ID>', 'id of the agent')
     .requiredOption('--config <json>', 'the settings, as a JSON object', jsonObject)

@@ -1,6 +1,6 @@
 import { connect } from './client.ts'
-import { misuse } from './failure.ts'
-import { given, isObject, type Json, type JsonObject, jsonArray } from './json.ts'
+import { Failure, misuse } from './failure.ts'
+import { given, isObject, type Json, type JsonObject, jsonArray, textAt } from './json.ts'
 import { show } from './output.ts'
 import { example, type Globals, type Group } from './root.ts'
 
@@ -21,7 +21,7 @@ function batch(send: Group) {
     .description('Send one template to many recipients. The policy judges each send separately.')
     .addHelpText(
       'after',
-      `\nNothing is sent twice under one dedupeKey. If a list was sent only in part, run the same command again.\n${example(
+      `\nNothing is sent twice under one dedupeKey. If a list was sent only in part, run the same command again. The exit code is 1 if a recipient\ncould not be processed; a send that the policy refused is no error.\n${example(
         `molted send batch --template campaign-march --recipients \\\n  '[{"email": "alice@example.com", "dedupeKey": "march-alice", "payload": {"name": "Alice"}}]'`,
         'cat recipients.json | molted send batch --template campaign-march --stdin',
       )}`,
@@ -116,6 +116,13 @@ async function inCalls<Item extends Json>(
       process.stderr.write(`${bar(Math.min(answers.length * AT_ONCE, items.length), items.length)}\n`)
     if (answers.length > 0) show(command, joined(answers))
   }
+  const errors = answers.reduce<number>((sum, answer) => sum + errorsIn(answer), 0)
+  if (errors > 0) throw new Failure(1, `${errors} of ${items.length} recipients could not be processed`)
+}
+
+function errorsIn(answer: Json): number {
+  const results = isObject(answer) && Array.isArray(answer.results) ? answer.results : []
+  return results.filter((result) => textAt(result, 'status') === 'error').length
 }
 
 function bar(done: number, total: number): string {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Api, connect } from './client.ts'
 import { readCredentials, writeCredentials } from './credentials.ts'
 import { Failure, misuse } from './failure.ts'
-import { given, type Json, number } from './json.ts'
+import { given, isObject, type Json, number, textAt } from './json.ts'
 import { isForReading, show } from './output.ts'
 import { example, type Group } from './root.ts'
 
@@ -13,7 +13,10 @@ export function heartbeat(agents: Group) {
   agents
     .command('heartbeat')
     .description('Tell the API that an agent is running. An agent needs a heartbeat every 5 minutes.')
-    .option('--agent-id <id>', 'id of the agent (default: the agent of the key, or the one registered last)')
+    .option(
+      '--agent-id <id>',
+      'id of the agent (default: that of the key, else the one registered last from here, else the only one)',
+    )
     .option('--agent-name <name>', 'name of the agent, instead of its id')
     .option('--watch', 'keep sending heartbeats until interrupted')
     .option('--every <seconds>', 'with --watch: seconds between heartbeats', number, BEAT_EVERY_SECONDS)
@@ -38,13 +41,18 @@ export async function rememberAgent({ address, tenantId }: Api, agentId: string)
   await writeCredentials(stored)
 }
 
-/** The agent of the key, or else the one registered last from this machine. */
-async function ownAgent({ agentId, address, tenantId }: Api): Promise<string> {
+/** The agent of the key, or else the one registered last from this machine, or else the only one of the tenant. */
+async function ownAgent({ agentId, address, tenantId, get }: Api): Promise<string> {
   const { agents } = await readCredentials()
   const own = agentId ?? agents.get(`${address} ${tenantId}`)
   if (own !== undefined) return own
+  const answer = await get('/v1/agent/agents', { limit: 20 })
+  const known = isObject(answer) && Array.isArray(answer.items) ? answer.items : []
+  const [only, ...others] = known.flatMap((agent) => textAt(agent, 'id') ?? [])
+  if (only !== undefined && others.length === 0) return only
+  const names = known.map((agent) => `${textAt(agent, 'agentName')} (${textAt(agent, 'id')})`).join(', ')
   throw misuse(
-    'this key belongs to the tenant, not to an agent, and no agent was registered from this machine',
+    `this key belongs to the tenant, not to an agent, and the tenant has ${only === undefined ? 'no agent' : `several: ${names}`}`,
     'Register one with: molted agents register --agent-name NAME\nor name it: --agent-id or --agent-name',
   )
 }

@@ -131,6 +131,23 @@ test('every command of the coordination guide answers in the published shape', a
   const nobody = await as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY }).run('molted agents heartbeat')
   expect(nobody).toMatchObject({ code: 2, stdout: '' })
   expect(nobody.stderr).toContain('--agent-id or --agent-name')
+  expect(nobody.stderr).toContain('outreach-agent')
+})
+
+test('agents heartbeat with a key of the tenant takes the only agent that there is', async () => {
+  const told: unknown[] = []
+  const address = await listen(async (request, response) => {
+    if (request.url === '/v1/agent/whoami') return answer(response, 200, { ...WHOAMI, agentId: null })
+    if (request.url?.startsWith('/v1/agent/agents'))
+      return answer(response, 200, { items: [{ id: 'agent_only', agentName: 'only' }], nextCursor: null })
+    let body = ''
+    for await (const part of request) body += part
+    told.push(JSON.parse(body))
+    answer(response, 200, { ok: true })
+  })
+  const { ask } = as(await freshHome(), { MOLTED_API_KEY: DEMO_KEY, MOLTED_API_URL: address })
+  expect(await ask('molted agents heartbeat')).toEqual({ ok: true })
+  expect(told).toEqual([{ agentId: 'agent_only' }])
 })
 
 test('agents heartbeat --watch goes on after temporary failures, until it is interrupted', async () => {
@@ -459,6 +476,12 @@ test('a list of recipients, from the command line or from stdin, is sent and sim
   )
   expect(again).toMatchObject({ blocked: 2, duplicates: 1 })
   expect(again.results[0]).toMatchObject({ requestId: sent.results[0].requestId, reason: 'duplicate' })
+
+  const errored = await run(
+    `molted send batch --template campaign-march --recipients '[{"email": "nobody", "dedupeKey": "x", "payload": {}}]'`,
+  )
+  expect(errored).toMatchObject({ code: 1, stderr: expect.stringContaining('1 of 1 recipients') })
+  expect(JSON.parse(errored.stdout).results).toMatchObject([{ status: 'error' }])
 
   const simulate = 'molted send simulate-batch --template campaign-march --recipients'
   const published = await ask(`${simulate} '["carol@example.com", "bob@example.com"]'`)

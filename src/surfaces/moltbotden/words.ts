@@ -46,7 +46,7 @@ export function errorBody({ code, message, retryAfter, details = {}, issues }: T
 /** The errors of every route, for its `responses`. */
 export const ERRORS = { default: json(ErrorView, 'An error') }
 
-/** The rate-limit headers of every answer to an authenticated caller. */
+/** The rate-limit headers of every answer. */
 export const RATE_HEADERS = {
   'X-RateLimit-Limit': { schema: { type: 'integer' as const }, description: 'Sends in the binding window.' },
   'X-RateLimit-Remaining': { schema: { type: 'integer' as const } },
