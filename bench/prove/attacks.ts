@@ -64,7 +64,9 @@ async function attackAll(chosen: Attack[], root?: string): Promise<Outcome[]> {
   return outcomes
 }
 
-const isSuccess = (gained: string | null) => gained !== null && !gained.startsWith('it broke off')
+function isSuccess(gained: string | null): boolean {
+  return gained !== null && !gained.startsWith('it broke off')
+}
 
 async function proveGuards(guards: Guard[]) {
   const idle: string[] = []

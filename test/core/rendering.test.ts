@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { misplacedIn } from '../../src/core/letters/contexts.ts'
 import { lintTemplate } from '../../src/core/letters/lint.ts'
+import { outputsIn } from '../../src/core/letters/outputs.ts'
+import { samplePayload } from '../../src/core/letters/preview.ts'
 import {
   compileTemplate,
   missingVariables,
   type Payload,
   renderTemplate,
+  unfitVariables,
   variablesIn,
 } from '../../src/core/letters/rendering.ts'
 
@@ -211,4 +215,178 @@ test('lint reports the published codes, each once and for the right part', () =>
     lintTemplate({ ...clean, html })
   }
   expect(performance.now() - start).toBeLessThan(3_000)
+})
+
+const EVIL = [
+  'javascript:alert(1)',
+  'JaVaScRiPt:alert(1)',
+  ' javascript:alert(1)',
+  '\u0001javascript:alert(1)',
+  'java\tscript:alert(1)',
+  'java\nscript:alert(1)',
+  'javascript&colon;alert(1)',
+  'java&Tab;script:alert(1)',
+  'data:text/html,<script>alert(1)</script>',
+  'vbscript:x',
+  'file:///etc/passwd',
+  'blob:https://example.com/x',
+  '//evil.example',
+  'evil.example/path',
+  'http:evil.example',
+  'https:\\\\evil.example',
+  'ftp://evil.example',
+]
+const FINE = ['https://example.com/?a=1&b="2"', 'http://example.com', 'mailto:a@example.com', 'tel:+4912', '']
+
+test('a variable in a URL takes http, https, mailto and tel only, unless the template fixes how the URL begins', () => {
+  const places = [
+    '<a href="{{ v }}">x</a>',
+    "<a href='{{ v }}'>x</a>",
+    '<a href = "\n {{ v }}/more">x</a>',
+    '<a title="x" HREF="{{ v }}">x</a>',
+    '<img src="{{ v }}">',
+    '<img srcset="https://example.com/a 1x, {{ v }} 2x">',
+    '<form action="{{ v }}"><button formaction="{{ v }}">x</button></form>',
+    '<svg><a xlink:href="{{ v }}">x</a></svg>',
+    '<td background="{{ v }}">x</td>',
+    '<body poster="{{ v }}" unknown="{{ v }}">x</body>',
+    '{% if true %}<a href="{{ v }}">x</a>{% endif %}',
+    '{% for each in list %}<a href="{{ each }}">x</a>{% endfor %}',
+    '{% capture c %}{{ v | raw }}{% endcapture %}<a href="{{ c | strip }}">x</a>',
+    '<a href="{% echo v %}">x</a>',
+    '<a href="{% cycle v, v %}">x</a>',
+    '<a href="{{ v | raw }}">x</a>',
+    '<a href="{{ first }}{{ second }}">x</a>',
+    '<p style="background: url({{ v }})">x</p>',
+    '<base href="{{ v }}">',
+  ]
+  for (const html of places) {
+    const compiled = compile('s', html)
+    for (const v of EVIL) {
+      const payload = { v, list: [v], first: v.slice(0, 4), second: v.slice(4) }
+      const result = renderTemplate(compiled, payload)
+      expect([html, v, result.ok]).toEqual([html, v, false])
+      expect(unfitVariables(compiled, payload).length, `${html} ${v}`).toBeGreaterThan(0)
+    }
+    if (/style|first/.test(html)) continue
+    for (const v of FINE) {
+      if (v.includes('"') && /raw|srcset/.test(html)) continue
+      const result = renderTemplate(compiled, { v, list: [v] })
+      expect([html, v, result]).toMatchObject([html, v, { ok: true }])
+    }
+  }
+  expect(renderTemplate(compile('s', '<a href="{{ link }}">x</a>'), { link: 'javascript:1' })).toEqual({
+    ok: false,
+    missing: [],
+    unfit: [
+      { name: 'link', reason: 'must be a URL that begins with http://, https://, mailto: or tel: (in href)' },
+    ],
+    detail: '"link" must be a URL that begins with http://, https://, mailto: or tel: (in href)',
+  })
+  for (const html of [
+    '<a href="https://example.com/{{ v }}">x</a>',
+    '<a href="/{{ v }}#top">x</a>',
+    '<a href="https://example.com/?q={{ v }}">x</a>',
+    '<a href="#{{ v }}">x</a>',
+    '<img src="cid:{{ v }}" alt="{{ v }}" data-x="{{ v }}">',
+    '<p title="{{ v }}" class="{{ v }}" lang="{{ v }}">{{ v }}</p>',
+    '<title>{{ v }}</title><textarea>{{ v }}</textarea>',
+    '<meta name="description" content="{{ v }}">',
+  ])
+    for (const v of EVIL)
+      expect([html, renderTemplate(compile('s', html), { v })]).toMatchObject([html, { ok: true }])
+  const styled = compile('s', '<p style="color: {{ v }}; width: {{ w }}">x</p>')
+  expect(renderTemplate(styled, { v: '#ff0', w: '50%' })).toMatchObject({ ok: true })
+  for (const v of [
+    'red; background: url(https://evil.example)',
+    'expression(alert(1))',
+    '\\75rl(x)',
+    '"',
+    '&quot;',
+  ])
+    expect([v, renderTemplate(styled, { v, w: 1 }).ok]).toEqual([v, false])
+  expect(
+    samplePayload({
+      subject: 's',
+      html: '<a href="{{ to.link }}">{{ name }}</a>',
+      text: null,
+      variables: [],
+    }),
+  ).toEqual({
+    to: { link: 'https://example.com/to.link' },
+    name: '[name]',
+  })
+})
+
+test('a variable outside the quotes of an attribute or outside shown text is refused when published and when rendered', () => {
+  const places = [
+    '<a href={{ v }}>x</a>',
+    '<p title={{ v }}>x</p>',
+    '<p {{ v }}>x</p>',
+    '<p {{ v }}="x">x</p>',
+    '<p data-{{ v }}="x">x</p>',
+    '<{{ v }}>x',
+    '<p>x</{{ v }}>',
+    '<script>let x = "{{ v }}"</script>',
+    '<style>p { color: {{ v }} }</style>',
+    '<!-- {{ v }} -->',
+    '<!--[if mso]><p>{{ v }}</p><![endif]-->',
+    '<p onclick="say({{ v }})">x</p>',
+    '<p ONload = "{{ v }}">x</p>',
+    '<iframe srcdoc="{{ v }}"></iframe>',
+    '<meta http-equiv="refresh" content="0; url={{ v }}">',
+    '<noscript>{{ v }}</noscript>',
+    '<svg><animate attributeName="href" values="{{ v }}"/></svg>',
+    '<!DOCTYPE {{ v }}>',
+    '<?php {{ v }} ?>',
+    '<script src="{{ v }}"></script>',
+  ]
+  const variables = [{ name: 'v', type: 'string', required: true }]
+  for (const html of places) {
+    const { errors } = lintTemplate({ subject: 's', html, text: null, type: 'transactional', variables })
+    expect([html, errors.map(({ code }) => code)]).toEqual([html, ['misplaced_variable']])
+    const result = renderTemplate(compile('s', html), { v: 'https://example.com/' })
+    expect([html, result]).toMatchObject([html, { ok: false, unfit: [{ name: 'v' }] }])
+  }
+  // A value of its own cannot open or close anything, and `raw` is sanitised.
+  for (const v of [
+    '"><script>alert(1)</script>',
+    "' onmouseover='alert(1)",
+    '<img src=x onerror=alert(1)>',
+    '-->',
+  ]) {
+    for (const html of ['<p title="{{ v }}">{{ v }}</p>', "<p title='{{ v }}'>{{ v }}</p>"]) {
+      const result = renderTemplate(compile('s', html), { v })
+      expect(result).toMatchObject({ ok: true })
+      expect(JSON.stringify(result)).not.toMatch(/<script|<img|title="" /)
+    }
+    const raw = renderTemplate(compile('s', '<p>{{ v | raw }}</p>'), { v })
+    expect(JSON.stringify(raw)).not.toMatch(/<script|onerror=/)
+    const broken = renderTemplate(compile('s', '<p title="{{ v | raw }}">x</p>'), { v: `${v}" onclick="x` })
+    expect([v, broken.ok]).toEqual([v, false])
+  }
+  expect(
+    lintTemplate({
+      subject: 's',
+      html: '<p {% if v == "a" %}class="{{ v }}"{% endif %}>{{ v }} {% if v < 3 %}{{ v | raw }}{% endif %}</p>',
+      ...{ text: '<{{ v }} {{ v }}=', type: 'transactional', variables },
+    }).errors,
+  ).toEqual([])
+
+  const start = performance.now()
+  for (const source of [
+    '<a href="{{ v }}">'.repeat(9_000),
+    '<a href="{{ v }}'.repeat(9_000),
+    `<a href="${'{{ v }}'.repeat(20_000)}">`,
+    `<a ${'b="{{ v }}" '.repeat(12_000)}>`,
+    '<'.repeat(190_000),
+    '{'.repeat(190_000),
+    '<!--{{ v }}'.repeat(15_000),
+    '</a '.repeat(40_000),
+    '&'.repeat(190_000),
+  ]) {
+    const { html, outputs } = outputsIn(source)
+    for (const isSource of [true, false]) misplacedIn(html, outputs, { isSource })
+  }
+  expect(performance.now() - start).toBeLessThan(6_000)
 })

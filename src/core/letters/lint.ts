@@ -1,3 +1,5 @@
+import { misplacedIn } from './contexts.ts'
+import { outputsIn } from './outputs.ts'
 import { compileTemplate, type Part, SYSTEM_VARIABLES, type Template } from './rendering.ts'
 
 type TemplateVariable = { name: string; type: string; required: boolean }
@@ -9,6 +11,7 @@ export type Finding = {
     | 'syntax_error'
     | 'undeclared_variable'
     | 'insecure_url'
+    | 'misplaced_variable'
     | 'missing_unsubscribe'
     | 'spam_phrase'
     | 'unused_variable'
@@ -79,6 +82,7 @@ export function lintTemplate(request: LintRequest): { errors: Finding[]; warning
       if (declared.length === 0 || declared.includes(name) || system.includes(name)) continue
       errors.push({ code: 'undeclared_variable', part, detail: name })
     }
+    if (part === 'html') errors.push(...misplaced(source))
     for (const url of insecureUrls(part, source)) errors.push({ code: 'insecure_url', part, detail: url })
     for (const phrase of spamPhrases(part, source))
       warnings.push({ code: 'spam_phrase', part, detail: phrase })
@@ -96,6 +100,15 @@ export function lintTemplate(request: LintRequest): { errors: Finding[]; warning
     else if (isParsed && !used.has(name)) warnings.push({ code: 'unused_variable', part: null, detail: name })
   }
   return { errors, warnings }
+}
+
+/** Variables in attributes without quotes, in scripts, styles, comments, event handlers and names. */
+function misplaced(source: string): Finding[] {
+  const { html, outputs } = outputsIn(source)
+  const found = misplacedIn(html, outputs, { isSource: true })
+  return found.map(({ name, reason }) => ({
+    ...{ code: 'misplaced_variable', part: 'html', detail: `${name.slice(0, 100)} ${reason}` },
+  }))
 }
 
 function insecureUrls(part: Part, source: string) {

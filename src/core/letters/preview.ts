@@ -9,6 +9,7 @@ import {
   type Payload,
   renderTemplate,
   type Template,
+  unfitVariables,
 } from './rendering.ts'
 
 /** Rounds of filling in missing values: a filled value may open a branch that needs more. */
@@ -40,10 +41,10 @@ export async function previewContent(
   const given = { physical_address: '[physical address]', ...payload }
   const rendered = renderTemplate(compilation.compiled, given, system)
   if (!rendered.ok) {
-    const { detail, missing } = rendered
+    const { detail, missing, unfit } = rendered
     throw new Fault('template_render_failed', `The template cannot be rendered: ${detail}.`, {
       field: 'payload',
-      missing,
+      missing: [...missing, ...unfit.map(({ name }) => name)],
     })
   }
   const { subject, html, text } = rendered
@@ -61,6 +62,10 @@ export function samplePayload(content: Template & { variables: { name: string; t
     const missing = missingVariables(compilation.compiled, Object.fromEntries(sample), system)
     if (missing.length === 0) break
     for (const path of missing) fill(sample, path.split('.'), `[${path}]`)
+  }
+  const given = { ...Object.fromEntries(sample) }
+  for (const { name } of unfitVariables(compilation.compiled, given, system)) {
+    fill(sample, name.split('.'), `https://example.com/${encodeURIComponent(name)}`)
   }
   return Object.fromEntries(sample)
 }

@@ -1,22 +1,14 @@
-import {
-  Context,
-  type Emitter,
-  Liquid,
-  LiquidError,
-  type Template as Node,
-  Output,
-  TypeGuards,
-  toValueSync,
-} from 'liquidjs'
+import { Context, type Liquid, LiquidError, type Template as Node, toValueSync } from 'liquidjs'
 import { MAX_SUBJECT, safeHeaderText } from '../ground/address.ts'
+import { type Foreign, isInTag, type Misplaced, misplacedIn } from './contexts.ts'
+import { collect, engineFor, type Path, pathsOf, toText } from './engine.ts'
+import { outputsIn } from './outputs.ts'
 
 export type Part = 'subject' | 'html' | 'text'
 
 export type Template = { subject: string; html: string | null; text: string | null }
 
 export type Payload = Record<string, unknown>
-
-type Path = { name: string; segments: (string | number)[] }
 
 type CompiledPart = {
   part: Part
@@ -25,6 +17,8 @@ type CompiledPart = {
   variables: string[]
   /** The paths that a payload must have; null if only rendering can tell, because of branches or loops. */
   paths: Path[] | null
+  /** Whether a variable stands in a tag, where its value is judged before the send is accepted. */
+  hasVariableInTag: boolean
 }
 
 type Compiled = { parts: CompiledPart[] }
@@ -33,16 +27,13 @@ type Compilation = { ok: true; compiled: Compiled } | { ok: false; part: Part; l
 
 type Rendered =
   | { ok: true; subject: string; html: string | null; text: string | null }
-  | { ok: false; missing: string[]; detail: string }
+  | { ok: false; missing: string[]; unfit: Misplaced[]; detail: string }
 
 /** Variables that the system fills in. A payload cannot override them. */
 export const SYSTEM_VARIABLES = ['unsubscribe_url', 'physical_address'] as const
 
 export type SystemValues = Partial<Record<(typeof SYSTEM_VARIABLES)[number], string>>
 
-/** The longest part of a template, and the longest rendered part, in characters. */
-const MAX_TEMPLATE = 200_000
-const MAX_OUTPUT = 2_000_000
 /** Nodes that one rendering may visit. Counted, not timed: a Worker's clock stands still while it computes. */
 const MAX_STEPS = 10_000
 const KEPT = 32
@@ -109,68 +100,53 @@ export function missingVariables(compiled: Compiled, payload: Payload, system: S
 }
 
 /**
- * Renders every part. Output is HTML-escaped in `html` unless the template says `raw`. The subject becomes one line and
- * refuses values that are not allowed in a header. More than 10,000 steps or 2,000,000 characters are refused.
+ * The variables whose values must not stand where the template puts them, such as a URL with another scheme than http, https,
+ * mailto and tel. Empty for a payload that cannot be rendered for another reason.
+ */
+export function unfitVariables(compiled: Compiled, payload: Payload, system: SystemValues = {}): Misplaced[] {
+  if (!compiled.parts.some(({ hasVariableInTag }) => hasVariableInTag)) return []
+  const rendered = renderTemplate(compiled, payload, system)
+  return rendered.ok ? [] : rendered.unfit
+}
+
+/**
+ * Renders every part. Output is HTML-escaped in `html`, or sanitised if the template says `raw`, and refused where it could do
+ * more than be shown. The subject becomes one line and refuses values that are not allowed in a header. More than 10,000 steps
+ * or 2,000,000 characters are refused.
  */
 export function renderTemplate(compiled: Compiled, payload: Payload, system: SystemValues = {}): Rendered {
   const missing = missingVariables(compiled, payload, system)
-  if (missing.length > 0) return { ok: false, missing, detail: `missing variables: ${missing.join(', ')}` }
+  const refused = (detail: string, unfit: Misplaced[] = []) => ({
+    ok: false as const,
+    missing,
+    unfit,
+    detail,
+  })
+  if (missing.length > 0) return refused(`missing variables: ${missing.join(', ')}`)
 
   const scope = { ...payload, ...system }
   const output: Template = { subject: '', html: null, text: null }
   for (const part of compiled.parts) {
     try {
-      output[part.part] = renderPart(part, scope)
+      const { text, foreign } = renderPart(part, scope)
+      output[part.part] = text
+      const unfit = part.part === 'html' ? misplacedIn(text, foreign, { isSource: false }) : []
+      if (unfit.length > 0) return refused(detailOf(unfit), unfit)
     } catch (error) {
       const { line, detail } = placeOf(error)
-      return { ok: false, missing: [], detail: `${part.part}, line ${line}: ${detail}` }
+      return refused(`${part.part}, line ${line}: ${detail}`)
     }
   }
   const subject = output.subject.replace(/\s+/g, ' ').trim()
   const reason =
     safeHeaderText(subject) ?? (subject.length > MAX_SUBJECT ? `is longer than ${MAX_SUBJECT}` : null)
-  if (reason !== null) return { ok: false, missing: [], detail: `the subject ${reason}` }
+  if (reason !== null) return refused(`the subject ${reason}`)
   return { ok: true, ...output, subject }
 }
 
-function engineFor(outputEscape: 'escape' | ((value: unknown) => string)) {
-  const engine = new Liquid({
-    strictVariables: true,
-    strictFilters: true,
-    lenientIf: true,
-    ownPropertyOnly: true,
-    dynamicPartials: false,
-    templates: {},
-    timezoneOffset: 0,
-    locale: 'en-US',
-    parseLimit: MAX_TEMPLATE,
-    memoryLimit: MAX_OUTPUT,
-    outputEscape,
-  })
-  for (const tag of ['include', 'render', 'layout', 'block']) Reflect.deleteProperty(engine.tags, tag)
-
-  const render = engine.renderer.renderTemplates.bind(engine.renderer)
-  engine.renderer.renderTemplates = (nodes, context, emitter) =>
-    render(nodes, context, emitter ?? collect(context))
-  return engine
-}
-
-/** Collects output and counts it against the memory limit, which liquidjs does for filters only. */
-function collect(context: Context): Emitter {
-  const emitter = {
-    buffer: '',
-    write(piece: unknown) {
-      const text = toText(piece)
-      context.memoryLimit.use(text.length)
-      emitter.buffer += text
-    },
-  }
-  return emitter
-}
-
-function toText(value: unknown): string {
-  if (value === null || value === undefined) return ''
-  return Array.isArray(value) ? value.map(toText).join('') : String(value)
+/** What is wrong with variables in their places, as a part of a sentence. */
+export function detailOf(unfit: Misplaced[]): string {
+  return unfit.map(({ name, reason }) => `"${name}" ${reason}`).join('; ')
 }
 
 function compilePart(part: Part, source: string): CompiledPart {
@@ -182,34 +158,8 @@ function compilePart(part: Part, source: string): CompiledPart {
     nodes,
     variables: engine.globalVariablesSync(nodes),
     paths: paths.every((list) => list !== null) ? paths.flat() : null,
+    hasVariableInTag: part === 'html' && hasVariableInTag(source),
   }
-}
-
-/** The paths that one node needs, or null if only rendering can tell. */
-function pathsOf(node: Node): Path[] | null {
-  if (!(node instanceof Output)) return node.arguments || node.children ? null : []
-
-  const { initial, filters } = node.value
-  const tokens = [
-    ...(filters[0]?.name === 'default' ? [] : initial.postfix),
-    ...filters.flatMap((filter) => filter.args.map((arg) => (Array.isArray(arg) ? arg[1] : arg))),
-  ]
-  const paths: Path[] = []
-  for (const token of tokens) {
-    if (
-      TypeGuards.isLiteralToken(token) ||
-      TypeGuards.isQuotedToken(token) ||
-      TypeGuards.isNumberToken(token)
-    )
-      continue
-    if (!TypeGuards.isPropertyAccessToken(token) || token.variable) return null
-    const segments = token.props.map((prop) => ('content' in prop ? prop.content : null))
-    const isSimple = (segment: unknown) =>
-      typeof segment === 'string' && !['size', 'first', 'last'].includes(segment)
-    if (!segments.every((segment): segment is string => isSimple(segment))) return null
-    paths.push({ name: segments.join('.'), segments })
-  }
-  return paths
 }
 
 function lacks(scope: Payload, segments: Path['segments']) {
@@ -239,7 +189,17 @@ function undefinedIn(error: unknown): string[] {
   return error.name === 'UndefinedVariableError' ? [error.token.getText()] : []
 }
 
-function renderPart(part: CompiledPart, scope: Payload, catchAllErrors = false): string {
+/** By the source; rendering judges the result in any case. */
+function hasVariableInTag(source: string): boolean {
+  const { html, outputs } = outputsIn(source)
+  return outputs.length > 0 && isInTag(html, outputs)
+}
+
+function renderPart(
+  part: CompiledPart,
+  scope: Payload,
+  catchAllErrors = false,
+): { text: string; foreign: Foreign[] } {
   const engine = engines[part.part]
   const options = { ...engine.options, catchAllErrors }
   const context = new Context(scope, options, { sync: true }, { liquid: engine })
@@ -248,7 +208,9 @@ function renderPart(part: CompiledPart, scope: Payload, catchAllErrors = false):
     steps++
     if (steps > MAX_STEPS) throw new Error(`needs more than ${MAX_STEPS} steps`)
   }
-  return toText(toValueSync(engine.renderer.renderTemplates(part.nodes, context)))
+  const collector = collect(context)
+  const text = toText(toValueSync(engine.renderer.renderTemplates(part.nodes, context, collector)))
+  return { text, foreign: collector.foreign }
 }
 
 function placeOf(error: unknown) {

@@ -1,4 +1,4 @@
-import { compileTemplate, missingVariables } from '../letters/rendering.ts'
+import { compileTemplate, detailOf, missingVariables, unfitVariables } from '../letters/rendering.ts'
 import { rateWindow, refund } from '../limits/reservations.ts'
 import { judge, type Verdict } from '../policy/judge.ts'
 import { isAccepted, type SendState } from '../policy/states.ts'
@@ -9,13 +9,16 @@ import { settle } from './settle.ts'
 import type { OutcomeRow } from './settle-rows.ts'
 import { type Candidate, settlement, writtenBy } from './settlement.ts'
 
+/** Why the payload cannot fill the template: the variables by name, and a sentence if they are there but must not be used. */
+export type Lack = { names: string[]; detail: string | null }
+
 /** The outcome of a send, as the first worker to settle it has written it. */
 export type Decision = {
   sendId: string
   state: SendState
   reason: string | null
   verdict: Verdict | null
-  missing: string[]
+  lack: Lack | null
   approvalId: string | null
   scheduledAt: number | null
   /** The tenants whose mailboxes receive it. */
@@ -36,15 +39,15 @@ export async function decide(
   asked: Candidate[],
 ): Promise<Map<string, Decision>> {
   const candidates = asked.map((candidate) => screened(tenantId, candidate))
-  const missing = new Map(asked.map((candidate) => [candidate.sendId, missingIn(candidate)]))
+  const lacks = new Map(asked.map((candidate) => [candidate.sendId, lackIn(candidate)]))
   const [windows] = await Promise.all([
-    askWindows(door, tenantId, candidates, { missing, mode: 'spend' }),
+    askWindows(door, tenantId, candidates, { lacks, mode: 'spend' }),
     ...candidates.map(
       ({ sendId, isLarge, cleaned }) => cleaned && keepCleaned(door.env, sendId, isLarge, cleaned),
     ),
   ])
   const settlements = candidates.map((candidate) =>
-    settlement(door, candidate, missing.get(candidate.sendId) ?? [], windows.get(candidate.sendId)?.snapshot),
+    settlement(door, candidate, lacks.get(candidate.sendId) ?? null, windows.get(candidate.sendId)?.snapshot),
   )
   const written = candidates.flatMap((candidate) => writtenBy(door, tenantId, candidate))
   const outcomes = await settle(door, tenantId, { rows: settlements, written, candidates })
@@ -63,7 +66,7 @@ export async function decide(
           state: row.state,
           reason: row.reason,
           verdict: (verdict ?? null) as Verdict | null,
-          missing: missing.get(row.id) ?? [],
+          lack: lacks.get(row.id) ?? null,
           approvalId: row.approval_id,
           scheduledAt: row.scheduled_at,
           readers: candidate?.subject.readers ?? [],
@@ -104,14 +107,14 @@ export async function preview(
   isSequential: boolean,
 ): Promise<{ sendId: string; verdict: Verdict; missing: string[] }[]> {
   const candidates = asked.map((candidate) => screened(tenantId, candidate))
-  const missing = new Map(asked.map((candidate) => [candidate.sendId, missingIn(candidate)]))
+  const lacks = new Map(asked.map((candidate) => [candidate.sendId, lackIn(candidate)]))
   const windows = isSequential
-    ? await askWindows(door, tenantId, candidates, { missing, mode: 'spend in memory' })
-    : await askWindows(door, tenantId, candidates, { missing: new Map(), mode: 'look' })
+    ? await askWindows(door, tenantId, candidates, { lacks, mode: 'spend in memory' })
+    : await askWindows(door, tenantId, candidates, { lacks: new Map(), mode: 'look' })
   return candidates.map(({ sendId, subject }) => ({
     sendId,
     verdict: judge(subject.facts, windows.get(sendId)?.snapshot ?? null),
-    missing: missing.get(sendId) ?? [],
+    missing: lacks.get(sendId)?.names ?? [],
   }))
 }
 
@@ -130,24 +133,30 @@ function screened(tenantId: string, candidate: Candidate): ScreenedCandidate {
   }
 }
 
-function missingIn({ subject, input }: Candidate): string[] {
-  if (input === null) return []
+function lackIn({ subject, input }: Candidate): Lack | null {
+  if (input === null) return null
   if (input.inline) {
     const { subject: line, html, text } = input.inline
-    return [...(line === '' ? ['subject'] : []), ...(html === null && text === null ? ['text'] : [])]
+    return missing([...(line === '' ? ['subject'] : []), ...(html === null && text === null ? ['text'] : [])])
   }
-  if (subject.template === null) return []
+  if (subject.template === null) return null
   const template = compileTemplate(subject.template)
-  return template.ok ? missingVariables(template.compiled, input.payload, subject.system) : []
+  if (!template.ok) return null
+  const names = missingVariables(template.compiled, input.payload, subject.system)
+  if (names.length > 0) return missing(names)
+  const unfit = unfitVariables(template.compiled, input.payload, subject.system)
+  return unfit.length === 0 ? null : { names: unfit.map(({ name }) => name), detail: detailOf(unfit) }
 }
+
+const missing = (names: string[]): Lack | null => (names.length === 0 ? null : { names, detail: null })
 
 async function askWindows(
   door: Door,
   tenantId: string,
   candidates: Candidate[],
-  { missing, mode }: { missing: Map<string, string[]>; mode: 'spend' | 'spend in memory' | 'look' },
+  { lacks, mode }: { lacks: Map<string, Lack | null>; mode: 'spend' | 'spend in memory' | 'look' },
 ): Promise<Map<string, { spent: boolean; snapshot: WindowSnapshot }>> {
-  const asking = candidates.filter((candidate) => (missing.get(candidate.sendId) ?? []).length === 0)
+  const asking = candidates.filter((candidate) => !lacks.get(candidate.sendId))
   const [first] = asking
   if (!first) return new Map()
   const limits: Record<string, Limits> = {}

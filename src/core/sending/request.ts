@@ -150,9 +150,13 @@ function result(
     return { status: 'error', requestId: send.id, code: 'idempotency_mismatch', message, details: {} }
   }
   const state = decision?.state ?? send.state
-  if (decision && decision.missing.length > 0 && state === 'failed') {
-    const message = `The template needs variables that the payload lacks: ${decision.missing.join(', ')}.`
-    const details = { field: 'payload', missing: decision.missing }
+  if (decision?.lack && state === 'failed') {
+    const { names, detail } = decision.lack
+    const message =
+      detail === null
+        ? `The template needs variables that the payload lacks: ${names.join(', ')}.`
+        : `The template cannot be rendered with this payload: ${detail}.`
+    const details = { field: 'payload', missing: names }
     return { status: 'error', requestId: send.id, code: 'template_render_failed', message, details }
   }
   const isKeyDerived = newSend.burnForMs !== null

@@ -30,7 +30,7 @@ export type Candidate = {
 export function settlement(
   door: Door,
   candidate: Candidate,
-  missing: string[],
+  lack: { names: string[]; detail: string | null } | null,
   window: WindowSnapshot | undefined,
 ): Settlement {
   const { facts } = candidate.subject
@@ -49,8 +49,8 @@ export function settlement(
     domainId: candidate.subject.sender.domainId,
     trace: { policyVersion: verdict.policyVersion, facts, window: window ?? null, verdict },
   }
-  if (missing.length > 0) {
-    const detail = `missing: ${missing.join(', ')}`
+  if (lack) {
+    const detail = lack.detail ?? `missing: ${lack.names.join(', ')}`
     return { ...base, state: 'failed', reason: 'template_render_failed', detail, nextAt: null }
   }
   if (verdict.refusal) return refused(base, candidate, verdict.refusal, now)

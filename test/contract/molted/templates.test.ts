@@ -245,3 +245,48 @@ test('a deleted template is not found and its slug is free at once, and sends ac
   expect(['accepted', 'delivered']).toContain(settled.status)
   expect((await tenant.post('/v1/templates', body)).body).toMatchObject({ publishedVersion: 1 })
 })
+
+test('a link that is no web address is refused at the request, by name, and the key may be used again', async () => {
+  const tenant = await newTenant()
+  const content = {
+    subject: 'Hi',
+    html: '<p>{{ name }} <a href="{{ link }}">more</a></p>',
+    text: 'Hi {{ name }}',
+  }
+  const made = await tenant.owner.post('/v1/templates', {
+    ...{ slug: 'linked', name: 'Linked', type: 'transactional', autoPublish: true, content },
+  })
+  expect(made.status).toBe(200)
+  const ask = (link: string) =>
+    tenant.send('ann@example.com', 'one', { templateId: 'linked', payload: { name: 'Ann', link } })
+  for (const link of ['javascript:alert(1)', 'java\tscript:alert(1)', 'data:text/html,x', 'example.com']) {
+    expect(await ask(link)).toMatchObject({
+      status: 400,
+      body: {
+        error: 'template_render_failed',
+        missing: ['link'],
+        message: expect.stringContaining('https://'),
+      },
+    })
+    const rendered = await tenant.post('/v1/templates/linked/render', { payload: { name: 'Ann', link } })
+    expect(rendered).toMatchObject({
+      status: 400,
+      body: { error: 'template_render_failed', missing: ['link'] },
+    })
+  }
+  expect((await ask('https://example.com/"onclick="x')).body.status).toBe('queued')
+  const { body } = await tenant.owner.post('/v1/templates', {
+    ...{ slug: 'bare', name: 'Bare', type: 'transactional', autoPublish: true },
+    content: { ...content, html: '<a href={{ link }}>more</a>' },
+  })
+  expect(body).toMatchObject({
+    error: 'template_lint_failed',
+    errors: [
+      {
+        code: 'misplaced_variable',
+        part: 'html',
+        detail: '{{ link }} stands in the attribute href without quotes',
+      },
+    ],
+  })
+})
