@@ -131,5 +131,5 @@ async function traces(word: string, tenantId: string, receiver: string): Promise
       (text.includes(word) && whose !== receiver) || (place.startsWith('R2') && place.includes(tenantId)),
   )
   const places = found.map(({ place, text }) => (place.startsWith('object') ? `${place}: ${text}` : place))
-  return places.filter((place) => !['table bonds', 'table subscriptions'].includes(place))
+  return places.filter((place) => !['table bonds', 'table sanctions', 'table subscriptions'].includes(place))
 }
