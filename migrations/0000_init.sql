@@ -158,6 +158,20 @@ CREATE TABLE `owners` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `owners_by_contact` ON `owners` (`contact`,`tenant_id`);--> statement-breakpoint
+CREATE TABLE `second_addresses` (
+	`tenant_id` text NOT NULL,
+	`owner_id` text NOT NULL,
+	`email` text NOT NULL,
+	`contact` text NOT NULL,
+	`token_hash` text,
+	`expires_at` integer NOT NULL,
+	`verified_at` integer,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`tenant_id`, `owner_id`, `contact`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX `second_addresses_by_contact` ON `second_addresses` (`contact`);--> statement-breakpoint
+CREATE UNIQUE INDEX `second_addresses_by_token` ON `second_addresses` (`token_hash`);--> statement-breakpoint
 CREATE TABLE `sessions` (
 	`token_hash` text PRIMARY KEY NOT NULL,
 	`id` text NOT NULL,

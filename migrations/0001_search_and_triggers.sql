@@ -77,6 +77,8 @@ CREATE TRIGGER `mailboxes_fenced` BEFORE INSERT ON `mailboxes` WHEN EXISTS (SELE
 --> statement-breakpoint
 CREATE TRIGGER `owners_fenced` BEFORE INSERT ON `owners` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
 --> statement-breakpoint
+CREATE TRIGGER `second_addresses_fenced` BEFORE INSERT ON `second_addresses` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
+--> statement-breakpoint
 CREATE TRIGGER `sessions_fenced` BEFORE INSERT ON `sessions` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;
 --> statement-breakpoint
 CREATE TRIGGER `smtp_credentials_fenced` BEFORE INSERT ON `smtp_credentials` WHEN EXISTS (SELECT 1 FROM erasures WHERE tenant_id = NEW.tenant_id) BEGIN SELECT RAISE(IGNORE); END;

@@ -77,6 +77,27 @@ export const owners = sqliteTable(
   ],
 )
 
+/** Other addresses with which a person can sign in to one tenant, once they are confirmed by a mailed link. */
+export const secondAddresses = sqliteTable(
+  'second_addresses',
+  {
+    tenantId: text().notNull(),
+    ownerId: text().notNull(),
+    email: text().notNull(),
+    contact: text().notNull(),
+    /** Of the link that confirms it; null once confirmed. */
+    tokenHash: text(),
+    expiresAt: time().notNull(),
+    verifiedAt: time(),
+    createdAt: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.ownerId, t.contact] }),
+    index('second_addresses_by_contact').on(t.contact),
+    uniqueIndex('second_addresses_by_token').on(t.tokenHash),
+  ],
+)
+
 /** Sign-in links, mailed to a person, for single use. Only their hash is kept. */
 export const signIns = sqliteTable(
   'sign_ins',

@@ -394,3 +394,31 @@ test('a mail that keeps breaking its reader becomes a dead letter, and its repla
   expect(replayed.status).toBe(200)
   await eventually(async () => ((await seen(tenant)).length === 1 ? true : undefined))
 })
+
+test('a letter of the service that comes back is accepted and dropped, in whatever envelope its link lies', async () => {
+  const tenant = await newTenant()
+  const link = `${settings(env).publicUrl}/portal/enter/${'a'.repeat(43)}`
+  const mail = (from: string, text: string) =>
+    `From: ${from}\r\nTo: <${tenant.address}>\r\nSubject: Your link to sign in\r\nMessage-ID: <${crypto.randomUUID()}@x.example>\r\n\r\n${text}\r\n`
+  for (const [from, text] of [
+    [`Moltpost <no-reply@${settings(env).mailDomain}>`, 'Hello'],
+    ['Jane <jane@example.com>', `See ${link}`],
+    ['Jane <jane@example.com>', `Confirm: ${settings(env).publicUrl}/verify/${'b'.repeat(64)}`],
+  ] as const) {
+    const raw = new TextEncoder().encode(mail(from, text))
+    expect(await arrive(env, new Date(), { from: 'x@example.com', to: tenant.address, raw })).toEqual({
+      accepted: true,
+    })
+  }
+  const raw = new TextEncoder().encode(mail('Jane <jane@example.com>', 'An ordinary mail'))
+  await arrive(env, new Date(), { from: 'x@example.com', to: tenant.address, raw })
+  const held = await eventually(async () => {
+    const { body } = await tenant.get('/v1/messages')
+    return JSON.stringify(body).includes('ordinary') ? body : undefined
+  })
+  expect(JSON.stringify(held)).not.toContain('/portal/enter/')
+  const { results } = await env.DB.prepare(`SELECT count(*) AS n FROM messages WHERE tenant_id = ?1`)
+    .bind(tenant.id)
+    .all()
+  expect(results).toEqual([{ n: 1 }])
+})

@@ -2,6 +2,7 @@ import * as a1 from './a1-laxer.ts'
 import * as a3 from './a3-apart.ts'
 import * as a4 from './a4-sanctions.ts'
 import * as a5 from './a5-ends.ts'
+import * as a6 from './a6-identity.ts'
 import * as a7 from './a7-reputation.ts'
 import * as a8 from './a8-grants.ts'
 import * as a9 from './a9-approval.ts'
@@ -18,6 +19,7 @@ const LINES: { attacks: Attack[]; guards: Guard[] }[] = [
   a3,
   a4,
   a5,
+  a6,
   a7,
   a8,
   a9,

@@ -1,13 +1,15 @@
 import { and, asc, desc, eq, isNotNull, ne, sql } from 'drizzle-orm'
 import { settings } from '../../env.ts'
-import { type OwnerRole, owners } from '../../schema/accounts.ts'
-import { mustBeAddress } from '../ground/address.ts'
+import { type OwnerRole, owners, secondAddresses } from '../../schema/accounts.ts'
 import { type Ctx, mustBeAllowed, one } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
+import { fragment } from '../ground/sql.ts'
 import { audited } from '../journal/audit.ts'
+import { isReceived } from '../policy/received.ts'
 import { endRecords, endStatements, type Made, madeBy } from './descent.ts'
 import type { Letter } from './letter.ts'
+import { mustBePersonal } from './personal-address.ts'
 import { endStreams } from './streams.ts'
 
 export type Owner = typeof owners.$inferSelect
@@ -46,25 +48,16 @@ export async function claimedOwner({ db, tenantId }: Ctx): Promise<Owner> {
 /**
  * Adds a person to the tenant and returns the letter that invites them. It names the owner who invites by their proved address,
  * and no text that an account chose. The first sign-in with a mailed link proves their
- * address. Throws `conflict` if the person is already in the tenant or the tenant is full, and `invalid` for an address in
- * our own mail domain, because an agent could read its mail.
+ * address. Throws `conflict` if the person is already in the tenant or the tenant is full, and `invalid` for an address
+ * whose mail we receive, because an agent could read it.
  */
 export async function addOwner(
   ctx: Ctx,
   request: { email: string; role: OwnerRole },
 ): Promise<{ owner: Owner; letter: Letter }> {
   mustBePerson(ctx)
-  const address = mustBeAddress(request.email, 'email')
-  const { mailDomain, publicUrl } = settings(ctx.env)
-  if (address.domain === mailDomain || address.domain.endsWith(`.${mailDomain}`)) {
-    throw new Fault(
-      'invalid',
-      `Addresses at ${mailDomain} belong to agents. Give the person's own address.`,
-      {
-        field: 'email',
-      },
-    )
-  }
+  const address = await mustBePersonal(ctx.env, request.email, 'email')
+  const { publicUrl } = settings(ctx.env)
   const id = newId('own', ctx.now)
   const [[invited]] = await ctx.db.batch([
     ctx.db
@@ -72,7 +65,8 @@ export async function addOwner(
       .select(
         sql`SELECT ${ctx.tenantId}, ${id}, ${address.email}, ${address.contact}, NULL, NULL, NULL, NULL, ${request.role},
         ${ctx.now.getTime()}
-      WHERE (SELECT count(*) FROM ${owners} WHERE ${owners.tenantId} = ${ctx.tenantId}) < ${OWNERS_AT_MOST}`,
+      WHERE NOT ${fragment(isReceived(':contact'), { contact: address.contact })}
+        AND (SELECT count(*) FROM ${owners} WHERE ${owners.tenantId} = ${ctx.tenantId}) < ${OWNERS_AT_MOST}`,
       )
       .onConflictDoNothing()
       .returning(),
@@ -163,6 +157,9 @@ export async function removeOwner(
           isGone,
         ),
       ),
+    ctx.db
+      .delete(secondAddresses)
+      .where(and(eq(secondAddresses.tenantId, ctx.tenantId), eq(secondAddresses.ownerId, id), isGone)),
     ...endStatements(ctx, { ownerId: id }, keepsMade ? sql`0` : isGone),
     ...audited(ctx, endRecords(made, { ownerId: id }), isGone),
   ])

@@ -7,7 +7,9 @@ import { Fault } from '../ground/fault.ts'
 import { sha256 } from '../ground/hash.ts'
 import { newBearer, newId } from '../ground/ids.ts'
 import { isLoopback, networkOf } from '../ground/network.ts'
+import { fragment } from '../ground/sql.ts'
 import { throttle } from '../limits/throttle.ts'
+import { isReceived } from '../policy/received.ts'
 import type { Letter } from './letter.ts'
 import { endStreams, SESSION_IDLE_MS } from './streams.ts'
 
@@ -125,14 +127,19 @@ export async function signIn(
         .update(signIns)
         .set({ usedAt: now })
         .where(
-          and(eq(signIns.tokenHash, await sha256(token)), isNull(signIns.usedAt), gt(signIns.expiresAt, now)),
+          and(
+            eq(signIns.tokenHash, await sha256(token)),
+            isNull(signIns.usedAt),
+            gt(signIns.expiresAt, now),
+            // A mailbox may have got the address since the letter was written.
+            sql`NOT ${fragment(isReceived('sign_ins.contact'))}`,
+          ),
         )
         .returning({ contact: signIns.contact })
     : []
   if (!used) throw new Fault('expired', 'This link was already used, or it has expired. Ask for a new one.')
   const { contact } = used
   const secret = newBearer()
-  const isInvited = and(eq(owners.contact, contact), isNull(owners.claimedAt), isNull(owners.verifiedAt))
   const memberships = await membershipsOf(env, contact)
   const [only, ...others] = memberships
   await db.batch([
@@ -146,7 +153,7 @@ export async function signIn(
       seenAt: now,
       expiresAt: new Date(now.getTime() + ABSOLUTE_MS),
     }),
-    db.update(owners).set({ verifiedAt: now }).where(isInvited),
+    ...(only && others.length === 0 ? [acceptInvitation(at, contact, only.tenantId)] : []),
     db.delete(sessions).where(eq(sessions.tokenHash, await sha256(browser.session ?? ''))),
   ])
   return secret
@@ -160,7 +167,7 @@ export async function readSession({ env, now }: At, secret: string): Promise<Per
   const rows = await db
     .select({ session: sessions, membership: MEMBERSHIP })
     .from(sessions)
-    .leftJoin(owners, and(eq(owners.contact, sessions.contact), MAY_ENTER))
+    .leftJoin(owners, and(signsInWith('sessions.contact'), MAY_ENTER))
     .leftJoin(tenants, eq(tenants.id, owners.tenantId))
     .where(
       and(
@@ -186,18 +193,30 @@ export async function readSession({ env, now }: At, secret: string): Promise<Per
   return { session, memberships, ctx }
 }
 
+/** The first visit of a person who was invited proves their address, in the account that they enter and in no other. */
+function acceptInvitation({ env, now }: At, contact: string, tenantId: string) {
+  const isInvited = and(isNull(owners.claimedAt), isNull(owners.verifiedAt))
+  return database(env)
+    .update(owners)
+    .set({ verifiedAt: now })
+    .where(and(eq(owners.contact, contact), eq(owners.tenantId, tenantId), isInvited))
+}
+
 /**
  * Switches the session to another of the person's tenants. Throws `not_found` for a tenant that they do not belong
  * to.
  */
-export async function chooseTenant({ env, now }: At, person: Person, tenantId: string): Promise<void> {
+export async function chooseTenant(at: At, person: Person, tenantId: string): Promise<void> {
   if (!person.memberships.some((each) => each.tenantId === tenantId)) {
     throw new Fault('not_found', 'You do not belong to an account with this id.')
   }
-  await database(env)
-    .update(sessions)
-    .set({ tenantId })
-    .where(eq(sessions.tokenHash, person.session.tokenHash))
+  const { env, now } = at
+  const db = database(env)
+  const { tokenHash, contact } = person.session
+  await db.batch([
+    db.update(sessions).set({ tenantId }).where(eq(sessions.tokenHash, tokenHash)),
+    acceptInvitation(at, contact, tenantId),
+  ])
   if (person.session.tenantId !== null) await endStreams({ env, now, tenantId: person.session.tenantId })
 }
 
@@ -261,11 +280,19 @@ const MEMBERSHIP = {
 /** A person who claimed an agent must have proved their address. A person who was invited proves it by signing in. */
 const MAY_ENTER = or(isNotNull(owners.verifiedAt), isNull(owners.claimedAt))
 
+/** SQL: the person has this address, as their own or as another one in this account. */
+const signsInWith = (contact: string, values: Record<string, string> = {}) =>
+  fragment(
+    `(owners.contact = ${contact} OR EXISTS (SELECT 1 FROM second_addresses s WHERE s.tenant_id = owners.tenant_id
+      AND s.owner_id = owners.id AND s.contact = ${contact} AND s.verified_at IS NOT NULL))`,
+    values,
+  )
+
 async function membershipsOf(env: Env, contact: string): Promise<Membership[]> {
   return await database(env)
     .select(MEMBERSHIP)
     .from(owners)
     .innerJoin(tenants, eq(tenants.id, owners.tenantId))
-    .where(and(eq(owners.contact, contact), MAY_ENTER))
+    .where(and(signsInWith(':contact', { contact }), MAY_ENTER))
     .orderBy(asc(owners.tenantId))
 }

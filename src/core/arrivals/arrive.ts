@@ -12,6 +12,7 @@ import { ringArrivals } from '../journal/bells.ts'
 import { isAnswerAddress, mailboxAnswered } from '../notices/answers.ts'
 import { readReturnPath } from '../reading/bounces/return-path.ts'
 import { BUDGET } from '../reading/mime/budget.ts'
+import { isOwnLetter } from './own-letters.ts'
 
 /** How long a worker has to read an arrival before the sweep rings again, in ms. */
 export const READ_WITHIN_MS = 60_000
@@ -33,6 +34,8 @@ export async function arrive(
   if (address === null) return refused('501 5.1.3 This is not an address.')
   const destination = await destinationOf(env, address.contact)
   if (destination === null) return refused('550 5.1.1 There is no such mailbox.')
+  // Accepted, because a refusal would come back to us as a bounce of the person's address.
+  if (destination.sendId === null && isOwnLetter(env, raw)) return { accepted: true }
   const hash = await sha256(raw)
   const rawKey = `arrivals/${destination.tenantId}/${hash}.eml`
   await env.MAIL.put(rawKey, raw)

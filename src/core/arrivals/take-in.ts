@@ -22,6 +22,7 @@ import { injectionScore } from '../reading/text/injection.ts'
 import { replyText } from '../reading/text/reply-text.ts'
 import { bounceStatements } from '../signals/reports.ts'
 import { READ_WITHIN_MS } from './arrive.ts'
+import { holdsPersonalLink } from './own-letters.ts'
 
 type Arrival = typeof arrivals.$inferSelect
 
@@ -60,7 +61,12 @@ export async function takeIn(env: Env, { tenantId, arrivalId }: ArrivalBell, now
     await ringOutbox(env, [tenantId])
     return
   }
-  const letter = await letterFrom(env, arrival, raw, now)
+  const mail = await readMail(raw, { authservIds: settings(env).authservIds })
+  if (holdsPersonalLink(env, mail)) {
+    await done.run()
+    return
+  }
+  const letter = await letterFrom(env, arrival, mail, now)
   await env.DB.batch([...inboxStatements(env, [letter], now, null), done])
   await ringOutbox(env, [tenantId])
 }
@@ -77,9 +83,8 @@ async function reportIn(
   return report && { tenantId, sendId, contact, report }
 }
 
-async function letterFrom(env: Env, arrival: Arrival, raw: Uint8Array, now: Date): Promise<Letter> {
+async function letterFrom(env: Env, arrival: Arrival, mail: IncomingMail, now: Date): Promise<Letter> {
   const { tenantId, mailboxId, rawKey, recipient } = arrival
-  const mail = await readMail(raw, { authservIds: settings(env).authservIds })
   const id = `msg_${(await sha256(`${tenantId}:${arrival.sha256}`)).slice(0, 36)}`
   const from = mail.from && parseAddress(mail.from.email)
   const thread = await findThread(env, { tenantId, mailboxId, mail, contact: from?.contact ?? '' })

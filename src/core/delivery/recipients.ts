@@ -3,6 +3,7 @@ import { settings } from '../../env.ts'
 import { sendRecipients } from '../../schema/sending.ts'
 import { one } from '../ground/ctx.ts'
 import { fragment } from '../ground/sql.ts'
+import { SYSTEM } from '../ground/system.ts'
 import { isOpen } from '../policy/open.ts'
 import type { Locked, Send } from './lock.ts'
 
@@ -28,9 +29,13 @@ export async function remainingRecipients({
     )
   const open = new Map(rows.map((row) => [row.email, row.isAlias === 1]))
   const ending = `@${settings(env).mailDomain}`
+  // A letter of the service proves who a person is. Their own mail provider decides who reads it, never a mailbox of ours.
+  const isLetter = send.tenantId === SYSTEM.tenantId
   return send.recipients.flatMap(({ email }) => {
     const isAlias = open.get(email)
-    return isAlias === undefined ? [] : [{ email, isInternal: isAlias || email.endsWith(ending) }]
+    return isAlias === undefined
+      ? []
+      : [{ email, isInternal: !isLetter && (isAlias || email.endsWith(ending)) }]
   })
 }
 

@@ -1,10 +1,11 @@
 import { type Claim, type ClaimOwner, claimAgent, unprovedClaim } from '../accounts/claims/claim.ts'
 import { verificationLetter } from '../accounts/claims/verification.ts'
 import { addOwner, type Owner, type OwnerRole } from '../accounts/people.ts'
+import { addSecondAddress } from '../accounts/second-addresses.ts'
 import { countSignInRequest, signInLetter } from '../accounts/sessions.ts'
 import type { Ctx } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
-import { throttleNetwork } from '../limits/throttle.ts'
+import { throttle, throttleNetwork } from '../limits/throttle.ts'
 import { sendSystemMail } from './system-mail.ts'
 
 type At = Pick<Ctx, 'env' | 'now'>
@@ -78,3 +79,16 @@ export async function askSignIn(
     },
   }
 }
+
+/** Adds another address of the signed-in person and mails the link that confirms it. Throws as `addSecondAddress` does. */
+export async function askSecondAddress(ctx: Ctx, email: string): Promise<void> {
+  const counted = await throttle(ctx, `second addresses of ${ctx.tenantId}`, SECOND_ADDRESSES)
+  if (!counted.isAllowed)
+    throw new Fault('too_many_attempts', 'Too many letters were asked for. Try again later.', {
+      field: 'email',
+    })
+  await sendSystemMail(ctx, await addSecondAddress(ctx, email))
+}
+
+/** Letters to other addresses, for all people of an account. */
+const SECOND_ADDRESSES = { hour: 10, day: 30 }

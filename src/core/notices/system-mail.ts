@@ -1,20 +1,27 @@
 import { type Env, settings } from '../../env.ts'
 import { mailboxes, tenants } from '../../schema/accounts.ts'
+import { isReceivedHere } from '../accounts/personal-address.ts'
 import { database } from '../ground/ctx.ts'
+import { SYSTEM } from '../ground/system.ts'
 import type { Refusal } from '../policy/rules.ts'
 import { requestSends } from '../sending/request.ts'
 
-/** The sender of the service's own letters. No key opens it, and its address is reserved. */
-const SYSTEM = { tenantId: 'tenant_system', mailboxId: 'mbx_system', localPart: 'no-reply' }
+/** Why no letter goes to an address of ours: an agent would read it. */
+const RECEIVED_HERE: Refusal = {
+  reason: 'received_here',
+  detail: 'this service receives the mail of this address, so it cannot prove who a person is',
+}
 
 /**
  * Sends a letter of the service itself like any other send: with a trace, retries and suppressions. It uses no agent's
- * windows. Of several letters with the same key only the first is sent. Returns why it was refused, or null.
+ * windows. Of several letters with the same key only the first is sent. It always leaves by a carrier, and no letter goes to an
+ * address whose mail we receive. Returns why it was refused, or null.
  */
 export async function sendSystemMail(
   at: { env: Env; now: Date },
   letter: { to: string; subject: string; text: string; replyTo?: string; key?: string },
 ): Promise<Refusal | null> {
+  if (await isReceivedHere(at.env, letter.to)) return RECEIVED_HERE
   await openSystemSender(at)
   const { tenantId, mailboxId } = SYSTEM
   const credential = { actor: { kind: 'system' as const, name: 'mail' }, tenantId }

@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { Fault } from '../../core/ground/fault.ts'
 import { tellFailure } from '../../core/ground/log.ts'
 import { STATUS } from '../status.ts'
+import { address } from './account/address.tsx'
 import { audit } from './account/audit.tsx'
 import { billing } from './account/billing.tsx'
 import { data } from './account/data.tsx'
@@ -51,6 +52,7 @@ for (const asset of ASSETS) portal.get(asset.path, (c) => serveAsset(c, asset))
 portal.route('/', signingIn)
 portal.route('/', deciding)
 portal.route('/', erased)
+portal.route('/', address)
 portal.route('/', sessions)
 
 portal.use('*', signedIn)

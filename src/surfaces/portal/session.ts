@@ -21,10 +21,14 @@ export const signedIn: MiddlewareHandler<Portal> = async (c, next) => {
     throw new Fault('unauthorized', 'You are no longer signed in, so nothing was done.')
   }
   c.set('person', person)
-  c.set('csrf', await sha256(`form ${secret}`))
+  // A form belongs to the account it was opened in, even if another account is chosen since in another tab.
+  c.set('csrf', await sha256(`form ${secret} ${person.ctx?.tenantId ?? ''}`))
   if (person.ctx) c.set('ctx', person.ctx)
   if (c.req.method !== 'GET' && (await formOf(c)).csrf !== c.get('csrf')) {
-    throw new Fault('insufficient_scope', 'The form belongs to another session, so nothing was done.')
+    throw new Fault(
+      'insufficient_scope',
+      'The form belongs to another session or another account, so nothing was done.',
+    )
   }
   await next()
 }

@@ -76,7 +76,7 @@ const SAME_AGAIN = [
 ]
 
 /** Routes without a session. */
-const OPEN = /^\/(?:assets|sign-in|enter|decide|erased)(?:\/|$)/
+const OPEN = /^\/(?:assets|sign-in|enter|decide|erased|address)(?:\/|$)/
 
 test('every link leads to a page; every form has a token and an id, and creates one thing even if it is sent twice', async () => {
   const { ids, tenant } = await newWorld()

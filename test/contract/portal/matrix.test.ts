@@ -4,7 +4,7 @@ import { portalRoutes } from '../../support/matrix-routes.ts'
 import { type Browser, newPerson, pathOf, post, signIn, visit } from '../../support/portal.ts'
 
 /** Routes without a session; sign-in.test.ts, approvals.test.ts and data.test.ts test them. */
-const OPEN = /^\/(?:assets|sign-in|enter|decide|erased)(?:\/|$)/
+const OPEN = /^\/(?:assets|sign-in|enter|decide|erased|address)(?:\/|$)/
 /** Routes about a person, not about a tenant. */
 const PERSONAL = /^\/(?:accounts|sign-out|sessions)(?:\/|$)/
 /** This answer never ends; coordination.test.ts tests it. */

@@ -1,15 +1,15 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
-import { type Env, settings } from '../../../env.ts'
-import { agents, aliases, claims, mailboxes, owners, tenants } from '../../../schema/accounts.ts'
-import { type Address, mustBeAddress } from '../../ground/address.ts'
+import type { Env } from '../../../env.ts'
+import { agents, claims, mailboxes, owners, tenants } from '../../../schema/accounts.ts'
 import { database, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
 import { fragment, statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
 import { claimantOf, isProved } from '../../policy/claim.ts'
-import { isWithin } from '../domains/name.ts'
+import { isReceived } from '../../policy/received.ts'
 import { hashSecret } from '../keys.ts'
+import { mustBePersonal } from '../personal-address.ts'
 import { isLinkToken, type LinkState, stateOf, unknownLink } from './link.ts'
 
 type At = { env: Env; now: Date }
@@ -47,7 +47,7 @@ export async function claimAgent(
   token: string,
   request: { email: string; xHandle: string | null },
 ): Promise<Claim & { owner: ClaimOwner }> {
-  const address = await personalAddress(at.env, request.email)
+  const address = await mustBePersonal(at.env, request.email, 'email')
   const xHandle = xHandleOf(request.xHandle)
   if (!isLinkToken(token)) throw unknownLink()
   const [hash, ownerId, now] = [await hashSecret(token), newId('own', at.now), at.now.getTime()]
@@ -106,7 +106,7 @@ const INSERT_OWNER = statement(`
   INSERT INTO owners (tenant_id, id, email, contact, x_handle, claimed_at)
   SELECT c.tenant_id, :ownerId, :email, :contact, :xHandle, :now FROM claims c
   WHERE c.token_hash = :hash AND c.used_at IS NULL AND c.expires_at > :now
-    AND NOT ${isProved('c.tenant_id')}
+    AND NOT ${isProved('c.tenant_id')} AND NOT ${isReceived(':contact')}
   ON CONFLICT (contact, tenant_id) DO NOTHING`)
 
 const FORGET_OLD_CLAIMS = statement(`
@@ -173,21 +173,6 @@ type ClaimRow = Awaited<ReturnType<typeof claimQuery>>[number]
 
 function claimOf({ usedAt, expiresAt, isProved, ...claim }: ClaimRow, now: Date): Claim {
   return { ...claim, state: stateOf(usedAt !== null || isProved === 1, expiresAt, now) }
-}
-
-/** An address that belongs to a person. Mail to an address of ours is read by an agent, so it cannot prove who a person is. */
-async function personalAddress(env: Env, email: string): Promise<Address> {
-  const address = mustBeAddress(email, 'email')
-  const { mailDomain } = settings(env)
-  const [alias] = await database(env).select().from(aliases).where(eq(aliases.contact, address.contact))
-  if (!alias && !isWithin(address.domain, mailDomain)) return address
-  throw new Fault(
-    'invalid',
-    `Give an address of your own. This one belongs to an agent, as do all addresses at ${mailDomain}.`,
-    {
-      field: 'email',
-    },
-  )
 }
 
 function xHandleOf(given: string | null): string | null {

@@ -10,6 +10,7 @@ import { audited } from '../../journal/audit.ts'
 import { throttle } from '../../limits/throttle.ts'
 import { hasBond } from '../../policy/bond.ts'
 import { isProved } from '../../policy/claim.ts'
+import { isReceived } from '../../policy/received.ts'
 import { hashSecret } from '../keys.ts'
 import type { Letter } from '../letter.ts'
 import type { Claim, ClaimOwner } from './claim.ts'
@@ -124,7 +125,7 @@ const USE_LINK = statement(`
   UPDATE verifications SET used_at = :now
   WHERE token_hash = :hash AND used_at IS NULL AND expires_at > :now AND EXISTS (
     SELECT 1 FROM owners o WHERE o.tenant_id = verifications.tenant_id AND o.id = verifications.owner_id
-      AND o.verified_at IS NULL)
+      AND o.verified_at IS NULL AND NOT ${isReceived('o.contact')})
     AND NOT ${isProved('verifications.tenant_id')}
   RETURNING tenant_id`)
 

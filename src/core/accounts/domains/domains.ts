@@ -1,11 +1,12 @@
 import { and, count, desc, eq, lt, or, sql } from 'drizzle-orm'
-import { agents, aliases, domains, mailboxes, owners, tenants } from '../../../schema/accounts.ts'
+import { agents, aliases, domains, mailboxes, tenants } from '../../../schema/accounts.ts'
 import { parseAddress } from '../../ground/address.ts'
 import { agentOfKey, type Ctx, mustBeAllowed, prepared } from '../../ground/ctx.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId, newToken } from '../../ground/ids.ts'
 import { statement } from '../../ground/sql.ts'
 import { audited } from '../../journal/audit.ts'
+import { domainOf, isPersons, isReceived } from '../../policy/received.ts'
 import { takeAddress } from '../given-addresses.ts'
 import { claimedOwner } from '../people.ts'
 import { oursIn } from './check.ts'
@@ -134,45 +135,67 @@ export async function attachDomain(ctx: Ctx, id: string, agentId: string): Promi
   const address = parseAddress(wanted)
   if (address === null) throw new Fault('conflict', `${wanted} would be too long for an address.`)
   const { email, contact } = address
-  const [person] = await ctx.db
-    .select({ id: owners.id })
-    .from(owners)
-    .where(eq(owners.contact, contact))
-    .limit(1)
-  // Otherwise an agent would get the person's mail, and with it the links that prove who the person is.
-  if (person)
-    throw new Fault('conflict', `${contact} is the address of a person, so it cannot be an agent's.`)
   if (!(await takeAddress(ctx, ctx.tenantId, contact))) {
     const message = `${contact} belonged to another account before, so nobody else can have it. Attach an agent with another address.`
     throw new Fault('conflict', message, { field: 'agent_id' })
   }
-  const [changed] = await ctx.env.DB.batch([
-    SET_AGENT.bind(ctx.env, { tenantId: ctx.tenantId, id, agentId }),
+  const actor = ctx.actor.kind === 'human' ? ctx.actor.ownerId : null
+  const [added] = await ctx.env.DB.batch([
     ADD_ALIAS.bind(ctx.env, {
       tenantId: ctx.tenantId,
       id,
       mailboxId: mailbox.id,
       email,
       contact,
+      ownerId: actor,
       now: ctx.now.getTime(),
     }),
     ...audited(ctx, [{ action: 'domain.attached', target: id, detail: { agentId, address: email } }]).map(
       (query) => prepared(ctx.env, query),
     ),
+    SET_AGENT.bind(ctx.env, { tenantId: ctx.tenantId, id, agentId, contact }),
   ])
-  if (changed?.meta.changes === 0) throw notVerified(domain)
+  if (added?.meta.changes === 0) throw await whyNotAttached(ctx, domain, contact)
   return await withAliases(ctx, { ...domain, agentId })
 }
 
-const SET_AGENT = statement(
-  `UPDATE domains SET agent_id = :agentId WHERE tenant_id = :tenantId AND id = :id AND status = 'verified'`,
-)
+/**
+ * SQL: no person of the tenant has their address in the domain `d`, or one of them is asking who is an owner and has another
+ * way to sign in. With the domain, the account may come to receive the mail of everybody in it.
+ */
+const HAS_WORD = `(
+  NOT EXISTS (SELECT 1 FROM owners p WHERE p.tenant_id = d.tenant_id AND ${domainOf('p.contact')} = d.domain)
+  OR EXISTS (
+    SELECT 1 FROM owners p JOIN second_addresses s ON s.tenant_id = p.tenant_id AND s.owner_id = p.id
+    WHERE p.tenant_id = d.tenant_id AND p.id = :ownerId AND p.role = 'owner' AND p.verified_at IS NOT NULL
+      AND ${domainOf('p.contact')} = d.domain AND s.verified_at IS NOT NULL AND ${domainOf('s.contact')} <> d.domain
+      AND NOT ${isReceived('s.contact')}))`
 
 const ADD_ALIAS = statement(`
   INSERT INTO aliases (tenant_id, mailbox_id, domain_id, address, contact, created_at)
   SELECT d.tenant_id, :mailboxId, d.id, :email, :contact, :now FROM domains d
-  WHERE d.tenant_id = :tenantId AND d.id = :id AND d.status = 'verified'
+  WHERE d.tenant_id = :tenantId AND d.id = :id AND d.status = 'verified' AND ${HAS_WORD} AND NOT ${isPersons(':contact')}
   ON CONFLICT (tenant_id, mailbox_id, domain_id) DO UPDATE SET created_at = excluded.created_at`)
+
+const SET_AGENT = statement(`
+  UPDATE domains SET agent_id = :agentId WHERE tenant_id = :tenantId AND id = :id AND EXISTS (
+    SELECT 1 FROM aliases x WHERE x.tenant_id = :tenantId AND x.domain_id = :id AND x.contact = :contact)`)
+
+/** Whether the address is a person's, and whether a person of the tenant has an address in the domain. */
+const PEOPLE = statement<{ is_persons: number; has_people: number }>(`
+  SELECT ${isPersons(':contact')} AS is_persons, EXISTS (
+    SELECT 1 FROM owners p WHERE p.tenant_id = :tenantId AND ${domainOf('p.contact')} = :domain) AS has_people`)
+
+async function whyNotAttached(ctx: Ctx, domain: Domain, contact: string): Promise<Fault> {
+  const { tenantId } = ctx
+  const found = await PEOPLE.first(ctx.env, { tenantId, contact, domain: domain.domain })
+  // Otherwise an agent would get the person's mail, and with it the links that prove who the person is.
+  if (found?.is_persons === 1)
+    return new Fault('conflict', `${contact} is the address of a person, so it cannot be an agent's.`)
+  if (found?.has_people !== 1) return notVerified(domain)
+  const message = `A person of this account has their address in ${domain.domain}. Only they can attach it, as an owner who is signed in to the portal and has another confirmed address to sign in with (portal, People).`
+  return new Fault('human_decision_required', message, { field: 'id', kind: 'domain', id: domain.id })
+}
 
 /** A domain of the tenant, or with an agent's key of the agent: added by it, or attached to it. Throws `not_found`. */
 export async function ownDomain(ctx: Ctx, id: string): Promise<Domain> {

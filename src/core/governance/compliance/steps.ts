@@ -138,8 +138,12 @@ async function copyBodyForReaders({ env, tenantId }: Omit<At, 'now'>, sendId: st
 
 const deletePeople = ['sign_ins', 'sessions'].map((table) =>
   statement(
-    `DELETE FROM ${table} WHERE contact IN (SELECT o.contact FROM owners o WHERE o.tenant_id = :tenant
-       AND NOT EXISTS (SELECT 1 FROM owners x WHERE x.contact = o.contact AND x.tenant_id <> :tenant))`,
+    `DELETE FROM ${table} WHERE contact IN (
+       SELECT o.contact FROM owners o WHERE o.tenant_id = :tenant
+         AND NOT EXISTS (SELECT 1 FROM owners x WHERE x.contact = o.contact AND x.tenant_id <> :tenant)
+       UNION SELECT s.contact FROM second_addresses s WHERE s.tenant_id = :tenant
+         AND NOT EXISTS (SELECT 1 FROM owners x WHERE x.contact = s.contact AND x.tenant_id <> :tenant)
+         AND NOT EXISTS (SELECT 1 FROM second_addresses x WHERE x.contact = s.contact AND x.tenant_id <> :tenant))`,
   ),
 )
 

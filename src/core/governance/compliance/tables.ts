@@ -53,6 +53,7 @@ const keptInternal = (): Rule => ({ isKept: true, isExported: false, hidden: [] 
 export const RULES: Record<TableName, Rule> = {
   tenants: erased(),
   owners: erased(),
+  secondAddresses: erased('tokenHash'),
   canaries: erased('hash', 'probe'),
   claims: erased('tokenHash'),
   verifications: erased('tokenHash'),

@@ -1,9 +1,14 @@
 import { Hono } from 'hono'
 import type { Made } from '../../../core/accounts/descent.ts'
 import { changeRole, listOwners, madeByOwner, ROLES, removeOwner } from '../../../core/accounts/people.ts'
+import {
+  listSecondAddresses,
+  removeSecondAddress,
+  type SecondAddress,
+} from '../../../core/accounts/second-addresses.ts'
 import { may } from '../../../core/ground/ctx.ts'
 import { Fault } from '../../../core/ground/fault.ts'
-import { inviteOwner } from '../../../core/notices/people.ts'
+import { askSecondAddress, inviteOwner } from '../../../core/notices/people.ts'
 import type { Portal, PortalContext } from '../context.ts'
 import { done } from '../flash.ts'
 import { formOf } from '../forms/form.ts'
@@ -38,6 +43,24 @@ people.post('/people', async (c) => {
   })
 })
 
+people.post('/people/addresses', async (c) => {
+  return await posted(c, {
+    async act({ address = '' }) {
+      await askSecondAddress(c.var.ctx, address)
+      return done(c, '/portal/people', `We mailed a link to ${address}. It confirms the address.`)
+    },
+    again: () => peoplePage(c),
+    mended: ['invalid', 'conflict', 'too_many_attempts'],
+    field: 'address',
+  })
+})
+
+people.post('/people/addresses/remove', async (c) => {
+  const { contact = '' } = await formOf(c)
+  await removeSecondAddress(c.var.ctx, contact)
+  return done(c, '/portal/people', 'The address is removed.')
+})
+
 people.post('/people/:ownerId/role', async (c) => {
   const { role } = await formOf(c)
   await changeRole(c.var.ctx, c.req.param('ownerId'), roleOf(role))
@@ -63,7 +86,7 @@ function roleOf(given: string | undefined) {
 
 async function peoplePage(c: PortalContext) {
   const mayManage = may(c.var.ctx, 'manage')
-  const everybody = await listOwners(c.var.ctx)
+  const [everybody, others] = await Promise.all([listOwners(c.var.ctx), listSecondAddresses(c.var.ctx)])
   return await page(
     c,
     'People',
@@ -90,6 +113,7 @@ async function peoplePage(c: PortalContext) {
           <Submit>Invite</Submit>
         </Form>
       ) : null}
+      <OtherAddresses c={c} others={others} />
     </>,
   )
 }
@@ -128,6 +152,37 @@ function RemovalForm({ c, owner, made }: { c: PortalContext; owner: Person; made
       )}
       <Submit>Remove</Submit>
     </Form>
+  )
+}
+
+/** The signed-in person's other addresses. */
+function OtherAddresses({ c, others }: { c: PortalContext; others: SecondAddress[] }) {
+  return (
+    <>
+      <h2>Other addresses of yours</h2>
+      <p>
+        With each of them you can sign in to this account, too. You need one before you attach a domain that
+        your own address lies in.
+      </p>
+      <Table
+        caption="Other addresses"
+        head={['Address', 'Confirmed', '']}
+        rows={others.map(({ email, contact, verifiedAt }) => [
+          email,
+          verifiedAt ? <Time at={verifiedAt} /> : 'not yet',
+          <Form c={c} action="/portal/people/addresses/remove" class="row">
+            <input type="hidden" name="contact" value={contact} />
+            <button class="small danger" type="submit">
+              Remove <span class="visually-hidden">{email}</span>
+            </button>
+          </Form>,
+        ])}
+      />
+      <Form c={c} action="/portal/people/addresses" class="card">
+        <Field c={c} label="Another address" name="address" attributes={{ type: 'email', required: true }} />
+        <Submit>Add</Submit>
+      </Form>
+    </>
   )
 }
 
