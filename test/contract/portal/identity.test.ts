@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { post as claimPost, newUnclaimed } from '../../support/claim.ts'
+import { newUnclaimed } from '../../support/claim.ts'
 import { letters, newPerson, post, signIn, visit } from '../../support/portal.ts'
 import { newTenant, type Tenant } from '../../support/tenant.ts'
 
