@@ -142,6 +142,7 @@ CREATE TABLE `mailboxes` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `mailboxes_by_contact` ON `mailboxes` (`contact`);--> statement-breakpoint
+CREATE INDEX `mailboxes_by_shared` ON `mailboxes` (`tenant_id`,`shares_with`) WHERE shares_with IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `mailboxes_by_agent` ON `mailboxes` (`tenant_id`,`agent_id`);--> statement-breakpoint
 CREATE TABLE `owners` (
 	`tenant_id` text NOT NULL,

@@ -253,6 +253,7 @@ export const mailboxes = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
     uniqueIndex('mailboxes_by_contact').on(t.contact),
+    index('mailboxes_by_shared').on(t.tenantId, t.sharesWith).where(sql`shares_with IS NOT NULL`),
     index('mailboxes_by_agent').on(t.tenantId, t.agentId),
   ],
 )

@@ -56,6 +56,7 @@ export function newWorld(Lease: new (state: never, env: never) => object = Conta
   const env = {
     // The simulation publishes no events: only the rows count.
     JOBS: { send: async () => undefined, sendBatch: async () => undefined },
+    ...{ MAIL_DOMAIN: 'moltpost.test', PUBLIC_URL: 'http://localhost:8787', CARRIERS: 'capture:1' },
     DB: databaseOver(sqlite, () => world.gate()),
     CONTACT_LEASE: {
       idFromName: (name: string) => name,

@@ -6,7 +6,7 @@ import { fragment, statement } from '../ground/sql.ts'
 import { includes, keyMay } from '../policy/live-key.ts'
 
 /** Who made a credential: a key, or a person. */
-export type Maker = { keyId: string } | { ownerId: string }
+type Maker = { keyId: string } | { ownerId: string }
 
 /** SQL: the ids of the key `:keyId`, of the keys that `:maker` made, and of all that descend from these. */
 const LINE = `(WITH RECURSIVE line(id) AS (

@@ -24,7 +24,7 @@ export async function mustBePersonal(env: Env, email: string, field: string): Pr
   throw receivedHere(env, field)
 }
 
-export const receivedHere = (env: Env, field: string) =>
+const receivedHere = (env: Env, field: string) =>
   new Fault(
     'invalid',
     `Give an address of your own. This one belongs to an agent, as do all addresses at ${settings(env).mailDomain}.`,

@@ -11,7 +11,7 @@ import { asText, isAsRead, readTerms } from './terms.ts'
 export type Tenant = typeof tenants.$inferSelect
 
 /** Changes of settings. A setting that is left out stays as it is. */
-export type TenantChange = {
+type TenantChange = {
   [Field in Exclude<keyof TenantSettings, 'status' | 'defaultMailboxId'>]?: TenantSettings[Field] | undefined
 } & { status?: 'active' | 'paused' | undefined; defaultMailboxId?: string | undefined }
 

@@ -33,7 +33,7 @@ export function engineFor(outputEscape: 'escape' | ((value: unknown) => string))
   return engine
 }
 
-export type Collector = Emitter & { buffer: string; foreign: Foreign[] }
+type Collector = Emitter & { buffer: string; foreign: Foreign[] }
 
 /** Collects output, notes which parts of it are values, and counts it against the memory limit, which liquidjs does for filters only. */
 export function collect(context: Context): Collector {

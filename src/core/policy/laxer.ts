@@ -35,7 +35,7 @@ export type MailboxSettings = Pick<
 >
 
 /** From the most review to the least. */
-export const AUTONOMY: MailboxRow['autonomy'][] = ['review', 'first_contact', 'auto']
+const AUTONOMY: MailboxRow['autonomy'][] = ['review', 'first_contact', 'auto']
 
 const minutes = (ms: number | null) => (ms === null ? "the tenant's" : `${ms / 60_000} minutes`)
 
@@ -173,7 +173,7 @@ export type TenantSettings = Pick<
 const MODES: DlpMode[] = ['monitor', 'redact', 'block']
 
 /** `isLaxerMailbox` tells whether the new default mailbox is laxer than the present one. */
-export type AroundTenant = { isLaxerMailbox: boolean }
+type AroundTenant = { isLaxerMailbox: boolean }
 
 export const TENANT: Table<TenantSettings, AroundTenant> = {
   status: {
@@ -290,8 +290,6 @@ export const ACTS = {
     isLaxer: (permissions: string[]) => permissions.includes('loosen'),
   },
 } satisfies Record<string, Act<never[]>>
-
-export type ActName = keyof typeof ACTS
 
 /** A mailbox that asks for nothing: what a new mailbox starts with where nothing stricter stands. */
 export const USUAL_MAILBOX: MailboxSettings = {

@@ -14,7 +14,7 @@ export const includes = (list: string, permission: string) => `EXISTS (SELECT 1 
   WHERE held.value = ${permission} OR (held.value = 'manage' AND ${permission} IN ('read', 'send')))`
 
 /** SQL: the key in the row `key` has a permission for the whole tenant. */
-export const keyMayEverywhere = (key: string, permission: string) =>
+const keyMayEverywhere = (key: string, permission: string) =>
   `(${key}.scopes IS NULL AND ${includes(`${key}.permissions`, permission)})`
 
 /** SQL: the key in the row `key` has a permission for the mailbox with this id. All three are SQL. */

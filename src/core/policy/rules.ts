@@ -81,16 +81,12 @@ export const RULES: Rule[] = [
     name: 'requester',
     isConfigured: never,
     refuse({ facts: { requester, leavesAt } }) {
-      const reason = 'requester_not_allowed'
-      if (!requester.maySend) {
-        const detail =
-          'the key that asked for this send was revoked, has expired or may not send from this mailbox'
-        return { reason, detail }
-      }
-      if (requester.expiresAt !== null && requester.expiresAt <= leavesAt) {
-        const detail = `the key that asks for this send expires before it would leave, at ${new Date(requester.expiresAt).toISOString()}`
-        return { reason, detail }
-      }
+      const detail = !requester.maySend
+        ? 'the key that asked for this send was revoked, has expired or may not send from this mailbox'
+        : requester.expiresAt !== null && requester.expiresAt <= leavesAt
+          ? `the key that asks for this send expires before it would leave, at ${new Date(requester.expiresAt).toISOString()}`
+          : null
+      if (detail !== null) return { reason: 'requester_not_allowed', detail }
     },
   },
   {

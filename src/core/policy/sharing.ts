@@ -3,5 +3,6 @@
  * name of its row.
  */
 export const sharing = (row: string) => `(
+  SELECT coalesce(${row}.shares_with, ${row}.id) UNION ALL
   SELECT b.id FROM mailboxes b WHERE b.tenant_id = ${row}.tenant_id
-    AND coalesce(b.shares_with, b.id) = coalesce(${row}.shares_with, ${row}.id))`
+    AND b.shares_with = coalesce(${row}.shares_with, ${row}.id))`

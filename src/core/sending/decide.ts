@@ -10,7 +10,7 @@ import type { OutcomeRow } from './settle-rows.ts'
 import { type Candidate, settlement, writtenBy } from './settlement.ts'
 
 /** Why the payload cannot fill the template: the variables by name, and a sentence if they are there but must not be used. */
-export type Lack = { names: string[]; detail: string | null }
+type Lack = { names: string[]; detail: string | null }
 
 /** The outcome of a send, as the first worker to settle it has written it. */
 export type Decision = {

@@ -28,6 +28,7 @@ export const NOUNS: Record<string, string> = {
   message: 'msg_abc123',
   messages: 'msg_abc123',
   request: 'req_abc123',
+  sanctions: 'san_abc123',
   search: 'msg_abc123',
   'smtp-credentials': 'smtp_abc123',
   suppressions: 'sup_abc123',
@@ -173,4 +174,7 @@ export const EXAMPLES: Record<string, unknown> = {
   reputationScore: 0.82,
   sendingFrozen: false,
   used: 3,
+  bcc: 'dave@example.com',
+  droppedFields: 'Return-Receipt-To',
+  clearedBy: 'owner',
 }

@@ -35,7 +35,7 @@ test('"Update auto-reply / inbox settings": omitted fields keep their values, nu
     end_at: '2026-11-28T10:00:00.5Z',
   }
   const kept = { ...auto_reply, start_at: '2026-11-21T08:00:00Z', end_at: '2026-11-28T10:00:00.500Z' }
-  const first = await patch({ auto_reply, settings: { display_name: 'Bob the Bot' }, colour: 'blue' })
+  const first = await patch({ auto_reply, settings: { display_name: 'Bob the Bot' } })
   expect(first).toMatchObject({
     status: 200,
     body: { auto_reply: kept, settings: { display_name: 'Bob the Bot' } },
@@ -59,11 +59,12 @@ test('"Update auto-reply / inbox settings": omitted fields keep their values, nu
     { auto_reply: { text: 'Changed' }, settings: { display_name: 'a\nb' } },
     { settings: { display_name: 'x'.repeat(257) } },
     { settings: null },
+    { colour: 'blue' },
     [],
   ]) {
     expect(await patch(wrong), JSON.stringify(wrong).slice(0, 60)).toMatchObject({
       status: 422,
-      body: { error: 'invalid', field: expect.stringMatching(/^(auto_reply\.|settings|body$)/) },
+      body: { error: 'invalid', field: expect.stringMatching(/^(auto_reply\.|settings|colour$|body$)/) },
     })
   }
   const after = (await bob.get('/v1/inbox')).body

@@ -304,8 +304,10 @@ test('sends with unknown outcome are listed, and a person decides what became of
     const { requestId } = (await tenant.send(`${key}@example.com`, key)).body
     await tenant.settled(requestId)
     await sql(
-      `UPDATE sends SET state = 'unknown', reason = 'timeout', ambiguous_at = 1, next_at = NULL WHERE id = ?1`,
+      `UPDATE sends SET state = 'unknown', reason = 'timeout', ambiguous_at = 1, next_at = NULL,
+         pinned_recipients = json_array(?2) WHERE id = ?1`,
       requestId,
+      `${key}@example.com`,
     )
     await sql(`UPDATE send_recipients SET state = 'pending' WHERE send_id = ?1`, requestId)
     return requestId as string

@@ -51,7 +51,7 @@ async function namedAgent(ctx: Ctx, { id, name }: AgentName): Promise<Agent> {
 const NAMED_AT_MOST = 20
 
 /** The agent of a tenant that has one. Throws `invalid` if it has none or several; the message then names them. */
-export async function onlyAgent(ctx: Ctx): Promise<Agent> {
+async function onlyAgent(ctx: Ctx): Promise<Agent> {
   const [agent, ...others] = await ctx.db
     .select()
     .from(agents)

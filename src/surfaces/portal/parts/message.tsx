@@ -7,7 +7,7 @@ import { sandboxed } from '../headers.ts'
 import { Facts, Table } from './table.tsx'
 
 /** A message and the files in its bytes, as a person must see it before they decide. */
-export type Reviewed = { rendered: Rendered; files: BoundFile[] }
+type Reviewed = { rendered: Rendered; files: BoundFile[] }
 
 /** The message with the files that its bytes contain. */
 export async function reviewed(rendered: Rendered): Promise<Reviewed> {
