@@ -52,7 +52,7 @@ test('the guides list every rule in order, every reason, event, metric and tool'
   const told = refusals
     .flatMap((row) => all(row.split('|')[2] ?? '', /`(\w+)`/g))
     .filter((code) => !['dedupeKey', 'duplicate'].includes(code))
-  expect([...new Set(told)].sort()).toEqual(all(policy, /reason: '(\w+)'/g).sort())
+  expect([...new Set(told)].sort()).toEqual(all(policy, /reason(?:: | = )'(\w+)'/g).sort())
 
   const events = all(await read('src/core/journal/event-types.ts'), /'([a-z]+\.[a-z]+)'/g)
   expect(events.filter((type) => !pages.get('docs/webhooks.md')?.includes(`\`${type}\``))).toEqual([])

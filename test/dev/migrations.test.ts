@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
+import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
 import { complete, fences, readMigrations } from '../../src/core/governance/compliance/migrations.ts'
+import { TENANT_TABLES } from '../../src/core/governance/compliance/tables.ts'
 
 test('the migrations are complete: npm run migrate would not change them', () => {
   const migrations = readMigrations()
@@ -18,6 +20,24 @@ test('a new table is WITHOUT ROWID and gets its fence in the newest migration', 
   expect(completed.at(-1)?.sql).toBe(
     `CREATE TABLE \`__new_agents\` (\n\t\`id\` text\n) WITHOUT ROWID;\n--> statement-breakpoint\n${fence}\n`,
   )
+})
+
+test('the newest snapshot has every table, column and index of the schema: npm run migrate would add nothing else', async () => {
+  const names = (await readdir('migrations/meta')).filter((name) => name.endsWith('_snapshot.json')).sort()
+  const newest: { tables: Record<string, { columns: object; indexes: object }> } = JSON.parse(
+    await readFile(`migrations/meta/${names.at(-1)}`, 'utf8'),
+  )
+  const snapshot = Object.entries(newest.tables).map(([name, { columns, indexes }]) =>
+    [name, ...Object.keys(columns).sort(), ...Object.keys(indexes).sort()].join(' '),
+  )
+  const schema = TENANT_TABLES.map(({ table }) => {
+    const { name, columns, indexes } = getTableConfig(table)
+    const columnNames = columns.map((each) =>
+      each.name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    )
+    return [name, ...columnNames.sort(), ...indexes.map((index) => index.config.name).sort()].join(' ')
+  })
+  expect(snapshot.sort()).toEqual(schema.sort())
 })
 
 test('the Worker applies the same migrations as wrangler', async () => {

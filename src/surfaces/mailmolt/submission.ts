@@ -144,7 +144,8 @@ its Message-ID and content, is sent once; a repeat gets the first answer.`,
           approval_queue_id: z.string().nullable(),
           dropped_fields: z.array(z.string()).openapi({
             description:
-              'The header fields that do not leave: they ask the reader to act, or claim what only other hops can know. A List-Unsubscribe is replaced by ours.',
+              'The header fields that were removed. They ask the reader to act, or claim what only other servers can know. A List-Unsubscribe is replaced by ours.',
+            example: ['Disposition-Notification-To'],
           }),
         }),
         'Accepted, or held until a person has decided',
