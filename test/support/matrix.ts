@@ -985,6 +985,12 @@ export async function newWorld() {
       autoPublish: true,
     }),
   )
+  // As if a person had written it: a key cannot approve what it wrote itself.
+  await sql(
+    `UPDATE template_versions SET maker_key_id = NULL, submitter_key_id = NULL WHERE tenant_id = ?1 AND template_id = ?2`,
+    tenantId,
+    waiting.id,
+  )
   await made(
     'a consent',
     owner.post('/v1/consent', {

@@ -40,8 +40,8 @@ export type RegistrationRequest = {
  * many agents registered from the same network.
  */
 export async function register(env: Env, now: Date, request: RegistrationRequest): Promise<Registered> {
-  mustBeOwnName(env, request.name, 'name')
   const parts = localParts(env, request)
+  mustBeOwnName(env, request.name, 'name')
   const giveBack = await countRegistration(env, now, request.clientAddress)
   for (const localPart of parts) {
     const registered = await open(env, now, request, localPart)

@@ -51,7 +51,7 @@ const Sanctions = z
   .object({
     data: z.array(
       z.object({
-        id: z.string(),
+        id: z.string().openapi({ example: 'san_abc123' }),
         kind: z.enum([
           'mailbox_suspended',
           'mailbox_frozen',

@@ -143,7 +143,10 @@ test('the budget counts sends, and what remains is the smaller of the limits of 
 
   const sent = await tenant.send('ann@example.com', 'k1')
   expect((await tenant.settled(sent.body.requestId)).status).not.toBe('failed')
-  await tenant.send('bea@example.com', 'k2', { mailboxId: second.id })
+  await tenant.owner.post('/v1/agent/request-send', {
+    ...{ recipientEmail: 'bea@example.com', templateId: 'welcome', dedupeKey: 'k2', mailboxId: second.id },
+    payload: { firstName: 'Bea' },
+  })
   await env.DB.prepare("UPDATE send_recipients SET state = 'bounced' WHERE tenant_id = ?1 AND send_id = ?2")
     .bind(tenant.id, sent.body.requestId)
     .run()
@@ -154,7 +157,7 @@ test('the budget counts sends, and what remains is the smaller of the limits of 
     plan: { daily: { used: 2, remaining: 98 }, monthly: { used: 2, remaining: 2998 } },
     negativeSignals: { count: 1, budget: 4, remaining: 3 },
   })
-  expect((await tenant.get(`/v1/agent/budget?mailboxId=${second.id}`)).body).toMatchObject({
+  expect((await tenant.owner.get(`/v1/agent/budget?mailboxId=${second.id}`)).body).toMatchObject({
     hourly: { used: 1, limit: 20, remaining: 19 },
     negativeSignals: { count: 0, budget: null, remaining: null },
   })

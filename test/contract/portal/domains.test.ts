@@ -26,7 +26,7 @@ test('an owner adds a domain, sees the records to copy, and removes it; a viewer
   expect(again.status).toBe(422)
   expect(again.body).toContain(`${domain} has been added already.`)
 
-  const { body: known } = await tenant.get(`/v1/custom-domains/${path.split('/').at(-1)}`)
+  const { body: known } = await tenant.owner.get(`/v1/custom-domains/${path.split('/').at(-1)}`)
   const page = await owner.get(path)
   expect(known.dns_records).toHaveLength(5)
   for (const { name, value } of known.dns_records) {

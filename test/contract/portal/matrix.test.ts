@@ -6,7 +6,7 @@ import { type Browser, newPerson, pathOf, post, signIn, visit } from '../../supp
 /** Routes without a session; sign-in.test.ts, approvals.test.ts and data.test.ts test them. */
 const OPEN = /^\/(?:assets|sign-in|enter|decide|erased|address)(?:\/|$)/
 /** Routes about a person, not about a tenant. */
-const PERSONAL = /^\/(?:accounts|sign-out|sessions)(?:\/|$)/
+const PERSONAL = /^\/(?:accounts|sign-out|sessions|people\/addresses)(?:\/|$)/
 /** This answer never ends; coordination.test.ts tests it. */
 const ENDLESS = '/live'
 /** Routes by which an approver decides. */
