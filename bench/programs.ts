@@ -17,6 +17,10 @@ export const PROGRAMS: Record<Kind, Program[]> = {
     },
     { name: 'audit', does: 'Finds the first wrong line in each of 2,000 tampered audit logs.' },
     {
+      name: 'authority',
+      does: 'Lets changes of rights race against their use; nothing that begins after a change is let through.',
+    },
+    {
       name: 'contract',
       does: "Calls every operation of MailMolt's published OpenAPI document with Specmatic and Prism (needs Java 17).",
       needsPackages: true,
