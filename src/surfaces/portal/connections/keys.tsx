@@ -80,10 +80,10 @@ async function keysPage(c: PortalContext) {
         head={['Key', 'Label', 'Permissions', 'Agent', 'Made by', 'Created', 'State', '']}
         row={(key) => [
           <Id>{key.prefix}…</Id>,
-          key.label ?? '',
+          <span class="long">{key.label ?? ''}</span>,
           key.scopes ? `${key.scopes.length} mailboxes` : key.permissions.join(', '),
-          key.agentId ?? 'any',
-          maker(key.createdBy),
+          <span class="long">{key.agentId ?? 'any'}</span>,
+          <span class="long">{maker(key.createdBy)}</span>,
           <Time at={key.createdAt} />,
           <Badge state={stateOf(key, c.var.now)} />,
           key.revokedAt ? null : (
