@@ -1,6 +1,6 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { mailboxes } from '../../schema/accounts.ts'
-import { type Ctx, mustBeAllowed } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { rowWhere } from '../ground/sql.ts'
@@ -23,7 +23,7 @@ export async function openMailbox(ctx: Ctx, wanted: MailboxChange & { address: s
   mustBeAllowed(ctx, 'manage')
   const { address, ...asked } = wanted
   const { email, contact } = ownAddress(ctx.env, address)
-  const ownAgentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const ownAgentId = agentOfKey(ctx)
   const agentId = asked.agentId === undefined ? ownAgentId : asked.agentId
   await mustBeSettable(ctx, { ...asked, agentId })
   const id = newId('mbx', ctx.now)
@@ -65,7 +65,7 @@ const isTaken = (email: string) =>
 function heldAgainst(ctx: Ctx, agentId: string | null): SQL {
   const isDefault = sql`${mailboxes.id} = (SELECT t.default_mailbox_id FROM tenants t WHERE t.id = ${ctx.tenantId})`
   if (mayLoosen(ctx)) return isDefault
-  const own = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const own = agentOfKey(ctx)
   if (own === null) return sql`(${isDefault} OR ${mailboxes.agentId} IS ${agentId ?? ''})`
   return sql`(${mailboxes.agentId} IS ${own} OR NOT EXISTS (
     SELECT 1 FROM mailboxes m WHERE m.tenant_id = ${ctx.tenantId} AND m.agent_id = ${own}))`

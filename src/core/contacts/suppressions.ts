@@ -3,7 +3,7 @@ import type { Env } from '../../env.ts'
 import { suppressions } from '../../schema/contacts.ts'
 import { actNeedsPerson, mayLoosen, untilWritten } from '../accounts/loosen.ts'
 import { mustBeAddress } from '../ground/address.ts'
-import { type Actor, type Ctx, type Db, database, mustBeAllowed } from '../ground/ctx.ts'
+import { type Actor, agentOfKey, type Ctx, type Db, database, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { newId } from '../ground/ids.ts'
 import { fragment } from '../ground/sql.ts'
@@ -74,7 +74,7 @@ async function write(ctx: Ctx, row: Suppression): Promise<{ written: Suppression
   if (standing?.reasonCode === UNSUBSCRIBED) return { written: standing, isNew: false }
   const { reasonCode, source, expiresAt } = standing ? replacement(ctx, standing, row) : row
   const outcome = { reasonCode, source, expiresAt }
-  const agentId = ctx.actor.kind === 'key' ? ctx.actor.agentId : null
+  const agentId = agentOfKey(ctx)
   const [[written], , , told] = await ctx.db.batch([
     ctx.db
       .insert(suppressions)

@@ -1,4 +1,4 @@
-import type { DlpMode, mailboxes, tenants } from '../../schema/accounts.ts'
+import { DLP_MODES, type mailboxes, type tenants } from '../../schema/accounts.ts'
 import type { Entry, Table } from './loosened.ts'
 import { type Plan, standardLimits } from './plans.ts'
 
@@ -169,9 +169,6 @@ export type TenantSettings = Pick<
   | 'dlpDisabled'
 >
 
-/** From least to most strict. */
-const MODES: DlpMode[] = ['monitor', 'redact', 'block']
-
 /** `isLaxerMailbox` tells whether the new default mailbox is laxer than the present one. */
 type AroundTenant = { isLaxerMailbox: boolean }
 
@@ -218,7 +215,7 @@ export const TENANT: Table<TenantSettings, AroundTenant> = {
     field: 'mode',
     name: 'the mode of DLP',
     laxer: 'from block to redact or monitor, from redact to monitor',
-    isLaxer: (from, to) => MODES.indexOf(to) < MODES.indexOf(from),
+    isLaxer: (from, to) => DLP_MODES.indexOf(to) < DLP_MODES.indexOf(from),
   },
   dlpDisabled: {
     field: 'disabled_rules',

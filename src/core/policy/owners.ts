@@ -7,9 +7,12 @@ export const tenantsOfOwner = (tenant: string) => `(
   CROSS JOIN owners theirs ON theirs.contact = ours.contact AND theirs.role = 'owner'
   WHERE ours.tenant_id = ${tenant} AND ours.role = 'owner')`
 
+/** SQL, a query: the addresses of the people who claimed this tenant and have proved their address. */
+export const provedClaimants = (tenant: string) => `SELECT o.contact FROM owners o
+  WHERE o.tenant_id = ${tenant} AND o.claimed_at IS NOT NULL AND o.verified_at IS NOT NULL`
+
 /** SQL: a person has proved to be the owner of this tenant. */
-export const hasProvedOwner = (tenant: string) => `EXISTS (SELECT 1 FROM owners o
-  WHERE o.tenant_id = ${tenant} AND o.claimed_at IS NOT NULL AND o.verified_at IS NOT NULL)`
+export const hasProvedOwner = (tenant: string) => `EXISTS (${provedClaimants(tenant)})`
 
 /** SQL: the tenant with a mailbox that has this address, or NULL if it is not an address of ours. */
 export const readerOf = (contact: string) => `coalesce(

@@ -1,7 +1,7 @@
+import { readerOf } from './owners.ts'
+
 /** SQL: we receive mail for this address, as a mailbox or as an address in an attached domain. The argument is SQL. */
-export const isReceived = (contact: string) => `(
-  EXISTS (SELECT 1 FROM mailboxes rm WHERE rm.contact = ${contact})
-  OR EXISTS (SELECT 1 FROM aliases ra WHERE ra.contact = ${contact}))`
+export const isReceived = (contact: string) => `(${readerOf(contact)} IS NOT NULL)`
 
 /** SQL: a person signs in with this address, or is invited to. Then no mailbox may have it. The argument is SQL. */
 export const isPersons = (contact: string) => `(

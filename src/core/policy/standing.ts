@@ -1,4 +1,5 @@
 import type { SANCTION_KINDS } from '../../schema/governance.ts'
+import { provedClaimants } from './owners.ts'
 import { SUSPENDED_BELOW } from './plans.ts'
 
 /** This much weight of sanctions suspends a tenant; less puts it in review. */
@@ -8,8 +9,7 @@ export const SUSPENDED_FROM = 2
  * SQL: the tenant that this expression names, and the address of the person who claimed it and has proved that address. What
  * either of them holds counts for the tenant.
  */
-const holders = (tenant: string) => `(SELECT ${tenant} UNION ALL SELECT o.contact FROM owners o
-  WHERE o.tenant_id = ${tenant} AND o.claimed_at IS NOT NULL AND o.verified_at IS NOT NULL)`
+const holders = (tenant: string) => `(SELECT ${tenant} UNION ALL ${provedClaimants(tenant)})`
 
 /** SQL: the sanctions in force for this tenant, each once: a relation with the columns of the table. */
 export const sanctionsOf = (tenant: string) => `(SELECT held.* FROM sanctions held
@@ -34,8 +34,8 @@ export const IN_STANDING = `(t.status = 'active' AND m.status = 'active' AND m.f
 export const awaitsReview = (send: string, contacts: string) => `(${sanctionWeight(`${send}.tenant_id`)} > 0
   AND NOT EXISTS (SELECT 1 FROM approvals p WHERE p.tenant_id = ${send}.tenant_id AND p.id = ${send}.approval_id
     AND p.status = 'approved')
-  AND EXISTS (SELECT 1 FROM ${contacts} r WHERE r.contact NOT IN (SELECT o.contact FROM owners o
-    WHERE o.tenant_id = ${send}.tenant_id AND o.claimed_at IS NOT NULL AND o.verified_at IS NOT NULL)))`
+  AND EXISTS (SELECT 1 FROM ${contacts} r WHERE r.contact NOT IN (
+    ${provedClaimants(`${send}.tenant_id`)})))`
 
 /** A sanction, as far as words tell it. `name` is null if it happened in another tenant of the same owner. */
 export type Told = {

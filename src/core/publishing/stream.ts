@@ -1,6 +1,6 @@
 import type { EventType } from '../../schema/journal.ts'
 import { RIGHT_STANDS, rightOf, standingRights } from '../accounts/streams.ts'
-import { type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mailboxesToShow, mustBeAllowed } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import type { Listener } from '../policy/listener.ts'
@@ -40,7 +40,7 @@ export async function listenerFor(
   const { endsAt, ...right } = await rightOf(ctx, sessionId)
   const checkedFor = actor.kind === 'human' ? PERSON_MS : STREAM_MS
   const until = Math.min(ctx.now.getTime() + checkedFor, endsAt ?? Number.POSITIVE_INFINITY)
-  const ofAgent = actor.kind === 'key' ? actor.agentId : null
+  const ofAgent = agentOfKey(ctx)
   return { right, until, types, mailboxIds, agentId, ofAgent }
 }
 

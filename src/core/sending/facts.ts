@@ -6,6 +6,7 @@ import { isUnproved } from '../policy/claim.ts'
 import type { Facts } from '../policy/facts.ts'
 import { requesterExpiresAt, requesterMaySend } from '../policy/live-key.ts'
 import { isLive } from '../policy/live-lease.ts'
+import { provedClaimants } from '../policy/owners.ts'
 import type { Plan } from '../policy/plans.ts'
 import { LOOP_AT, LOOP_WITHIN_MS } from '../policy/rules.ts'
 import { sharing } from '../policy/sharing.ts'
@@ -108,8 +109,7 @@ export const SETTINGS = statement<SettingsRow>(`
       SELECT count(DISTINCT p.contact) FROM send_recipients p INDEXED BY send_recipients_signals
         WHERE p.tenant_id = m.tenant_id AND p.mailbox_id IN ${sharing('m')}
         AND p.updated_at > :now - 86400000 AND p.state IN ('bounced', 'complained')) END AS risk_signals,
-    (SELECT o.contact FROM owners o WHERE o.tenant_id = t.id AND o.verified_at IS NOT NULL
-      AND o.claimed_at IS NOT NULL LIMIT 1) AS owner_contact, ${isUnproved('t.id')} AS is_unproved,
+    (${provedClaimants('t.id')} LIMIT 1) AS owner_contact, ${isUnproved('t.id')} AS is_unproved,
     ${sanctionWeight('t.id')} AS sanction_weight, (SELECT json_object('kind', x.kind, 'reason', x.reason, 'at', x.at,
       'name', iif(x.tenant_id = t.id, x.name, NULL)) FROM ${sanctionsOf('t.id')} x ORDER BY x.at DESC LIMIT 1) AS sanction,
     t.dlp_mode, t.dlp_disabled, (SELECT json_group_array(json_object('id', k.id, 'probe', k.probe,

@@ -1,6 +1,6 @@
 import type { AgentName } from '../accounts/agents/agent.ts'
 import { parseAddress } from '../ground/address.ts'
-import { type Ctx, mustHoldSomewhere, visibleMailboxes } from '../ground/ctx.ts'
+import { agentOfKey, type Ctx, mustHoldSomewhere, visibleMailboxes } from '../ground/ctx.ts'
 import { Fault } from '../ground/fault.ts'
 import { statement } from '../ground/sql.ts'
 import { isLive } from '../policy/live-lease.ts'
@@ -170,8 +170,8 @@ function answer(intent: string | null, age: string): Pick<NextAction, 'recommend
   return { recommendation: 'reply', reasoning: `Unanswered message from ${age} ago` }
 }
 
-function ownAgent({ actor }: Ctx): AgentName {
-  return { id: actor.kind === 'key' ? actor.agentId : null, name: null }
+function ownAgent(ctx: Ctx): AgentName {
+  return { id: agentOfKey(ctx), name: null }
 }
 
 function isOwn(lease: NonNullable<Known['lease']>, { id, name }: AgentName): boolean {

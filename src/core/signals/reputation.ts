@@ -1,5 +1,6 @@
 import { statement } from '../ground/sql.ts'
 import { hasProvedOwner, readerOf, tenantsOfOwner } from '../policy/owners.ts'
+import { domainOf } from '../policy/received.ts'
 import { FRESH } from './fresh.ts'
 import { SIGNALS, type SignalKind } from './kinds.ts'
 
@@ -25,31 +26,10 @@ const { delivered, hard_bounce: hard, complaint, shared_complaint: shared } = SI
 
 /** Mail providers that give addresses to everybody: two addresses there are two people. */
 const PUBLIC_PROVIDERS = [
-  ...[
-    'gmail.com',
-    'googlemail.com',
-    'outlook.com',
-    'hotmail.com',
-    'live.com',
-    'msn.com',
-    'yahoo.com',
-    'ymail.com',
-  ],
-  ...['icloud.com', 'me.com', 'mac.com', 'aol.com', 'gmx.net', 'gmx.de', 'gmx.com', 'web.de', 't-online.de'],
-  ...[
-    'proton.me',
-    'protonmail.com',
-    'mail.ru',
-    'yandex.ru',
-    'qq.com',
-    '163.com',
-    '126.com',
-    'orange.fr',
-    'libero.it',
-  ],
-]
-
-const domainOf = (contact: string) => `substr(${contact}, instr(${contact}, '@') + 1)`
+  'gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com',
+  'icloud.com me.com mac.com aol.com gmx.net gmx.de gmx.com web.de t-online.de',
+  'proton.me protonmail.com mail.ru yandex.ru qq.com 163.com 126.com orange.fr libero.it',
+].flatMap((line) => line.split(' '))
 
 /**
  * SQL: 0 if the recipient of the fresh signal `f` had not written to the mailbox in the 30 days before the send. Otherwise the
@@ -68,8 +48,8 @@ const countedFor = (mark: number) => `FROM send_recipients p INDEXED BY send_rec
 
 /**
  * SQL, a list of relations: `counting` holds the fresh signals that change a reputation. Nothing counts within one owner. A
- * contact counts once in 30 days for each kind of signal, and a pair of owners raises a reputation once. Whoever writes to a
- * mailbox can provoke mail, from forged addresses as well: then one hard bounce counts in all, one complaint of a domain,
+ * contact counts once in 30 days for each kind of signal, and a pair of owners raises a reputation once. A
+ * stranger who writes to a mailbox can provoke mail, from forged addresses as well: then one hard bounce counts in all, one complaint of a domain,
  * and two complaints of authenticated correspondents.
  */
 const COUNTING = `
@@ -99,7 +79,7 @@ const COUNTING = `
           AND (w.provoked = 1 OR w.nth_alike + (SELECT count(*) ${countedFor(AUTHENTIC)}) <= ${PROVOKED_AT_MOST})
         END)`
 
-/** A pair of owners raises a reputation at most once in 30 days, whoever of the two writes, and in whichever of their tenants. */
+/** A pair of owners raises a reputation at most once in 30 days, in either direction and over all their tenants. */
 export const RAISES = statement(`WITH ${FRESH},
   internal AS MATERIALIZED (
     SELECT f.*, ${readerOf('f.contact')} AS reader FROM fresh f WHERE f.bit = ${delivered}),

@@ -3,7 +3,7 @@ import { agents } from '../../../schema/accounts.ts'
 import type { EventType } from '../../../schema/journal.ts'
 import { webhookAttempts, webhookDeliveries, webhooks } from '../../../schema/publishing.ts'
 import { isStanding, mustStillStand } from '../../accounts/grants.ts'
-import { actorName, type Ctx, keyIdOf, mustBeAllowed } from '../../ground/ctx.ts'
+import { actorName, agentOfKey, type Ctx, keyIdOf, mustBeAllowed } from '../../ground/ctx.ts'
 import { findTarget } from '../../ground/egress/post.ts'
 import { Fault } from '../../ground/fault.ts'
 import { newId } from '../../ground/ids.ts'
@@ -37,7 +37,7 @@ export type WebhookChange = Partial<Pick<WebhookRequest, 'url' | 'eventTypes' | 
  */
 export async function createWebhook(ctx: Ctx, request: WebhookRequest): Promise<Webhook> {
   mustBeAllowed(ctx, 'manage')
-  const agentId = ownAgentId(ctx) ?? request.agentId
+  const agentId = agentOfKey(ctx) ?? request.agentId
   if (agentId !== null) await mustBeAgent(ctx, agentId)
   await mustBeCallable(ctx, request.url)
   const id = newId('wh', ctx.now)
@@ -204,12 +204,8 @@ function isIt(ctx: Ctx, id: string) {
 }
 
 function isVisible(ctx: Ctx) {
-  const own = ownAgentId(ctx)
+  const own = agentOfKey(ctx)
   return and(eq(webhooks.tenantId, ctx.tenantId), own === null ? undefined : eq(webhooks.agentId, own))
-}
-
-function ownAgentId({ actor }: Ctx): string | null {
-  return actor.kind === 'key' ? actor.agentId : null
 }
 
 function unique(types: EventType[]): EventType[] {
