@@ -98,9 +98,13 @@ function consistsOf(text: string, words: string[], atLeastOne: string[]): boolea
 
 const looks = (words: string[]) => words.map(asItLooks)
 
-const [SERVICE_LOOKS, ROLE_LOOKS, FILLER_LOOKS, EDGE_LOOKS] = [SERVICE, ROLES, FILLER, AT_THE_EDGE].map(
-  looks,
-) as [string[], string[], string[], string[]]
+const SERVICE_LOOKS = looks(SERVICE)
+const ROLE_LOOKS = looks(ROLES)
+const FILLER_LOOKS = looks(FILLER)
+const EDGE_LOOKS = looks(AT_THE_EDGE)
+const GENERIC_LOOKS = looks(GENERIC)
+/** An address that begins with one of these poses as the service, however its words are divided. */
+const BEGINNING_LOOKS = looks(['noreply', 'donotreply', 'mailerdaemon', 'postmaster'])
 
 /**
  * Whether a name or the local part of an address poses as the service: it contains the name of the product or the mail domain, or
@@ -109,7 +113,7 @@ const [SERVICE_LOOKS, ROLE_LOOKS, FILLER_LOOKS, EDGE_LOOKS] = [SERVICE, ROLES, F
  */
 export function posesAsService(text: string, kind: 'name' | 'address', mailDomain: string): boolean {
   const own = looks(mailDomain.split('.').slice(0, -1)).filter(
-    (label) => label.length > 3 && !looks(GENERIC).includes(label),
+    (label) => label.length > 3 && !GENERIC_LOOKS.includes(label),
   )
   const counting = [...SERVICE_LOOKS, ...own, ...(kind === 'address' ? ROLE_LOOKS : [])]
   const contained = [asItLooks(PRODUCT), asItLooks(mailDomain)]
@@ -122,8 +126,6 @@ export function posesAsService(text: string, kind: 'name' | 'address', mailDomai
   const joined = readings(text)
   return (
     EDGE_LOOKS.some((word) => parts.at(0) === word || parts.at(-1) === word) ||
-    ['noreply', 'donotreply', 'mailerdaemon', 'postmaster'].some((word) =>
-      joined.some((reading) => reading.startsWith(asItLooks(word))),
-    )
+    BEGINNING_LOOKS.some((word) => joined.some((reading) => reading.startsWith(word)))
   )
 }
