@@ -287,6 +287,7 @@ test('four strangers whom the mailbox wrote to first, and who complain, suspend 
   const victim = await newTenant({ mailbox: { cooldown_ms: 0 } })
   const bounced = await newTenant({ mailbox: { cooldown_ms: 0 } })
   const correspondent = await newTenant({ mailbox: { cooldown_ms: 0 } })
+  let written = 0
   const wrote = async (tenant: Tenant, from: string, isAuthenticated: boolean) => {
     const id = `msg_${crypto.randomUUID()}`
     const at = Date.now() - 3_600_000
@@ -299,7 +300,8 @@ test('four strangers whom the mailbox wrote to first, and who complain, suspend 
       env.DB.prepare(
         `INSERT INTO views (tenant_id, mailbox_id, folder, at, message_id, thread_id, from_contact)
          VALUES (?1, ?2, 'inbox', ?3, ?4, ?4, ?5)`,
-      ).bind(tenant.id, tenant.mailboxId, at * 1_000, id, from),
+        // In microseconds, each a different one: a folder has one message at a time.
+      ).bind(tenant.id, tenant.mailboxId, at * 1_000 + written++, id, from),
     ])
   }
   const reported = async (tenant: Tenant, kind: 'complaint' | 'hard_bounce', emails: string[]) => {
