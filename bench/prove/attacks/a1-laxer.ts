@@ -204,7 +204,7 @@ const lists: Attack[] = [
   },
 ]
 
-/** What is written together with a person's decision: whoever comes last, the person's decision holds. */
+/** Changes that run at the same time as a person's decision. In every order, the person's decision must hold. */
 const races: Attack[] = [
   {
     line: 'A1',
@@ -236,7 +236,7 @@ const races: Attack[] = [
         const revoked = owner.post('/v1/consent', { ...given, grantedAt: now, revokedAt: now })
         await Promise.all([post('/v1/consent', given), revoked, post('/v1/consent', given)])
         const { body } = await owner.get(`/v1/consent?recipientEmail=${given.recipientEmail}`)
-        if (body.hasConsent) return `round ${round}: consent stands`
+        if (body.hasConsent) return `round ${round}: the consent counts`
       }
       return null
     },

@@ -25,9 +25,6 @@ async function mailToMany(world: World, more: { bcc?: boolean; first?: string } 
   const before = effect()
 
   function effect() {
-    const row = world.db().prepare('SELECT reputation FROM mailboxes WHERE id = ?').get(tenant.mailboxId) as {
-      reputation: number
-    }
     const hit = world
       .db()
       .prepare(
@@ -35,7 +32,7 @@ async function mailToMany(world: World, more: { bcc?: boolean; first?: string } 
            OR contact IN (SELECT contact FROM suppressions WHERE tenant_id = ?1))`,
       )
       .all(tenant.tenantId) as { email: string }[]
-    return { reputation: row.reputation, hit: hit.map(({ email }) => email) }
+    return { reputation: world.reputationOf(tenant.mailboxId), hit: hit.map(({ email }) => email) }
   }
 
   return {
@@ -48,23 +45,19 @@ async function mailToMany(world: World, more: { bcc?: boolean; first?: string } 
       copies,
       sendId: String(body.message.id).replace('msg_', 'req_'),
     },
-    /** Hands in what the attacker wrote to a return path, waits until it is read, and tells whom it struck. */
+    /** Hands in the attacker's report to a return path, waits until it is read, and returns what it gained, or null. */
     async report(raw: string, to = own.from) {
       await world.arrive('', to, raw)
-      await allRead(world, tenant.tenantId)
+      await world.untilRead(tenant.tenantId)
       const { reputation, hit } = effect()
       const others = hit.filter((email) => email !== attacker)
-      if (others.length > 0) return `${others.length} people who reported nothing are struck`
+      if (others.length > 0)
+        return `${others.length} people who reported nothing are suppressed or count as bounced`
       const loss = before.reputation - reputation
       if (loss > 100) return `one person took ${loss} of the reputation`
       return reputation > before.reputation ? `the reputation rose to ${reputation}` : null
     },
   }
-}
-
-async function allRead(world: World, tenantId: string) {
-  const waiting = world.db().prepare(`SELECT 1 FROM arrivals WHERE tenant_id = ? AND state = 'received'`)
-  await eventually(async () => (waiting.get(tenantId) === undefined ? true : undefined))
 }
 
 let written = 0
@@ -158,8 +151,8 @@ export const attacks: Attack[] = [
       const { report, emails, own } = await mailToMany(world)
       for (const position of ['0', '1', '24'])
         for (const part of [`-${position}-`, `-0${position}-`]) {
-          const struck = await report(dsn(emails), changed(own, /-\d+-/, part))
-          if (struck !== null) return struck
+          const gained = await report(dsn(emails), changed(own, /-\d+-/, part))
+          if (gained !== null) return gained
         }
       return null
     },
@@ -186,9 +179,9 @@ export const attacks: Attack[] = [
     does: 'The same complaint comes six times, each time in other bytes.',
     async run(world) {
       const { report, attacker } = await mailToMany(world)
-      let struck: string | null = null
-      for (let times = 0; times < 6; times++) struck = await report(arf([attacker]))
-      return struck
+      let gained: string | null = null
+      for (let times = 0; times < 6; times++) gained = await report(arf([attacker]))
+      return gained
     },
   },
   {

@@ -10,21 +10,9 @@ async function listen(
   key: string,
   { query = '', isSocket = false, cookie = '' }: { query?: string; isSocket?: boolean; cookie?: string } = {},
 ): Promise<Stream> {
-  let heard = ''
   const path = cookie === '' ? `/v1/agent/events/stream${query}` : '/portal/live'
-  if (isSocket) {
-    // Node's own WebSocket takes these options; the type that the compiler knows does not have them.
-    const options = { headers: { authorization: `Bearer ${key}` } } as unknown as string[]
-    const socket = new WebSocket(`${world.address.replace('http', 'ws')}${path}`, options)
-    socket.addEventListener('message', ({ data }) => {
-      heard += data
-    })
-    await new Promise((resolve) => {
-      socket.addEventListener('open', resolve)
-      socket.addEventListener('error', resolve)
-    })
-    return { heard: () => heard, close: () => socket.close() }
-  }
+  if (isSocket) return await world.listenBySocket(path, key)
+  let heard = ''
   const stop = new AbortController()
   const headers: Record<string, string> = cookie === '' ? { authorization: `Bearer ${key}` } : { cookie }
   const response = await fetch(world.address + path, { headers, signal: stop.signal })

@@ -93,17 +93,12 @@ export const attacks: Attack[] = [
     does: 'It listens on a WebSocket while the other agent gets mail.',
     async run(world) {
       const { victim, attacker } = await pair(world)
-      const options = { headers: { authorization: `Bearer ${attacker.key}` } } as never
-      const socket = new WebSocket(`${world.address.replace('http', 'ws')}/v1/agent/events/stream`, options)
-      let heard = ''
-      socket.addEventListener('message', ({ data }) => {
-        heard += String(data)
-      })
-      await new Promise((resolve) => socket.addEventListener('open', resolve))
+      const socket = await world.listenBySocket('/v1/agent/events/stream', attacker.key)
+      if (!socket.isOpen) throw new Error('the WebSocket did not open')
       const { word } = await receive(world, victim)
       await sleep(1_500)
       socket.close()
-      return heard.includes(word) ? 'the socket told the other agent’s mail' : null
+      return socket.heard().includes(word) ? 'the socket told the other agent’s mail' : null
     },
   },
   {

@@ -1,11 +1,6 @@
 import type { Attack, Guard } from './attack.ts'
 import { eventually, type Tenant, type World } from './world.ts'
 
-function reputation(world: World, mailboxId: string) {
-  const row = world.db().prepare('SELECT reputation FROM mailboxes WHERE id = ?').get(mailboxId)
-  return (row as { reputation: number }).reputation
-}
-
 /** Writes a message between mailboxes of the service and waits until it is delivered. */
 async function write(from: Pick<Tenant, 'post'>, to: string | string[]) {
   const { body } = await from.post('/email/send', {
@@ -28,7 +23,7 @@ async function risen(
       "SELECT 1 FROM sends WHERE tenant_id = ? AND state NOT IN ('delivered', 'bounced', 'blocked', 'accepted')",
     )
   await eventually(async () => (open.get(tenantId) === undefined ? true : undefined))
-  const value = reputation(world, mailboxId)
+  const value = world.reputationOf(mailboxId)
   return value > 800 + most ? `the reputation rose from 800 to ${value}` : null
 }
 
@@ -79,11 +74,10 @@ const bounce = (of: string) =>
   )
 
 /** Hands in one report for each return path and tells whether the mailbox is suspended or has lost more than it may. */
-async function struck(world: World, tenant: Tenant, reports: { to: string; raw: string }[], most: number) {
+async function lossAfter(world: World, tenant: Tenant, reports: { to: string; raw: string }[], most: number) {
   for (const { to, raw } of reports) await world.arrive('', to, raw)
-  const waiting = world.db().prepare("SELECT 1 FROM arrivals WHERE tenant_id = ? AND state = 'received'")
-  await eventually(async () => (waiting.get(tenant.tenantId) === undefined ? true : undefined))
-  const left = reputation(world, tenant.mailboxId)
+  await world.untilRead(tenant.tenantId)
+  const left = world.reputationOf(tenant.mailboxId)
   return left < 800 - most ? `a stranger took ${800 - left} of the reputation` : null
 }
 
@@ -107,7 +101,7 @@ export const attacks: Attack[] = [
         await write(one, other.address)
         await write(other, one.address)
       }
-      const all = reputation(world, one.mailboxId) + reputation(world, other.mailboxId)
+      const all = world.reputationOf(one.mailboxId) + world.reputationOf(other.mailboxId)
       return all > 1_601 ? `both together rose by ${all - 1_600}` : null
     },
   },
@@ -172,7 +166,7 @@ export const attacks: Attack[] = [
       const [tenant, stranger] = [await behindRelay(world), `s${world.unique()}@stranger.example`]
       const paths: string[] = []
       for (let times = 0; times < 4; times++) paths.push(await provoke(world, tenant, stranger))
-      return await struck(
+      return await lossAfter(
         world,
         tenant,
         paths.map((to) => ({ to, raw: complaint })),
@@ -187,7 +181,7 @@ export const attacks: Attack[] = [
       const [tenant, domain] = [await behindRelay(world), `${world.unique()}.example`]
       const paths: string[] = []
       for (let times = 0; times < 4; times++) paths.push(await provoke(world, tenant, `s${times}@${domain}`))
-      return await struck(
+      return await lossAfter(
         world,
         tenant,
         paths.map((to) => ({ to, raw: complaint })),
@@ -205,7 +199,7 @@ export const attacks: Attack[] = [
         const forged = `nobody@${world.unique()}.example`
         reports.push({ to: await provoke(world, tenant, forged), raw: bounce(forged) })
       }
-      return await struck(world, tenant, reports, 50)
+      return await lossAfter(world, tenant, reports, 50)
     },
   },
   {
@@ -215,7 +209,7 @@ export const attacks: Attack[] = [
       const [tenant, stranger] = [await behindRelay(world), `s${world.unique()}@stranger.example`]
       const to = await provoke(world, tenant, stranger)
       const raws = [bounce(stranger), complaint, `X-A: 1\n${complaint}`, `X-A: 2\n${bounce(stranger)}`]
-      return await struck(
+      return await lossAfter(
         world,
         tenant,
         raws.map((raw) => ({ to, raw })),

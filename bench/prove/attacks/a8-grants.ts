@@ -366,6 +366,18 @@ export const attacks: Attack[] = [
   },
   {
     line,
+    does: 'A stolen key widens another key of the same maker, which keeps that after the stolen one is revoked.',
+    async run(world) {
+      const tenant = await world.newTenant()
+      const thief = await honestKey(world, tenant)
+      const reader = await honestKey(world, tenant, { permissions: ['read'] })
+      await thief.patch(`/v1/agent/keys/${reader.id}`, { permissions: ['read', 'send', 'manage'] })
+      await tenant.owner.del(`/v1/agent/keys/${thief.id}`)
+      return (await sends(world, reader)) ? 'the other key sends' : null
+    },
+  },
+  {
+    line,
     does: 'A key takes back what is taken from it at the same moment, twenty times.',
     async run(world) {
       const tenant = await world.newTenant()

@@ -72,7 +72,7 @@ export async function mustWork(worked: Promise<boolean>) {
 /** A public address where nobody answers. */
 export const HOOK = 'https://93.184.216.34/hook'
 
-/** Whether a webhook is told of events that come now, whoever asks for a send. */
+/** Whether a webhook still gets events. Any send makes one. */
 export async function isTold(world: World, tenant: Tenant, webhookId: string): Promise<boolean> {
   const before = attemptsOf(world, webhookId)
   await sends(world, tenant.owner)

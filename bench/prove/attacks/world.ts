@@ -169,6 +169,28 @@ export async function openWorld(root?: string) {
     })
   }
 
+  /** The database of the server, to see what is true and to move plans forward in time. Never to grant something. */
+  function db() {
+    database ??= devDatabase(state)
+    return database
+  }
+
+  /** A WebSocket that is opened with a key, and all that it has told so far. */
+  async function listenBySocket(path: string, key: string) {
+    // Node's own WebSocket takes these options; the type that the compiler knows does not have them.
+    const options = { headers: { authorization: `Bearer ${key}` } } as unknown as string[]
+    const socket = new WebSocket(`${server.address.replace('http', 'ws')}${path}`, options)
+    let heard = ''
+    socket.addEventListener('message', ({ data }) => {
+      heard += data
+    })
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.addEventListener('open', () => resolve(true))
+      socket.addEventListener('error', () => resolve(false))
+    })
+    return { isOpen, heard: () => heard, close: () => socket.close() }
+  }
+
   return {
     address: server.address,
     state,
@@ -186,10 +208,15 @@ export async function openWorld(root?: string) {
     unique,
     newAgent,
     newTenant,
-    /** The database of the server, to see what is true and to move plans forward in time. Never to grant something. */
-    db: () => {
-      database ??= devDatabase(state)
-      return database
+    db,
+    listenBySocket,
+    /** The reputation of a mailbox, in thousandths. */
+    reputationOf: (mailboxId: string) =>
+      Number(db().prepare('SELECT reputation FROM mailboxes WHERE id = ?').get(mailboxId)?.reputation),
+    /** Waits until all mail that has come for a tenant is read. */
+    untilRead: async (tenantId: string) => {
+      const waiting = db().prepare("SELECT 1 FROM arrivals WHERE tenant_id = ? AND state = 'received'")
+      await eventually(async () => (waiting.get(tenantId) === undefined ? true : undefined))
     },
     /** A mail from outside, handed to the Worker as the mail server of the platform does. */
     arrive: (from: string, to: string, raw: string) =>
