@@ -286,7 +286,7 @@ test('a message is sent, followed, cancelled and held for approval; a blocked se
     return shown.message === null ? undefined : shown
   })
   const yes = `molted approvals approve ${seen.id} --sha256 ${seen.message.sha256} --reason "Seen"`
-  // Whoever edited a message with a key cannot approve it with that key.
+  // A key that edited a message cannot approve it.
   const own = await owner.run(yes)
   expect(own).toMatchObject({ code: 1, stdout: '' })
   expect(own.stderr).toContain('human_decision_required')

@@ -3,7 +3,7 @@ import { SYSTEM } from '../ground/system.ts'
 import { readHeader } from '../reading/mime/header.ts'
 import type { IncomingMail } from '../reading/mime/mail.ts'
 
-/** Links of ours that prove who a person is. No agent has any business with one. */
+/** Links of ours that prove who a person is. No agent may get one. */
 const PERSONAL = ['portal/enter', 'portal/address', 'portal/deletion', 'verify']
 
 /**

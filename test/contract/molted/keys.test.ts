@@ -61,7 +61,7 @@ test('what a key made ends with it, and every list says who made what', async ()
     [maker.id, child.id, grandchild.id].sort(),
   )
 
-  // Whoever switches the webhook on again is its maker from now on.
+  // The key that switches the webhook on again is its maker from now on.
   const again = await tenant.patch(`/v1/webhooks/${webhook.id}`, { is_active: true })
   expect(again.body).toMatchObject({ is_active: true, created_by: expect.not.stringContaining(child.id) })
 })
