@@ -13,10 +13,14 @@ import type { Locked } from './lock.ts'
 import type { Following } from './next-state.ts'
 import { recordOutcome, refusedBy } from './outcome.ts'
 
+/** The files and the bytes of a message. */
+type Content = Pick<OutgoingMessage, 'attachments' | 'raw'>
+
 /** One locked send while it is being delivered. */
 export type Turn = {
   locked: Locked
   rendered: Rendered
+  content: () => Promise<Content>
   carriers: ReadonlyMap<CarrierName, Carrier>
   clock: () => Date
 }
@@ -45,12 +49,13 @@ type Called = {
 
 /** One call to one carrier, recorded before and after. */
 export async function callCarrier(
-  { locked, rendered, clock }: Turn,
+  turn: Turn,
   { carrier, reportsByMail }: { carrier: Carrier; reportsByMail: boolean },
   { open, asked, postponed, otherwise }: Call,
 ): Promise<Called> {
+  const { locked, clock } = turn
   const { env, send, hold } = locked
-  const message = await messageFor(locked, reportsByMail, rendered, asked)
+  const message = await messageFor(turn, reportsByMail, asked)
   const departure = await depart(locked, carrier.name, { asked, open: [...open, ...postponed] }, clock())
   if (!departure.departed) return { goesOn: false, waiting: [], postponed, unserved: [] }
   const { outcome, latencyMs } = await timedCall(carrier, message)
@@ -101,13 +106,25 @@ function refusedForNow(outcome: Outcome): string[] {
   return refusedBy(outcome).flatMap(({ email, permanent }) => (permanent ? [] : email))
 }
 
+/** Gives the content of a message, and reads it once: at a relay, each recipient has a call of their own. */
+export function contentOf(env: Env, { files, raw }: Rendered): () => Promise<Content> {
+  let reading: Promise<Content> | null = null
+  const read = async () => ({
+    attachments: await readFiles(env, files ?? []),
+    raw: new TextEncoder().encode(raw),
+  })
+  return () => {
+    reading ??= read()
+    return reading
+  }
+}
+
 async function messageFor(
-  { env, send }: Locked,
+  { locked: { env, send }, rendered, content }: Turn,
   reportsByMail: boolean,
-  rendered: Rendered,
   recipients: string[],
 ): Promise<OutgoingMessage> {
-  const { from, to, cc, bcc, replyTo, subject, text, html, headers, messageId, raw } = rendered
+  const { from, to, cc, bcc, replyTo, subject, text, html, headers, messageId } = rendered
   return {
     tenantId: send.tenantId,
     sendId: send.id,
@@ -126,8 +143,7 @@ async function messageFor(
     text,
     html,
     headers: { ...headers, 'Message-ID': `<${messageId}>` },
-    attachments: await readFiles(env, rendered.files ?? []),
-    raw: new TextEncoder().encode(raw),
+    ...(await content()),
   }
 }
 

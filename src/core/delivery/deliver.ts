@@ -2,7 +2,7 @@ import type { Env } from '../../env.ts'
 import { ringAll, type SendBell } from '../journal/bells.ts'
 import { readRendered } from '../letters/rendered.ts'
 
-import { callCarrier, type Turn } from './call.ts'
+import { callCarrier, contentOf, type Turn } from './call.ts'
 import type { CarrierName, CarrierPort } from './carrier.ts'
 import { choose, parseWeights, servable, type Weights } from './choice.ts'
 import { giveUp } from './dead-letters.ts'
@@ -45,7 +45,8 @@ export async function deliverSend(
   }
   const emails = (isInternal: boolean) =>
     recipients.filter((each) => each.isInternal === isInternal).map(({ email }) => email)
-  const turn: Turn = { locked, rendered, clock, carriers: port.open(ownDelivery(env, clock)) }
+  const carriers = port.open(ownDelivery(env, clock))
+  const turn: Turn = { locked, rendered, content: contentOf(env, rendered), clock, carriers }
   const isDone = await deliverInside(turn, emails(true), emails(false).length > 0)
   if (!isDone) await deliverOutside(turn, port, emails(false))
 }
