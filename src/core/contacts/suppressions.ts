@@ -104,7 +104,7 @@ async function write(ctx: Ctx, row: Suppression): Promise<{ written: Suppression
   return written ? { written, isNew: told.meta.changes > 0 } : null
 }
 
-/** What stands after `row` is written over `standing`: all that `row` says, or only what is no laxer. */
+/** The values that the suppression `standing` gets from `row`: all of them, or only those that are no laxer. */
 function replacement(ctx: Ctx, standing: Suppression, row: Suppression) {
   const stillApplies = ACTS.liftSuppression.isLaxer(standing, ctx.now)
   if (mayLoosen(ctx) || !stillApplies) return row
